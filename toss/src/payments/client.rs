@@ -1,0 +1,399 @@
+//! The HTTP client of Toss Payments.
+
+use std::time::Duration;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use futures::{Stream, TryStreamExt, stream};
+use reqwest::{Method as Verb, header};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+use time::{Date, OffsetDateTime};
+
+use super::{
+    Billing, BillingChargeRequest, BillingIssueRequest, CancelRequest, CashReceipt, CashReceiptPage,
+    CashReceiptRequest, ConfirmRequest, Error, OrderId, Payment, PaymentKey, Refusal, Settlement,
+    SettlementDate, Transaction, VirtualAccountRequest,
+};
+use crate::timestamp;
+
+/// Where Toss lives. A live key is sent nowhere else.
+pub const OFFICIAL_URL: &str = "https://api.tosspayments.com";
+
+/// Rows a list call asks for; Toss allows up to 5,000 (toss-api.md A7, A8).
+const PAGE: usize = 1000;
+
+/// How to reach Toss Payments.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub url: String,
+    pub secret_key: SecretString,
+    /// `Accept-Language` of every call; Toss answers its messages in it.
+    pub language: Option<String>,
+    /// The whole call. Toss asks for at least 60 seconds (toss-api.md A1.1).
+    pub timeout: Duration,
+    pub connect_timeout: Duration,
+}
+
+impl Config {
+    pub fn new(url: impl Into<String>, secret_key: impl Into<SecretString>) -> Self {
+        Self {
+            url: url.into(),
+            secret_key: secret_key.into(),
+            language: None,
+            timeout: Duration::from_secs(60),
+            connect_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Why a client cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("a live secret key may only be sent to {OFFICIAL_URL}, not to {0}")]
+    LiveKeyElsewhere(String),
+    #[error("the secret key starts with a byte-order mark or a space: copy it again")]
+    DirtyKey,
+    #[error("{0:?} is not a Toss Payments secret key: it starts with test_sk, test_gsk, live_sk or live_gsk")]
+    NotASecretKey(String),
+    #[error(transparent)]
+    Http(#[from] reqwest::Error),
+}
+
+/// An answer: what it means, and the bytes it came in.
+#[derive(Debug)]
+pub struct Answer<T> {
+    pub value: T,
+    /// As Toss sent it, with the members this version of us does not know.
+    pub raw: Box<RawValue>,
+    /// `x-tosspayments-trace-id`.
+    pub trace_id: Option<String>,
+}
+
+/// A client for one shop's secret key. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    url: String,
+    authorization: header::HeaderValue,
+    test_code: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct WireError {
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+impl Client {
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        let key = config.secret_key.expose_secret();
+        if key.trim() != key || key.starts_with('\u{feff}') {
+            return Err(ConfigError::DirtyKey);
+        }
+        if !["test_sk", "test_gsk", "live_sk", "live_gsk"].iter().any(|family| key.starts_with(family)) {
+            return Err(ConfigError::NotASecretKey(key.chars().take(7).collect()));
+        }
+        let url = config.url.trim_end_matches('/').to_owned();
+        if key.starts_with("live_") && url != OFFICIAL_URL {
+            return Err(ConfigError::LiveKeyElsewhere(url));
+        }
+        // The colon with nothing behind it is part of the scheme (toss-api.md A1.2).
+        let mut authorization =
+            header::HeaderValue::try_from(format!("Basic {}", STANDARD.encode(format!("{key}:"))))
+                .map_err(|_| ConfigError::DirtyKey)?;
+        authorization.set_sensitive(true);
+
+        let mut headers = header::HeaderMap::new();
+        if let Some(language) = config.language.as_deref().and_then(|l| l.parse().ok()) {
+            headers.insert(header::ACCEPT_LANGUAGE, language);
+        }
+        let http = reqwest::Client::builder()
+            .timeout(config.timeout)
+            .connect_timeout(config.connect_timeout)
+            .tls_version_min(reqwest::tls::Version::TLS_1_2)
+            .user_agent(concat!("jangbu/", env!("CARGO_PKG_VERSION")))
+            .default_headers(headers)
+            // A money call must never be sent twice by the library itself.
+            .retry(reqwest::retry::never())
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        Ok(Self { http, url, authorization, test_code: None })
+    }
+
+    /// The same client with `TossPayments-Test-Code` on every call: with a test key Toss answers with that error
+    /// (toss-api.md A1.8).
+    pub fn with_test_code(&self, code: impl Into<String>) -> Self {
+        Self { test_code: Some(code.into()), ..self.clone() }
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Takes the money. Give every payment its own key: the URL is the same for all of them, so a reused key
+    /// answers with another payment (toss-api.md A1.7).
+    pub async fn confirm(
+        &self,
+        request: &ConfirmRequest,
+        idempotency_key: &str,
+    ) -> Result<Answer<Payment>, Error> {
+        self.send(Verb::POST, "/v1/payments/confirm", Some(idempotency_key), Some(request)).await
+    }
+
+    pub async fn payment(&self, key: &PaymentKey) -> Result<Answer<Payment>, Error> {
+        self.get(&format!("/v1/payments/{}", segment(key.as_str()))).await
+    }
+
+    pub async fn payment_by_order(&self, order: &OrderId) -> Result<Answer<Payment>, Error> {
+        self.get(&format!("/v1/payments/orders/{}", segment(order.as_str()))).await
+    }
+
+    /// Gives money back, all of the balance or `cancel_amount` of it.
+    pub async fn cancel(
+        &self,
+        key: &PaymentKey,
+        request: &CancelRequest,
+        idempotency_key: &str,
+    ) -> Result<Answer<Payment>, Error> {
+        let path = format!("/v1/payments/{}/cancel", segment(key.as_str()));
+        self.send(Verb::POST, &path, Some(idempotency_key), Some(request)).await
+    }
+
+    pub async fn issue_virtual_account(
+        &self,
+        request: &VirtualAccountRequest,
+        idempotency_key: &str,
+    ) -> Result<Answer<Payment>, Error> {
+        self.send(Verb::POST, "/v1/virtual-accounts", Some(idempotency_key), Some(request)).await
+    }
+
+    pub async fn issue_billing_key(
+        &self,
+        request: &BillingIssueRequest,
+        idempotency_key: &str,
+    ) -> Result<Answer<Billing>, Error> {
+        self.send(Verb::POST, "/v1/billing/authorizations/issue", Some(idempotency_key), Some(request)).await
+    }
+
+    pub async fn charge_billing_key(
+        &self,
+        billing_key: &str,
+        request: &BillingChargeRequest,
+        idempotency_key: &str,
+    ) -> Result<Answer<Payment>, Error> {
+        self.send(
+            Verb::POST,
+            &format!("/v1/billing/{}", segment(billing_key)),
+            Some(idempotency_key),
+            Some(request),
+        )
+        .await
+    }
+
+    /// Answers 200 with an empty body.
+    pub async fn delete_billing_key(&self, billing_key: &str) -> Result<(), Error> {
+        let path = format!("/v1/billing/{}", segment(billing_key));
+        let (_, _, trace_id) = self.exchange(Verb::DELETE, &path, None, None::<&()>).await?;
+        tracing::debug!(?trace_id, "billing key deleted");
+        Ok(())
+    }
+
+    pub async fn issue_cash_receipt(
+        &self,
+        request: &CashReceiptRequest,
+        idempotency_key: &str,
+    ) -> Result<Answer<CashReceipt>, Error> {
+        self.send(Verb::POST, "/v1/cash-receipts", Some(idempotency_key), Some(request)).await
+    }
+
+    /// `amount` = `None` cancels the whole receipt.
+    pub async fn cancel_cash_receipt(
+        &self,
+        receipt_key: &str,
+        amount: Option<rust_decimal::Decimal>,
+        idempotency_key: &str,
+    ) -> Result<Answer<CashReceipt>, Error> {
+        #[derive(Serialize)]
+        struct Body {
+            #[serde(with = "crate::decimal::option", skip_serializing_if = "Option::is_none")]
+            amount: Option<rust_decimal::Decimal>,
+        }
+        let path = format!("/v1/cash-receipts/{}/cancel", segment(receipt_key));
+        self.send(Verb::POST, &path, Some(idempotency_key), Some(&Body { amount })).await
+    }
+
+    /// Every receipt of one Seoul day.
+    pub fn cash_receipts(&self, day: Date) -> impl Stream<Item = Result<CashReceipt, Error>> + '_ {
+        let pages = stream::try_unfold(Some(None::<i64>), move |cursor| async move {
+            let Some(cursor) = cursor else { return Ok(None) };
+            let cursor = cursor.map(|c| format!("&cursor={c}")).unwrap_or_default();
+            let page: Answer<CashReceiptPage> =
+                self.get(&format!("/v1/cash-receipts?requestDate={day}&limit=100{cursor}")).await?;
+            let next = page.value.last_cursor.filter(|_| page.value.has_next).map(Some);
+            Ok(Some((page.value.data, next)))
+        });
+        rows(pages)
+    }
+
+    /// Every transaction of `[from, to)` with its raw body, oldest first, page by page as the stream is read.
+    pub fn transactions(
+        &self,
+        from: OffsetDateTime,
+        to: OffsetDateTime,
+    ) -> impl Stream<Item = Result<(Transaction, Box<RawValue>), Error>> + '_ {
+        let window =
+            format!("startDate={}&endDate={}", timestamp::format_local(from), timestamp::format_local(to));
+        let pages = stream::try_unfold(Some(String::new()), move |cursor| {
+            let window = window.clone();
+            async move {
+                let Some(cursor) = cursor else { return Ok(None) };
+                let path = format!("/v1/transactions?{window}&limit={PAGE}{cursor}");
+                let page: Vec<(Transaction, _)> = self.list(&path).await?;
+                let next = (page.len() >= PAGE)
+                    .then(|| page.last())
+                    .flatten()
+                    .map(|(last, _)| format!("&startingAfter={}", segment(last.transaction_key.as_str())));
+                Ok(Some((page, next)))
+            }
+        });
+        rows(pages)
+    }
+
+    /// Every settlement row of `[from, to]`, both days included, as Toss counts them. Empty with a test key at Toss.
+    pub fn settlements(
+        &self,
+        from: Date,
+        to: Date,
+        by: SettlementDate,
+    ) -> impl Stream<Item = Result<(Settlement, Box<RawValue>), Error>> + '_ {
+        let pages = stream::try_unfold(Some(1u32), move |page| async move {
+            let Some(page) = page else { return Ok(None) };
+            let path = format!(
+                "/v1/settlements?startDate={from}&endDate={to}&dateType={}&page={page}&size={PAGE}",
+                by.as_str()
+            );
+            let found: Vec<(Settlement, _)> = self.list(&path).await?;
+            let next = (found.len() >= PAGE).then_some(page + 1);
+            Ok(Some((found, next)))
+        });
+        rows(pages)
+    }
+
+    /// Pays a payment out by hand; needs a contract of its own (toss-api.md A8.3).
+    pub async fn settle(&self, key: &PaymentKey, idempotency_key: &str) -> Result<(), Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Body<'a> {
+            payment_key: &'a PaymentKey,
+        }
+        #[derive(Deserialize)]
+        struct Done {
+            result: bool,
+        }
+        let answer: Answer<Done> = self
+            .send(Verb::POST, "/v1/settlements", Some(idempotency_key), Some(&Body { payment_key: key }))
+            .await?;
+        if answer.value.result {
+            return Ok(());
+        }
+        Err(Error::Refused(Refusal {
+            status: 200,
+            code: "NOT_SETTLED".into(),
+            message: "result: false".into(),
+            trace_id: answer.trace_id,
+        }))
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, Error> {
+        self.send(Verb::GET, path, None, None::<&()>).await
+    }
+
+    async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<(T, Box<RawValue>)>, Error> {
+        let answer: Answer<Vec<Box<RawValue>>> = self.get(path).await?;
+        answer
+            .value
+            .into_iter()
+            .map(|raw| match serde_json::from_str(raw.get()) {
+                Ok(row) => Ok((row, raw)),
+                Err(source) => {
+                    Err(Error::Unreadable { status: 200, trace_id: answer.trace_id.clone(), source })
+                }
+            })
+            .collect()
+    }
+
+    async fn send<T: DeserializeOwned, B: Serialize>(
+        &self,
+        verb: Verb,
+        path: &str,
+        idempotency_key: Option<&str>,
+        body: Option<&B>,
+    ) -> Result<Answer<T>, Error> {
+        let (status, bytes, trace_id) = self.exchange(verb, path, idempotency_key, body).await?;
+        let unreadable = |source| Error::Unreadable { status, trace_id: trace_id.clone(), source };
+        let raw: Box<RawValue> = serde_json::from_slice(&bytes).map_err(unreadable)?;
+        let value = serde_json::from_str(raw.get()).map_err(unreadable)?;
+        Ok(Answer { value, raw, trace_id })
+    }
+
+    /// One exchange. A status of 2xx comes back as bytes, every other as [`Error::Refused`].
+    async fn exchange<B: Serialize>(
+        &self,
+        verb: Verb,
+        path: &str,
+        idempotency_key: Option<&str>,
+        body: Option<&B>,
+    ) -> Result<(u16, bytes::Bytes, Option<String>), Error> {
+        let mut request = self
+            .http
+            .request(verb.clone(), format!("{}{path}", self.url))
+            .header(header::AUTHORIZATION, self.authorization.clone());
+        if let Some(key) = idempotency_key {
+            request = request.header("Idempotency-Key", key);
+        }
+        if let Some(code) = &self.test_code {
+            request = request.header("TossPayments-Test-Code", code);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(|e| {
+            // Only a failed connect proves that nothing left this machine.
+            if e.is_connect() || e.is_builder() { Error::NotSent(e) } else { Error::NoAnswer(e) }
+        })?;
+        let status = response.status();
+        let trace_id = response
+            .headers()
+            .get("x-tosspayments-trace-id")
+            .and_then(|v| v.to_str().ok())
+            .map(str::to_owned);
+        let bytes = response.bytes().await.map_err(Error::NoAnswer)?;
+        tracing::info!(%verb, path = path.split('?').next(), status = status.as_u16(), trace_id, "toss");
+        if status.is_success() {
+            return Ok((status.as_u16(), bytes, trace_id));
+        }
+        match serde_json::from_slice::<WireError>(&bytes) {
+            Ok(WireError { code, message }) => {
+                Err(Error::Refused(Refusal { status: status.as_u16(), code, message, trace_id }))
+            }
+            // A gateway in between may answer 502 with a page of its own.
+            Err(source) => Err(Error::Unreadable { status: status.as_u16(), trace_id, source }),
+        }
+    }
+}
+
+fn rows<T>(pages: impl Stream<Item = Result<Vec<T>, Error>>) -> impl Stream<Item = Result<T, Error>> {
+    pages.map_ok(|page| stream::iter(page.into_iter().map(Ok))).try_flatten()
+}
+
+/// Percent-encodes one path segment or query value.
+fn segment(text: &str) -> String {
+    text.bytes()
+        .map(|b| match b {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(b).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}

@@ -1,1 +1,150 @@
-fn main() {}
+//! `toss-sandbox`: a Toss to practise against, and a shop that makes a month of trade.
+
+#![expect(clippy::print_stderr, reason = "a command line speaks to the person who typed it")]
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Parser, Subcommand};
+use sandbox::{
+    Options, PUBLIC_TEST_KEYS, SANDBOX_SECURITY_KEY, World,
+    shop::{ShopConfig, trade},
+};
+use tokio::net::TcpListener;
+
+#[derive(Parser)]
+#[command(name = "toss-sandbox", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Answers like Toss Payments until it is stopped.
+    Serve(Serve),
+    /// Buys in a shop for a month, on the sandbox's clock.
+    Trade(Trade),
+}
+
+#[derive(clap::Args)]
+struct Serve {
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:4100")]
+    addr: SocketAddr,
+    /// Keeps everything in this file, so that a restart forgets nothing.
+    #[arg(long)]
+    journal: Option<PathBuf>,
+    /// Where webhooks go; may be given several times.
+    #[arg(long = "webhook")]
+    webhooks: Vec<String>,
+    /// Test secret keys that are let in; may be given several times.
+    #[arg(long = "secret-key")]
+    secret_keys: Vec<String>,
+    /// 64 hexadecimal characters that sign payout and seller events.
+    #[arg(long, default_value = SANDBOX_SECURITY_KEY)]
+    security_key: String,
+    /// The merchant API behind the practice shop.
+    #[arg(long)]
+    shop_api: Option<String>,
+    #[arg(long, env = "JANGBU_MERCHANT_API_KEY", hide_env_values = true, default_value = "")]
+    shop_key: String,
+}
+
+#[derive(clap::Args)]
+struct Trade {
+    #[arg(long, default_value = "http://127.0.0.1:4100")]
+    sandbox: String,
+    #[arg(long)]
+    shop_api: String,
+    #[arg(long, env = "JANGBU_MERCHANT_API_KEY", hide_env_values = true)]
+    shop_key: String,
+    #[arg(long, default_value = PUBLIC_TEST_KEYS[0])]
+    secret_key: String,
+    #[arg(long, default_value_t = 2000)]
+    orders: usize,
+    #[arg(long, default_value_t = 30)]
+    days: i64,
+    #[arg(long, default_value_t = 20_261_122)]
+    seed: u64,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| "warn,sandbox=info".into()),
+        )
+        .init();
+    match Cli::parse().command {
+        Command::Serve(serve) => run(serve).await,
+        Command::Trade(trade) => make(trade).await,
+    }
+}
+
+async fn run(args: Serve) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(args.addr).await?;
+    let own_url = format!("http://{}", listener.local_addr()?);
+    let secret_keys = if args.secret_keys.is_empty() {
+        PUBLIC_TEST_KEYS.map(str::to_owned).into()
+    } else {
+        args.secret_keys
+    };
+    anyhow::ensure!(
+        !secret_keys.iter().any(|key| key.starts_with("live_")),
+        "a live key was given to a sandbox: keep live keys out of it"
+    );
+    let world = World::new(Options {
+        secret_keys,
+        security_key: args.security_key,
+        webhook_urls: args.webhooks,
+        journal: args.journal,
+        shop: args.shop_api.map(|api_url| ShopConfig {
+            api_url,
+            api_key: args.shop_key,
+            own_url: own_url.clone(),
+        }),
+        ..Options::default()
+    })?;
+    eprintln!("the sandbox answers at {own_url} (control desk: {own_url}/_sandbox/)");
+    tokio::select! {
+        () = world.run(listener) => {}
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated() => {}
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    if let Ok(mut signal) = signal(SignalKind::terminate()) {
+        signal.recv().await;
+    }
+}
+
+#[cfg(not(unix))]
+async fn terminated() {
+    std::future::pending::<()>().await;
+}
+
+async fn make(args: Trade) -> anyhow::Result<()> {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let plan = trade::Plan {
+        shop: ShopConfig { api_url: args.shop_api, api_key: args.shop_key, own_url: args.sandbox.clone() },
+        sandbox_url: args.sandbox,
+        secret_key: args.secret_key,
+        orders: args.orders,
+        days: args.days,
+        seed: args.seed,
+    };
+    let last = std::cell::Cell::new(0);
+    trade::make(plan, |done, of| {
+        let percent = done * 100 / of.max(1);
+        if percent != last.replace(percent) {
+            eprintln!("{percent}% ({done} of {of})");
+        }
+    })
+    .await
+}

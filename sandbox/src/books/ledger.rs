@@ -1,0 +1,189 @@
+//! Transactions and settlements (toss-api.md A7, A8).
+
+use rust_decimal::{Decimal, RoundingStrategy};
+use time::{Date, Duration, OffsetDateTime};
+use toss::{
+    payments::{
+        Fee, Method, Payment, PaymentStatus, Settlement, SettlementDate, Transaction, TransactionKey,
+    },
+    timestamp::SEOUL,
+};
+
+use super::{Books, Change, Outcome, Refused};
+
+/// A page is at most this long.
+const MAX_PAGE: usize = 5000;
+
+#[derive(Debug)]
+pub struct TransactionQuery<'a> {
+    pub from: OffsetDateTime,
+    pub to: OffsetDateTime,
+    pub starting_after: Option<&'a str>,
+    pub limit: usize,
+}
+
+#[derive(Debug)]
+pub struct SettlementQuery {
+    pub from: Date,
+    pub to: Date,
+    pub by: SettlementDate,
+    /// From 1.
+    pub page: usize,
+    pub size: usize,
+}
+
+pub(super) fn transaction(payment: &Payment, amount: Decimal, at: OffsetDateTime) -> Transaction {
+    Transaction {
+        m_id: payment.m_id.clone(),
+        transaction_key: payment
+            .last_transaction_key
+            .clone()
+            .unwrap_or_else(|| TransactionKey(String::new())),
+        payment_key: payment.payment_key.clone(),
+        order_id: payment.order_id.clone(),
+        method: payment.method.clone(),
+        customer_key: None,
+        use_escrow: payment.use_escrow,
+        receipt_url: payment.receipt.as_ref().and_then(|r| r.url.clone()),
+        status: payment.status.clone(),
+        transaction_at: at,
+        currency: payment.currency.clone(),
+        amount,
+    }
+}
+
+impl Books {
+    pub fn all_transactions(&self) -> &[Transaction] {
+        &self.transactions
+    }
+
+    /// Oldest first, after `starting_after`, which must lie in the window.
+    pub fn transactions(&self, query: &TransactionQuery<'_>) -> Outcome<Vec<Transaction>> {
+        if query.limit == 0 || query.limit > MAX_PAGE {
+            return Err(Refused("EXCEED_MAX_QUERY_LIMIT"));
+        }
+        if query.from > query.to {
+            return Err(Refused("INVALID_DATE"));
+        }
+        let mut window: Vec<&Transaction> = self
+            .transactions
+            .iter()
+            .filter(|t| t.transaction_at >= query.from && t.transaction_at < query.to)
+            .collect();
+        window.sort_by_key(|t| t.transaction_at);
+        let start = match query.starting_after {
+            None => 0,
+            Some(key) => {
+                1 + window
+                    .iter()
+                    .position(|t| t.transaction_key.as_str() == key)
+                    .ok_or(Refused("INVALID_TRANSACTION_KEY"))?
+            }
+        };
+        Ok(window.into_iter().skip(start).take(query.limit).cloned().collect())
+    }
+
+    pub fn settlements(&self, query: &SettlementQuery) -> Outcome<Vec<Settlement>> {
+        if query.size == 0 || query.size > MAX_PAGE || query.page == 0 {
+            return Err(Refused("EXCEED_MAX_QUERY_LIMIT"));
+        }
+        if query.from > query.to {
+            return Err(Refused("INVALID_DATE"));
+        }
+        let day = |s: &Settlement| match query.by {
+            SettlementDate::Sold => s.sold_date,
+            SettlementDate::PaidOut => s.paid_out_date,
+        };
+        Ok(self
+            .settlements
+            .iter()
+            .filter(|s| (query.from..=query.to).contains(&day(s)))
+            .skip((query.page - 1) * query.size)
+            .take(query.size)
+            .cloned()
+            .collect())
+    }
+
+    /// Settles a Seoul day: one row per approval and per cancel of it. A day closes once.
+    pub fn close_day(&mut self, day: Date) -> usize {
+        if !self.closed_days.insert(day) {
+            return 0;
+        }
+        self.changes.push(Change::DayClosed(day));
+        let rows: Vec<Settlement> = self
+            .transactions
+            .iter()
+            .filter(|t| t.transaction_at.to_offset(SEOUL).date() == day && !t.amount.is_zero())
+            .filter_map(|t| self.settle(t, day))
+            .collect();
+        for row in &rows {
+            self.changes.push(Change::Settlement(Box::new(row.clone())));
+        }
+        let count = rows.len();
+        self.settlements.extend(rows);
+        count
+    }
+
+    fn settle(&self, transaction: &Transaction, day: Date) -> Option<Settlement> {
+        let payment = &self.payments.get(transaction.payment_key.as_str())?.payment;
+        // An account nobody paid into was never sold.
+        let approved_at = payment.approved_at?;
+        let cancel = payment
+            .cancels()
+            .iter()
+            .find(|c| c.transaction_key.as_ref() == Some(&transaction.transaction_key))
+            .cloned();
+        let amount = if cancel.is_some() { -transaction.amount } else { transaction.amount };
+        let fee = fee(payment.method.as_ref(), amount);
+        let supply =
+            (fee / Decimal::new(11, 1)).round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero);
+        if transaction.status == PaymentStatus::WaitingForDeposit {
+            return None;
+        }
+        Some(Settlement {
+            m_id: payment.m_id.clone(),
+            payment_key: payment.payment_key.clone(),
+            transaction_key: transaction.transaction_key.clone(),
+            order_id: payment.order_id.clone(),
+            currency: payment.currency.clone(),
+            method: payment.method.clone(),
+            amount,
+            interest_fee: Some(Decimal::ZERO),
+            fee: Some(fee),
+            fees: Some(vec![
+                Fee { kind: "BASE".into(), fee },
+                Fee { kind: "ETC".into(), fee: Decimal::ZERO },
+            ]),
+            supply_amount: Some(supply),
+            vat: Some(fee - supply),
+            pay_out_amount: Some(amount - fee),
+            approved_at: Some(approved_at),
+            sold_date: day,
+            paid_out_date: day + Duration::days(5),
+            card: payment.card.clone(),
+            easy_pay: payment.easy_pay.clone(),
+            gift_certificate: payment.gift_certificate.clone(),
+            mobile_phone: payment.mobile_phone.clone(),
+            transfer: payment.transfer.clone(),
+            virtual_account: payment.virtual_account.clone(),
+            cancel,
+        })
+    }
+}
+
+/// The sandbox shop's contract, VAT included. Per mille of the amount; a virtual account costs 300 won flat.
+fn fee(method: Option<&Method>, amount: Decimal) -> Decimal {
+    let per_mille = match method {
+        Some(Method::VirtualAccount) => {
+            let flat = Decimal::from(300);
+            return if amount.is_sign_negative() { Decimal::ZERO } else { flat };
+        }
+        Some(Method::Transfer) => 18,
+        Some(Method::MobilePhone) => 35,
+        Some(Method::CultureGiftCertificate | Method::BookGiftCertificate | Method::GameGiftCertificate) => {
+            66
+        }
+        _ => 31,
+    };
+    (amount * Decimal::new(per_mille, 3)).round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero)
+}

@@ -1,0 +1,107 @@
+//! Fault switches: what can go wrong between a merchant and Toss, on purpose and counted.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+/// What the fault does to one exchange.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Fault {
+    /// The connection dies and nothing happened.
+    LoseBefore,
+    /// It happened, and the connection dies before the answer.
+    LoseAfter,
+    /// The answer takes this long (real time).
+    #[serde(rename_all = "camelCase")]
+    Delay { ms: u64 },
+    /// Refused with this code of toss-api.md A9; nothing happened.
+    Error { code: String },
+    /// Answered 502 with a page that is not JSON, although it happened.
+    Garbage,
+    /// A webhook is delivered this many times.
+    Duplicate { copies: u32 },
+    /// A webhook is held back for this long (the sandbox's clock), so that later ones overtake it.
+    #[serde(rename_all = "camelCase")]
+    Hold { seconds: i64 },
+    /// A webhook is never sent at all.
+    Drop,
+}
+
+/// A fault that waits for its moment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Switch {
+    /// `confirm`, `cancel`, `payment`, `order`, `transactions`, `settlements`, …, `webhook`, or `*`.
+    pub on: String,
+    #[serde(flatten)]
+    pub fault: Fault,
+    /// How many exchanges it spoils.
+    #[serde(default = "once")]
+    pub times: u32,
+    /// How many exchanges go well before.
+    #[serde(default)]
+    pub after: u32,
+    /// Only exchanges about this payment or order.
+    #[serde(default)]
+    pub about: Option<String>,
+}
+
+fn once() -> u32 {
+    1
+}
+
+#[derive(Debug, Default)]
+pub struct Faults {
+    switches: VecDeque<Switch>,
+}
+
+impl Faults {
+    pub fn add(&mut self, switch: Switch) {
+        self.switches.push_back(switch);
+    }
+
+    pub fn clear(&mut self) {
+        self.switches.clear();
+    }
+
+    pub fn list(&self) -> Vec<Switch> {
+        self.switches.iter().cloned().collect()
+    }
+
+    /// Takes the first fault that is due for this exchange.
+    pub fn take(&mut self, endpoint: &str, about: &str) -> Option<Fault> {
+        let at = self.switches.iter().position(|s| {
+            (s.on == "*" && endpoint != "webhook" || s.on == endpoint)
+                && s.about.as_ref().is_none_or(|wanted| about.contains(wanted.as_str()))
+        })?;
+        let switch = self.switches.get_mut(at)?;
+        if switch.after > 0 {
+            switch.after -= 1;
+            return None;
+        }
+        let fault = switch.fault.clone();
+        switch.times = switch.times.saturating_sub(1);
+        if switch.times == 0 {
+            self.switches.remove(at);
+        }
+        Some(fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_switch_waits_fires_and_is_gone() {
+        let mut faults = Faults::default();
+        faults
+            .add(serde_json::from_str(r#"{"on":"cancel","kind":"lose_after","after":1,"times":2}"#).unwrap());
+        assert_eq!(faults.take("confirm", "p"), None);
+        assert_eq!(faults.take("cancel", "p"), None);
+        assert_eq!(faults.take("cancel", "p"), Some(Fault::LoseAfter));
+        assert_eq!(faults.take("cancel", "p"), Some(Fault::LoseAfter));
+        assert_eq!(faults.take("cancel", "p"), None);
+    }
+}

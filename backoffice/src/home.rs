@@ -1,0 +1,136 @@
+//! The first page: today against yesterday, and what waits for a person.
+
+use rust_decimal::Decimal;
+use time::{Duration, OffsetDateTime};
+
+use crate::{Backoffice, Fault, clock::day_start};
+
+/// Money that came in between two moments, won only.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Taken {
+    pub orders: i64,
+    pub amount: Decimal,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Home {
+    pub today: Taken,
+    /// Up to the same time of day.
+    pub yesterday: Taken,
+    pub refunded_today: Taken,
+    pub last_webhook_at: Option<OffsetDateTime>,
+    pub waiting: Waiting,
+    /// The last fourteen Seoul days, oldest first: day and won.
+    pub days: Vec<(time::Date, Decimal)>,
+}
+
+/// Counts stop at a hundred: more than that is "many".
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Waiting {
+    pub refunds_unknown: i64,
+    pub refunds_under_way: i64,
+    pub orders_to_look_at: i64,
+    pub webhooks_stuck: i64,
+}
+
+impl Backoffice {
+    pub async fn home(&self) -> Result<Home, Fault> {
+        let now = self.clock.now();
+        let today = day_start(self.clock.today());
+        let yesterday = today - Duration::DAY;
+        let (taken, before, refunded, last, waiting, days) = tokio::try_join!(
+            self.taken(today, now),
+            self.taken(yesterday, now - Duration::DAY),
+            self.refunded(today, now),
+            self.last_webhook(),
+            self.waiting(),
+            self.days(today - Duration::days(13), now),
+        )?;
+        Ok(Home {
+            today: taken,
+            yesterday: before,
+            refunded_today: refunded,
+            last_webhook_at: last,
+            waiting,
+            days,
+        })
+    }
+
+    async fn taken(&self, from: OffsetDateTime, to: OffsetDateTime) -> Result<Taken, Fault> {
+        let row = sqlx::query!(
+            r#"select count(*) as "orders!", coalesce(sum(amount), 0) as "amount!" from orders
+               where paid_at >= $1 and paid_at < $2 and currency = 'KRW'"#,
+            from,
+            to
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(Taken { orders: row.orders, amount: row.amount })
+    }
+
+    async fn refunded(&self, from: OffsetDateTime, to: OffsetDateTime) -> Result<Taken, Fault> {
+        // A cancel of an account nobody paid into moves no money (toss-api.md A7).
+        let row = sqlx::query!(
+            r#"select count(*) as "orders!", coalesce(sum(t.amount), 0) as "amount!" from transactions t
+               join orders o on o.order_id = t.order_id
+               where t.transaction_at >= $1 and t.transaction_at < $2 and t.currency = 'KRW'
+                 and t.status in ('CANCELED', 'PARTIAL_CANCELED') and o.paid_at is not null"#,
+            from,
+            to
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(Taken { orders: row.orders, amount: row.amount })
+    }
+
+    async fn last_webhook(&self) -> Result<Option<OffsetDateTime>, Fault> {
+        let at = sqlx::query_scalar!("select received_at from webhook_deliveries order by id desc limit 1")
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(at)
+    }
+
+    /// What the menu's badges show.
+    pub async fn waiting(&self) -> Result<Waiting, Fault> {
+        // A delivery that is not looked into within a minute has met a fault.
+        let stuck_since = self.clock.now() - Duration::MINUTE;
+        let row = sqlx::query!(
+            r#"select
+                (select count(*) from (select 1 from refunds where state = 'unknown' limit 100) x) as "unknown!",
+                (select count(*) from (select 1 from refunds where state in ('requested', 'sending') limit 100) x) as "under_way!",
+                (select count(*) from (select 1 from orders where attention is not null limit 100) x) as "orders!",
+                (select count(*) from (select 1 from webhook_deliveries
+                                       where state = 'received' and received_at < $1 limit 100) x) as "webhooks!""#,
+            stuck_since,
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(Waiting {
+            refunds_unknown: row.unknown,
+            refunds_under_way: row.under_way,
+            orders_to_look_at: row.orders,
+            webhooks_stuck: row.webhooks,
+        })
+    }
+
+    async fn days(
+        &self,
+        from: OffsetDateTime,
+        to: OffsetDateTime,
+    ) -> Result<Vec<(time::Date, Decimal)>, Fault> {
+        let rows = sqlx::query!(
+            r#"select d::date as "day!",
+                      coalesce((select sum(amount) from orders
+                                where paid_at >= d at time zone 'Asia/Seoul'
+                                  and paid_at < (d + interval '1 day') at time zone 'Asia/Seoul'
+                                  and currency = 'KRW'), 0) as "amount!"
+               from generate_series(($1::timestamptz at time zone 'Asia/Seoul')::date::timestamp,
+                                    ($2::timestamptz at time zone 'Asia/Seoul')::date::timestamp, interval '1 day') d"#,
+            from,
+            to
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.day, row.amount)).collect())
+    }
+}

@@ -1,0 +1,227 @@
+//! Work that goes on when nobody waits for it. Jobs live in PostgreSQL (graphile_worker), and are enqueued inside
+//! the transaction of the change that needs them: both are there, or neither.
+//!
+//! graphile_worker was chosen over apalis-postgres because a job is enqueued by an SQL function, which makes "inside
+//! our own transaction" the ordinary way, and because it wakes by NOTIFY instead of polling.
+
+use std::time::Duration;
+
+use graphile_worker::{
+    Cron, IntoTaskHandlerResult, TaskHandler, WorkerBuildError, WorkerContext, WorkerOptions,
+    WorkerRecoveryConfig, WorkerShutdownConfig, WorkerUtils,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sqlx::{PgConnection, PgPool};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{Backoffice, Fault, audit::Actor, orders::ConfirmError, staff::sessions};
+
+const JOB_SCHEMA: &str = "graphile_worker";
+
+/// Jobs at once in one process.
+const CONCURRENCY: usize = 6;
+
+pub(crate) async fn migrate(pool: &PgPool) -> Result<(), WorkerBuildError> {
+    WorkerUtils::new(pool, JOB_SCHEMA).migrate().await?;
+    Ok(())
+}
+
+async fn enqueue(
+    tx: &mut PgConnection,
+    task: &str,
+    payload: Value,
+    job_key: &str,
+    delay: Duration,
+    max_attempts: i32,
+) -> Result<(), Fault> {
+    sqlx::query(
+        "select id from graphile_worker.add_job(identifier => $1, payload => $2::json, job_key => $3,
+            run_at => now() + make_interval(secs => $4), max_attempts => $5)",
+    )
+    .bind(task)
+    .bind(payload)
+    .bind(job_key)
+    .bind(delay.as_secs_f64())
+    .bind(max_attempts)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn enqueue_webhook(tx: &mut PgConnection, id: i64) -> Result<(), Fault> {
+    let key = format!("webhook:{id}");
+    enqueue(tx, ApplyWebhook::IDENTIFIER, json!(ApplyWebhook { id }), &key, Duration::ZERO, 25).await
+}
+
+/// Replaces the job that is planned for this intent, so that there is never more than one.
+pub(crate) async fn enqueue_refund(tx: &mut PgConnection, id: Uuid, delay: Duration) -> Result<(), Fault> {
+    let key = format!("refund:{id}");
+    enqueue(tx, SettleRefund::IDENTIFIER, json!(SettleRefund { id }), &key, delay, 100).await
+}
+
+pub(crate) async fn enqueue_confirm(
+    tx: &mut PgConnection,
+    order_id: &str,
+    payment_key: &str,
+    delay: Duration,
+) -> Result<(), Fault> {
+    let payload = json!(SettleConfirm { order_id: order_id.into(), payment_key: payment_key.into() });
+    enqueue(tx, SettleConfirm::IDENTIFIER, payload, &format!("confirm:{payment_key}"), delay, 20).await
+}
+
+/// What handlers work with. Debug is asked for by the library and shows nothing.
+#[derive(Clone)]
+struct State(Backoffice);
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("State")
+    }
+}
+
+fn backoffice(ctx: &WorkerContext) -> Result<Backoffice, Fault> {
+    ctx.get_ext::<State>()
+        .map(|s| s.0.clone())
+        .ok_or_else(|| Fault::Inconsistent("a job without its state".into()))
+}
+
+#[derive(Serialize, Deserialize)]
+struct ApplyWebhook {
+    id: i64,
+}
+
+impl TaskHandler for ApplyWebhook {
+    const IDENTIFIER: &'static str = "apply_webhook";
+
+    async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
+        backoffice(&ctx)?.apply_webhook(self.id).await
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct SettleRefund {
+    id: Uuid,
+}
+
+impl TaskHandler for SettleRefund {
+    const IDENTIFIER: &'static str = "settle_refund";
+
+    async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
+        let backoffice = backoffice(&ctx)?;
+        // Still open means either that a new job was planned with the verdict, or that somebody holds the lease:
+        // then this job itself has to come back.
+        if backoffice.drive_refund(self.id).await?
+            || backoffice.refund_is_planned(self.id, *ctx.job().id()).await?
+        {
+            return Ok(());
+        }
+        Err(Fault::Inconsistent("the refund is held by somebody else".into()))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct SettleConfirm {
+    order_id: String,
+    payment_key: String,
+}
+
+impl TaskHandler for SettleConfirm {
+    const IDENTIFIER: &'static str = "settle_confirm";
+
+    async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
+        let backoffice = backoffice(&ctx)?;
+        let Some(order) = backoffice.order(&self.order_id).await? else { return Ok(()) };
+        if order.status != "IN_PROGRESS" || order.payment_key.as_deref() != Some(&self.payment_key) {
+            return Ok(());
+        }
+        let actor = Actor::Job("confirm");
+        match backoffice.drive_confirm(&actor, &self.order_id, &self.payment_key, order.amount).await {
+            Err(ConfirmError::Fault(fault)) => Err(fault),
+            Err(ConfirmError::Unknown) => {
+                Err(Fault::Inconsistent("the confirm is still without an answer".into()))
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+}
+
+/// Sweeps what is over.
+#[derive(Serialize, Deserialize)]
+struct Sweep {}
+
+impl TaskHandler for Sweep {
+    const IDENTIFIER: &'static str = "sweep";
+
+    async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
+        sessions::delete_expired(&backoffice(&ctx)?.pool).await.map(drop)
+    }
+}
+
+impl Backoffice {
+    /// Whether another job will come back to this intent.
+    async fn refund_is_planned(&self, id: Uuid, this_job: i64) -> Result<bool, Fault> {
+        let planned: bool = sqlx::query_scalar(
+            "select exists (select 1 from graphile_worker.jobs where key = $1 and id <> $2 and attempts < max_attempts)",
+        )
+        .bind(format!("refund:{id}"))
+        .bind(this_job)
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(planned)
+    }
+}
+
+/// Works until told to stop. `pool` is the worker's own: one of its connections listens for good.
+pub async fn work(backoffice: Backoffice, pool: PgPool, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        match run(&backoffice, &pool, &stop).await {
+            Ok(()) => {}
+            Err(error) => {
+                tracing::error!(%error, "the worker stopped and starts again");
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                }
+            }
+        }
+    }
+}
+
+async fn run(
+    backoffice: &Backoffice,
+    pool: &PgPool,
+    stop: &CancellationToken,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let worker = WorkerOptions::default()
+        .pg_pool(pool.clone())
+        .schema(JOB_SCHEMA)
+        .concurrency(CONCURRENCY)
+        .poll_interval(Duration::from_millis(250))
+        .define_job::<ApplyWebhook>()
+        .define_job::<SettleRefund>()
+        .define_job::<SettleConfirm>()
+        .define_job::<Sweep>()
+        .add_extension(State(backoffice.clone()))
+        .with_cron(Cron::every_minute::<Sweep>().id("sweep").payload_value(json!({})))
+        .worker_shutdown(
+            WorkerShutdownConfig::default()
+                .listen_os_shutdown_signals(false)
+                .grace_period(Duration::from_secs(20))
+                .interrupted_job_retry_delay(Duration::from_secs(1))
+                .shutdown_signal(stop.clone().cancelled_owned()),
+        )
+        // Without it, the jobs of a process that was killed stay locked for good.
+        .worker_recovery(
+            WorkerRecoveryConfig::default()
+                .heartbeat_interval(Duration::from_secs(5))
+                .sweep_interval(Duration::from_secs(10))
+                .sweep_threshold(Duration::from_secs(30))
+                .recovery_delay(Duration::ZERO),
+        )
+        .init()
+        .await?;
+    worker.run().await?;
+    Ok(())
+}

@@ -1,0 +1,227 @@
+//! Taking the money: the amount is compared first, and a confirm that got no answer is looked up.
+
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+use serde_json::json;
+use toss::payments::{
+    ConfirmRequest, Error as TossError, OrderId, PaymentKey, PaymentStatus, Refusal, RetryClass,
+};
+
+use super::{Order, load};
+use crate::{
+    Backoffice, Fault,
+    audit::{self, Act, Actor},
+    jobs, payments,
+};
+
+/// What the merchant's server sends when the buyer has come back from the payment window.
+#[derive(Debug, Clone)]
+pub struct Confirm {
+    pub order_id: String,
+    pub payment_key: String,
+    pub amount: Decimal,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfirmError {
+    #[error("no such order")]
+    NotFound,
+    /// The buyer authenticated another amount than the order's: refused, and shown to staff.
+    #[error("the amount {got} is not the order's {expected}")]
+    AmountDiffers { expected: Decimal, got: Decimal },
+    #[error("the order is paid with another payment")]
+    PaidOtherwise,
+    #[error("the payment belongs to another order")]
+    PaymentOfAnotherOrder,
+    #[error("Toss refused: {0}")]
+    Refused(Refusal),
+    /// Neither yes nor no. A job goes on asking.
+    #[error("the outcome is not known yet")]
+    Unknown,
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<sqlx::Error> for ConfirmError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// Tries within one request. Another confirm of the same payment may be under way: its answer becomes ours.
+const TRIES: u32 = 4;
+
+fn is_settled(status: &str) -> bool {
+    matches!(status, "DONE" | "WAITING_FOR_DEPOSIT" | "PARTIAL_CANCELED" | "CANCELED")
+}
+
+impl Backoffice {
+    /// Confirms, or answers like the first time when it is confirmed already.
+    pub async fn confirm_order(&self, actor: &Actor, confirm: &Confirm) -> Result<Order, ConfirmError> {
+        let bad = |text: &str| text.is_empty() || text.len() > 200 || text.chars().any(char::is_control);
+        if confirm.order_id.contains('\0') || bad(&confirm.payment_key) {
+            return Err(ConfirmError::NotFound);
+        }
+        if let Some(order) = self.note_confirm(actor, confirm).await? {
+            return Ok(order);
+        }
+        self.drive_confirm(actor, &confirm.order_id, &confirm.payment_key, confirm.amount).await
+    }
+
+    /// Writes the attempt down before it is made, with the job that finishes it should this process die.
+    /// `Some` when there is nothing left to do.
+    async fn note_confirm(&self, actor: &Actor, confirm: &Confirm) -> Result<Option<Order>, ConfirmError> {
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        sqlx::query!("select order_id from orders where order_id = $1 for update", confirm.order_id)
+            .fetch_optional(&mut *tx)
+            .await?;
+        let order = load(&mut tx, &confirm.order_id).await?.ok_or(ConfirmError::NotFound)?;
+        if order.amount != confirm.amount {
+            sqlx::query!(
+                "update orders set attention = 'amount_differs', updated_at = $2 where order_id = $1",
+                confirm.order_id,
+                now
+            )
+            .execute(&mut *tx)
+            .await?;
+            let detail =
+                json!({ "expected": order.amount, "got": confirm.amount, "paymentKey": confirm.payment_key });
+            let act = Act {
+                action: "order.confirm_refused",
+                subject_kind: "order",
+                subject: &confirm.order_id,
+                detail,
+            };
+            audit::record(&mut tx, now, actor, act).await?;
+            tx.commit().await?;
+            return Err(ConfirmError::AmountDiffers { expected: order.amount, got: confirm.amount });
+        }
+        let same = order.payment_key.as_deref() == Some(&confirm.payment_key);
+        if is_settled(&order.status) {
+            return if same { Ok(Some(order)) } else { Err(ConfirmError::PaidOtherwise) };
+        }
+        let elsewhere = sqlx::query_scalar!(
+            "select order_id from payments where payment_key = $1 and order_id <> $2",
+            confirm.payment_key,
+            confirm.order_id
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        if elsewhere.is_some() {
+            return Err(ConfirmError::PaymentOfAnotherOrder);
+        }
+        sqlx::query!(
+            "update orders set payment_key = $2, status = 'IN_PROGRESS', updated_at = $3 where order_id = $1",
+            confirm.order_id,
+            confirm.payment_key,
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        jobs::enqueue_confirm(&mut tx, &confirm.order_id, &confirm.payment_key, Duration::from_secs(90))
+            .await?;
+        if !same {
+            let detail = json!({ "amount": confirm.amount, "paymentKey": confirm.payment_key });
+            let act = Act {
+                action: "order.confirm_sent",
+                subject_kind: "order",
+                subject: &confirm.order_id,
+                detail,
+            };
+            audit::record(&mut tx, now, actor, act).await?;
+        }
+        tx.commit().await?;
+        Ok(None)
+    }
+
+    /// Calls Toss until there is an answer, and writes it down. Also what the job does.
+    pub(crate) async fn drive_confirm(
+        &self,
+        actor: &Actor,
+        order_id: &str,
+        payment_key: &str,
+        amount: Decimal,
+    ) -> Result<Order, ConfirmError> {
+        let request = ConfirmRequest {
+            payment_key: PaymentKey(payment_key.into()),
+            order_id: OrderId(order_id.into()),
+            amount,
+        };
+        // The URL is the same for every payment: the key must not be (toss-api.md A1.7).
+        let idempotency_key = format!("confirm-{payment_key}");
+        for attempt in 0..TRIES {
+            let asked = payments::ask(&self.pool).await?;
+            match self.toss.confirm(&request, &idempotency_key).await {
+                Ok(answer) => {
+                    let mut tx = self.pool.begin().await?;
+                    payments::apply(&mut tx, self.clock.now(), actor, asked, &answer).await?;
+                    tx.commit().await?;
+                    return self.order(order_id).await?.ok_or(ConfirmError::NotFound);
+                }
+                Err(error) if error.is_unknown() || error.retry_class() == RetryClass::LookUp => {
+                    tracing::warn!(%error, order_id, "a confirm without a clear answer is looked up");
+                    match self.look_up(actor, &request.payment_key).await {
+                        Ok((payment, _)) if is_settled(payment.status.as_str()) => {
+                            return self.order(order_id).await?.ok_or(ConfirmError::NotFound);
+                        }
+                        Ok((payment, _)) if payment.status == PaymentStatus::Aborted => {
+                            return Err(refused(payment.failure, error));
+                        }
+                        Ok(_) | Err(Fault::Toss(_)) => {}
+                        Err(fault) => return Err(fault.into()),
+                    }
+                    if error.retry_class() == RetryClass::SameKey && attempt + 1 < TRIES {
+                        tokio::time::sleep(Duration::from_millis(150 << attempt)).await;
+                        continue;
+                    }
+                    return Err(ConfirmError::Unknown);
+                }
+                Err(TossError::Refused(refusal)) => {
+                    // A refusal may have ended the payment: the look-up says how it stands.
+                    match self.look_up(actor, &request.payment_key).await {
+                        Ok(_) => {}
+                        Err(Fault::Toss(error)) if error.is_not_found() => {
+                            self.forget_attempt(order_id, payment_key).await?;
+                        }
+                        Err(fault) => tracing::warn!(%fault, order_id, "no look-up after a refused confirm"),
+                    }
+                    return Err(ConfirmError::Refused(refusal));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, order_id, "confirm");
+                    return Err(ConfirmError::Unknown);
+                }
+            }
+        }
+        Err(ConfirmError::Unknown)
+    }
+
+    /// Toss knows no such payment: the order waits for one again.
+    async fn forget_attempt(&self, order_id: &str, payment_key: &str) -> Result<(), Fault> {
+        sqlx::query!(
+            "update orders set payment_key = null, status = 'READY', updated_at = $3
+             where order_id = $1 and payment_key = $2 and status = 'IN_PROGRESS'",
+            order_id,
+            payment_key,
+            self.clock.now(),
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+}
+
+fn refused(failure: Option<toss::payments::Failure>, error: TossError) -> ConfirmError {
+    match (failure, error) {
+        (_, TossError::Refused(refusal)) if refusal.status < 500 => ConfirmError::Refused(refusal),
+        (Some(failure), _) => ConfirmError::Refused(Refusal {
+            status: 400,
+            code: failure.code.unwrap_or_else(|| "ABORTED".into()),
+            message: failure.message.unwrap_or_default(),
+            trace_id: None,
+        }),
+        _ => ConfirmError::Unknown,
+    }
+}

@@ -1,0 +1,92 @@
+//! The list of orders and the one search box. No counting, no offset.
+
+use rust_decimal::Decimal;
+use sqlx::{Postgres, QueryBuilder};
+use time::OffsetDateTime;
+
+use super::Order;
+use crate::{
+    Backoffice, Fault,
+    page::{Cursor, Page, push_keyset},
+};
+
+const COLUMNS: &str = "select o.order_id, rail, origin, order_name, o.amount, o.currency, customer_name,
+    customer_mobile_phone, customer_email, user_key, status, method, method_detail, balance_amount, o.payment_key,
+    created_at, paid_at, attention,
+    exists (select 1 from refunds r where r.payment_key = o.payment_key and r.state = 'unknown') as refund_unknown
+    from orders o where true";
+
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// An order id or the beginning of one, a payment key, a transaction key, or the beginning of the buyer's name.
+    pub q: Option<String>,
+    pub status: Option<String>,
+    pub method: Option<String>,
+    /// `[from, to)`, by the time the order came in.
+    pub from: Option<OffsetDateTime>,
+    pub to: Option<OffsetDateTime>,
+    pub min: Option<Decimal>,
+    pub max: Option<Decimal>,
+    /// Only what waits for a person.
+    pub attention: bool,
+}
+
+impl Backoffice {
+    pub async fn orders(
+        &self,
+        filter: &Filter,
+        cursor: Option<&Cursor>,
+        size: usize,
+    ) -> Result<Page<Order>, Fault> {
+        let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+        if let Some(q) = &filter.q {
+            push_search(&mut query, q);
+        }
+        if let Some(status) = &filter.status {
+            query.push(" and status = ").push_bind(status.clone());
+        }
+        if let Some(method) = &filter.method {
+            query.push(" and method = ").push_bind(method.clone());
+        }
+        if let Some(from) = filter.from {
+            query.push(" and created_at >= ").push_bind(from);
+        }
+        if let Some(to) = filter.to {
+            query.push(" and created_at < ").push_bind(to);
+        }
+        if let Some(min) = filter.min {
+            query.push(" and o.amount >= ").push_bind(min);
+        }
+        if let Some(max) = filter.max {
+            query.push(" and o.amount <= ").push_bind(max);
+        }
+        if filter.attention {
+            query.push(
+                " and (attention is not null
+                   or o.payment_key in (select payment_key from refunds where state = 'unknown'))",
+            );
+        }
+        push_keyset(&mut query, cursor, "created_at", "o.order_id", size);
+        let rows: Vec<Order> = query.build_query_as().fetch_all(&self.pool).await?;
+        Ok(Page::new(rows, size, cursor, |order| (order.created_at, order.order_id.clone())))
+    }
+
+    /// The best few for the command palette.
+    pub async fn find_orders(&self, q: &str, most: usize) -> Result<Vec<Order>, Fault> {
+        let filter = Filter { q: Some(q.to_owned()), ..Filter::default() };
+        Ok(self.orders(&filter, None, most).await?.rows)
+    }
+}
+
+/// Each way of being found has its own index; a union keeps the planner from scanning for an OR.
+fn push_search(query: &mut QueryBuilder<Postgres>, q: &str) {
+    let prefix = format!("{}%", q.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
+    query
+        .push(" and o.order_id in (select order_id from orders where order_id like ")
+        .push_bind(prefix.clone());
+    query.push(" union select order_id from orders where customer_name like ").push_bind(prefix);
+    query.push(" union select order_id from payments where payment_key = ").push_bind(q.to_owned());
+    query.push(" union select order_id from orders where payment_key = ").push_bind(q.to_owned());
+    query.push(" union select order_id from transactions where transaction_key = ").push_bind(q.to_owned());
+    query.push(")");
+}

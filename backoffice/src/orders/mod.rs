@@ -1,0 +1,242 @@
+//! Orders: registered by the merchant's server, confirmed with Toss, found by any id a buyer can give.
+
+mod confirm;
+mod find;
+
+use rust_decimal::Decimal;
+use serde_json::json;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+pub use confirm::{Confirm, ConfirmError};
+pub use find::Filter;
+
+use crate::{
+    Backoffice, Fault,
+    audit::{self, Act, Actor},
+    money::{self, AmountError},
+};
+
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Order {
+    pub order_id: String,
+    pub rail: String,
+    pub origin: String,
+    pub order_name: String,
+    pub amount: Decimal,
+    pub currency: String,
+    pub customer_name: Option<String>,
+    pub customer_mobile_phone: Option<String>,
+    pub customer_email: Option<String>,
+    pub user_key: Option<String>,
+    /// Toss's own word.
+    pub status: String,
+    pub method: Option<String>,
+    pub method_detail: Option<String>,
+    pub balance_amount: Option<Decimal>,
+    pub payment_key: Option<String>,
+    pub created_at: OffsetDateTime,
+    pub paid_at: Option<OffsetDateTime>,
+    pub attention: Option<String>,
+    /// A refund whose outcome is not known.
+    pub refund_unknown: bool,
+}
+
+/// An order as the merchant's server registers it.
+#[derive(Debug, Clone)]
+pub struct NewOrder {
+    pub order_id: String,
+    pub amount: Decimal,
+    pub currency: String,
+    pub order_name: String,
+    pub customer_name: Option<String>,
+    pub customer_mobile_phone: Option<String>,
+    pub customer_email: Option<String>,
+    pub user_key: Option<String>,
+}
+
+/// What is wrong with a new order, by Toss's member name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidOrder {
+    #[error("orderId: 6 to 64 characters of A-Z a-z 0-9 - _ = .")]
+    OrderId,
+    #[error("amount: {0}")]
+    Amount(AmountError),
+    #[error("currency: KRW, USD or JPY")]
+    Currency,
+    #[error("orderName: 1 to 100 characters")]
+    OrderName,
+    #[error("{0}: too long, or with control characters")]
+    Text(&'static str),
+}
+
+impl NewOrder {
+    /// Parses at the door: inside there is nothing left to check.
+    pub fn check(&self) -> Result<(), InvalidOrder> {
+        let id = &self.order_id;
+        if !(6..=64).contains(&id.len())
+            || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_=.".contains(&b))
+        {
+            return Err(InvalidOrder::OrderId);
+        }
+        if !matches!(self.currency.as_str(), "KRW" | "USD" | "JPY") {
+            return Err(InvalidOrder::Currency);
+        }
+        money::check(self.amount, &self.currency).map_err(InvalidOrder::Amount)?;
+        let clean =
+            |text: &str, max: usize| text.chars().count() <= max && !text.chars().any(char::is_control);
+        if self.order_name.trim().is_empty() || !clean(&self.order_name, 100) {
+            return Err(InvalidOrder::OrderName);
+        }
+        for (name, text, max) in [
+            ("customerName", &self.customer_name, 100),
+            ("customerMobilePhone", &self.customer_mobile_phone, 20),
+            ("customerEmail", &self.customer_email, 100),
+            ("userKey", &self.user_key, 64),
+        ] {
+            if text.as_deref().is_some_and(|t| !clean(t, max)) {
+                return Err(InvalidOrder::Text(name));
+            }
+        }
+        Ok(())
+    }
+
+    fn same_as(&self, order: &Order) -> bool {
+        self.amount == order.amount
+            && self.currency == order.currency
+            && self.order_name == order.order_name
+            && self.customer_name == order.customer_name
+            && self.customer_mobile_phone == order.customer_mobile_phone
+            && self.customer_email == order.customer_email
+            && self.user_key == order.user_key
+    }
+}
+
+/// What became of a registration.
+#[derive(Debug)]
+pub enum Registered {
+    New(Order),
+    /// The very same order was there already.
+    Again(Order),
+    /// Another order has this id.
+    Conflict,
+}
+
+impl Backoffice {
+    /// Keeps an order so that its amount can be compared when the buyer comes back. `new` has passed its check.
+    pub async fn register_order(&self, actor: &Actor, new: &NewOrder) -> Result<Registered, Fault> {
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        let inserted = sqlx::query!(
+            "insert into orders (order_id, origin, order_name, amount, currency, customer_name, customer_mobile_phone,
+                                 customer_email, user_key, status, created_at, updated_at)
+             values ($1, 'merchant', $2, $3, $4, $5, $6, $7, $8, 'READY', $9, $9) on conflict (order_id) do nothing",
+            new.order_id,
+            new.order_name,
+            new.amount,
+            new.currency,
+            new.customer_name,
+            new.customer_mobile_phone,
+            new.customer_email,
+            new.user_key,
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        if inserted.rows_affected() == 1 {
+            let detail = json!({ "amount": new.amount, "currency": new.currency });
+            let act =
+                Act { action: "order.registered", subject_kind: "order", subject: &new.order_id, detail };
+            audit::record(&mut tx, now, actor, act).await?;
+        }
+        let order = load(&mut tx, &new.order_id)
+            .await?
+            .ok_or_else(|| Fault::Inconsistent(format!("order {} is gone", new.order_id)))?;
+        tx.commit().await?;
+        Ok(match inserted.rows_affected() {
+            1 => Registered::New(order),
+            _ if new.same_as(&order) => Registered::Again(order),
+            _ => Registered::Conflict,
+        })
+    }
+
+    pub async fn order(&self, order_id: &str) -> Result<Option<Order>, Fault> {
+        // PostgreSQL has no text with a NUL in it, so there is no such order either.
+        if order_id.contains('\0') {
+            return Ok(None);
+        }
+        let mut connection = self.pool.acquire().await?;
+        load(&mut connection, order_id).await
+    }
+
+    /// A person has looked at what was marked.
+    pub async fn settle_attention(&self, actor: &Actor, order_id: &str) -> Result<bool, Fault> {
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        let was = sqlx::query_scalar!(
+            r#"with old as (select order_id, attention from orders where order_id = $1 and attention is not null for update)
+               update orders o set attention = null, updated_at = $2 from old where o.order_id = old.order_id
+               returning old.attention as "was!""#,
+            order_id,
+            now,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(was) = was else { return Ok(false) };
+        let act = Act {
+            action: "order.attention_settled",
+            subject_kind: "order",
+            subject: order_id,
+            detail: json!({ "attention": was }),
+        };
+        audit::record(&mut tx, now, actor, act).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+}
+
+async fn load(connection: &mut PgConnection, order_id: &str) -> Result<Option<Order>, Fault> {
+    let order = sqlx::query_as!(
+        Order,
+        r#"select o.order_id, rail, origin, order_name, o.amount, o.currency, customer_name, customer_mobile_phone,
+                  customer_email, user_key, status, method, method_detail, balance_amount, o.payment_key, created_at,
+                  paid_at, attention,
+                  exists (select 1 from refunds r where r.payment_key = o.payment_key and r.state = 'unknown') as "refund_unknown!"
+           from orders o where o.order_id = $1"#,
+        order_id,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(order)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(order_id: &str, amount: Decimal) -> NewOrder {
+        NewOrder {
+            order_id: order_id.into(),
+            amount,
+            currency: "KRW".into(),
+            order_name: "머그컵 세트".into(),
+            customer_name: None,
+            customer_mobile_phone: None,
+            customer_email: None,
+            user_key: None,
+        }
+    }
+
+    #[test]
+    fn an_order_id_that_could_break_something_is_refused() {
+        for id in ["", "short", "a'b\"c;--", "line\nbreak1", "이모지🙂🙂🙂", "a%2fb%2fc", &"x".repeat(10_000)]
+        {
+            assert_eq!(order(id, Decimal::ONE_HUNDRED).check(), Err(InvalidOrder::OrderId), "{id}");
+        }
+        assert_eq!(order("ord_8fk2m1", Decimal::ONE_HUNDRED).check(), Ok(()));
+        for amount in [Decimal::ZERO, Decimal::NEGATIVE_ONE, Decimal::new(5, 1), Decimal::from(10i64.pow(18))]
+        {
+            assert!(matches!(order("ord_8fk2m1", amount).check(), Err(InvalidOrder::Amount(_))), "{amount}");
+        }
+    }
+}

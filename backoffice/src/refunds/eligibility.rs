@@ -1,0 +1,203 @@
+//! What may be given back, decided from a payment and the time alone (toss-api.md A5.3). The form, the API and the
+//! rules all ask here, so that nobody learns it from an error afterwards.
+
+use rust_decimal::Decimal;
+use time::{Duration, Month, OffsetDateTime};
+use toss::{
+    payments::{Method, Payment, PaymentStatus},
+    timestamp::SEOUL,
+};
+
+/// Why nothing can be given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhyNot {
+    NotPaid,
+    Expired,
+    Aborted,
+    NothingLeft,
+    /// Phone payments: only in the month of payment.
+    MonthIsOver,
+    /// The method's own limit has passed.
+    TooLate,
+    /// A status this version does not know: a person looks at Toss's console.
+    UnknownStatus,
+}
+
+/// When the buyer has the money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// Nothing was paid in yet.
+    NothingToReturn,
+    AtOnce,
+    SameDay,
+    /// Before acquisition at once, after it or in part in three to four business days.
+    CardThreeToFourDays,
+    TwoBusinessDays,
+    FiveBusinessDays,
+    /// Part refunds of PayPal.
+    UpToThirtyDays,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Eligibility {
+    pub left: Decimal,
+    pub full: bool,
+    pub part: bool,
+    /// Bank, number and holder are asked for.
+    pub needs_account: bool,
+    /// After this moment Toss refuses.
+    pub until: Option<OffsetDateTime>,
+    pub arrival: Arrival,
+    /// Older than a year: the card company may not find it any more.
+    pub may_fail: bool,
+    pub why_not: Option<WhyNot>,
+}
+
+pub fn eligibility(payment: &Payment, now: OffsetDateTime) -> Eligibility {
+    let left = payment.balance_amount;
+    let waiting = payment.status == PaymentStatus::WaitingForDeposit;
+    let until = deadline(payment);
+    let why_not = match &payment.status {
+        PaymentStatus::Ready | PaymentStatus::InProgress => Some(WhyNot::NotPaid),
+        PaymentStatus::Expired => Some(WhyNot::Expired),
+        PaymentStatus::Aborted => Some(WhyNot::Aborted),
+        PaymentStatus::Canceled => Some(WhyNot::NothingLeft),
+        PaymentStatus::Other(_) => Some(WhyNot::UnknownStatus),
+        PaymentStatus::WaitingForDeposit | PaymentStatus::Done | PaymentStatus::PartialCanceled => {
+            if left.is_zero() {
+                Some(WhyNot::NothingLeft)
+            } else if until.is_some_and(|until| now >= until) {
+                let phone = payment.method == Some(Method::MobilePhone);
+                Some(if phone { WhyNot::MonthIsOver } else { WhyNot::TooLate })
+            } else {
+                None
+            }
+        }
+    };
+    let divisible =
+        !waiting && payment.is_partial_cancelable != Some(false) && payment.use_escrow != Some(true);
+    // What is left of a payment that was refunded in part goes back under the rules of a part refund.
+    let full = why_not.is_none() && (divisible || payment.cancels().is_empty());
+    let why_not = why_not.or((!full).then_some(WhyNot::NothingLeft));
+    Eligibility {
+        left,
+        full,
+        part: why_not.is_none() && divisible,
+        needs_account: why_not.is_none() && payment.virtual_account.is_some() && !waiting,
+        until,
+        arrival: arrival(payment, waiting),
+        may_fail: payment.card.is_some()
+            && payment.approved_at.is_some_and(|at| now - at > Duration::days(365)),
+        why_not,
+    }
+}
+
+fn deadline(payment: &Payment) -> Option<OffsetDateTime> {
+    let approved = payment.approved_at?.to_offset(SEOUL);
+    match payment.method.as_ref()? {
+        Method::MobilePhone => {
+            let (year, month) = (approved.year(), approved.month());
+            let (year, month) =
+                if month == Month::December { (year + 1, Month::January) } else { (year, month.next()) };
+            let first = time::Date::from_calendar_date(year, month, 1).ok()?;
+            Some(first.midnight().assume_offset(SEOUL))
+        }
+        Method::Transfer | Method::ForeignEasyPay => Some(approved + Duration::days(180)),
+        Method::VirtualAccount => Some(approved + Duration::days(365)),
+        _ => None,
+    }
+}
+
+fn arrival(payment: &Payment, waiting: bool) -> Arrival {
+    match payment.method {
+        _ if waiting => Arrival::NothingToReturn,
+        Some(Method::Transfer) => Arrival::AtOnce,
+        Some(Method::MobilePhone) => Arrival::SameDay,
+        Some(Method::VirtualAccount) => Arrival::TwoBusinessDays,
+        Some(Method::ForeignEasyPay) if payment.cancels().is_empty() => Arrival::FiveBusinessDays,
+        Some(Method::ForeignEasyPay) => Arrival::UpToThirtyDays,
+        Some(Method::EasyPay) if payment.card.is_none() => Arrival::AtOnce,
+        Some(Method::CultureGiftCertificate | Method::BookGiftCertificate | Method::GameGiftCertificate) => {
+            Arrival::SameDay
+        }
+        _ => Arrival::CardThreeToFourDays,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn payment(method: &str, status: &str, more: serde_json::Value) -> Payment {
+        let mut body = json!({
+            "paymentKey": "p", "orderId": "o", "status": status, "method": method, "totalAmount": 10_000,
+            "balanceAmount": 10_000, "approvedAt": "2026-11-30T23:59:59+09:00", "isPartialCancelable": true,
+        });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(body).unwrap()
+    }
+
+    #[test]
+    fn a_phone_payment_goes_back_only_in_its_month_in_seoul() {
+        let phone = payment("휴대폰", "DONE", json!({}));
+        let last_moment = datetime!(2026-11-30 14:59:59 UTC);
+        assert_eq!(eligibility(&phone, last_moment).why_not, None);
+        let december = datetime!(2026-11-30 15:00 UTC);
+        assert_eq!(eligibility(&phone, december).why_not, Some(WhyNot::MonthIsOver));
+    }
+
+    #[test]
+    fn a_deposited_account_needs_one_to_pay_back_to_and_a_waiting_one_does_not() {
+        let now = datetime!(2026-12-01 00:00 UTC);
+        let deposited = eligibility(&payment("가상계좌", "DONE", json!({"virtualAccount": {}})), now);
+        assert!(deposited.needs_account && deposited.part);
+        assert_eq!(deposited.arrival, Arrival::TwoBusinessDays);
+        let waiting =
+            payment("가상계좌", "WAITING_FOR_DEPOSIT", json!({"virtualAccount": {}, "approvedAt": null}));
+        let waiting = eligibility(&waiting, now);
+        assert!(waiting.full && !waiting.part && !waiting.needs_account);
+        assert_eq!(waiting.arrival, Arrival::NothingToReturn);
+    }
+
+    #[test]
+    fn what_cannot_be_divided_goes_back_whole() {
+        let now = datetime!(2026-12-01 00:00 UTC);
+        for more in [json!({"isPartialCancelable": false}), json!({"useEscrow": true})] {
+            let may = eligibility(&payment("카드", "DONE", more), now);
+            assert!(may.full && !may.part);
+        }
+    }
+
+    #[test]
+    fn nothing_goes_back_from_what_was_never_paid_or_is_spent() {
+        let now = datetime!(2026-12-01 00:00 UTC);
+        for (status, why) in [
+            ("READY", WhyNot::NotPaid),
+            ("IN_PROGRESS", WhyNot::NotPaid),
+            ("EXPIRED", WhyNot::Expired),
+            ("ABORTED", WhyNot::Aborted),
+            ("CANCELED", WhyNot::NothingLeft),
+            ("FROZEN", WhyNot::UnknownStatus),
+        ] {
+            assert_eq!(eligibility(&payment("카드", status, json!({})), now).why_not, Some(why), "{status}");
+        }
+        let spent = payment("카드", "PARTIAL_CANCELED", json!({"balanceAmount": 0}));
+        assert_eq!(eligibility(&spent, now).why_not, Some(WhyNot::NothingLeft));
+    }
+
+    #[test]
+    fn transfers_and_paypal_end_after_180_days() {
+        for method in ["계좌이체", "해외간편결제"] {
+            let paid = payment(method, "DONE", json!({}));
+            assert_eq!(eligibility(&paid, datetime!(2027-05-29 14:59:58 UTC)).why_not, None, "{method}");
+            assert_eq!(
+                eligibility(&paid, datetime!(2027-05-29 15:00 UTC)).why_not,
+                Some(WhyNot::TooLate),
+                "{method}"
+            );
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Passwords: argon2id, off the async threads, a few at a time.
+
+use std::sync::LazyLock;
+
+use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Semaphore;
+
+use super::Invalid;
+use crate::Fault;
+
+/// OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+
+/// Hashing costs memory and a whole core: a crowd at the log-in must not starve the pages.
+static AT_ONCE: Semaphore = Semaphore::const_new(4);
+
+/// A password of an allowed length. Never shown, never compared as text.
+#[derive(Debug, Clone)]
+pub struct Password(SecretString);
+
+impl Password {
+    /// For a new password: 12 to 128 characters (longer ones only cost time).
+    pub fn new(text: String) -> Result<Self, Invalid> {
+        if (12..=128).contains(&text.chars().count()) {
+            Ok(Self(text.into()))
+        } else {
+            Err(Invalid::Password)
+        }
+    }
+
+    /// For a log-in: whatever was typed, cut at a length that cannot be right anyway.
+    pub fn typed(text: &str) -> Self {
+        Self(text.chars().take(256).collect::<String>().into())
+    }
+}
+
+fn hasher() -> Result<Argon2<'static>, Fault> {
+    let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(|e| Fault::Inconsistent(e.to_string()))?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+fn hash_now(password: &str) -> Result<String, Fault> {
+    let hash =
+        hasher()?.hash_password(password.as_bytes()).map_err(|e| Fault::Inconsistent(e.to_string()))?;
+    Ok(hash.to_string())
+}
+
+/// Verified against when there is no account, so that "no such account" takes as long as "wrong password".
+static NOBODY: LazyLock<Option<String>> = LazyLock::new(|| hash_now("nobody has this password").ok());
+
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    let _permit = AT_ONCE.acquire().await.map_err(|e| Fault::Inconsistent(e.to_string()))?;
+    tokio::task::spawn_blocking(work).await.map_err(|e| Fault::Inconsistent(e.to_string()))?
+}
+
+pub(super) async fn hash(password: Password) -> Result<String, Fault> {
+    off_thread(move || hash_now(password.0.expose_secret())).await
+}
+
+/// True when the password fits the hash. Without a hash it is false, after the same work.
+pub(super) async fn verify(password: Password, hash: Option<String>) -> Result<bool, Fault> {
+    off_thread(move || {
+        let known = hash.is_some();
+        let Some(hash) = hash.or_else(|| NOBODY.clone()) else { return Ok(false) };
+        let parsed = PasswordHash::new(&hash).map_err(|e| Fault::Inconsistent(e.to_string()))?;
+        let fits = hasher()?.verify_password(password.0.expose_secret().as_bytes(), &parsed).is_ok();
+        Ok(fits && known)
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_right_password_fits() {
+        let hash = hash(Password::new("correct horse battery".into()).unwrap()).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(verify(Password::typed("correct horse battery"), Some(hash.clone())).await.unwrap());
+        assert!(!verify(Password::typed("correct horse"), Some(hash)).await.unwrap());
+        assert!(!verify(Password::typed("nobody has this password"), None).await.unwrap());
+    }
+
+    #[test]
+    fn a_password_never_shows() {
+        let shown = format!("{:?}", Password::typed("hunter2hunter2"));
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert_eq!(Password::new("short".into()).unwrap_err(), Invalid::Password);
+    }
+}

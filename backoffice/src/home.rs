@@ -20,8 +20,6 @@ pub struct Home {
     pub refunded_today: Taken,
     pub last_webhook_at: Option<OffsetDateTime>,
     pub waiting: Waiting,
-    /// The last fourteen Seoul days, oldest first: day and won.
-    pub days: Vec<(time::Date, Decimal)>,
 }
 
 /// Counts stop at a hundred: more than that is "many".
@@ -38,22 +36,14 @@ impl Backoffice {
         let now = self.clock.now();
         let today = day_start(self.clock.today());
         let yesterday = today - Duration::DAY;
-        let (taken, before, refunded, last, waiting, days) = tokio::try_join!(
+        let (taken, before, refunded, last, waiting) = tokio::try_join!(
             self.taken(today, now),
             self.taken(yesterday, now - Duration::DAY),
             self.refunded(today, now),
             self.last_webhook(),
             self.waiting(),
-            self.days(today - Duration::days(13), now),
         )?;
-        Ok(Home {
-            today: taken,
-            yesterday: before,
-            refunded_today: refunded,
-            last_webhook_at: last,
-            waiting,
-            days,
-        })
+        Ok(Home { today: taken, yesterday: before, refunded_today: refunded, last_webhook_at: last, waiting })
     }
 
     async fn taken(&self, from: OffsetDateTime, to: OffsetDateTime) -> Result<Taken, Fault> {
@@ -111,26 +101,5 @@ impl Backoffice {
             orders_to_look_at: row.orders,
             webhooks_stuck: row.webhooks,
         })
-    }
-
-    async fn days(
-        &self,
-        from: OffsetDateTime,
-        to: OffsetDateTime,
-    ) -> Result<Vec<(time::Date, Decimal)>, Fault> {
-        let rows = sqlx::query!(
-            r#"select d::date as "day!",
-                      coalesce((select sum(amount) from orders
-                                where paid_at >= d at time zone 'Asia/Seoul'
-                                  and paid_at < (d + interval '1 day') at time zone 'Asia/Seoul'
-                                  and currency = 'KRW'), 0) as "amount!"
-               from generate_series(($1::timestamptz at time zone 'Asia/Seoul')::date::timestamp,
-                                    ($2::timestamptz at time zone 'Asia/Seoul')::date::timestamp, interval '1 day') d"#,
-            from,
-            to
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(rows.into_iter().map(|row| (row.day, row.amount)).collect())
     }
 }

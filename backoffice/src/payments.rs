@@ -225,6 +225,19 @@ impl Backoffice {
         self.keep(actor, asked, answer).await
     }
 
+    /// By the payment key when there is one, by the order id otherwise. Says what changed.
+    pub async fn look_up_known(
+        &self,
+        actor: &Actor,
+        order: &crate::orders::Order,
+    ) -> Result<Map<String, Value>, Fault> {
+        let (_, changed) = match &order.payment_key {
+            Some(key) => self.look_up(actor, &PaymentKey(key.clone())).await?,
+            None => self.look_up_order(actor, &OrderId(order.order_id.clone())).await?,
+        };
+        Ok(changed)
+    }
+
     async fn keep(
         &self,
         actor: &Actor,

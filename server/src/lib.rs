@@ -1,1 +1,76 @@
-//! 
+//! The process: settings, database, router, sessions, webhook receiver, workers, command line.
+//!
+//! [`Jangbu::start`] is shared by the binary, by hosts that mount the dashboard, and by the tests.
+
+pub mod api;
+pub mod cli;
+pub mod database;
+mod health;
+mod hooks;
+mod identify;
+mod postgres;
+mod rehearsal;
+mod router;
+mod sessions;
+pub mod settings;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use app::context::{Base, Site};
+use axum::Router;
+use backoffice::{Backoffice, Clock, PgPool, jobs};
+use tokio_util::sync::CancellationToken;
+
+use crate::settings::Settings;
+
+/// The dashboard, ready to be served or mounted.
+#[derive(Debug, Clone)]
+pub struct Jangbu {
+    pub settings: Arc<Settings>,
+    pub backoffice: Backoffice,
+    /// The workers' own connections.
+    worker_pool: PgPool,
+}
+
+/// ring for everything; a second call finds it installed.
+pub fn install_crypto() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+}
+
+impl Jangbu {
+    /// Connects, brings the tables up to date, and makes the Toss client. Serves nothing yet.
+    pub async fn start(settings: Settings, database_url: &str) -> anyhow::Result<Self> {
+        install_crypto();
+        let pool = database::connect(database_url, settings.database_connections).await?;
+        backoffice::migrate(&pool).await?;
+        let worker_pool = database::connect(database_url, 12).await?;
+        let toss = toss::payments::Client::new(toss::payments::Config::new(
+            settings.toss_payments_url.clone(),
+            settings.toss_payments_secret_key.clone(),
+        ))
+        .context("TOSS_PAYMENTS_SECRET_KEY")?;
+        let security_key = settings.toss_payments_security_key.clone();
+        let backoffice = Backoffice { pool, toss, clock: Clock::default(), security_key };
+        Ok(Self { settings: Arc::new(settings), backoffice, worker_pool })
+    }
+
+    /// Everything under the base path: `host.merge(jangbu.router())` mounts it.
+    pub fn router(&self) -> Router {
+        router::router(self)
+    }
+
+    /// Works until told to stop.
+    pub async fn work(&self, stop: CancellationToken) {
+        jobs::work(self.backoffice.clone(), self.worker_pool.clone(), stop).await;
+    }
+
+    fn site(&self) -> Site {
+        Site {
+            backoffice: self.backoffice.clone(),
+            base: Base(self.settings.base_path.as_str().into()),
+            mode: self.settings.mode,
+            public_url: self.settings.public_url.clone(),
+        }
+    }
+}

@@ -1,1 +1,65 @@
-fn main() {}
+//! What is more than one command: the demo, the tests, the browser build, a folder to ship.
+
+mod demo;
+mod front;
+mod lint;
+mod report;
+mod run;
+mod sqlx;
+mod stack;
+mod test;
+mod tools;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Jangbu's own tasks")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Everything from nothing to a dashboard with a month of sample trade.
+    Demo {
+        /// Orders of sample trade.
+        #[arg(long, default_value_t = 2000)]
+        orders: usize,
+    },
+    /// Every test there is, the browser's included.
+    Test {
+        /// Leaves the browser out.
+        #[arg(long)]
+        no_browser: bool,
+    },
+    /// Formatting and lints, on the native and the browser's target.
+    Lint,
+    /// Builds; with --release one folder to ship.
+    Build {
+        #[arg(long)]
+        release: bool,
+    },
+    /// Writes the offline data of the checked queries, or checks that it is current.
+    Sqlx {
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> std::process::ExitCode {
+    let outcome = match Cli::parse().task {
+        Task::Demo { orders } => demo::demo(orders),
+        Task::Test { no_browser } => test::test(!no_browser),
+        Task::Lint => lint::lint(),
+        Task::Build { release } => front::build_all(release),
+        Task::Sqlx { check } => sqlx::prepare(check),
+    };
+    match outcome {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            report::line(&format!("\n✗ {error:#}"));
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use serde_json::json;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
+use toss::payments::{Method, institutions};
 
 pub use confirm::{Confirm, ConfirmError};
 pub use find::Filter;
@@ -40,6 +41,28 @@ pub struct Order {
     pub attention: Option<String>,
     /// A refund whose outcome is not known.
     pub refund_unknown: bool,
+}
+
+/// Every method Toss knows: `(Toss's Korean word, its code)`.
+pub const METHODS: [(&str, &str); 9] = [
+    ("카드", "card"),
+    ("간편결제", "easy_pay"),
+    ("가상계좌", "virtual_account"),
+    ("계좌이체", "transfer"),
+    ("휴대폰", "mobile_phone"),
+    ("문화상품권", "culture_gift_certificate"),
+    ("도서문화상품권", "book_gift_certificate"),
+    ("게임문화상품권", "game_gift_certificate"),
+    ("해외간편결제", "foreign_easy_pay"),
+];
+
+/// The name behind a code of [`Order::method_detail`]: the same two characters are a card here and a bank there.
+pub fn method_detail_name(method: &str, detail: &str) -> Option<&'static str> {
+    match Method::from(method) {
+        Method::Card => institutions::card_name(detail),
+        Method::VirtualAccount | Method::Transfer => institutions::bank_name(detail),
+        _ => None,
+    }
 }
 
 /// An order as the merchant's server registers it.

@@ -32,6 +32,16 @@ pub const KEY_LIFE: time::Duration = time::Duration::days(14);
 pub const REASONS: [&str; 7] =
     ["changed_mind", "defect", "not_delivered", "duplicate", "price", "fraud", "other"];
 
+/// Banks that money can be paid back to: `(code, name)`.
+pub fn banks() -> &'static [(&'static str, &'static str)] {
+    institutions::BANKS
+}
+
+/// A name for an intent that does not exist yet; a form carries it.
+pub fn new_intent() -> String {
+    Uuid::now_v7().to_string()
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     Requested,

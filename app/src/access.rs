@@ -1,0 +1,78 @@
+//! Who may open what: one table for every page and server function. What is not in it is closed.
+
+use backoffice::staff::Permission::{self, LookUpAtToss, ManageStaff, Refund, ViewAudit, ViewTrade};
+
+use crate::routes;
+
+/// What a visitor needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Nobody has to be logged in.
+    Open,
+    /// Anybody who is logged in.
+    Staff,
+    Needs(Permission),
+}
+
+/// Pages, by the pattern they are routed with.
+pub const PAGES: &[(&str, Access)] = &[
+    (routes::LOGIN, Access::Open),
+    (routes::HOME, Access::Needs(ViewTrade)),
+    (routes::ORDERS, Access::Needs(ViewTrade)),
+    ("/orders/{order_id}", Access::Needs(ViewTrade)),
+    (routes::TRANSACTIONS, Access::Needs(ViewTrade)),
+    (routes::REFUNDS, Access::Needs(ViewTrade)),
+    (routes::WEBHOOKS, Access::Needs(ViewTrade)),
+    ("/webhooks/{id}", Access::Needs(ViewTrade)),
+    (routes::STAFF, Access::Needs(ManageStaff)),
+    (routes::AUDIT, Access::Needs(ViewAudit)),
+    (routes::SETTINGS, Access::Staff),
+];
+
+/// Server functions, by their path.
+pub const FUNCTIONS: &[(&str, Access)] = &[
+    ("/fn/log_in", Access::Open),
+    ("/fn/set_preferences", Access::Open),
+    ("/fn/log_out", Access::Staff),
+    ("/fn/refund", Access::Needs(Refund)),
+    ("/fn/look_up", Access::Needs(LookUpAtToss)),
+    ("/fn/settle_attention", Access::Needs(Refund)),
+    ("/fn/find", Access::Needs(ViewTrade)),
+    ("/fn/deliveries_since", Access::Needs(ViewTrade)),
+    ("/fn/add_staff", Access::Needs(ManageStaff)),
+    ("/fn/disable_staff", Access::Needs(ManageStaff)),
+];
+
+/// The rule for a path below the base, or `None` when there is none.
+pub fn rule(path: &str) -> Option<Access> {
+    let matches = |pattern: &str| match pattern.rsplit_once('/') {
+        Some((parent, last)) if last.starts_with('{') => {
+            path.rsplit_once('/').is_some_and(|(p, segment)| p == parent && !segment.is_empty())
+        }
+        _ => path == pattern,
+    };
+    PAGES.iter().chain(FUNCTIONS).find(|(pattern, _)| matches(pattern)).map(|(_, access)| *access)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_in_the_table_is_closed() {
+        assert_eq!(rule("/orders/ord_1"), Some(Access::Needs(ViewTrade)));
+        for path in ["/orders/", "/orders/a/b", "//", "/fn/refund/", "/fn/unheard_of", "/Orders"] {
+            assert_eq!(rule(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn every_server_function_has_a_row_and_every_row_a_function() {
+        let mut registered: Vec<&str> =
+            leptos::server_fn::axum::server_fn_paths().map(|(path, _)| path).collect();
+        let mut listed: Vec<&str> = FUNCTIONS.iter().map(|(path, _)| *path).collect();
+        registered.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(registered, listed);
+    }
+}

@@ -1,0 +1,59 @@
+//! A state as a dot and a word. Never colour alone.
+
+use backoffice::{orders::Order, refunds::State};
+use leptos::prelude::*;
+
+use crate::context::Ctx;
+
+/// The CSS class and the word of an order's state. What is not known comes before what Toss says.
+pub fn order_status(ctx: &Ctx, order: &Order) -> (&'static str, String) {
+    if order.refund_unknown {
+        return ("unknown", ctx.t("status-refund-unknown"));
+    }
+    payment_status(ctx, &order.status)
+}
+
+pub fn payment_status(ctx: &Ctx, status: &str) -> (&'static str, String) {
+    let tone = match status {
+        "DONE" => "done",
+        "WAITING_FOR_DEPOSIT" | "IN_PROGRESS" => "waiting",
+        "PARTIAL_CANCELED" => "part",
+        "ABORTED" => "failed",
+        _ => "ended",
+    };
+    (tone, ctx.words.word("status", status))
+}
+
+pub fn refund_state(ctx: &Ctx, state: State) -> (&'static str, String) {
+    let tone = match state {
+        State::Succeeded => "done",
+        State::Failed => "failed",
+        State::Unknown => "unknown",
+        State::Requested | State::Sending => "waiting",
+    };
+    (tone, ctx.words.word("refund-state", state.as_str()))
+}
+
+pub fn delivery_state(ctx: &Ctx, state: &str) -> (&'static str, String) {
+    let tone = match state {
+        "applied" => "done",
+        "received" => "waiting",
+        "failed" => "failed",
+        _ => "ended",
+    };
+    (tone, ctx.words.word("delivery", state))
+}
+
+pub fn trust(ctx: &Ctx, badge: &str) -> (&'static str, String) {
+    let tone = match badge {
+        "fetched_equal" | "secret_matched" | "signature_verified" => "done",
+        "fetched_different" | "not_verifiable" => "waiting",
+        "secret_wrong" | "signature_wrong" | "unknown_to_toss" => "failed",
+        _ => "ended",
+    };
+    (tone, ctx.words.word("trust", badge))
+}
+
+pub fn badge((tone, word): (&'static str, String)) -> AnyView {
+    view! { <span class=format!("badge {tone}")>{word}</span> }.into_any()
+}

@@ -1,0 +1,98 @@
+//! Fields that keep what was typed and say what is wrong beside it.
+
+use leptos::prelude::*;
+
+use crate::flash::Flash;
+
+/// One labelled input.
+pub struct Field<'a> {
+    pub name: &'static str,
+    pub label: String,
+    pub kind: &'static str,
+    pub flash: &'a Flash,
+    /// Shown when nothing was typed yet.
+    pub value: String,
+    pub hint: Option<String>,
+    pub autocomplete: &'static str,
+    pub input_mode: &'static str,
+}
+
+impl<'a> Field<'a> {
+    pub fn text(name: &'static str, label: String, flash: &'a Flash) -> Self {
+        Self {
+            name,
+            label,
+            kind: "text",
+            flash,
+            value: String::new(),
+            hint: None,
+            autocomplete: "off",
+            input_mode: "text",
+        }
+    }
+
+    pub fn view(self) -> AnyView {
+        let error = self.flash.error(self.name);
+        let invalid = if error.is_some() { "true" } else { "false" };
+        let described = format!("{}-note", self.name);
+        let value = if self.kind == "password" {
+            String::new()
+        } else {
+            self.flash.value(self.name).unwrap_or(self.value)
+        };
+        let note = error.clone().or(self.hint).unwrap_or_default();
+        let note_class = if error.is_some() { "note error" } else { "note" };
+        view! {
+            <label class="field">
+                <span class="label">{self.label}</span>
+                <input
+                    name=self.name
+                    type=self.kind
+                    value=value
+                    autocomplete=self.autocomplete
+                    inputmode=self.input_mode
+                    aria-invalid=invalid
+                    aria-describedby=described.clone()
+                />
+                <span class=note_class id=described>{note}</span>
+            </label>
+        }
+        .into_any()
+    }
+}
+
+/// A list to choose from.
+pub fn select(
+    name: &'static str,
+    label: String,
+    options: Vec<(String, String)>,
+    chosen: &str,
+    flash: &Flash,
+) -> AnyView {
+    let chosen = flash.value(name).unwrap_or_else(|| chosen.to_owned());
+    let error = flash.error(name);
+    let described = format!("{name}-note");
+    let invalid = if error.is_some() { "true" } else { "false" };
+    let options = options
+        .into_iter()
+        .map(|(value, word)| {
+            let selected = value == chosen;
+            view! { <option value=value selected=selected>{word}</option> }
+        })
+        .collect_view();
+    view! {
+        <label class="field">
+            <span class="label">{label}</span>
+            <select name=name aria-invalid=invalid aria-describedby=described.clone()>{options}</select>
+            <span class="note error" id=described>{error.unwrap_or_default()}</span>
+        </label>
+    }
+    .into_any()
+}
+
+/// The answer of the last form, at the top of the page it belongs to.
+pub fn notice(flash: &Flash) -> AnyView {
+    let class = if flash.is_error { "notice bad" } else { "notice good" };
+    let role = if flash.is_error { "alert" } else { "status" };
+    flash.notice.clone().map(|text| view! { <p class=class role=role>{text}</p> }).into_any()
+}

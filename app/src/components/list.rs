@@ -1,0 +1,95 @@
+//! Lists: filters in the address, pages by cursor, words when there is nothing.
+
+use backoffice::page::{BadCursor, Cursor, Page};
+use leptos::prelude::*;
+
+use crate::{context::Ctx, format, routes};
+
+/// Rows on a page.
+pub const SIZE: usize = 50;
+
+/// The query of a page, in the order it came.
+#[derive(Debug, Clone, Default)]
+pub struct Query(pub Vec<(String, String)>);
+
+impl Query {
+    /// A trimmed, non-empty value.
+    pub fn get(&self, name: &str) -> Option<String> {
+        let value = self.0.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.trim())?;
+        (!value.is_empty() && !value.contains('\0')).then(|| value.chars().take(200).collect())
+    }
+
+    pub fn cursor(&self) -> Result<Option<Cursor>, BadCursor> {
+        self.get("at").map(|text| Cursor::decode(&text)).transpose()
+    }
+
+    /// The same view with one value changed, on its first page.
+    pub fn with(&self, name: &str, value: &str) -> String {
+        let mut pairs: Vec<(String, String)> =
+            self.0.iter().filter(|(n, v)| n != name && n != "at" && !v.trim().is_empty()).cloned().collect();
+        if !value.is_empty() {
+            pairs.push((name.to_owned(), value.to_owned()));
+        }
+        let text: Vec<String> =
+            pairs.iter().map(|(n, v)| format!("{}={}", routes::encode(n), routes::encode(v))).collect();
+        if text.is_empty() { String::new() } else { format!("?{}", text.join("&")) }
+    }
+
+    fn at(&self, cursor: &Cursor) -> String {
+        let rest = self.with("at", "");
+        let joint = if rest.is_empty() { '?' } else { '&' };
+        format!("{rest}{joint}at={}", routes::encode(&cursor.encode()))
+    }
+}
+
+/// Newer and older, as ordinary links.
+pub fn pager<T>(ctx: &Ctx, path: &str, query: &Query, page: &Page<T>) -> AnyView {
+    let link = |cursor: &Option<Cursor>, rel: &'static str, key: &str| {
+        let href = cursor.as_ref().map(|c| format!("{}{}", ctx.href(path), query.at(c)));
+        let word = ctx.words.get(key, &[]);
+        match href {
+            Some(href) => view! { <a class="button quiet" rel=rel href=href>{word}</a> }.into_any(),
+            None => ().into_any(),
+        }
+    };
+    if page.newer.is_none() && page.older.is_none() {
+        return ().into_any();
+    }
+    let until = page.older.as_ref().map(|c| ctx.tr("list-until", &[("time", format::short_time(c.at))]));
+    view! {
+        <nav class="pager" aria-label=ctx.t("pager")>
+            <span class="soft">{until}</span>
+            <span class="pager-links">{link(&page.newer, "prev", "newer")} {link(&page.older, "next", "older")}</span>
+        </nav>
+    }
+    .into_any()
+}
+
+/// What stands where rows would.
+pub fn empty(title: String, hint: String) -> AnyView {
+    view! {
+        <div class="empty">
+            <p class="empty-title">{title}</p>
+            <p class="soft">{hint}</p>
+        </div>
+    }
+    .into_any()
+}
+
+/// The page mark in the address is damaged: say so, and offer the first page.
+pub fn bad_cursor(ctx: &Ctx, path: &str) -> AnyView {
+    ctx.status(http::StatusCode::BAD_REQUEST);
+    let first = ctx.href(path);
+    view! {
+        <div class="empty">
+            <p class="empty-title">{ctx.t("bad-cursor")}</p>
+            <p><a class="button quiet" href=first>{ctx.t("first-page")}</a></p>
+        </div>
+    }
+    .into_any()
+}
+
+pub fn time(at: time::OffsetDateTime) -> AnyView {
+    view! { <time datetime=format::iso(at) title=format::full_time(at)>{format::short_time(at)}</time> }
+        .into_any()
+}

@@ -1,0 +1,6 @@
+//! Pieces that several pages are made of.
+
+pub mod badge;
+pub mod form;
+pub mod layout;
+pub mod list;

@@ -1,0 +1,173 @@
+//! What a page or a server function works with: the books, who asks, in which language, mounted where.
+
+use std::sync::Arc;
+
+use backoffice::{
+    Actor, Backoffice, Fault,
+    staff::{Permission, Staff},
+};
+use http::request::Parts;
+use leptos::prelude::{expect_context, use_context};
+use leptos_axum::ResponseOptions;
+use tower_sessions::Session;
+
+use crate::{
+    error::AppError,
+    words::{Lang, Words},
+};
+
+/// Where the dashboard is mounted: empty, or `/x/admin` without a slash at the end.
+#[derive(Debug, Clone, Default)]
+pub struct Base(pub Arc<str>);
+
+impl Base {
+    pub fn href(&self, path: &str) -> String {
+        if path == "/" && !self.0.is_empty() { self.0.to_string() } else { format!("{}{path}", self.0) }
+    }
+}
+
+/// Which Toss this process talks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Sandbox,
+    Test,
+    Live,
+}
+
+impl Mode {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sandbox => "sandbox",
+            Self::Test => "test",
+            Self::Live => "live",
+        }
+    }
+}
+
+/// The same for every request.
+#[derive(Debug, Clone)]
+pub struct Site {
+    pub backoffice: Backoffice,
+    pub base: Base,
+    pub mode: Mode,
+    pub public_url: String,
+}
+
+/// The colours a visitor asked for; the device decides when they did not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Theme {
+    Device,
+    Light,
+    Dark,
+}
+
+impl Theme {
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "light" => Self::Light,
+            "dark" => Self::Dark,
+            _ => Self::Device,
+        }
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+}
+
+/// Who asks. Put into the request by the server's middleware before anything here runs.
+#[derive(Debug, Clone)]
+pub struct Visitor {
+    pub staff: Option<Staff>,
+    pub lang: Lang,
+    pub theme: Theme,
+    pub ip: String,
+    pub session: Session,
+}
+
+/// The key under which the session holds the staff id.
+pub const SESSION_STAFF: &str = "staff_id";
+
+/// Everything one request works with.
+#[derive(Clone)]
+pub struct Ctx {
+    pub site: Site,
+    pub visitor: Visitor,
+    pub words: Words,
+    /// The path and query below the base.
+    pub path: String,
+    pub wants_html: bool,
+    response: ResponseOptions,
+}
+
+impl Ctx {
+    /// From the context of a page or a server function. `None` while the route table is being made.
+    pub fn current() -> Option<Self> {
+        let parts = use_context::<Parts>()?;
+        let visitor = parts.extensions.get::<Visitor>()?.clone();
+        let accept =
+            parts.headers.get(http::header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        Some(Self {
+            site: use_context::<Site>()?,
+            words: Words::new(visitor.lang),
+            visitor,
+            path: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+            wants_html: accept.contains("text/html"),
+            response: expect_context::<ResponseOptions>(),
+        })
+    }
+
+    pub fn books(&self) -> &Backoffice {
+        &self.site.backoffice
+    }
+
+    pub fn href(&self, path: &str) -> String {
+        self.site.base.href(path)
+    }
+
+    pub fn t(&self, key: &str) -> String {
+        self.words.get(key, &[])
+    }
+
+    pub fn tr(&self, key: &str, args: &[(&str, String)]) -> String {
+        self.words.get(key, args)
+    }
+
+    pub fn may(&self, permission: Permission) -> bool {
+        self.visitor.staff.as_ref().is_some_and(|staff| staff.role.may(permission))
+    }
+
+    /// The person, if their role allows it. The first line of every server function.
+    pub fn allow(&self, permission: Permission) -> Result<Actor, AppError> {
+        let staff = self.visitor.staff.as_ref().ok_or(AppError::LoggedOut)?;
+        if !staff.role.may(permission) {
+            return Err(AppError::Forbidden);
+        }
+        Ok(Actor::Staff {
+            id: staff.id,
+            name: staff.name.clone(),
+            role: staff.role,
+            ip: Some(self.visitor.ip.clone()),
+        })
+    }
+
+    pub fn status(&self, status: http::StatusCode) {
+        self.response.set_status(status);
+    }
+
+    pub fn header(&self, name: http::HeaderName, value: &str) {
+        if let Ok(value) = http::HeaderValue::from_str(value) {
+            self.response.append_header(name, value);
+        }
+    }
+}
+
+/// Logs a fault once, where it leaves our hands, and turns it into what may be shown.
+pub fn shown(fault: &Fault) -> AppError {
+    tracing::error!(error = %fault, "a request failed");
+    AppError::Fault
+}

@@ -1,0 +1,158 @@
+//! How figures, times, names and codes look on the screen.
+
+use backoffice::{Decimal, clock::SEOUL, money};
+use time::{Date, OffsetDateTime, macros::format_description};
+
+use crate::words::{Lang, Words};
+
+/// `52,500원`, `₩52,500` in English, `USD 12.50`.
+pub fn amount(words: Words, amount: Decimal, currency: &str) -> String {
+    let figures = money::group(amount, currency);
+    match (currency, words.lang) {
+        ("KRW", Lang::Ko) => format!("{figures}원"),
+        ("KRW", Lang::En) => format!("₩{figures}"),
+        _ => format!("{currency} {figures}"),
+    }
+}
+
+/// Where the figures go in an amount of won, for words that an island fills in.
+pub fn amount_pattern(words: Words) -> String {
+    match words.lang {
+        Lang::Ko => "{}원".into(),
+        Lang::En => "₩{}".into(),
+    }
+}
+
+/// Figures only, with the currency where it is not won: for columns.
+pub fn figures(amount: Decimal, currency: &str) -> String {
+    let figures = money::group(amount, currency);
+    if currency == "KRW" { figures } else { format!("{currency} {figures}") }
+}
+
+/// `11.21 14:02`
+pub fn short_time(at: OffsetDateTime) -> String {
+    at.to_offset(SEOUL).format(format_description!("[month].[day] [hour]:[minute]")).unwrap_or_default()
+}
+
+/// `14:02:11`
+pub fn clock_time(at: OffsetDateTime) -> String {
+    at.to_offset(SEOUL).format(format_description!("[hour]:[minute]:[second]")).unwrap_or_default()
+}
+
+/// `2026-11-21 14:02:11 KST`, for hovering.
+pub fn full_time(at: OffsetDateTime) -> String {
+    at.to_offset(SEOUL)
+        .format(format_description!("[year]-[month]-[day] [hour]:[minute]:[second] KST"))
+        .unwrap_or_default()
+}
+
+pub fn day(at: OffsetDateTime) -> String {
+    iso_day(at.to_offset(SEOUL).date())
+}
+
+pub fn iso_day(day: Date) -> String {
+    day.format(format_description!("[year]-[month]-[day]")).unwrap_or_default()
+}
+
+/// Machine-readable, for `<time datetime>`.
+pub fn iso(at: OffsetDateTime) -> String {
+    at.to_offset(SEOUL)
+        .format(format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]+09:00"))
+        .unwrap_or_default()
+}
+
+/// `김*준`, `이*`, `남**윤`: first and last stay when there is something between them.
+pub fn mask_name(name: &str) -> String {
+    let letters: Vec<char> = name.trim().chars().collect();
+    match letters.as_slice() {
+        [] => String::new(),
+        [_] => "*".into(),
+        [first, _] => format!("{first}*"),
+        [first, between @ .., last] => format!("{first}{}{last}", "*".repeat(between.len())),
+    }
+}
+
+/// `010-****-2231`
+pub fn mask_phone(phone: &str) -> String {
+    let digits: Vec<char> = phone.chars().filter(char::is_ascii_digit).collect();
+    if digits.len() < 8 {
+        return "*".repeat(digits.len());
+    }
+    let (head, tail): (String, String) =
+        (digits[..3].iter().collect(), digits[digits.len() - 4..].iter().collect());
+    format!("{head}-****-{tail}")
+}
+
+/// `h***@example.com`
+pub fn mask_email(email: &str) -> String {
+    match email.split_once('@') {
+        Some((local, domain)) => format!("{}***@{domain}", local.chars().take(1).collect::<String>()),
+        None => "***".into(),
+    }
+}
+
+/// The last four digits of an account stay.
+pub fn mask_number(number: &str) -> String {
+    let count = number.chars().count();
+    number.chars().enumerate().map(|(i, c)| if i + 4 < count { '*' } else { c }).collect()
+}
+
+/// Personal members of a Toss body, masked at any depth; secrets are blotted out.
+pub fn redact(value: &mut serde_json::Value) {
+    use serde_json::Value;
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members.iter_mut() {
+                match (name.as_str(), &member) {
+                    ("secret", Value::String(_)) => *member = Value::String("•••".into()),
+                    ("customerName" | "depositorName" | "holderName", Value::String(text)) => {
+                        *member = Value::String(mask_name(text));
+                    }
+                    ("customerMobilePhone" | "customerPhoneNumber" | "phone", Value::String(text)) => {
+                        *member = Value::String(mask_phone(text));
+                    }
+                    ("customerEmail" | "email", Value::String(text)) => {
+                        *member = Value::String(mask_email(text))
+                    }
+                    (
+                        "accountNumber"
+                        | "customerIdentityNumber"
+                        | "billingKey"
+                        | "businessRegistrationNumber",
+                        Value::String(text),
+                    ) => *member = Value::String(mask_number(text)),
+                    _ => redact(member),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(redact),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers_are_masked() {
+        assert_eq!(mask_name("김하준"), "김*준");
+        assert_eq!(mask_name("이준"), "이*");
+        assert_eq!(mask_name("남궁태희"), "남**희");
+        assert_eq!(mask_phone("010-1234-2231"), "010-****-2231");
+        assert_eq!(mask_email("hong@example.com"), "h***@example.com");
+        assert_eq!(mask_number("79019639679511"), "**********9511");
+    }
+
+    #[test]
+    fn nothing_personal_is_left_in_a_body() {
+        let mut body = serde_json::json!({ "secret": "ps_1", "virtualAccount": { "customerName": "홍길동",
+            "refundReceiveAccount": { "holderName": "홍길동", "accountNumber": "110123456789" } },
+            "mobilePhone": { "customerMobilePhone": { "phone": "01012345678" } } });
+        redact(&mut body);
+        let text = body.to_string();
+        for personal in ["ps_1", "홍길동", "110123456789", "01012345678"] {
+            assert!(!text.contains(personal), "{text}");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Server functions: what forms post to and islands call. Each has a fixed path under `/fn/` and a row in the access
+//! table.
+
+pub mod orders;
+pub mod session;
+pub mod staff;
+pub mod webhooks;

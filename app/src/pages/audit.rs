@@ -1,0 +1,96 @@
+//! The audit log, newest first.
+
+use backoffice::audit::{Filter, Row, list as read};
+use leptos::prelude::*;
+
+use super::Answer;
+use crate::{
+    components::{
+        form,
+        layout::Frame,
+        list::{self, Query, SIZE},
+    },
+    context::Ctx,
+    flash::Flash,
+    routes,
+};
+
+fn row(ctx: &Ctx, row: Row) -> AnyView {
+    let subject = match row.subject_kind.as_str() {
+        "order" => {
+            view! { <a href=ctx.href(&routes::order(&row.subject))><code>{row.subject.clone()}</code></a> }
+                .into_any()
+        }
+        _ => view! { <code>{row.subject.clone()}</code> }.into_any(),
+    };
+    let detail = if row.detail.as_object().is_some_and(|d| d.is_empty()) {
+        String::new()
+    } else {
+        row.detail.to_string()
+    };
+    view! {
+        <tr>
+            <td class="n seq">{row.seq}</td>
+            <td class="id">{row.actor_name}</td>
+            <td class="state"><code>{row.action}</code></td>
+            <td class="subject">{subject}</td>
+            <td class="what detail"><code>{detail}</code></td>
+            <td class="when">{list::time(row.at)}</td>
+        </tr>
+    }
+    .into_any()
+}
+
+pub async fn page(ctx: Ctx, query: Query) -> Answer {
+    let flash = ctx.take_flash().await;
+    let filter =
+        Filter { actor: query.get("actor"), action: query.get("action"), subject: query.get("subject") };
+    let mut typed = Flash::default();
+    for name in ["actor", "action", "subject"] {
+        if let Some(value) = query.get(name) {
+            typed.values.insert(name.into(), value);
+        }
+    }
+    let text = |name, key: &str| form::Field::text(name, ctx.words.get(key, &[]), &typed).view();
+    let heading = view! {
+        <h1>{ctx.t("nav-audit")}</h1>
+        <form class="filters" method="get" action=ctx.href(routes::AUDIT)>
+            {text("actor", "col-by")}
+            {text("action", "col-action")}
+            {text("subject", "col-subject")}
+            <div class="filter-acts">
+                <button class="button" type="submit">{ctx.t("filter-apply")}</button>
+                <a class="link" href=ctx.href(routes::AUDIT)>{ctx.t("filter-clear")}</a>
+            </div>
+        </form>
+    };
+    let body = match query.cursor() {
+        Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::AUDIT)} }.into_any(),
+        Ok(cursor) => {
+            let page = read(&ctx.books().pool, &filter, cursor.as_ref(), SIZE).await?;
+            let pager = list::pager(&ctx, routes::AUDIT, &query, &page);
+            let table = if page.rows.is_empty() {
+                list::empty(ctx.t("audit-empty"), ctx.t("audit-empty-hint"))
+            } else {
+                view! {
+                    <table class="rows audit-rows">
+                        <thead>
+                            <tr>
+                                <th scope="col" class="n">"#"</th>
+                                <th scope="col">{ctx.t("col-by")}</th>
+                                <th scope="col">{ctx.t("col-action")}</th>
+                                <th scope="col">{ctx.t("col-subject")}</th>
+                                <th scope="col">{ctx.t("col-detail")}</th>
+                                <th scope="col">{ctx.t("col-at")}</th>
+                            </tr>
+                        </thead>
+                        <tbody>{page.rows.into_iter().map(|r| row(&ctx, r)).collect_view()}</tbody>
+                    </table>
+                }
+                .into_any()
+            };
+            view! { {heading} {table} {pager} }.into_any()
+        }
+    };
+    Ok(Frame { title: ctx.t("nav-audit"), active: routes::AUDIT, flash, body })
+}

@@ -1,0 +1,24 @@
+//! One module per page, named like the nouns of the back office.
+
+pub mod audit;
+pub mod errors;
+pub mod home;
+pub mod login;
+pub mod order;
+mod order_timeline;
+pub mod orders;
+pub mod refund_form;
+pub mod refund_words;
+pub mod refunds;
+pub mod settings;
+pub mod staff;
+pub mod transactions;
+pub mod webhook;
+pub mod webhooks;
+
+use backoffice::Fault;
+
+use crate::components::layout::Frame;
+
+/// A page, or the fault that kept it from being made.
+pub type Answer = Result<Frame, Fault>;

@@ -1,0 +1,116 @@
+//! Money in and out, by Toss's transaction key.
+
+use backoffice::{
+    clock::day_start,
+    transactions::{Filter, Row},
+};
+use leptos::prelude::*;
+use time::Date;
+
+use super::{
+    Answer,
+    orders::{method_word, parse_day},
+};
+use crate::{
+    components::{
+        badge, form,
+        layout::Frame,
+        list::{self, Query, SIZE},
+    },
+    context::Ctx,
+    flash::Flash,
+    format, routes,
+};
+
+fn row(ctx: &Ctx, row: Row) -> AnyView {
+    let href = ctx.href(&routes::order(&row.order_id));
+    let amount = if row.is_outgoing() { -row.amount } else { row.amount };
+    let class = if row.is_outgoing() { "n amount out" } else { "n amount" };
+    let method = row.method.as_deref().map_or_else(|| "–".into(), |m| method_word(ctx, m));
+    view! {
+        <tr>
+            <td class="id"><a class="row-link" href=href><code>{row.order_id.clone()}</code></a></td>
+            <td class="what"><code>{row.transaction_key}</code></td>
+            <td class="method">{method}</td>
+            <td class=class>{format::figures(amount, &row.currency)}</td>
+            <td class="state">{badge::badge(badge::payment_status(ctx, &row.status))}</td>
+            <td class="when">{list::time(row.transaction_at)}</td>
+        </tr>
+    }
+    .into_any()
+}
+
+fn filters(ctx: &Ctx, query: &Query, flash: &Flash) -> AnyView {
+    let ways = vec![
+        (String::new(), ctx.t("all-ways")),
+        ("in".to_owned(), ctx.t("way-in")),
+        ("out".to_owned(), ctx.t("way-out")),
+    ];
+    let day = |name, key: &str| {
+        form::Field { kind: "date", ..form::Field::text(name, ctx.words.get(key, &[]), flash) }.view()
+    };
+    let q = form::Field { kind: "search", ..form::Field::text("q", ctx.t("filter-q-ids"), flash) };
+    view! {
+        <form class="filters" method="get" action=ctx.href(routes::TRANSACTIONS)>
+            {q.view()}
+            {form::select("way", ctx.t("col-way"), ways, query.get("way").as_deref().unwrap_or_default(), flash)}
+            {day("from", "filter-from")}
+            {day("to", "filter-to")}
+            <div class="filter-acts">
+                <button class="button" type="submit">{ctx.t("filter-apply")}</button>
+                <a class="link" href=ctx.href(routes::TRANSACTIONS)>{ctx.t("filter-clear")}</a>
+            </div>
+        </form>
+    }
+    .into_any()
+}
+
+pub async fn page(ctx: Ctx, query: Query) -> Answer {
+    let flash = ctx.take_flash().await;
+    let mut typed = Flash::default();
+    for name in ["q", "from", "to"] {
+        if let Some(value) = query.get(name) {
+            if name != "q" && parse_day(&value).is_none() {
+                typed.errors.insert(name.into(), ctx.t("filter-error-day"));
+            }
+            typed.values.insert(name.into(), value);
+        }
+    }
+    let day = |name: &str| query.get(name).and_then(|text| parse_day(&text));
+    let filter = Filter {
+        q: query.get("q"),
+        from: day("from").map(day_start),
+        to: day("to").and_then(Date::next_day).map(day_start),
+        outgoing: query.get("way").map(|way| way == "out"),
+    };
+    let heading = view! { <h1>{ctx.t("nav-transactions")}</h1> {filters(&ctx, &query, &typed)} };
+    let body = match query.cursor() {
+        Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::TRANSACTIONS)} }.into_any(),
+        Ok(cursor) => {
+            let page = ctx.books().transactions(&filter, cursor.as_ref(), SIZE).await?;
+            let pager = list::pager(&ctx, routes::TRANSACTIONS, &query, &page);
+            let table = if page.rows.is_empty() {
+                list::empty(ctx.t("transactions-empty"), ctx.t("transactions-empty-hint"))
+            } else {
+                view! {
+                    <table class="rows transaction-rows">
+                        <thead>
+                            <tr>
+                                <th scope="col">{ctx.t("col-order")}</th>
+                                <th scope="col">"transactionKey"</th>
+                                <th scope="col">{ctx.t("col-method")}</th>
+                                <th scope="col" class="n">{ctx.t("col-amount")}</th>
+                                <th scope="col">{ctx.t("col-status")}</th>
+                                <th scope="col">{ctx.t("col-at")}</th>
+                            </tr>
+                        </thead>
+                        <tbody>{page.rows.into_iter().map(|r| row(&ctx, r)).collect_view()}</tbody>
+                    </table>
+                }
+                .into_any()
+            };
+            view! { {heading} {table} {pager} }.into_any()
+        }
+    };
+    Ok(Frame { title: ctx.t("nav-transactions"), active: routes::TRANSACTIONS, flash, body })
+}

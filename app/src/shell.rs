@@ -1,0 +1,121 @@
+//! The document, and which page stands behind which path.
+
+use std::future::Future;
+
+use leptos::prelude::*;
+use leptos_meta::{MetaTags, provide_meta_context};
+use leptos_router::{
+    SsrMode,
+    components::{Route, Router, Routes},
+    hooks::{use_params_map, use_query_map},
+    path,
+};
+
+use crate::{
+    access::{self, Access},
+    components::{layout, list::Query},
+    context::{Ctx, Theme},
+    pages,
+};
+
+/// The names of the built files, without the folder.
+#[derive(Debug, Clone)]
+pub struct Assets {
+    pub stylesheet: String,
+}
+
+pub fn shell(options: LeptosOptions) -> impl IntoView {
+    let ctx = Ctx::current();
+    let base = ctx.as_ref().map(|c| c.site.base.0.to_string()).unwrap_or_default();
+    let lang = ctx.as_ref().map_or("ko", |c| c.visitor.lang.as_str());
+    let theme = ctx.as_ref().map(|c| c.visitor.theme).filter(|t| *t != Theme::Device).map(Theme::as_str);
+    let assets = use_context::<Assets>();
+    let stylesheet = assets.map(|a| format!("{base}/pkg/{}", a.stylesheet));
+    let seal = format!("{base}/pkg/seal.svg");
+    view! {
+        <!DOCTYPE html>
+        <html lang=lang data-base=base.clone() data-theme=theme>
+            <head>
+                <meta charset="utf-8"/>
+                <meta name="viewport" content="width=device-width, initial-scale=1"/>
+                <meta name="color-scheme" content="light dark"/>
+                <meta name="robots" content="noindex"/>
+                <link rel="icon" type="image/svg+xml" href=seal/>
+                {stylesheet.map(|href| view! { <link rel="stylesheet" href=href/> })}
+                <HydrationScripts options=options islands=true root=base.clone()/>
+                <MetaTags/>
+            </head>
+            <body>
+                <App/>
+            </body>
+        </html>
+    }
+}
+
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    view! {
+        <Router>
+            <Routes fallback=|| page(|ctx, _| pages::errors::not_found(ctx))>
+                <Route path=path!("/") view=|| page(|ctx, _| pages::home::page(ctx)) ssr=SsrMode::Async/>
+                <Route path=path!("/login") view=|| page(pages::login::page) ssr=SsrMode::Async/>
+                <Route path=path!("/orders") view=|| page(pages::orders::page) ssr=SsrMode::Async/>
+                <Route path=path!("/orders/:order_id") view=|| {
+                    let id = param("order_id");
+                    page(move |ctx, _| pages::order::page(ctx, id))
+                } ssr=SsrMode::Async/>
+                <Route path=path!("/transactions") view=|| page(pages::transactions::page) ssr=SsrMode::Async/>
+                <Route path=path!("/refunds") view=|| page(pages::refunds::page) ssr=SsrMode::Async/>
+                <Route path=path!("/webhooks") view=|| page(pages::webhooks::page) ssr=SsrMode::Async/>
+                <Route path=path!("/webhooks/:id") view=|| {
+                    let id = param("id");
+                    page(move |ctx, _| pages::webhook::page(ctx, id))
+                } ssr=SsrMode::Async/>
+                <Route path=path!("/staff") view=|| page(|ctx, _| pages::staff::page(ctx)) ssr=SsrMode::Async/>
+                <Route path=path!("/audit") view=|| page(pages::audit::page) ssr=SsrMode::Async/>
+                <Route path=path!("/settings") view=|| page(|ctx, _| pages::settings::page(ctx)) ssr=SsrMode::Async/>
+            </Routes>
+        </Router>
+    }
+}
+
+fn path_of(ctx: &Ctx) -> &str {
+    ctx.path.split('?').next().unwrap_or_default()
+}
+
+fn param(name: &'static str) -> String {
+    use_params_map().with_untracked(|params| params.get(name)).unwrap_or_default()
+}
+
+/// Runs a page once its data is there. What it leaves open is answered with a page that says so.
+fn page<F>(make: impl FnOnce(Ctx, Query) -> F) -> AnyView
+where
+    F: Future<Output = pages::Answer> + Send + 'static,
+{
+    // The route table is made without a request.
+    let Some(ctx) = Ctx::current() else { return ().into_any() };
+    let query = use_query_map()
+        .with_untracked(|q| Query(q.clone().into_iter().map(|(n, v)| (n.into_owned(), v)).collect()));
+    let denied = ctx.visitor.staff.is_some()
+        && matches!(access::rule(path_of(&ctx)), Some(Access::Needs(p)) if !ctx.may(p));
+    let answer = (!denied).then(|| make(ctx.clone(), query));
+    let suspended = Suspend::new(async move {
+        let answer = match answer {
+            Some(answer) => answer.await,
+            None => Ok(pages::errors::forbidden(&ctx)),
+        };
+        match answer {
+            Ok(frame) => match &ctx.visitor.staff {
+                Some(staff) => layout::frame(&ctx, staff, frame).await,
+                None => frame.body,
+            },
+            Err(fault) => {
+                tracing::error!(error = %fault, path = ctx.path, "a page failed");
+                ctx.status(http::StatusCode::INTERNAL_SERVER_ERROR);
+                pages::errors::broken(&ctx)
+            }
+        }
+    });
+    view! { <Suspense>{suspended}</Suspense> }.into_any()
+}

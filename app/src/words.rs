@@ -1,0 +1,169 @@
+//! The words on the screen: Fluent files, read on the server.
+
+use std::sync::LazyLock;
+
+use fluent_bundle::{FluentArgs, FluentResource, concurrent::FluentBundle};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lang {
+    #[default]
+    Ko,
+    En,
+}
+
+impl Lang {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ko => "ko",
+            Self::En => "en",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "ko" => Some(Self::Ko),
+            "en" => Some(Self::En),
+            _ => None,
+        }
+    }
+
+    /// The first of ours in an `Accept-Language`; Korean when there is none.
+    pub fn from_header(header: &str) -> Self {
+        header
+            .split(',')
+            .filter_map(|part| part.trim().get(..2))
+            .find_map(|tag| Self::parse(&tag.to_ascii_lowercase()))
+            .unwrap_or_default()
+    }
+}
+
+type Bundle = FluentBundle<FluentResource>;
+
+static KO: LazyLock<Bundle> = LazyLock::new(|| bundle("ko", include_str!("../locales/ko.ftl")));
+static EN: LazyLock<Bundle> = LazyLock::new(|| bundle("en", include_str!("../locales/en.ftl")));
+
+/// A broken line in a file costs that line, not the page; the tests let no broken line through.
+fn bundle(tag: &str, source: &str) -> Bundle {
+    let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(partial, errors)| {
+        tracing::error!(tag, ?errors, "a locale file has errors");
+        partial
+    });
+    let mut bundle = FluentBundle::new_concurrent(tag.parse().into_iter().collect());
+    bundle.set_use_isolating(false);
+    if let Err(errors) = bundle.add_resource(resource) {
+        tracing::error!(tag, ?errors, "a locale file says something twice");
+    }
+    bundle
+}
+
+/// Looks words up in one language.
+#[derive(Debug, Clone, Copy)]
+pub struct Words {
+    pub lang: Lang,
+}
+
+impl Words {
+    pub fn new(lang: Lang) -> Self {
+        Self { lang }
+    }
+
+    fn bundle(self) -> &'static Bundle {
+        match self.lang {
+            Lang::Ko => &KO,
+            Lang::En => &EN,
+        }
+    }
+
+    pub fn has(self, key: &str) -> bool {
+        self.bundle().has_message(key)
+    }
+
+    /// The text of a key; the key itself when it is missing, so that it is noticed.
+    pub fn get(self, key: &str, args: &[(&str, String)]) -> String {
+        let bundle = self.bundle();
+        let Some(pattern) = bundle.get_message(key).and_then(|m| m.value()) else { return key.to_owned() };
+        let mut fluent_args = FluentArgs::new();
+        for (name, value) in args {
+            // Plain counts choose between singular and plural; everything else is text.
+            match value.parse::<i64>() {
+                Ok(number) => fluent_args.set(*name, number),
+                Err(_) => fluent_args.set(*name, value.clone()),
+            }
+        }
+        bundle.format_pattern(pattern, Some(&fluent_args), &mut Vec::new()).into_owned()
+    }
+
+    /// A word for a value that Toss may extend: the value itself when there is none.
+    pub fn word(self, prefix: &str, value: &str) -> String {
+        let key = format!("{prefix}-{}", value.to_lowercase().replace(['_', '.', ' '], "-"));
+        if self.has(&key) { self.get(&key, &[]) } else { value.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use super::*;
+
+    fn keys(source: &str) -> BTreeSet<String> {
+        source
+            .lines()
+            .filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()))
+            .filter_map(|line| line.split_once(" =").map(|(key, _)| key.to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn both_languages_say_the_same_things_without_errors() {
+        let (ko, en) = (include_str!("../locales/ko.ftl"), include_str!("../locales/en.ftl"));
+        for source in [ko, en] {
+            assert!(FluentResource::try_new(source.to_owned()).is_ok());
+        }
+        let (ko, en) = (keys(ko), keys(en));
+        let missing: Vec<_> = ko.symmetric_difference(&en).collect();
+        assert!(missing.is_empty(), "only in one language: {missing:?}");
+    }
+
+    fn sources(folder: &Path, found: &mut String) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else {
+                found.push_str(&fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn every_key_the_pages_ask_for_exists() {
+        let mut code = String::new();
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut code);
+        let mut asked = BTreeSet::new();
+        for call in [".t(\"", ".tr(\"", ".tr(\n"] {
+            for piece in code.split(call).skip(1) {
+                let piece = piece.trim_start().trim_start_matches('"');
+                if let Some(key) = piece
+                    .split('"')
+                    .next()
+                    .filter(|k| !k.is_empty() && !k.contains([' ', '{', '\n', '(', '[']))
+                {
+                    asked.insert(key.to_owned());
+                }
+            }
+        }
+        assert!(asked.len() > 50, "the search itself is broken: {}", asked.len());
+        let known = keys(include_str!("../locales/ko.ftl"));
+        let missing: Vec<_> = asked.difference(&known).collect();
+        assert!(missing.is_empty(), "no words for {missing:?}");
+    }
+
+    #[test]
+    fn a_browser_gets_its_language_and_korean_otherwise() {
+        assert_eq!(Lang::from_header("en-US,en;q=0.9,ko;q=0.8"), Lang::En);
+        assert_eq!(Lang::from_header("ko-KR,ko;q=0.9,en;q=0.8"), Lang::Ko);
+        assert_eq!(Lang::from_header("de,fr;q=0.5"), Lang::Ko);
+        assert_eq!(Lang::from_header("日本語"), Lang::Ko);
+    }
+}

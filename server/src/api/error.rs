@@ -1,0 +1,79 @@
+//! Refusals of the merchant API.
+
+use app::words::Words;
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use backoffice::{Fault, orders::ConfirmError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// `code` is for programs, `message` for people, in the language of `Accept-Language`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ApiError {
+    #[serde(skip)]
+    status: u16,
+    code: String,
+    message: String,
+}
+
+impl ApiError {
+    fn new(words: Words, status: StatusCode, code: &str, key: &str) -> Self {
+        Self { status: status.as_u16(), code: code.into(), message: words.get(key, &[]) }
+    }
+
+    pub(crate) fn unauthorized(words: Words) -> Self {
+        Self::new(words, StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "api-unauthorized")
+    }
+
+    pub(super) fn not_found(words: Words) -> Self {
+        Self::new(words, StatusCode::NOT_FOUND, "NOT_FOUND_ORDER", "order-not-found")
+    }
+
+    pub(super) fn conflict(words: Words) -> Self {
+        Self::new(words, StatusCode::CONFLICT, "DUPLICATED_ORDER_ID", "api-conflict")
+    }
+
+    /// `why` names the member.
+    pub(super) fn invalid(words: Words, why: &str) -> Self {
+        let message = words.get("api-invalid", &[("why", why.to_owned())]);
+        Self { status: 400, code: "INVALID_REQUEST".into(), message }
+    }
+
+    pub(super) fn fault(words: Words, fault: &Fault) -> Self {
+        tracing::error!(error = %fault, "the merchant API failed");
+        Self::new(words, StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "error-fault")
+    }
+
+    pub(super) fn confirm(words: Words, error: ConfirmError) -> Self {
+        match error {
+            ConfirmError::NotFound => Self::not_found(words),
+            ConfirmError::AmountDiffers { .. } => {
+                Self::new(words, StatusCode::BAD_REQUEST, "AMOUNT_MISMATCH", "api-amount-differs")
+            }
+            ConfirmError::PaidOtherwise => {
+                Self::new(words, StatusCode::CONFLICT, "ALREADY_PROCESSED_PAYMENT", "api-paid-otherwise")
+            }
+            ConfirmError::PaymentOfAnotherOrder => {
+                Self::new(words, StatusCode::BAD_REQUEST, "INVALID_PAYMENT_KEY", "api-other-order")
+            }
+            // Toss's own status, code and message: the merchant's code knows them from Toss's documents.
+            ConfirmError::Refused(refusal) => {
+                Self { status: refusal.status, code: refusal.code, message: refusal.message }
+            }
+            ConfirmError::Unknown => {
+                Self::new(words, StatusCode::GATEWAY_TIMEOUT, "CONFIRM_UNKNOWN", "api-confirm-unknown")
+            }
+            ConfirmError::Fault(fault) => Self::fault(words, &fault),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        (status, Json(self)).into_response()
+    }
+}

@@ -1,0 +1,296 @@
+//! The command line.
+
+use std::{io::Read, net::SocketAddr, time::Duration};
+
+use anyhow::{Context, bail};
+use backoffice::{
+    Actor, Backoffice,
+    audit::{self, Verdict},
+    clock::day_start,
+    staff::{NewStaff, Role, password::Password},
+};
+use clap::{Parser, Subcommand};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Jangbu,
+    database::{self, Database},
+    settings::{Settings, Source},
+};
+
+#[derive(Parser)]
+#[command(
+    name = "jangbu",
+    version,
+    about = "The back office for merchants on Toss Payments and Apps in Toss"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves the dashboard, the merchant API and the webhook receiver, and works off jobs.
+    Serve {
+        /// Leaves the jobs to `jangbu work` processes.
+        #[arg(long)]
+        no_work: bool,
+    },
+    /// Works off jobs, without serving anything.
+    Work,
+    /// Brings the tables up to date.
+    Migrate,
+    /// Accounts.
+    #[command(subcommand)]
+    Staff(Staff),
+    /// Copies from Toss.
+    #[command(subcommand)]
+    Sync(Sync),
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Checks settings, database and whether Toss answers.
+    Check,
+    /// Runs a private PostgreSQL, prints its URL, and ends when its standard input does.
+    #[command(hide = true)]
+    Database {
+        #[arg(long, default_value = "data")]
+        data_dir: std::path::PathBuf,
+        /// Makes a database of this name with every table instead, at --url.
+        #[arg(long, requires = "url")]
+        migrated: Option<String>,
+        #[arg(long)]
+        url: Option<String>,
+    },
+}
+
+#[derive(Subcommand)]
+enum Staff {
+    /// Adds an account; without --password-stdin a password is made and printed.
+    Add {
+        #[arg(long)]
+        email: String,
+        #[arg(long)]
+        name: String,
+        /// viewer, support, finance or admin
+        #[arg(long)]
+        role: String,
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    List,
+    /// Sets a new password, opens a disabled account again, ends its sessions.
+    Reset {
+        #[arg(long)]
+        email: String,
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    Disable {
+        #[arg(long)]
+        email: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum Sync {
+    /// Copies Toss's transactions of the days from FROM until before TO, in Seoul.
+    Transactions {
+        #[arg(long)]
+        from: String,
+        #[arg(long)]
+        to: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum Audit {
+    /// Checks the hash chain; ends with 1 when it is broken.
+    Verify,
+}
+
+/// Runs one command to its end.
+pub async fn run(cli: Cli) -> anyhow::Result<()> {
+    if let Command::Database { data_dir, migrated, url } = cli.command {
+        return match (migrated, url) {
+            (Some(name), Some(url)) => database::create_migrated(&url, &name).await,
+            _ => database::run_private(&data_dir).await,
+        };
+    }
+    let settings = Settings::read(&Source::from_machine()?)?;
+    let database = Database::of(&settings).await?;
+    let outcome = dispatch(cli.command, settings, &database).await;
+    database.close().await;
+    outcome
+}
+
+async fn dispatch(command: Command, settings: Settings, database: &Database) -> anyhow::Result<()> {
+    let jangbu = Jangbu::start(settings, &database.url).await?;
+    let books = &jangbu.backoffice;
+    match command {
+        Command::Serve { no_work } => serve(jangbu, !no_work).await,
+        Command::Work => {
+            let stop = CancellationToken::new();
+            tokio::join!(jangbu.work(stop.clone()), stop_on_signal(stop));
+            Ok(())
+        }
+        Command::Migrate => {
+            say("the tables are up to date");
+            Ok(())
+        }
+        Command::Staff(command) => staff(books, command).await,
+        Command::Sync(Sync::Transactions { from, to }) => sync_transactions(books, &from, &to).await,
+        Command::Audit(Audit::Verify) => match audit::verify(&books.pool).await? {
+            Verdict::Whole { rows, head } => {
+                say(&format!("the audit log is whole: {rows} rows, head {head}"));
+                Ok(())
+            }
+            Verdict::Broken { seq, why } => bail!("the audit log is broken at row {seq}: {why}"),
+        },
+        Command::Check => check(&jangbu).await,
+        Command::Database { .. } => Ok(()),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "a command line answers on standard output")]
+pub(crate) fn say(line: &str) {
+    println!("{line}");
+}
+
+async fn stop_on_signal(stop: CancellationToken) {
+    let interrupted = tokio::signal::ctrl_c();
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = interrupted => {}
+        () = terminated => {}
+        () = stop.cancelled() => {}
+    }
+    tracing::info!("stopping");
+    stop.cancel();
+}
+
+async fn serve(jangbu: Jangbu, work: bool) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(jangbu.settings.addr)
+        .await
+        .with_context(|| format!("JANGBU_ADDR: {} cannot be listened on", jangbu.settings.addr))?;
+    tracing::info!("serving {}{}", jangbu.settings.public_url, jangbu.settings.base_path);
+    let stop = CancellationToken::new();
+    let service = jangbu.router().into_make_service_with_connect_info::<SocketAddr>();
+    let serving = {
+        let stopped = stop.clone();
+        async move {
+            let ended =
+                axum::serve(listener, service).with_graceful_shutdown(stopped.clone().cancelled_owned());
+            tokio::select! {
+                result = ended.into_future() => result,
+                // A browser may hold a connection open for ever; a refund under way gets this long.
+                () = async { stopped.cancelled().await; tokio::time::sleep(Duration::from_secs(25)).await } => Ok(()),
+            }
+        }
+    };
+    let working = async {
+        if work {
+            jangbu.work(stop.clone()).await;
+        }
+    };
+    let (served, (), ()) = tokio::join!(serving, working, stop_on_signal(stop.clone()));
+    served.context("serving")
+}
+
+fn read_password(from_stdin: bool) -> anyhow::Result<(Password, Option<String>)> {
+    let (text, made) = if from_stdin {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text)?;
+        (text.trim_end_matches(['\r', '\n']).to_owned(), None)
+    } else {
+        let text = uuid::Uuid::new_v4().simple().to_string();
+        (text.clone(), Some(text))
+    };
+    Ok((Password::new(text)?, made))
+}
+
+fn tell_password(made: Option<String>) {
+    if let Some(password) = made {
+        say(&format!("password: {password}"));
+    }
+}
+
+async fn staff(books: &Backoffice, command: Staff) -> anyhow::Result<()> {
+    let actor = Actor::CommandLine;
+    match command {
+        Staff::Add { email, name, role, password_stdin } => {
+            let role = Role::parse(&role).context("--role: viewer, support, finance or admin")?;
+            let (password, made) = read_password(password_stdin)?;
+            let id = books.add_staff(&actor, NewStaff { email, name, role, password }).await?;
+            say(&format!("added {id}"));
+            tell_password(made);
+        }
+        Staff::List => {
+            for person in books.list_staff().await? {
+                let state = if person.disabled_at.is_some() { "disabled" } else { "active" };
+                say(&format!(
+                    "{}\t{}\t{}\t{state}\t{}",
+                    person.id,
+                    person.email,
+                    person.role.as_str(),
+                    person.name
+                ));
+            }
+        }
+        Staff::Reset { email, password_stdin } => {
+            let (password, made) = read_password(password_stdin)?;
+            books.reset_staff(&actor, &email, password).await?;
+            say("reset; every session of the account has ended");
+            tell_password(made);
+        }
+        Staff::Disable { email } => {
+            let person = books.staff_by_email(&email).await?.context("--email: no such account")?;
+            books.disable_staff(&actor, person.id).await?;
+            say("disabled; every session of the account has ended");
+        }
+    }
+    Ok(())
+}
+
+async fn sync_transactions(books: &Backoffice, from: &str, to: &str) -> anyhow::Result<()> {
+    let day = |name: &str, text: &str| {
+        toss::timestamp::parse_date(text).with_context(|| format!("--{name}: a day like 2026-11-21"))
+    };
+    let (from, to) = (day("from", from)?, day("to", to)?);
+    if to <= from {
+        bail!("--to is the day after the last one: it must be later than --from");
+    }
+    let mut day = from;
+    let (mut read, mut new) = (0, 0);
+    while day < to {
+        let next = day.next_day().context("--to: too late")?;
+        let synced = books.sync_transactions(day_start(day), day_start(next), |_| {}).await?;
+        read += synced.read;
+        new += synced.new;
+        say(&format!("{day}: {} read, {} new", synced.read, synced.new));
+        day = next;
+    }
+    say(&format!("done: {read} read, {new} new"));
+    Ok(())
+}
+
+async fn check(jangbu: &Jangbu) -> anyhow::Result<()> {
+    say(&format!("settings: fine, mode {}", jangbu.settings.mode.as_str()));
+    say("database: reached, tables up to date");
+    let nobody = toss::payments::PaymentKey::from("jangbu-check");
+    match jangbu.backoffice.toss.payment(&nobody).await {
+        Err(error) if error.is_not_found() => {
+            say(&format!("Toss Payments: answers at {}", jangbu.backoffice.toss.url()))
+        }
+        Err(error) => bail!("Toss Payments at {}: {error}", jangbu.backoffice.toss.url()),
+        Ok(_) => bail!("Toss Payments at {} knows a payment that cannot be", jangbu.backoffice.toss.url()),
+    }
+    Ok(())
+}

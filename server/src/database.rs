@@ -1,0 +1,66 @@
+//! Where the books are: at `DATABASE_URL`, or in a private PostgreSQL that we start ourselves.
+
+use anyhow::Context;
+use backoffice::PgPool;
+
+use crate::{postgres::Private, settings::Settings};
+
+pub async fn connect(url: &str, connections: u32) -> anyhow::Result<PgPool> {
+    backoffice::connect(url, connections).await.context("DATABASE_URL: PostgreSQL cannot be reached")
+}
+
+/// The database of this process; a private one ends with it.
+#[derive(Debug)]
+pub struct Database {
+    pub url: String,
+    private: Option<Private>,
+}
+
+impl Database {
+    pub async fn of(settings: &Settings) -> anyhow::Result<Self> {
+        match &settings.database_url {
+            Some(url) => Ok(Self { url: url.clone(), private: None }),
+            None => {
+                let data_dir = settings.data_dir.clone();
+                let private = tokio::task::spawn_blocking(move || Private::start(&data_dir)).await??;
+                Ok(Self { url: private.url.clone(), private: Some(private) })
+            }
+        }
+    }
+
+    /// Stops a private PostgreSQL that this process started.
+    pub async fn close(self) {
+        if let Some(private) = self.private
+            && let Err(error) = tokio::task::spawn_blocking(move || private.stop()).await
+        {
+            tracing::warn!(%error, "the private PostgreSQL was not stopped");
+        }
+    }
+}
+
+/// Runs a private PostgreSQL for whoever holds our standard input open.
+pub(crate) async fn run_private(data_dir: &std::path::Path) -> anyhow::Result<()> {
+    let folder = data_dir.to_owned();
+    let private = tokio::task::spawn_blocking(move || Private::start(&folder)).await??;
+    crate::cli::say(&private.url);
+    let mut rest = Vec::new();
+    tokio::io::AsyncReadExt::read_to_end(&mut tokio::io::stdin(), &mut rest).await?;
+    tokio::task::spawn_blocking(move || private.stop()).await?;
+    Ok(())
+}
+
+/// A fresh database of this name beside the one in the URL, with every table in it.
+pub async fn create_migrated(url: &str, name: &str) -> anyhow::Result<()> {
+    anyhow::ensure!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'), "a plain name is needed");
+    let pool = connect(url, 2).await?;
+    for statement in
+        [format!("drop database if exists {name} with (force)"), format!("create database {name}")]
+    {
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&pool).await?;
+    }
+    let (server, _) = url.rsplit_once('/').context("a database URL")?;
+    let pool = connect(&format!("{server}/{name}"), 2).await?;
+    backoffice::migrate(&pool).await?;
+    pool.close().await;
+    Ok(())
+}

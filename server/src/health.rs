@@ -1,0 +1,70 @@
+//! For whoever watches the process.
+
+use std::sync::OnceLock;
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use crate::Jangbu;
+
+/// One recorder for the whole process, also when several routers live in it (as in tests).
+static METRICS: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+
+fn recorder() -> Option<&'static PrometheusHandle> {
+    METRICS
+        .get_or_init(|| {
+            let builder = PrometheusBuilder::new()
+                .set_buckets_for_metric(
+                    Matcher::Suffix("_seconds".into()),
+                    &[0.005, 0.02, 0.1, 0.5, 2.0, 10.0],
+                )
+                .ok()?;
+            builder
+                .install_recorder()
+                .inspect_err(|error| tracing::warn!(%error, "a host records its own metrics"))
+                .ok()
+        })
+        .as_ref()
+}
+
+pub(crate) fn router(jangbu: &Jangbu) -> Router {
+    recorder();
+    Router::new()
+        .route("/health/live", get(|| async { "ok" }))
+        .route("/health/ready", get(ready))
+        .route("/metrics", get(render))
+        .with_state(jangbu.clone())
+}
+
+async fn ready(State(jangbu): State<Jangbu>) -> Response {
+    match jangbu.backoffice.waiting().await {
+        Ok(_) => "ok".into_response(),
+        Err(error) => {
+            tracing::warn!(%error, "not ready");
+            (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer").into_response()
+        }
+    }
+}
+
+async fn render(State(jangbu): State<Jangbu>) -> Response {
+    let Some(recorder) = recorder() else { return StatusCode::NOT_FOUND.into_response() };
+    if let Ok(waiting) = jangbu.backoffice.waiting().await {
+        #[expect(clippy::cast_precision_loss, reason = "counts up to a hundred")]
+        for (what, count) in [
+            ("refunds_unknown", waiting.refunds_unknown),
+            ("refunds_under_way", waiting.refunds_under_way),
+            ("orders_to_look_at", waiting.orders_to_look_at),
+            ("webhooks_stuck", waiting.webhooks_stuck),
+        ] {
+            metrics::gauge!("jangbu_waiting", "what" => what).set(count as f64);
+        }
+    }
+    recorder.run_upkeep();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], recorder.render()).into_response()
+}

@@ -1,0 +1,60 @@
+//! Where Toss posts to. What arrives is committed, then answered with 200, then looked into by a job: also what
+//! cannot be read, because Toss would only send it again.
+
+use std::time::Instant;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use backoffice::webhooks::Incoming;
+
+use crate::{Jangbu, identify::address};
+
+/// Toss's largest bodies have a few kilobytes.
+const LARGEST: usize = 1 << 20;
+
+pub(crate) fn router(jangbu: &Jangbu) -> Router {
+    Router::new()
+        .route("/hooks/toss-payments", post(toss_payments))
+        .layer(DefaultBodyLimit::max(LARGEST))
+        .with_state(jangbu.clone())
+}
+
+fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect()
+}
+
+async fn toss_payments(State(jangbu): State<Jangbu>, request: Request) -> Response {
+    let started = Instant::now();
+    let source_ip = address(&jangbu.settings, &request);
+    let allowed = &jangbu.settings.webhook_allowed_ips;
+    if !allowed.is_empty() && !source_ip.is_some_and(|ip| allowed.iter().any(|net| net.contains(&ip))) {
+        metrics::counter!("jangbu_webhooks_total", "outcome" => "address_refused").increment(1);
+        tracing::warn!(?source_ip, "a webhook from an address that is not allowed");
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let headers = headers(request.headers());
+    let body = match axum::body::to_bytes(request.into_body(), LARGEST).await {
+        Ok(body) => body,
+        Err(_) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+    };
+    match jangbu.backoffice.keep_webhook(&Incoming { source_ip, headers, body }, started).await {
+        Ok(_) => {
+            metrics::counter!("jangbu_webhooks_total", "outcome" => "kept").increment(1);
+            StatusCode::OK.into_response()
+        }
+        Err(fault) => {
+            // Not kept, so not answered with 200: Toss sends it again.
+            metrics::counter!("jangbu_webhooks_total", "outcome" => "not_kept").increment(1);
+            tracing::error!(error = %fault, "a webhook could not be kept");
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
+        }
+    }
+}

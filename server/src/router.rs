@@ -1,0 +1,144 @@
+//! Every route, under the base path.
+
+use app::{
+    context::{Site, Visitor},
+    shell::{App, Assets, shell},
+};
+use axum::{
+    Router,
+    extract::Request,
+    http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
+    middleware::{self, Next},
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+};
+use leptos::{
+    config::{Env, LeptosOptions},
+    nonce::Nonce,
+    prelude::{provide_context, with_context},
+};
+use leptos_axum::{LeptosRoutes, generate_route_list};
+use tower_http::{
+    compression::CompressionLayer, csrf::CsrfLayer, limit::RequestBodyLimitLayer, services::ServeDir,
+    set_header::SetResponseHeaderLayer,
+};
+
+use crate::{Jangbu, api, health, hooks, identify, rehearsal, sessions};
+
+/// The largest form.
+const LARGEST_FORM: usize = 64 * 1024;
+
+pub(crate) fn router(jangbu: &Jangbu) -> Router {
+    let mut machine = hooks::router(jangbu).merge(api::router(jangbu)).merge(health::router(jangbu));
+    if jangbu.settings.mode == app::context::Mode::Sandbox {
+        machine = machine.merge(rehearsal::router(jangbu));
+    }
+    let inner = pages(jangbu).merge(machine).nest_service("/pkg", assets(jangbu)).layer(
+        SetResponseHeaderLayer::if_not_present(
+            HeaderName::from_static("x-content-type-options"),
+            HeaderValue::from_static("nosniff"),
+        ),
+    );
+    let base = &jangbu.settings.base_path;
+    if base.is_empty() {
+        return inner;
+    }
+    let home = base.clone();
+    Router::new()
+        .nest(base, inner)
+        // axum answers /x to nest("/x"), but not /x/.
+        .route(&format!("{base}/"), get(move || async move { Redirect::permanent(&home) }))
+}
+
+/// Built files. Their names carry a hash of their contents, so that they may be kept for good.
+fn assets(jangbu: &Jangbu) -> Router {
+    let files = ServeDir::new(jangbu.settings.site_dir.join("pkg")).precompressed_br().precompressed_gzip();
+    Router::new().fallback_service(files).layer(middleware::map_response(|mut response: Response| async {
+        if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
+            let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
+            response.headers_mut().insert(header::CACHE_CONTROL, forever);
+        }
+        response
+    }))
+}
+
+fn leptos_options(jangbu: &Jangbu) -> (LeptosOptions, Assets) {
+    let site = &jangbu.settings.site_dir;
+    let hashes = site.join("hash.txt");
+    let known = std::fs::read_to_string(&hashes).unwrap_or_default();
+    let css = known.lines().find_map(|line| line.strip_prefix("css: ")).map(str::trim);
+    let stylesheet = css.map_or_else(|| "jangbu.css".to_owned(), |hash| format!("jangbu.{hash}.css"));
+    let hashes = std::path::absolute(&hashes).unwrap_or(hashes);
+    let options = LeptosOptions::builder()
+        .output_name("jangbu")
+        .site_root(site.display().to_string())
+        .site_pkg_dir("pkg")
+        .env(Env::PROD)
+        .hash_files(css.is_some())
+        .hash_file(std::sync::Arc::<str>::from(hashes.display().to_string()))
+        .build();
+    (options, Assets { stylesheet })
+}
+
+fn pages(jangbu: &Jangbu) -> Router {
+    let site = jangbu.site();
+    let (options, assets) = leptos_options(jangbu);
+    let context = move || {
+        provide_context::<Site>(site.clone());
+        provide_context(assets.clone());
+        // leptos has made a nonce of its own; the one in the header is ours.
+        if let Some(nonce) =
+            with_context::<Parts, _>(|parts| parts.extensions.get::<Nonce>().cloned()).flatten()
+        {
+            provide_context(nonce);
+        }
+    };
+    let page = {
+        let options = options.clone();
+        move || shell(options.clone())
+    };
+    Router::new()
+        .leptos_routes_with_context(&options, generate_route_list(App), context.clone(), page.clone())
+        .fallback(leptos_axum::render_app_async_with_context(context, page))
+        .with_state(options)
+        .layer(middleware::from_fn(only_ours))
+        .layer(middleware::from_fn_with_state(jangbu.clone(), identify::gate))
+        .layer(sessions::layer(&jangbu.settings, jangbu.backoffice.pool.clone()))
+        // Forms are answered only when they were posted from a page of ours.
+        .layer(CsrfLayer::new().with_rejection_response(|_| StatusCode::FORBIDDEN.into_response()))
+        .layer(RequestBodyLimitLayer::new(LARGEST_FORM))
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn(protect))
+}
+
+/// The gate has put a visitor into everything that goes on; without one nothing is rendered.
+async fn only_ours(request: Request, next: Next) -> Response {
+    if request.extensions().get::<Visitor>().is_none() {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    // Unknown paths render the "not there" page, for readers only.
+    if !matches!(*request.method(), Method::GET | Method::HEAD) && !request.uri().path().starts_with("/fn/") {
+        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+    }
+    next.run(request).await
+}
+
+/// A nonce for the two scripts that leptos writes into a page, and headers that close everything else.
+async fn protect(mut request: Request, next: Next) -> Response {
+    let nonce = Nonce::new();
+    request.extensions_mut().insert(nonce.clone());
+    let mut response = next.run(request).await;
+    let policy = format!(
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:; \
+         connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    );
+    let headers = response.headers_mut();
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // The answer to a form goes back to the page it came from: that needs the referrer, and only here.
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(HeaderName::from_static("x-frame-options"), HeaderValue::from_static("DENY"));
+    response
+}

@@ -1,0 +1,259 @@
+//! Every setting, in one struct. The environment wins over the TOML file that `JANGBU_CONFIG` names; both use the same
+//! names. What is missing or contradictory stops the start with one sentence.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use app::context::Mode;
+use ipnet::IpNet;
+use secrecy::{ExposeSecret, SecretString};
+use toss::payments::OFFICIAL_URL;
+
+/// | Name | Default | |
+/// |---|---|---|
+/// | `DATABASE_URL` | – | without it a private PostgreSQL is started in `JANGBU_DATA_DIR` |
+/// | `JANGBU_ADDR` | `127.0.0.1:4000` | where to listen |
+/// | `JANGBU_PUBLIC_URL` | `http://<addr>` | how browsers and Toss reach us, without the base path |
+/// | `JANGBU_BASE_PATH` | – | for example `/back/office` |
+/// | `JANGBU_DATA_DIR` | `./data` | the private PostgreSQL |
+/// | `JANGBU_SITE_DIR` | beside the binary | the built browser files |
+/// | `JANGBU_MODE` | – | `sandbox`, `test` or `live` |
+/// | `TOSS_PAYMENTS_URL` | Toss's own | |
+/// | `TOSS_PAYMENTS_SECRET_KEY` | – | |
+/// | `TOSS_PAYMENTS_SECURITY_KEY` | – | 64 hexadecimal characters; verifies payout and seller events |
+/// | `JANGBU_MERCHANT_API_KEY` | – | without it `/api` answers 401 to everybody |
+/// | `JANGBU_WEBHOOK_ALLOWED_IPS` | everybody | addresses or ranges, by comma |
+/// | `JANGBU_TRUSTED_PROXIES` | nobody | whose `X-Forwarded-For` is believed |
+/// | `JANGBU_DATABASE_CONNECTIONS` | 16 | |
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub database_url: Option<String>,
+    pub database_connections: u32,
+    pub addr: SocketAddr,
+    pub public_url: String,
+    /// Empty, or with a slash in front and none behind.
+    pub base_path: String,
+    pub data_dir: PathBuf,
+    pub site_dir: PathBuf,
+    pub mode: Mode,
+    pub toss_payments_url: String,
+    pub toss_payments_secret_key: SecretString,
+    pub toss_payments_security_key: Option<SecretString>,
+    pub merchant_api_key: Option<SecretString>,
+    pub webhook_allowed_ips: Vec<IpNet>,
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// One sentence that names the setting.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {why}")]
+pub struct SettingError {
+    pub name: &'static str,
+    pub why: String,
+}
+
+fn wrong<T>(name: &'static str, why: impl Into<String>) -> Result<T, SettingError> {
+    Err(SettingError { name, why: why.into() })
+}
+
+/// Where settings are read from.
+#[derive(Debug, Default, Clone)]
+pub struct Source(pub BTreeMap<String, String>);
+
+impl Source {
+    /// The file named by `JANGBU_CONFIG`, then the environment over it.
+    pub fn from_machine() -> Result<Self, SettingError> {
+        let mut values = BTreeMap::new();
+        if let Ok(path) = std::env::var("JANGBU_CONFIG") {
+            let text = std::fs::read_to_string(&path)
+                .or_else(|e| wrong("JANGBU_CONFIG", format!("{path} cannot be read: {e}")))?;
+            let table: toml::Table =
+                text.parse().or_else(|e| wrong("JANGBU_CONFIG", format!("{path} is not TOML: {e}")))?;
+            for (name, value) in table {
+                let value = match value {
+                    toml::Value::String(text) => text,
+                    other => other.to_string(),
+                };
+                values.insert(name, value);
+            }
+        }
+        values.extend(std::env::vars());
+        Ok(Self(values))
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|v| v.trim()).filter(|v| !v.is_empty())
+    }
+}
+
+fn nets(source: &Source, name: &'static str) -> Result<Vec<IpNet>, SettingError> {
+    let parse = |text: &str| {
+        text.parse::<IpNet>().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from))
+    };
+    source
+        .get(name)
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .map(|text| match parse(text) {
+            Some(net) => Ok(net),
+            None => wrong(name, format!("{text:?} is neither an address nor a range like 10.0.0.0/8")),
+        })
+        .collect()
+}
+
+impl Settings {
+    pub fn read(source: &Source) -> Result<Self, SettingError> {
+        let addr: SocketAddr = match source.get("JANGBU_ADDR").unwrap_or("127.0.0.1:4000").parse() {
+            Ok(addr) => addr,
+            Err(_) => return wrong("JANGBU_ADDR", "not an address and port like 127.0.0.1:4000"),
+        };
+        let mode = match source.get("JANGBU_MODE") {
+            Some("sandbox") => Mode::Sandbox,
+            Some("test") => Mode::Test,
+            Some("live") => Mode::Live,
+            Some(other) => return wrong("JANGBU_MODE", format!("{other:?} is none of sandbox, test, live")),
+            None => {
+                return wrong(
+                    "JANGBU_MODE",
+                    "say sandbox, test or live: it decides whether real money moves",
+                );
+            }
+        };
+        let base_path = source.get("JANGBU_BASE_PATH").unwrap_or_default().trim_end_matches('/').to_owned();
+        let plain = base_path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-_.".contains(&b));
+        if !base_path.is_empty() && (!base_path.starts_with('/') || base_path.contains("//") || !plain) {
+            return wrong("JANGBU_BASE_PATH", "write it like /back/office");
+        }
+        let public_url = source
+            .get("JANGBU_PUBLIC_URL")
+            .map_or_else(|| format!("http://{addr}"), |u| u.trim_end_matches('/').to_owned());
+        if !public_url.starts_with("http://") && !public_url.starts_with("https://") {
+            return wrong("JANGBU_PUBLIC_URL", "it begins with http:// or https://");
+        }
+        let site_dir = source.get("JANGBU_SITE_DIR").map_or_else(default_site_dir, PathBuf::from);
+        let settings = Self {
+            database_url: source.get("DATABASE_URL").map(str::to_owned),
+            database_connections: match source.get("JANGBU_DATABASE_CONNECTIONS").unwrap_or("16").parse() {
+                Ok(n @ 2..=500) => n,
+                _ => return wrong("JANGBU_DATABASE_CONNECTIONS", "a number from 2 to 500"),
+            },
+            addr,
+            public_url,
+            base_path,
+            data_dir: source.get("JANGBU_DATA_DIR").unwrap_or("data").into(),
+            site_dir,
+            mode,
+            toss_payments_url: source
+                .get("TOSS_PAYMENTS_URL")
+                .unwrap_or(OFFICIAL_URL)
+                .trim_end_matches('/')
+                .to_owned(),
+            toss_payments_secret_key: match source.get("TOSS_PAYMENTS_SECRET_KEY") {
+                Some(key) => key.to_owned().into(),
+                None => {
+                    return wrong(
+                        "TOSS_PAYMENTS_SECRET_KEY",
+                        "missing; it stands in Toss's developer centre",
+                    );
+                }
+            },
+            toss_payments_security_key: source
+                .get("TOSS_PAYMENTS_SECURITY_KEY")
+                .map(|key| key.to_owned().into()),
+            merchant_api_key: source.get("JANGBU_MERCHANT_API_KEY").map(|key| key.to_owned().into()),
+            webhook_allowed_ips: nets(source, "JANGBU_WEBHOOK_ALLOWED_IPS")?,
+            trusted_proxies: nets(source, "JANGBU_TRUSTED_PROXIES")?,
+        };
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// Settings that are fine alone and dangerous together.
+    fn check(&self) -> Result<(), SettingError> {
+        let key = self.toss_payments_secret_key.expose_secret();
+        let (live_key, official) = (key.starts_with("live_"), self.toss_payments_url == OFFICIAL_URL);
+        match self.mode {
+            Mode::Live if !live_key => {
+                return wrong("TOSS_PAYMENTS_SECRET_KEY", "JANGBU_MODE is live, but this is not a live key");
+            }
+            Mode::Live if !official => {
+                return wrong(
+                    "TOSS_PAYMENTS_URL",
+                    format!("JANGBU_MODE is live, but this is not {OFFICIAL_URL}"),
+                );
+            }
+            Mode::Sandbox | Mode::Test if live_key => {
+                return wrong("TOSS_PAYMENTS_SECRET_KEY", "a live key, but JANGBU_MODE is not live");
+            }
+            Mode::Sandbox if official => {
+                return wrong("TOSS_PAYMENTS_URL", "JANGBU_MODE is sandbox, but this is Toss's own address");
+            }
+            _ => {}
+        }
+        let api_key = self.merchant_api_key.as_ref().map_or(usize::MAX, |key| key.expose_secret().len());
+        if self.mode != Mode::Sandbox && api_key < 32 {
+            return wrong(
+                "JANGBU_MERCHANT_API_KEY",
+                "shorter than 32 characters: make it with `openssl rand -hex 32`",
+            );
+        }
+        if let Some(key) = &self.toss_payments_security_key {
+            let key = key.expose_secret();
+            if key.len() != 64 || !key.bytes().all(|b| b.is_ascii_hexdigit()) {
+                return wrong("TOSS_PAYMENTS_SECURITY_KEY", "64 hexadecimal characters are expected");
+            }
+        }
+        Ok(())
+    }
+
+    pub fn is_https(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+}
+
+/// `site` beside the binary when shipped, `target/site` while building.
+fn default_site_dir() -> PathBuf {
+    let beside = std::env::current_exe().ok().and_then(|exe| exe.parent().map(|p| p.join("site")));
+    beside.filter(|path| path.is_dir()).unwrap_or_else(|| PathBuf::from("target/site"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Settings, SettingError> {
+        let mut values = BTreeMap::from([
+            ("JANGBU_MODE".to_owned(), "sandbox".to_owned()),
+            ("TOSS_PAYMENTS_URL".to_owned(), "http://127.0.0.1:4100".to_owned()),
+            ("TOSS_PAYMENTS_SECRET_KEY".to_owned(), "test_sk_x".to_owned()),
+        ]);
+        values.extend(pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
+        Settings::read(&Source(values))
+    }
+
+    #[test]
+    fn keys_and_modes_that_contradict_each_other_stop_the_start() {
+        for (pairs, name) in [
+            (&[("TOSS_PAYMENTS_SECRET_KEY", "live_sk_x")][..], "TOSS_PAYMENTS_SECRET_KEY"),
+            (&[("JANGBU_MODE", "live")], "TOSS_PAYMENTS_SECRET_KEY"),
+            (&[("JANGBU_MODE", "live"), ("TOSS_PAYMENTS_SECRET_KEY", "live_sk_x")], "TOSS_PAYMENTS_URL"),
+            (&[("TOSS_PAYMENTS_URL", OFFICIAL_URL)], "TOSS_PAYMENTS_URL"),
+            (&[("JANGBU_MODE", "production")], "JANGBU_MODE"),
+            (&[("JANGBU_MODE", "")], "JANGBU_MODE"),
+            (&[("JANGBU_BASE_PATH", "back")], "JANGBU_BASE_PATH"),
+            (&[("JANGBU_TRUSTED_PROXIES", "10.0.0.0/99")], "JANGBU_TRUSTED_PROXIES"),
+            (&[("TOSS_PAYMENTS_SECURITY_KEY", "abc")], "TOSS_PAYMENTS_SECURITY_KEY"),
+            (&[("JANGBU_MODE", "test"), ("JANGBU_MERCHANT_API_KEY", "short")], "JANGBU_MERCHANT_API_KEY"),
+        ] {
+            assert_eq!(read(pairs).map(drop).unwrap_err().name, name, "{pairs:?}");
+        }
+        assert!(read(&[("JANGBU_BASE_PATH", "/back/office/")]).is_ok_and(|s| s.base_path == "/back/office"));
+    }
+
+    #[test]
+    fn no_key_is_printed() {
+        let shown = format!("{:?}", read(&[("JANGBU_MERCHANT_API_KEY", "merchant-secret")]).unwrap());
+        assert!(!shown.contains("test_sk_x") && !shown.contains("merchant-secret"), "{shown}");
+    }
+}

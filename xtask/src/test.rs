@@ -1,0 +1,99 @@
+//! `cargo xtask test`.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::{Context, ensure};
+
+use crate::{
+    front, lint, report,
+    run::{cargo, root, run, target},
+    sqlx,
+    stack::{self, MERCHANT_KEY, PASSWORD, SECRET_KEY, Stack, binary},
+    tools,
+};
+
+/// A PostgreSQL for tests; it ends when its standard input closes.
+pub(crate) struct Postgres {
+    child: Child,
+    pub(crate) url: String,
+}
+
+impl Postgres {
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        let mut child = Command::new(binary("jangbu"))
+            .args(["database", "--data-dir"])
+            .arg(target().join("test-postgres"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("jangbu database")?;
+        let mut url = String::new();
+        BufReader::new(child.stdout.take().context("no stdout")?).read_line(&mut url)?;
+        let url = url.trim().to_owned();
+        ensure!(url.starts_with("postgres://"), "the test PostgreSQL did not start");
+        Ok(Self { child, url })
+    }
+
+    /// A database of this name with every table in it, its URL.
+    pub(crate) fn migrated(&self, name: &str) -> anyhow::Result<String> {
+        let status = Command::new(binary("jangbu"))
+            .args(["database", "--migrated", name, "--url", &self.url])
+            .status()?;
+        ensure!(status.success(), "the tables could not be made");
+        let (server, _) = self.url.rsplit_once('/').context("a database URL")?;
+        Ok(format!("{server}/{name}?options[search_path]=jangbu"))
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        drop(self.child.wait());
+    }
+}
+
+pub(crate) fn test(browser: bool) -> anyhow::Result<()> {
+    lint::lint()?;
+    report::step("building", || run(cargo().args(["build", "-p", "server", "-p", "sandbox"])))?;
+    {
+        let postgres = report::step("starting a PostgreSQL for the tests", Postgres::start)?;
+        sqlx::prepare_with(&postgres, true)?;
+        report::step("unit, property and integration tests", || {
+            run(cargo().args(["test", "--workspace"]).env("JANGBU_TEST_DATABASE_URL", &postgres.url))
+        })?;
+    }
+    if browser { end_to_end() } else { Ok(()) }
+}
+
+/// The whole product in a browser, with and without JavaScript.
+fn end_to_end() -> anyhow::Result<()> {
+    let chromium = tools::chromium()?;
+    tools::playwright()?;
+    front::build()?;
+    let data = target().join("end2end");
+    if data.exists() {
+        fs::remove_dir_all(&data)?;
+    }
+    let results = target().join("end2end-results");
+    stack::listen_for_ctrl_c()?;
+    let mut stack = report::step("starting the product", || Stack::start(&data, 4300))?;
+    stack.add_staff()?;
+    report::step("a little trade", || stack.trade(120, |_| {}))?;
+    let outcome = report::step("browser tests", || {
+        run(Command::new("npx")
+            .args(["playwright", "test"])
+            .current_dir(root().join("end2end"))
+            .env("CHROMIUM", &chromium)
+            .env("JANGBU_URL", &stack.url)
+            .env("SANDBOX_URL", &stack.sandbox_url)
+            .env("SANDBOX_SECRET_KEY", SECRET_KEY)
+            .env("JANGBU_MERCHANT_API_KEY", MERCHANT_KEY)
+            .env("JANGBU_PASSWORD", PASSWORD)
+            .env("RESULTS", &results))
+    });
+    outcome.with_context(|| format!("screenshots and traces are in {}", results.display()))
+}

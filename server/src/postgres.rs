@@ -180,15 +180,17 @@ fn find_binaries() -> anyhow::Result<PathBuf> {
         candidates.push(folder);
     }
     let version = |bin: &PathBuf| -> Option<u32> {
-        if !bin.join("initdb").exists() || !bin.join("pg_ctl").exists() {
+        if !["initdb", "pg_ctl", "postgres", "psql"].iter().all(|name| bin.join(name).exists()) {
             return None;
         }
         let output = Command::new(bin.join("postgres")).arg("--version").output().ok()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         text.split_whitespace().nth(2)?.split('.').next()?.parse().ok()
     };
+    // Of equals the first is taken: the one that pg_config names.
     candidates
         .into_iter()
+        .rev()
         .filter_map(|bin| Some((version(&bin).filter(|v| *v >= OLDEST)?, bin)))
         .max_by_key(|(version, _)| *version)
         .map(|(_, bin)| bin)

@@ -34,9 +34,7 @@ pub(crate) fn demo(orders: usize) -> anyhow::Result<()> {
     stack::listen_for_ctrl_c()?;
     let (folder, lock) = folder()?;
     front::build()?;
-    report::step("building the server and the sandbox", || {
-        run(cargo().args(["build", "-p", "server", "-p", "sandbox"]))
-    })?;
+    report::step("building the server and the sandbox", || run(cargo().args(["build", "--workspace"])))?;
     let mut stack =
         report::step("starting PostgreSQL, the sandbox and the dashboard", || Stack::start(&folder, 4000))?;
     stack.add_staff()?;

@@ -11,7 +11,7 @@ use crate::{
 };
 
 pub(crate) fn prepare(check: bool) -> anyhow::Result<()> {
-    report::step("building", || run(cargo().args(["build", "-p", "server"])))?;
+    report::step("building", || run(cargo().args(["build", "--workspace"])))?;
     let postgres = Postgres::start()?;
     prepare_with(&postgres, check)
 }
@@ -27,10 +27,8 @@ pub(crate) fn prepare_with(postgres: &Postgres, check: bool) -> anyhow::Result<(
         }
         fs::create_dir_all(&folder)?;
         touch(&root().join("backoffice/src/lib.rs"))?;
-        let build = target().join("sqlx");
         run(cargo()
-            .args(["check", "-q", "-p", "backoffice", "--target-dir"])
-            .arg(build)
+            .args(["check", "-q", "-p", "backoffice"])
             .env("DATABASE_URL", url)
             .env("SQLX_OFFLINE", "false")
             .env("SQLX_OFFLINE_DIR", &folder))

@@ -58,7 +58,7 @@ impl Drop for Postgres {
 
 pub(crate) fn test(browser: bool) -> anyhow::Result<()> {
     lint::lint()?;
-    report::step("building", || run(cargo().args(["build", "-p", "server", "-p", "sandbox"])))?;
+    report::step("building", || run(cargo().args(["build", "--workspace"])))?;
     {
         let postgres = report::step("starting a PostgreSQL for the tests", Postgres::start)?;
         sqlx::prepare_with(&postgres, true)?;

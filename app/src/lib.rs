@@ -32,7 +32,9 @@ pub fn hydrate() {
     let root = leptos::prelude::document().document_element();
     let base = root.as_ref().and_then(|e| e.get_attribute("data-base")).unwrap_or_default();
     // Set once for the life of the page; where the dashboard is mounted is known only at run time.
-    drop(leptos::server_fn::client::try_set_server_url(Box::leak(base.into_boxed_str())));
+    if leptos::server_fn::client::try_set_server_url(Box::leak(base.into_boxed_str())).is_err() {
+        leptos::logging::warn!("the islands were woken twice");
+    }
     leptos::mount::hydrate_islands();
     if let Some(root) = root {
         drop(root.set_attribute("data-js", "on"));

@@ -117,7 +117,8 @@ mod browser {
         };
         check();
         let typed = leptos::leptos_dom::helpers::window_event_listener(ev::input, move |event| {
-            if event.target().is_some_and(|t| t == ***input) {
+            let source = event.target().and_then(|t| t.dyn_into::<web_sys::Node>().ok());
+            if source.is_some_and(|node| node.is_same_node(Some(&input))) {
                 check();
             }
         });

@@ -1,0 +1,36 @@
+// Every page, wide and narrow, light and dark: no violation, nothing that scrolls sideways.
+
+import AxeBuilder from "@axe-core/playwright";
+import { expect, logIn, test } from "./product";
+
+const pages = ["/", "/orders", "/transactions", "/refunds", "/webhooks", "/staff", "/audit", "/settings", "/no-such-page"];
+
+for (const colorScheme of ["light", "dark"] as const) {
+  for (const width of [1440, 390]) {
+    test(`axe, ${colorScheme}, ${width} wide`, async ({ page }) => {
+      test.setTimeout(120_000);
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height: 900 });
+      await page.goto("/login");
+      const check = async (path: string) => {
+        const found = await new AxeBuilder({ page }).analyze();
+        const short = found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target + " " + n.failureSummary).join(" | ")}`);
+        expect(short, path).toEqual([]);
+        const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+        expect(sideways, `${path} scrolls sideways`).toBeLessThanOrEqual(0);
+      };
+      await check("/login");
+      await logIn(page, "admin");
+      for (const path of pages) {
+        await page.goto(path);
+        await check(path);
+      }
+      for (const list of ["/orders?status=DONE", "/orders?status=PARTIAL_CANCELED", "/orders?method=가상계좌&status=DONE", "/webhooks"]) {
+        await page.goto(list);
+        await page.locator("a.row-link").first().click();
+        await page.waitForLoadState();
+        await check(page.url());
+      }
+    });
+  }
+}

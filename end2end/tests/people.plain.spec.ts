@@ -1,0 +1,64 @@
+// Coming in, going out, and what each role sees.
+
+import { expect, logIn, test } from "./product";
+
+test("a wrong password gets one sentence, and the address is kept", async ({ page }) => {
+  await page.goto("/login");
+  await page.getByLabel("이메일").fill("support@jangbu.test");
+  await page.getByLabel("비밀번호").fill("not the password");
+  await page.getByRole("button", { name: "로그인" }).click();
+  await expect(page.getByRole("alert")).toContainText("이메일이나 비밀번호가 맞지 않아요");
+  await expect(page.getByLabel("이메일")).toHaveValue("support@jangbu.test");
+  await expect(page.getByLabel("비밀번호")).toHaveValue("");
+});
+
+test("a link that was sent leads there after the log-in, and the session ends with a log-out", async ({ page }) => {
+  await page.goto("/orders?status=DONE");
+  await page.getByLabel("이메일").fill("support@jangbu.test");
+  await page.getByLabel("비밀번호").fill(process.env.JANGBU_PASSWORD!);
+  await page.getByRole("button", { name: "로그인" }).click();
+  await expect(page).toHaveURL(/\/orders\?status=DONE$/);
+  await page.getByRole("button", { name: "로그아웃" }).click();
+  await expect(page).toHaveURL(/\/login/);
+  await page.goto("/orders");
+  await expect(page).toHaveURL(/\/login/);
+});
+
+test("viewers read and cannot refund; only administrators manage staff", async ({ page }) => {
+  await logIn(page, "viewer");
+  await page.goto("/orders?status=DONE");
+  await page.locator("a.row-link").first().click();
+  await expect(page.getByText("환불 권한이 없어요")).toBeVisible();
+  await expect(page.getByRole("link", { name: "직원" })).toHaveCount(0);
+  const answer = await page.goto("/staff");
+  expect(answer!.status()).toBe(403);
+  await expect(page.getByRole("heading", { name: "이 일을 할 권한이 없어요" })).toBeVisible();
+});
+
+test("an administrator adds somebody and disables them again", async ({ page }, info) => {
+  await logIn(page, "admin");
+  await page.goto("/staff");
+  const email = `new-${info.project.name.length}-${Date.now()}@jangbu.test`;
+  await page.getByRole("textbox", { name: "이름" }).fill("새 직원");
+  await page.getByLabel("이메일").fill(email);
+  await page.getByLabel("비밀번호").fill("short");
+  await page.getByRole("button", { name: "직원 추가" }).click();
+  await expect(page.getByText("비밀번호는 12~128자예요")).toBeVisible();
+  await expect(page.getByLabel("이메일")).toHaveValue(email);
+  await page.getByLabel("비밀번호").fill("long enough password");
+  await page.getByRole("button", { name: "직원 추가" }).click();
+  await expect(page.getByText("새 직원 님을 추가했어요.")).toBeVisible();
+  const row = page.locator("tr", { hasText: email });
+  await row.locator("summary").click();
+  await row.getByRole("button", { name: "막기" }).click();
+  await expect(row.getByText("막힘")).toBeVisible();
+});
+
+test("English is one click away", async ({ page }) => {
+  await logIn(page, "support");
+  await page.goto("/settings");
+  await page.getByRole("button", { name: "English" }).click();
+  await expect(page.getByRole("heading", { name: "Settings" })).toBeVisible();
+  await page.getByRole("button", { name: "한국어" }).click();
+  await expect(page.getByRole("heading", { name: "설정", exact: true })).toBeVisible();
+});

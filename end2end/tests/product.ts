@@ -1,0 +1,60 @@
+// What every test starts from: a page that fails when the browser complains, people, and a shop to buy in.
+
+import { test as base, expect, type Page } from "@playwright/test";
+
+export const sandbox = process.env.SANDBOX_URL!;
+export const password = process.env.JANGBU_PASSWORD!;
+export { expect };
+
+export const test = base.extend<{ page: Page }>({
+  page: async ({ page }, use) => {
+    const complaints: string[] = [];
+    page.on("console", (message) => {
+      if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+    });
+    page.on("pageerror", (error) => complaints.push(String(error)));
+    await use(page);
+    // An answer of 400 to 404 that a test asked for is not a complaint about the page.
+    const real = complaints.filter((text) => !/status of 40[0134]/.test(text));
+    expect(real, "the browser's console").toEqual([]);
+  },
+});
+
+export async function logIn(page: Page, role: string) {
+  await page.goto("/login");
+  await page.getByLabel("이메일").fill(`${role}@jangbu.test`);
+  await page.getByLabel("비밀번호").fill(password);
+  await page.getByRole("button", { name: "로그인" }).click();
+  await expect(page.getByRole("heading", { name: "오늘" })).toBeVisible();
+}
+
+/** A buyer buys in the practice shop and pays; the order's id. */
+export async function buy(page: Page, product: string, method = "카드"): Promise<string> {
+  await page.goto(`${sandbox}/_sandbox/shop`);
+  await page.getByRole("button", { name: `${product} 사기` }).click();
+  await page.getByLabel("결제수단").selectOption(method);
+  await page.getByRole("button", { name: "결제하기" }).click();
+  return (await page.locator("#order-id").textContent())!;
+}
+
+export async function find(page: Page, id: string) {
+  await page.goto("/orders");
+  await page.getByRole("search").getByRole("searchbox").fill(id);
+  await page.getByRole("search").getByRole("searchbox").press("Enter");
+  await expect(page.getByRole("heading", { name: id })).toBeVisible();
+}
+
+/** Reloads until a text is there: webhooks take a moment. */
+export async function eventually(page: Page, text: string | RegExp) {
+  await expect(async () => {
+    await page.reload();
+    await expect(page.getByText(text).first()).toBeVisible({ timeout: 500 });
+  }).toPass({ timeout: 15_000 });
+}
+
+export type Transaction = { transactionKey: string; orderId: string; status: string; amount: number };
+
+export async function transactionsAtToss(page: Page, orderId: string): Promise<Transaction[]> {
+  const all = await page.request.get(`${sandbox}/_sandbox/transactions`);
+  return ((await all.json()) as Transaction[]).filter((row) => row.orderId === orderId);
+}

@@ -1,0 +1,178 @@
+//! Who may open what: every page and every function, as every role and as nobody.
+
+use app::access::{Access, FUNCTIONS, PAGES};
+use backoffice::staff::{LoginRefused, Role, password::Password};
+
+use crate::support::{PASSWORD, Person, Shop};
+
+fn allowed(access: Access, role: Option<Role>) -> bool {
+    match (access, role) {
+        (Access::Open, _) => true,
+        (_, None) => false,
+        (Access::Staff, Some(_)) => true,
+        (Access::Needs(permission), Some(role)) => role.may(permission),
+    }
+}
+
+async fn everybody(shop: &Shop) -> Vec<(Option<Role>, Option<Person>)> {
+    let mut all = vec![(None, None)];
+    for role in Role::ALL {
+        all.push((Some(role), Some(shop.log_in(role).await)));
+    }
+    all
+}
+
+#[tokio::test]
+async fn every_page_as_every_role() {
+    let shop = Shop::open().await;
+    shop.paid("ord_access", 10_000).await;
+    for (role, person) in everybody(&shop).await {
+        let cookie = person.as_ref().map(|p| p.cookie.as_str());
+        for (pattern, access) in PAGES {
+            let path = pattern.replace("{order_id}", "ord_access").replace("{id}", "1");
+            let (status, _) = shop.page(&path, cookie).await;
+            let expected = match (allowed(*access, role), role) {
+                (true, Some(_)) if *pattern == "/login" => 302,
+                (true, _) => 200,
+                (false, None) => 303,
+                (false, Some(_)) => 403,
+            };
+            assert_eq!(status, expected, "{path} as {role:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_function_as_every_role() {
+    let shop = Shop::open().await;
+    for (role, person) in everybody(&shop).await {
+        for (path, access) in FUNCTIONS {
+            // Ends the session the others are tried with.
+            if *path == "/fn/log_out" && role.is_some() {
+                continue;
+            }
+            let mut request = shop.http.post(format!("{}{path}", shop.url)).form(&[("order_id", "ord_none")]);
+            if let Some(person) = &person {
+                request = request.header("cookie", &person.cookie);
+            }
+            let status = request.send().await.unwrap().status().as_u16();
+            match (allowed(*access, role), role) {
+                (true, _) => assert!(![401, 403, 500].contains(&status), "{path} as {role:?}: {status}"),
+                (false, None) => assert_eq!(status, 401, "{path}"),
+                (false, Some(_)) => assert_eq!(status, 403, "{path} as {role:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn there_is_no_way_around_the_gate() {
+    let shop = Shop::open().await;
+    for path in [
+        "/orders/",
+        "//orders",
+        "/orders?x=1",
+        "/%6frders",
+        "/orders%2f",
+        "/ORDERS",
+        "/orders/%00",
+        "/fn/unheard_of",
+        "/nothing",
+    ] {
+        let response = shop.http.get(format!("{}{path}", shop.url)).send().await.unwrap();
+        let status = response.status().as_u16();
+        assert!([303, 403, 404, 405].contains(&status), "{path}: {status}");
+        assert!(!response.text().await.unwrap().contains("<table"), "{path}");
+    }
+    for (path, _) in FUNCTIONS {
+        let status = shop.http.get(format!("{}{path}", shop.url)).send().await.unwrap().status().as_u16();
+        assert!([303, 401, 403, 405].contains(&status), "GET {path} changes nothing, but answered {status}");
+    }
+}
+
+#[tokio::test]
+async fn a_form_from_another_origin_is_refused() {
+    let shop = Shop::open().await;
+    let admin = shop.log_in(Role::Admin).await;
+    let fields = [
+        ("email", "evil@example.com"),
+        ("name", "x"),
+        ("role", "admin"),
+        ("password", "long enough password"),
+    ];
+    for (header, value) in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("origin", "https://evil.example"),
+    ] {
+        let request = shop.http.post(format!("{}/fn/add_staff", shop.url)).header("cookie", &admin.cookie);
+        let response =
+            request.header("accept", "text/html").header(header, value).form(&fields).send().await.unwrap();
+        assert_eq!(response.status(), 403, "{header}: {value}");
+    }
+    assert!(shop.books().staff_by_email("evil@example.com").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn every_wrong_log_in_gets_the_same_answer() {
+    let shop = Shop::open().await;
+    let person = shop.log_in(Role::Viewer).await;
+    let gone = shop.log_in(Role::Viewer).await;
+    shop.books().disable_staff(&backoffice::Actor::CommandLine, gone.id).await.unwrap();
+    let mut answers = Vec::new();
+    for (email, password) in [
+        (person.email.as_str(), "wrong password"),
+        ("nobody@example.com", "x"),
+        ("", ""),
+        (&gone.email, PASSWORD),
+    ] {
+        let response = shop.form("log_in", None, &[("email", email), ("password", password)]).await;
+        assert_eq!(response.status(), 302);
+        let cookie = crate::support::cookie(&response).unwrap();
+        let (_, html) = shop.page("/login", Some(&cookie)).await;
+        let notice = html.split("role=\"alert\">").nth(1).unwrap().split("</p>").next().unwrap().to_owned();
+        answers.push(notice);
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "{answers:?}");
+}
+
+#[tokio::test]
+async fn guessing_is_slowed_down() {
+    let shop = Shop::open().await;
+    let person = shop.log_in(Role::Viewer).await;
+    for _ in 0..10 {
+        let outcome =
+            shop.books().log_in(&person.email, Password::typed("guess"), "192.0.2.1").await.unwrap();
+        assert_eq!(outcome.unwrap_err(), LoginRefused::Wrong);
+    }
+    let right = shop.books().log_in(&person.email, Password::typed(PASSWORD), "192.0.2.1").await.unwrap();
+    assert_eq!(right.unwrap_err(), LoginRefused::TooManyFailures);
+}
+
+#[tokio::test]
+async fn sessions_end_when_they_should() {
+    let shop = Shop::open().await;
+    let person = shop.log_in(Role::Support).await;
+    assert_eq!(shop.page("/orders", Some(&person.cookie)).await.0, 200);
+    assert_eq!(shop.form("log_out", Some(&person.cookie), &[]).await.status(), 302);
+    assert_eq!(shop.page("/orders", Some(&person.cookie)).await.0, 303);
+
+    let idle = shop.log_in(Role::Support).await;
+    sqlx::query("update staff_sessions set expires_at = now() - interval '1 second'")
+        .execute(&shop.books().pool)
+        .await
+        .unwrap();
+    assert_eq!(shop.page("/orders", Some(&idle.cookie)).await.0, 303);
+
+    let disabled = shop.log_in(Role::Support).await;
+    shop.books().disable_staff(&backoffice::Actor::CommandLine, disabled.id).await.unwrap();
+    assert_eq!(shop.page("/orders", Some(&disabled.cookie)).await.0, 303);
+
+    let (raw,): (i64,) =
+        sqlx::query_as("select count(*) from staff_sessions where data::text like '%jangbu_session%'")
+            .fetch_one(&shop.books().pool)
+            .await
+            .unwrap();
+    assert_eq!(raw, 0, "no cookie is stored");
+}

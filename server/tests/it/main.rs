@@ -1,0 +1,15 @@
+//! The product's promises, kept over real HTTP: the real router, a real PostgreSQL, the sandbox on a real port.
+//!
+//! `JANGBU_TEST_DATABASE_URL` names the PostgreSQL; `cargo xtask test` starts one.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop")]
+
+mod access;
+mod audit;
+mod merchant_api;
+mod mounted;
+mod pages;
+mod refunds;
+mod support;
+mod toss_client;
+mod webhooks;

@@ -1,0 +1,241 @@
+//! Money goes back at most once.
+
+use backoffice::{
+    Actor,
+    money::AmountError,
+    refunds::{Refund, RefundError, Refused, State, WhyNot},
+    staff::Role,
+};
+use futures::future::join_all;
+use serde_json::json;
+use toss::payments::CancelRequest;
+
+use crate::support::{Shop, refund};
+
+const AGENT: Actor = Actor::CommandLine;
+
+async fn make(shop: &Shop, order: &str, amount: &str) -> Result<Refund, RefundError> {
+    shop.books().refund(&AGENT, &refund(order, amount)).await
+}
+
+fn refused(outcome: Result<Refund, RefundError>) -> Refused {
+    match outcome {
+        Err(RefundError::Refused(refused)) => refused,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_part_and_the_rest_agree_with_toss_to_the_won() {
+    let shop = Shop::open().await;
+    let key = shop.paid("ord_parts_1", 87_500).await;
+    let first = make(&shop, "ord_parts_1", "35,000").await.unwrap();
+    assert_eq!(first.state, State::Succeeded);
+    let second = make(&shop, "ord_parts_1", "52500").await.unwrap();
+    assert_eq!(second.state, State::Succeeded);
+    let at_toss = shop.cancels_at_toss(&key);
+    let keys: Vec<_> = at_toss.iter().map(|c| c.transaction_key.as_ref().unwrap().0.clone()).collect();
+    assert_eq!(vec![first.transaction_key.unwrap(), second.transaction_key.unwrap()], keys);
+    let order = shop.books().order("ord_parts_1").await.unwrap().unwrap();
+    assert_eq!((order.status.as_str(), order.balance_amount), ("PARTIAL_CANCELED", Some(0.into())));
+    let ours = shop.books().transactions_of_order("ord_parts_1").await.unwrap();
+    let theirs = shop.sandbox.with_books(|books| books.all_transactions().to_vec());
+    assert_eq!(ours.len(), theirs.len());
+    for row in theirs {
+        let mine = ours.iter().find(|r| r.transaction_key == row.transaction_key.0).unwrap();
+        assert_eq!((mine.amount, mine.status.as_str()), (row.amount, row.status.as_str()));
+    }
+    assert_eq!(refused(make(&shop, "ord_parts_1", "1").await), Refused::NotPossible(WhyNot::NothingLeft));
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_asked_for_not_repeated() {
+    let shop = Shop::open().await;
+    for (n, fault) in ["lose_after", "lose_before", "garbage"].into_iter().enumerate() {
+        let id = format!("ord_lost_{n}");
+        let key = shop.paid(&id, 10_000).await;
+        shop.fault(json!({ "on": "cancel", "kind": fault })).await;
+        let refund = make(&shop, &id, "4000").await.unwrap();
+        assert_eq!(refund.state, State::Unknown, "{fault}");
+        assert!(shop.books().order(&id).await.unwrap().unwrap().refund_unknown);
+        shop.eventually("the outcome is known", || async {
+            shop.books().refund_by_id(refund.id).await.unwrap().unwrap().state == State::Succeeded
+        })
+        .await;
+        assert_eq!(shop.cancels_at_toss(&key).len(), 1, "{fault}: exactly one cancel");
+        assert_eq!(shop.books().order(&id).await.unwrap().unwrap().balance_amount, Some(6_000.into()));
+    }
+}
+
+#[tokio::test]
+async fn two_agents_at_once_and_one_wins() {
+    let shop = Shop::open().await;
+    let key = shop.paid("ord_race_1", 10_000).await;
+    let all = join_all((0..8).map(|_| make(&shop, "ord_race_1", "10000"))).await;
+    let won = all.iter().filter(|o| matches!(o, Ok(r) if r.state == State::Succeeded)).count();
+    assert_eq!(won, 1, "{all:?}");
+    assert_eq!(shop.cancels_at_toss(&key).len(), 1);
+    for outcome in all {
+        match outcome {
+            Ok(refund) => assert_eq!(refund.state, State::Succeeded),
+            Err(RefundError::Refused(
+                Refused::AlreadyOpen { .. } | Refused::NotPossible(WhyNot::NothingLeft),
+            )) => {}
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_same_form_twice_is_one_refund() {
+    let shop = Shop::open().await;
+    let key = shop.paid("ord_double_1", 10_000).await;
+    let form = refund("ord_double_1", "3000");
+    let first = shop.books().refund(&AGENT, &form).await.unwrap();
+    let second = shop.books().refund(&AGENT, &form).await.unwrap();
+    assert_eq!((first.id, second.state), (second.id, State::Succeeded));
+    assert_eq!(shop.cancels_at_toss(&key).len(), 1);
+    // A form cannot be turned against another order.
+    shop.paid("ord_double_2", 10_000).await;
+    let turned = backoffice::refunds::Form { order_id: "ord_double_2".into(), ..form };
+    assert_eq!(refused(shop.books().refund(&AGENT, &turned).await), Refused::Form);
+}
+
+#[tokio::test]
+async fn bad_forms_are_refused_and_nothing_is_sent() {
+    let shop = Shop::open().await;
+    let key = shop.paid("ord_forms_1", 10_000).await;
+    for (amount, why) in [
+        ("0", Refused::Amount(AmountError::NotPositive)),
+        ("-1", Refused::Amount(AmountError::NotPositive)),
+        ("1e9", Refused::Amount(AmountError::NotANumber)),
+        ("1,00", Refused::Amount(AmountError::NotANumber)),
+        ("", Refused::Amount(AmountError::Empty)),
+        ("1000000000000000000", Refused::Amount(AmountError::TooLarge)),
+        ("10,001", Refused::OverBalance { left: 10_000.into() }),
+    ] {
+        assert_eq!(refused(make(&shop, "ord_forms_1", amount).await), why, "{amount}");
+    }
+    let with = |change: fn(&mut backoffice::refunds::Form)| {
+        let mut form = refund("ord_forms_1", "1000");
+        change(&mut form);
+        form
+    };
+    for (form, why) in [
+        (with(|f| f.reason = String::new()), Refused::ReasonTooShort),
+        (with(|f| f.reason = "가".repeat(201)), Refused::ReasonTooLong),
+        (with(|f| f.reason_code = "because".into()), Refused::ReasonCode),
+        (with(|f| f.intent = "1".into()), Refused::Form),
+        (with(|f| f.order_id = "ord_unheard".into()), Refused::NoSuchOrder),
+    ] {
+        assert_eq!(refused(shop.books().refund(&AGENT, &form).await), why);
+    }
+    assert!(shop.cancels_at_toss(&key).is_empty());
+    let full_width = make(&shop, "ord_forms_1", "１，０００").await.unwrap();
+    assert_eq!(full_width.amount, 1_000.into());
+}
+
+#[tokio::test]
+async fn a_deposited_account_is_paid_back_to_an_account() {
+    let shop = Shop::open().await;
+    let key =
+        shop.paid_by("ord_va_back", 50_000, json!({ "method": "가상계좌", "customerName": "홍길동" })).await;
+    assert_eq!(refused(make(&shop, "ord_va_back", "1000").await), Refused::WholeOnly);
+    shop.control(&format!("payments/{key}/deposit"), &json!(null)).await;
+    let mut form = refund("ord_va_back", "20000");
+    assert_eq!(refused(shop.books().refund(&AGENT, &form).await), Refused::Bank);
+    form.bank = "88".into();
+    form.account_number = "110-123-456789".into();
+    assert_eq!(refused(shop.books().refund(&AGENT, &form).await), Refused::HolderName);
+    form.holder_name = "홍길동".into();
+    assert_eq!(shop.books().refund(&AGENT, &form).await.unwrap().state, State::Succeeded);
+    // Somebody else's account: Toss says no, and the intent ends as failed.
+    let stolen = backoffice::refunds::Form {
+        intent: backoffice::refunds::new_intent(),
+        account_number: "1101230000".into(),
+        ..form
+    };
+    let failed = shop.books().refund(&AGENT, &stolen).await.unwrap();
+    assert_eq!(
+        (failed.state, failed.error_code.as_deref()),
+        (State::Failed, Some("INVALID_REFUND_ACCOUNT_INFO"))
+    );
+    assert_eq!(shop.cancels_at_toss(&key).len(), 1);
+}
+
+#[tokio::test]
+async fn a_cancel_at_tosss_own_console_is_seen_before_ours_goes_out() {
+    let shop = Shop::open().await;
+    let key = shop.paid("ord_console", 10_000).await;
+    shop.fault(json!({ "on": "webhook", "kind": "drop", "times": 9 })).await;
+    let behind = CancelRequest {
+        cancel_reason: "콘솔".into(),
+        cancel_amount: Some(7_000.into()),
+        ..Default::default()
+    };
+    shop.books().toss.cancel(&toss::payments::PaymentKey(key.clone()), &behind, "console").await.unwrap();
+    assert_eq!(
+        refused(make(&shop, "ord_console", "10000").await),
+        Refused::OverBalance { left: 3_000.into() }
+    );
+    assert_eq!(make(&shop, "ord_console", "3000").await.unwrap().state, State::Succeeded);
+    assert_eq!(shop.cancels_at_toss(&key).len(), 2);
+}
+
+#[tokio::test]
+async fn a_killed_request_is_finished_by_the_job() {
+    let shop = Shop::open().await;
+    let key = shop.paid("ord_killed", 10_000).await;
+    shop.fault(json!({ "on": "cancel", "kind": "delay", "ms": 1500 })).await;
+    let form = refund("ord_killed", "10000");
+    let books = shop.books().clone();
+    let request = tokio::spawn(async move { books.refund(&AGENT, &form).await });
+    tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+    request.abort();
+    // The lease of the one that died has to end first; a minute is not waited for here.
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    sqlx::query("update refunds set lease_until = now() - interval '1 second'")
+        .execute(&shop.books().pool)
+        .await
+        .unwrap();
+    sqlx::query("select graphile_worker.reschedule_jobs(array_agg(id), now()) from graphile_worker.jobs where task_identifier = 'settle_refund'")
+        .execute(&shop.books().pool)
+        .await
+        .unwrap();
+    shop.eventually("the job has finished it", || async {
+        shop.books().refunds(&Default::default(), None, 1).await.unwrap().rows[0].state == State::Succeeded
+    })
+    .await;
+    assert_eq!(shop.cancels_at_toss(&key).len(), 1);
+}
+
+#[tokio::test]
+async fn a_form_in_the_browser_keeps_what_was_typed_and_says_what_is_wrong() {
+    let shop = Shop::open().await;
+    shop.paid("ord_browser", 10_000).await;
+    let agent = shop.log_in(Role::Support).await;
+    let intent = backoffice::refunds::new_intent();
+    let fields = |amount: &'static str| {
+        [
+            ("order_id", "ord_browser"),
+            ("intent", intent.as_str()),
+            ("amount", amount),
+            ("reason_code", "defect"),
+            ("reason", "긁힘 <b>"),
+        ]
+    };
+    let response = shop.form("refund", Some(&agent.cookie), &fields("99,999")).await;
+    assert_eq!(response.headers()["location"], "/orders/ord_browser#refund");
+    let (_, html) = shop.page("/orders/ord_browser", Some(&agent.cookie)).await;
+    assert!(html.contains("남은 금액 10,000보다 많아요"), "{html}");
+    assert!(
+        html.contains("value=\"99,999\"") && html.contains("긁힘 &lt;b&gt;"),
+        "what was typed is still there"
+    );
+    let response = shop.form("refund", Some(&agent.cookie), &fields("4,000")).await;
+    assert_eq!(response.status(), 302);
+    let (_, html) = shop.page("/orders/ord_browser", Some(&agent.cookie)).await;
+    assert!(html.contains("4,000원을 환불했어요"), "{html}");
+    let (_, html) = shop.page("/orders/ord_browser", Some(&agent.cookie)).await;
+    assert!(!html.contains("환불했어요"), "a notice is said once");
+}

@@ -1,0 +1,244 @@
+//! A shop with its sandbox, its dashboard and its own database, for one test.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use backoffice::{
+    Actor, Backoffice,
+    refunds::Form,
+    staff::{NewStaff, Role, password::Password},
+};
+use sandbox::{Options, PUBLIC_TEST_KEYS, SANDBOX_SECURITY_KEY, World};
+use serde_json::{Value, json};
+use server::{
+    Jangbu,
+    settings::{Settings, Source},
+};
+use tokio::{net::TcpListener, sync::OnceCell};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+pub const MERCHANT_KEY: &str = "merchant-key-of-the-tests";
+pub const PASSWORD: &str = "a password for tests";
+
+static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// A database of its own, copied from one that has every table.
+async fn database() -> String {
+    let url = std::env::var("JANGBU_TEST_DATABASE_URL")
+        .expect("JANGBU_TEST_DATABASE_URL: run the tests with `cargo xtask test`");
+    let (server, _) = url.rsplit_once('/').unwrap();
+    let template = TEMPLATE
+        .get_or_init(|| async {
+            let name = format!("template_{}", std::process::id());
+            server::database::create_migrated(&url, &name).await.unwrap();
+            name
+        })
+        .await;
+    let name = format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let pool = server::database::connect(&url, 1).await.unwrap();
+    let statement = format!("create database {name} template {template}");
+    sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&pool).await.unwrap();
+    pool.close().await;
+    format!("{server}/{name}")
+}
+
+pub struct Shop {
+    pub jangbu: Jangbu,
+    pub sandbox: Arc<World>,
+    pub url: String,
+    pub sandbox_url: String,
+    pub http: reqwest::Client,
+    _stop: DropGuard,
+}
+
+impl Shop {
+    pub async fn open() -> Self {
+        Self::open_at("").await
+    }
+
+    /// Mounted at a path of a host that has pages of its own.
+    pub async fn open_at(base: &str) -> Self {
+        server::install_crypto();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let sandbox_listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let sandbox_url = format!("http://{}", sandbox_listener.local_addr().unwrap());
+        let url = format!("http://{addr}{base}");
+        let sandbox = World::new(Options {
+            webhook_urls: vec![format!("{url}/hooks/toss-payments")],
+            ..Options::default()
+        })
+        .unwrap();
+        let settings = Settings::read(&Source(BTreeMap::from(
+            [
+                ("JANGBU_MODE", "sandbox"),
+                ("JANGBU_ADDR", &addr.to_string()),
+                ("JANGBU_BASE_PATH", base),
+                ("TOSS_PAYMENTS_URL", &sandbox_url),
+                ("TOSS_PAYMENTS_SECRET_KEY", PUBLIC_TEST_KEYS[0]),
+                ("TOSS_PAYMENTS_SECURITY_KEY", SANDBOX_SECURITY_KEY),
+                ("JANGBU_MERCHANT_API_KEY", MERCHANT_KEY),
+                ("JANGBU_DATABASE_CONNECTIONS", "12"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        )))
+        .unwrap();
+        let jangbu = Jangbu::start(settings, &database().await).await.unwrap();
+        let host = axum::Router::new()
+            .route("/host", axum::routing::get(|| async { "the host's own page" }))
+            .merge(jangbu.router());
+        let stop = CancellationToken::new();
+        tokio::spawn(Arc::clone(&sandbox).run(sandbox_listener));
+        tokio::spawn(async move {
+            axum::serve(listener, host.into_make_service_with_connect_info::<SocketAddr>()).await.unwrap();
+        });
+        let worker = jangbu.clone();
+        let stopped = stop.clone();
+        tokio::spawn(async move { worker.work(stopped).await });
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { jangbu, sandbox, url, sandbox_url, http, _stop: stop.drop_guard() }
+    }
+
+    pub fn books(&self) -> &Backoffice {
+        &self.jangbu.backoffice
+    }
+
+    pub async fn api(&self, path: &str, body: &Value) -> (u16, Value) {
+        let request =
+            self.http.post(format!("{}/api/v1/{path}", self.url)).bearer_auth(MERCHANT_KEY).json(body);
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap_or(Value::Null))
+    }
+
+    pub async fn control(&self, path: &str, body: &Value) -> Value {
+        let response =
+            self.http.post(format!("{}/_sandbox/{path}", self.sandbox_url)).json(body).send().await.unwrap();
+        assert!(response.status().is_success(), "{path}: {}", response.status());
+        response.json().await.unwrap_or(Value::Null)
+    }
+
+    pub async fn fault(&self, fault: Value) {
+        self.control("faults", &fault).await;
+    }
+
+    /// An order, and a payment the buyer has authenticated.
+    pub async fn authenticated(&self, order_id: &str, amount: i64, choice: Value) -> String {
+        let order = json!({ "orderId": order_id, "amount": amount, "orderName": "머그컵 세트", "customerName": "김하준" });
+        assert_eq!(self.api("orders", &order).await.0, 201);
+        let opening = json!({ "orderId": order_id, "orderName": "머그컵 세트", "amount": amount });
+        let key = self.control("payments", &opening).await["paymentKey"].as_str().unwrap().to_owned();
+        self.control(&format!("payments/{key}/authenticate"), &choice).await;
+        key
+    }
+
+    pub async fn confirm(&self, order_id: &str, key: &str, amount: i64) -> (u16, Value) {
+        self.api(&format!("orders/{order_id}/confirm"), &json!({ "paymentKey": key, "amount": amount })).await
+    }
+
+    /// A paid order; its payment key.
+    pub async fn paid(&self, order_id: &str, amount: i64) -> String {
+        self.paid_by(order_id, amount, json!({ "method": "카드" })).await
+    }
+
+    pub async fn paid_by(&self, order_id: &str, amount: i64, choice: Value) -> String {
+        let key = self.authenticated(order_id, amount, choice).await;
+        let (status, said) = self.confirm(order_id, &key, amount).await;
+        assert_eq!(status, 200, "{said}");
+        key
+    }
+
+    /// The sandbox's own list of cancels of a payment.
+    pub fn cancels_at_toss(&self, key: &str) -> Vec<toss::payments::Cancel> {
+        self.sandbox.with_books(|books| books.record(key).unwrap().payment.cancels().to_vec())
+    }
+
+    pub async fn eventually<F: Future<Output = bool>>(&self, what: &str, mut holds: impl FnMut() -> F) {
+        for _ in 0..400 {
+            if holds().await {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("never: {what}");
+    }
+
+    pub async fn status_of(&self, order_id: &str) -> String {
+        self.books().order(order_id).await.unwrap().unwrap().status
+    }
+
+    /// An account, and the cookie of its session.
+    pub async fn log_in(&self, role: Role) -> Person {
+        let email = format!("{}@example.com", uuid::Uuid::new_v4().simple());
+        let new = NewStaff {
+            email: email.clone(),
+            name: format!("{} 사람", role.as_str()),
+            role,
+            password: Password::new(PASSWORD.into()).unwrap(),
+        };
+        let id = self.books().add_staff(&Actor::CommandLine, new).await.unwrap();
+        let response = self.form("log_in", None, &[("email", &email), ("password", PASSWORD)]).await;
+        assert_eq!(response.status(), 302);
+        Person { cookie: cookie(&response).expect("a session cookie"), email, id }
+    }
+
+    /// Posts a form as a browser without JavaScript does.
+    pub async fn form(
+        &self,
+        function: &str,
+        cookie: Option<&str>,
+        fields: &[(&str, &str)],
+    ) -> reqwest::Response {
+        let mut request = self
+            .http
+            .post(format!("{}/fn/{function}", self.url))
+            .header("accept", "text/html")
+            .header("sec-fetch-site", "same-origin")
+            .header("referer", format!("{}/", self.url))
+            .form(fields);
+        if let Some(cookie) = cookie {
+            request = request.header("cookie", cookie);
+        }
+        request.send().await.unwrap()
+    }
+
+    pub async fn page(&self, path: &str, cookie: Option<&str>) -> (u16, String) {
+        let mut request = self.http.get(format!("{}{path}", self.url)).header("accept", "text/html");
+        if let Some(cookie) = cookie {
+            request = request.header("cookie", cookie);
+        }
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+}
+
+pub struct Person {
+    pub cookie: String,
+    pub email: String,
+    pub id: uuid::Uuid,
+}
+
+pub fn cookie(response: &reqwest::Response) -> Option<String> {
+    let all = response.headers().get_all("set-cookie").iter();
+    let sessions = all.filter_map(|v| v.to_str().ok()).filter(|v| v.contains("jangbu_session="));
+    sessions.filter_map(|v| v.split(';').next()).next_back().map(str::to_owned)
+}
+
+/// A filled-in refund form.
+pub fn refund(order_id: &str, amount: &str) -> Form {
+    Form {
+        intent: backoffice::refunds::new_intent(),
+        order_id: order_id.into(),
+        amount: amount.into(),
+        reason_code: "changed_mind".into(),
+        reason: "고객 변심".into(),
+        ..Form::default()
+    }
+}

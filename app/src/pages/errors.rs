@@ -38,7 +38,7 @@ pub async fn not_found(ctx: Ctx) -> Answer {
 pub fn broken(ctx: &Ctx) -> AnyView {
     view! {
         {title(ctx, &ctx.t("error-fault"))}
-        <main class="plain">
+        <main class="alone">
             <div class="empty">
                 <h1 class="empty-title">{ctx.t("error-fault")}</h1>
                 <p class="soft">{ctx.t("error-fault-hint")}</p>

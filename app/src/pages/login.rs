@@ -33,7 +33,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     };
     let body = view! {
         {title(&ctx, &ctx.t("log-in"))}
-        <main class="plain login" id="main">
+        <main class="alone login" id="main">
             <div class="card">
                 <h1 class="brand">
                     <span class="seal" aria-hidden="true">"장부"</span>

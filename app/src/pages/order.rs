@@ -150,14 +150,12 @@ pub async fn page(ctx: Ctx, order_id: String) -> Answer {
             " / "
             <h1><code>{order.order_id.clone()}</code></h1>
         </nav>
-        <div class="two">
-            <div class="stack">
-                {head(&ctx, &order, record.as_ref())}
+        <div class="two order">
+            {head(&ctx, &order, record.as_ref())}
+            {refund_form::view(&ctx, &order, may.as_ref(), &refunds, &form_flash)}
+            <div class="stack story">
                 {order_timeline::view(&ctx, &audit, &deliveries)}
                 {record.as_ref().map(|r| raw(&ctx, r))}
-            </div>
-            <div class="stack">
-                {refund_form::view(&ctx, &order, may.as_ref(), &refunds, &form_flash)}
             </div>
         </div>
     };

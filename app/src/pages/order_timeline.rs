@@ -1,7 +1,7 @@
 //! Everything that happened to an order, in one list, newest first: what staff, jobs and the merchant did (the audit
 //! rows) and what Toss posted (the deliveries).
 
-use backoffice::{audit, webhooks::Delivery};
+use backoffice::{Decimal, audit, webhooks::Delivery};
 use leptos::prelude::*;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -30,6 +30,14 @@ fn money(ctx: &Ctx, detail: &Value, name: &str) -> Option<String> {
     Some(format::amount(ctx.words, amount, &currency))
 }
 
+/// By how much the balance fell.
+fn given_back(ctx: &Ctx, detail: &Value) -> Option<String> {
+    let balance = |index| detail.pointer(index)?.as_str()?.parse::<Decimal>().ok();
+    let fell = balance("/balanceAmount/0")? - balance("/balanceAmount/1")?;
+    let currency = text(detail, "currency").unwrap_or_else(|| "KRW".into());
+    Some(format::amount(ctx.words, fell, &currency))
+}
+
 fn who(ctx: &Ctx, row: &audit::Row) -> String {
     match row.actor.split_once(':') {
         Some(("staff", _)) => row.actor_name.clone(),
@@ -46,9 +54,12 @@ fn of_audit(ctx: &Ctx, row: &audit::Row) -> Entry {
     let (tone, title) = match (row.action.as_str(), status) {
         ("payment.changed", Some(status)) => {
             let (tone, word) = badge::payment_status(ctx, status);
-            (tone, ctx.tr("event-payment", &[("status", word), ("amount", amount)]))
+            let moved = if status.ends_with("CANCELED") { given_back(ctx, detail) } else { None };
+            (tone, ctx.tr("event-payment", &[("status", word), ("amount", moved.unwrap_or(amount))]))
         }
-        ("payment.changed", None) => ("part", ctx.t("event-balance")),
+        ("payment.changed", None) => {
+            ("part", ctx.tr("event-balance", &[("amount", given_back(ctx, detail).unwrap_or_default())]))
+        }
         (action, _) => {
             let tone = match action {
                 "refund.succeeded" => "done",

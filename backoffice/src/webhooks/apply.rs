@@ -79,12 +79,19 @@ impl Backoffice {
         header: &impl Fn(&str) -> Option<String>,
     ) -> Result<Option<i64>, Fault> {
         let dedup_key = column(event.and_then(|e| e.dedup_key.clone()));
+        let mut tx = self.pool.begin().await?;
+        // Copies are looked into at the same time; the first that gets here is the one the others are copies of.
+        sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 0))")
+            .bind(&dedup_key)
+            .execute(&mut *tx)
+            .await?;
         let duplicate_of = sqlx::query_scalar!(
-            r#"select min(id) from webhook_deliveries where dedup_key = $1 and id < $2"#,
+            "select id from webhook_deliveries where dedup_key = $1 and id <> $2 and duplicate_of is null
+             order by id limit 1",
             dedup_key,
             id
         )
-        .fetch_one(&self.pool)
+        .fetch_optional(&mut *tx)
         .await?;
         sqlx::query!(
             "update webhook_deliveries set transmission_id = $2, retried_count = $3, event_type = $4, order_id = $5,
@@ -99,8 +106,9 @@ impl Backoffice {
             dedup_key,
             duplicate_of,
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
+        tx.commit().await?;
         Ok(duplicate_of)
     }
 

@@ -130,7 +130,7 @@ async fn every_wrong_log_in_gets_the_same_answer() {
         assert_eq!(response.status(), 302);
         let cookie = crate::support::cookie(&response).unwrap();
         let (_, html) = shop.page("/login", Some(&cookie)).await;
-        let notice = html.split("role=\"alert\">").nth(1).unwrap().split("</p>").next().unwrap().to_owned();
+        let notice = html.split("notice bad\">").nth(1).unwrap().split("</p>").next().unwrap().to_owned();
         answers.push(notice);
     }
     answers.dedup();

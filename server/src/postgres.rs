@@ -45,9 +45,15 @@ impl Private {
             Some(port) => (port, false),
             None => (cluster.launch(&home)?, true),
         };
-        cluster.create_database(port, &password)?;
         let url = format!("postgres://jangbu:{password}@127.0.0.1:{port}/jangbu");
-        Ok(Self { url, cluster, started_here })
+        let private = Self { url, cluster, started_here };
+        match private.cluster.create_database(port, &password) {
+            Ok(()) => Ok(private),
+            Err(error) => {
+                private.stop();
+                Err(error)
+            }
+        }
     }
 
     pub(crate) fn stop(self) {

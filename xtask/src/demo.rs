@@ -10,7 +10,8 @@ use std::{
 use anyhow::Context;
 
 use crate::{
-    front, report,
+    front::{self, Warnings},
+    report,
     run::{cargo, root, run},
     stack::{self, PASSWORD, ROLES, Stack},
 };
@@ -33,7 +34,7 @@ pub(crate) fn demo(orders: usize) -> anyhow::Result<()> {
     let begun = Instant::now();
     stack::listen_for_ctrl_c()?;
     let (folder, lock) = folder()?;
-    front::build()?;
+    front::build(Warnings::AreShown)?;
     report::step("building the server and the sandbox", || run(cargo().args(["build", "--workspace"])))?;
     let mut stack =
         report::step("starting PostgreSQL, the sandbox and the dashboard", || Stack::start(&folder, 4000))?;

@@ -24,8 +24,15 @@ pub(crate) fn site() -> PathBuf {
     target().join("site")
 }
 
+/// What a warning in the islands means. A compiler of tomorrow may warn of more: that must not stop a demo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Warnings {
+    AreErrors,
+    AreShown,
+}
+
 /// Builds the browser's files into the site folder, when they are not current.
-pub(crate) fn build() -> anyhow::Result<()> {
+pub(crate) fn build(warnings: Warnings) -> anyhow::Result<()> {
     let compiler = tools::wasm_compiler()?;
     let folder = target().join("front");
     report::step("building the islands (wasm)", || {
@@ -36,6 +43,9 @@ pub(crate) fn build() -> anyhow::Result<()> {
             .arg(&folder)
             .env_remove("CARGO_TARGET_DIR");
         compiler.finish(&mut command);
+        if warnings == Warnings::AreErrors {
+            command.args(["--", "-D", "warnings"]);
+        }
         run(&mut command)
     })?;
     let wasm = folder.join("wasm32-unknown-unknown/wasm-release/app.wasm");
@@ -123,7 +133,7 @@ fn hash(parts: &[&[u8]]) -> String {
 
 /// `cargo xtask build`.
 pub(crate) fn build_all(release: bool) -> anyhow::Result<()> {
-    build()?;
+    build(Warnings::AreShown)?;
     let profile = if release { "release" } else { "dev" };
     report::step("building the server", || {
         run(cargo().args(["build", "--profile", profile, "-p", "server", "-p", "sandbox"]))

@@ -1,9 +1,9 @@
 //! `cargo xtask lint`.
 
 use crate::{
+    front::{self, Warnings},
     report,
-    run::{ask, cargo, run, target},
-    tools,
+    run::{ask, cargo, run},
 };
 
 pub(crate) fn lint() -> anyhow::Result<()> {
@@ -11,18 +11,7 @@ pub(crate) fn lint() -> anyhow::Result<()> {
     report::step("lints", || {
         run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
     })?;
-    let compiler = tools::wasm_compiler()?;
-    report::step("compiling the islands without a warning", || {
-        let mut command = compiler.cargo();
-        command
-            .args(["check", "-p", "app", "--lib", "--profile", "wasm-release"])
-            .args(["--no-default-features", "--features", "hydrate", "--target-dir"])
-            .arg(target().join("front-check"))
-            .env_remove("CARGO_TARGET_DIR")
-            .env("RUSTFLAGS", "--cfg=erase_components -D warnings");
-        compiler.finish(&mut command);
-        run(&mut command)
-    })?;
+    front::build(Warnings::AreErrors)?;
     if ask(cargo().args(["deny", "--version"])).is_some() {
         report::step("dependencies", || run(cargo().args(["deny", "check", "bans", "licenses", "sources"])))?;
     } else {

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, ensure};
 
 use crate::{
-    front, lint, report,
+    lint, report,
     run::{cargo, root, run, target},
     sqlx,
     stack::{self, MERCHANT_KEY, PASSWORD, SECRET_KEY, Stack, binary},
@@ -73,7 +73,6 @@ pub(crate) fn test(browser: bool) -> anyhow::Result<()> {
 fn end_to_end() -> anyhow::Result<()> {
     let chromium = tools::chromium()?;
     tools::playwright()?;
-    front::build()?;
     let data = target().join("end2end");
     if data.exists() {
         fs::remove_dir_all(&data)?;

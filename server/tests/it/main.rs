@@ -2,7 +2,12 @@
 //!
 //! `JANGBU_TEST_DATABASE_URL` names the PostgreSQL; `cargo xtask test` starts one.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should stop")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on should stop"
+)]
 
 mod access;
 mod audit;

@@ -10,7 +10,7 @@ test("pay, webhook, find, part refund, full refund, and the books agree", async 
   await expect(page.getByText("24,000원").first()).toBeVisible();
 
   await page.locator("input[name=amount]").fill("9,000");
-  await page.getByLabel("사유").selectOption("defect");
+  await page.locator("select[name=reason_code]").selectOption("defect");
   await page.getByRole("button", { name: /환불하기/ }).click();
   await expect(page.getByText("9,000원을 환불했어요.")).toBeVisible();
   await expect(page.getByText("남은 금액 15,000원").first()).toBeVisible();

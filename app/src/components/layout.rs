@@ -113,16 +113,18 @@ pub async fn frame(ctx: &Ctx, staff: &Staff, page: Frame) -> AnyView {
                     <span class="seal" aria-hidden="true">"장부"</span>
                     <span class="brand-name">{ctx.t("product")}</span>
                 </a>
-                <form class="search" role="search" method="get" action=search>
-                    <input
-                        type="search"
-                        name="q"
-                        aria-label=ctx.t("search-placeholder")
-                        placeholder=ctx.t("search-placeholder")
-                        autocomplete="off"
-                    />
+                <div class="search">
+                    <form role="search" method="get" action=search>
+                        <input
+                            type="search"
+                            name="q"
+                            aria-label=ctx.t("search-placeholder")
+                            placeholder=ctx.t("search-placeholder")
+                            autocomplete="off"
+                        />
+                    </form>
                     <Palette words=palette/>
-                </form>
+                </div>
                 {mode_badge(ctx)}
                 <div class="who">
                     <span class="who-name">{who}</span>

@@ -108,7 +108,7 @@ pub fn Palette(words: PaletteWords) -> impl IntoView {
             .collect_view()
     };
     view! {
-        <button type="button" class="palette-open" on:click=move |_| open() aria-label=words.open>
+        <button type="button" class="palette-open" on:click=move |_| open() aria-label=format!("{} ⌘K", words.open)>
             <kbd>"⌘K"</kbd>
         </button>
         <dialog class="palette" node_ref=dialog aria-label=words.placeholder.clone()>

@@ -59,7 +59,9 @@ fn filter(ctx: &Ctx, query: &Query) -> (Filter, Flash) {
     };
     let (min, max) = (amount("min"), amount("max"));
     for name in ["q", "status", "method", "from", "to", "min", "max"] {
-        if let Some(value) = query.get(name) {
+        // A date field cannot hold what is not a date.
+        let holds = |value: &String| !matches!(name, "from" | "to") || parse_day(value).is_some();
+        if let Some(value) = query.get(name).filter(holds) {
             flash.values.insert(name.into(), value);
         }
     }

@@ -72,8 +72,9 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         if let Some(value) = query.get(name) {
             if name != "q" && parse_day(&value).is_none() {
                 typed.errors.insert(name.into(), ctx.t("filter-error-day"));
+            } else {
+                typed.values.insert(name.into(), value);
             }
-            typed.values.insert(name.into(), value);
         }
     }
     let day = |name: &str| query.get(name).and_then(|text| parse_day(&text));

@@ -27,7 +27,9 @@ create table orders (
     paid_at               timestamptz,
     updated_at            timestamptz not null,
     -- why a person has to look at it
-    attention             text
+    attention             text,
+    -- part of the idempotency key of the next confirm
+    confirm_refusals      integer not null default 0
 );
 create index orders_by_time on orders (created_at desc, order_id desc);
 create index orders_by_status on orders (status, created_at desc, order_id desc);

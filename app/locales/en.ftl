@@ -186,6 +186,7 @@ event-order-registered = Order taken {$amount}
 event-order-adopted = Order first heard of from Toss {$amount}
 event-order-confirm-sent = Approval asked for {$amount}
 event-order-confirm-refused = Not approved: the amount differs
+event-order-confirm-forgotten = Forgotten: not a payment of this order
 event-order-attention-settled = Looked at
 event-refund-requested = Refund requested {$amount}
 event-refund-succeeded = Refunded {$amount}

@@ -186,6 +186,7 @@ event-order-registered = 주문 접수 {$amount}
 event-order-adopted = 토스에서 처음 알게 된 주문 {$amount}
 event-order-confirm-sent = 승인 요청 {$amount}
 event-order-confirm-refused = 승인하지 않음: 금액이 다름
+event-order-confirm-forgotten = 이 주문의 결제가 아니어서 지움
 event-order-attention-settled = 확인함
 event-refund-requested = 환불 요청 {$amount}
 event-refund-succeeded = 환불 성공 {$amount}

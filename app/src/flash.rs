@@ -83,7 +83,8 @@ impl Ctx {
             return Err(error);
         }
         let mut flash = Flash { form: form.into(), is_error: true, ..Flash::default() };
-        flash.values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        flash.values =
+            values.iter().map(|(name, value)| ((*name).to_owned(), value.replace('\0', ""))).collect();
         match error {
             AppError::Invalid { field, message } if !field.is_empty() => {
                 flash.errors.insert(field, message);

@@ -105,11 +105,18 @@ pub fn redact(value: &mut serde_json::Value) {
             for (name, member) in members.iter_mut() {
                 match (name.as_str(), &member) {
                     ("secret", Value::String(_)) => *member = Value::String("•••".into()),
-                    ("customerName" | "depositorName" | "holderName", Value::String(text)) => {
+                    (
+                        "customerName" | "depositorName" | "holderName" | "representativeName",
+                        Value::String(text),
+                    ) => {
                         *member = Value::String(mask_name(text));
                     }
                     ("customerMobilePhone" | "customerPhoneNumber" | "phone", Value::String(text)) => {
                         *member = Value::String(mask_phone(text));
+                    }
+                    // Old versions carry {plain, masking}.
+                    ("customerMobilePhone", Value::Object(_) | Value::Number(_)) => {
+                        *member = Value::String("***".into())
                     }
                     ("customerEmail" | "email", Value::String(text)) => {
                         *member = Value::String(mask_email(text))
@@ -148,7 +155,7 @@ mod tests {
     fn nothing_personal_is_left_in_a_body() {
         let mut body = serde_json::json!({ "secret": "ps_1", "virtualAccount": { "customerName": "홍길동",
             "refundReceiveAccount": { "holderName": "홍길동", "accountNumber": "110123456789" } },
-            "mobilePhone": { "customerMobilePhone": { "phone": "01012345678" } } });
+            "mobilePhone": { "customerMobilePhone": { "plain": "01012345678", "masking": "010****5678" } } });
         redact(&mut body);
         let text = body.to_string();
         for personal in ["ps_1", "홍길동", "110123456789", "01012345678"] {

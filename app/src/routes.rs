@@ -18,6 +18,13 @@ pub fn webhook(id: i64) -> String {
     format!("{WEBHOOKS}/{id}")
 }
 
+/// Whether a browser may be sent there after a form: a plain path of ours, nothing that leaves the host.
+pub fn is_inside(path: &str) -> bool {
+    path.starts_with('/')
+        && !path.starts_with("//")
+        && path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
+}
+
 /// Percent-encodes one path segment or query value.
 pub fn encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -33,4 +40,26 @@ pub fn encode(text: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_sent_away_from_the_host() {
+        assert!(is_inside("/orders?status=DONE"));
+        for path in [
+            "",
+            "orders",
+            "//evil.example",
+            "/\\evil.example",
+            "/\t/evil.example",
+            "/\u{1}",
+            "https://evil.example",
+            "/주문",
+        ] {
+            assert!(!is_inside(path), "{path:?}");
+        }
+    }
 }

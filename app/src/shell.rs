@@ -97,13 +97,15 @@ where
     let Some(ctx) = Ctx::current() else { return ().into_any() };
     let query = use_query_map()
         .with_untracked(|q| Query(q.clone().into_iter().map(|(n, v)| (n.into_owned(), v)).collect()));
-    let denied = ctx.visitor.staff.is_some()
-        && matches!(access::rule(path_of(&ctx)), Some(Access::Needs(p)) if !ctx.may(p));
-    let answer = (!denied).then(|| make(ctx.clone(), query));
+    // The router is more lenient than the table (a slash at the end, dots): only what stands in the table is made.
+    let rule = access::rule(path_of(&ctx));
+    let denied = ctx.visitor.staff.is_some() && matches!(rule, Some(Access::Needs(p)) if !ctx.may(p));
+    let answer = (rule.is_some() && !denied).then(|| make(ctx.clone(), query));
     let suspended = Suspend::new(async move {
         let answer = match answer {
             Some(answer) => answer.await,
-            None => Ok(pages::errors::forbidden(&ctx)),
+            None if denied => Ok(pages::errors::forbidden(&ctx)),
+            None => Ok(pages::errors::missing(&ctx, ctx.t("page-not-found"))),
         };
         match answer {
             Ok(frame) => match &ctx.visitor.staff {
@@ -111,7 +113,7 @@ where
                 None => frame.body,
             },
             Err(fault) => {
-                tracing::error!(error = %fault, path = ctx.path, "a page failed");
+                tracing::error!(error = %fault, path = path_of(&ctx), "a page failed");
                 ctx.status(http::StatusCode::INTERNAL_SERVER_ERROR);
                 pages::errors::broken(&ctx)
             }

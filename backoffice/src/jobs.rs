@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
+use toss::payments::RetryClass;
 use uuid::Uuid;
 
 use crate::{Backoffice, Fault, audit::Actor, orders::ConfirmError, staff::sessions};
@@ -142,6 +143,9 @@ impl TaskHandler for SettleConfirm {
             Err(ConfirmError::Unknown) => {
                 Err(Fault::Inconsistent("the confirm is still without an answer".into()))
             }
+            Err(ConfirmError::Refused(refusal)) if refusal.retry_class() == RetryClass::NewKey => {
+                Err(Fault::Inconsistent(format!("the confirm has to wait: {refusal}")))
+            }
             Ok(_) | Err(_) => Ok(()),
         }
     }
@@ -155,8 +159,33 @@ impl TaskHandler for Sweep {
     const IDENTIFIER: &'static str = "sweep";
 
     async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
-        sessions::delete_expired(&backoffice(&ctx)?.pool).await.map(drop)
+        let pool = backoffice(&ctx)?.pool;
+        sessions::delete_expired(&pool).await?;
+        revive(&pool).await
     }
+}
+
+/// Plans jobs again for what is open and has none left: no refund and no delivery may be forgotten.
+async fn revive(pool: &PgPool) -> Result<(), Fault> {
+    for statement in [
+        "select r.id::text from refunds r, lateral graphile_worker.add_job('settle_refund', json_build_object('id', r.id),
+                job_key => 'refund:' || r.id, max_attempts => 100) planned
+         where r.state in ('requested', 'sending', 'unknown')
+           and (r.lease_until is null or r.lease_until < now() - interval '10 minutes')
+           and not exists (select 1 from graphile_worker.jobs j
+                           where j.key = 'refund:' || r.id and j.attempts < j.max_attempts)",
+        "select d.id::text from webhook_deliveries d, lateral graphile_worker.add_job('apply_webhook',
+                json_build_object('id', d.id), job_key => 'webhook:' || d.id, max_attempts => 25) planned
+         where d.state = 'received'
+           and not exists (select 1 from graphile_worker.jobs j
+                           where j.key = 'webhook:' || d.id and j.attempts < j.max_attempts)",
+    ] {
+        let revived: Vec<String> = sqlx::query_scalar(statement).fetch_all(pool).await?;
+        if !revived.is_empty() {
+            tracing::warn!(?revived, "work without a job was planned again");
+        }
+    }
+    Ok(())
 }
 
 impl Backoffice {

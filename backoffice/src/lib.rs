@@ -18,6 +18,7 @@ pub mod page;
 pub mod payments;
 pub mod refunds;
 pub mod staff;
+mod text;
 pub mod transactions;
 pub mod webhooks;
 

@@ -9,7 +9,7 @@ use toss::payments::{Answer, OrderId, Payment, PaymentKey};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    transactions,
+    text, transactions,
 };
 
 /// A question number, taken before Toss is asked (see migration 3).
@@ -53,6 +53,15 @@ pub fn method_detail(payment: &Payment) -> Option<String> {
     easy.or(card).or(bank).or(transfer)
 }
 
+/// What became of an answer.
+#[derive(Debug)]
+pub struct Applied {
+    pub changed: Map<String, Value>,
+    /// The answer to a later question was written already. That question may have been asked before the effect of
+    /// ours: whoever changed something at Toss has to ask once more.
+    pub superseded: bool,
+}
+
 /// Writes what Toss answered into payment, order and transactions, with its audit row, and says what changed.
 /// An answer to an older question than the one already written changes nothing.
 pub async fn apply(
@@ -61,10 +70,11 @@ pub async fn apply(
     actor: &Actor,
     asked: Asked,
     answer: &Answer<Payment>,
-) -> Result<Map<String, Value>, Fault> {
+) -> Result<Applied, Fault> {
     let payment = &answer.value;
     let raw: Value =
         serde_json::from_str(answer.raw.get()).map_err(|e| Fault::Inconsistent(e.to_string()))?;
+    let raw = text::without_nul(raw);
     let (key, order_id) = (payment.payment_key.as_str(), payment.order_id.as_str());
     let (method, detail) = (payment.method.as_ref().map(|m| m.as_str().to_owned()), method_detail(payment));
     adopt_order(tx, now, actor, payment).await?;
@@ -79,14 +89,24 @@ pub async fn apply(
         sqlx::query!("select status, balance_amount, asked from payments where payment_key = $1", key)
             .fetch_optional(&mut *tx)
             .await?;
-    if before.as_ref().is_some_and(|b| b.asked >= asked.0) {
-        return Ok(Map::new());
-    }
     let account = payment
         .virtual_account
         .as_ref()
         .and_then(|v| v.refund_receive_account.as_ref())
         .and_then(|a| serde_json::to_value(a).ok());
+    if before.as_ref().is_some_and(|b| b.asked >= asked.0) {
+        // What only this answer may carry is kept all the same.
+        sqlx::query!(
+            "update payments set secret = coalesce(secret, $2),
+                    refund_receive_account = coalesce(refund_receive_account, $3) where payment_key = $1",
+            key,
+            payment.secret.as_ref().map(|s| s.0.clone()),
+            account,
+        )
+        .execute(&mut *tx)
+        .await?;
+        return Ok(Applied { changed: Map::new(), superseded: true });
+    }
     sqlx::query!(
         "insert into payments (payment_key, order_id, status, method, currency, total_amount, balance_amount, approved_at,
                                last_transaction_key, secret, refund_receive_account, raw, asked, fetched_at)
@@ -117,13 +137,13 @@ pub async fn apply(
     .await?;
     transactions::learn(tx, payment, now).await?;
 
-    // A second attempt that failed must not hide the first one that was paid.
+    // A second attempt that failed must hide neither the first one that was paid nor the one that is being confirmed.
     let holds_money =
         |status: &str| matches!(status, "DONE" | "PARTIAL_CANCELED" | "CANCELED" | "WAITING_FOR_DEPOSIT");
     let shown = order.payment_key.as_deref();
     if shown.is_none_or(|shown| shown == key)
         || holds_money(payment.status.as_str())
-        || !holds_money(&order.status)
+        || (!holds_money(&order.status) && order.status != "IN_PROGRESS")
     {
         let attention = (payment.total_amount != order.amount || payment.currency() != order.currency)
             .then_some("amount_differs");
@@ -171,7 +191,7 @@ pub async fn apply(
         };
         audit::record(tx, now, actor, act).await?;
     }
-    Ok(changed)
+    Ok(Applied { changed, superseded: false })
 }
 
 /// A payment for an order that nobody registered still belongs on the list.
@@ -186,7 +206,7 @@ async fn adopt_order(
         "insert into orders (order_id, origin, order_name, amount, currency, status, created_at, updated_at)
          values ($1, 'toss', $2, $3, $4, 'READY', $5, $6) on conflict (order_id) do nothing",
         order_id,
-        payment.order_name.as_deref().unwrap_or_default(),
+        payment.order_name.as_deref().unwrap_or_default().replace('\0', ""),
         payment.total_amount,
         payment.currency(),
         payment.requested_at.unwrap_or(now),
@@ -245,9 +265,9 @@ impl Backoffice {
         answer: Answer<Payment>,
     ) -> Result<(Payment, Map<String, Value>), Fault> {
         let mut tx = self.pool.begin().await?;
-        let changed = apply(&mut tx, self.clock.now(), actor, asked, &answer).await?;
+        let applied = apply(&mut tx, self.clock.now(), actor, asked, &answer).await?;
         tx.commit().await?;
-        Ok((answer.value, changed))
+        Ok((answer.value, applied.changed))
     }
 
     pub async fn payment(&self, key: &str) -> Result<Option<Record>, Fault> {

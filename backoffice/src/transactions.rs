@@ -2,12 +2,14 @@
 
 use futures::TryStreamExt;
 use rust_decimal::Decimal;
+use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 use toss::payments::{Payment, PaymentStatus, Transaction};
 
 use crate::{
     Backoffice, Fault,
+    audit::{self, Act, Actor},
     page::{Cursor, Page, push_keyset},
 };
 
@@ -73,7 +75,14 @@ pub(crate) async fn learn(
     now: OffsetDateTime,
 ) -> Result<(), Fault> {
     // Only while nothing was cancelled does lastTransactionKey belong to the approval (toss-api.md A5.2).
-    if let (Some(key), true) = (&payment.last_transaction_key, payment.cancels().is_empty()) {
+    let moved = matches!(
+        payment.status,
+        PaymentStatus::WaitingForDeposit
+            | PaymentStatus::Done
+            | PaymentStatus::PartialCanceled
+            | PaymentStatus::Canceled
+    );
+    if let (Some(key), true) = (&payment.last_transaction_key, moved && payment.cancels().is_empty()) {
         let (amount, at) = match payment.status {
             PaymentStatus::WaitingForDeposit => (Decimal::ZERO, payment.requested_at),
             _ => (payment.total_amount, payment.approved_at),
@@ -138,6 +147,7 @@ impl Backoffice {
     /// Copies Toss's list of `[from, to)` into our books. Reading the same window twice changes nothing.
     pub async fn sync_transactions(
         &self,
+        actor: &Actor,
         from: OffsetDateTime,
         to: OffsetDateTime,
         progress: impl Fn(Synced),
@@ -149,6 +159,13 @@ impl Backoffice {
             synced.new += u64::from(take(&self.pool, &row).await?);
             progress(synced);
         }
+        let mut tx = self.pool.begin().await?;
+        let subject = toss::timestamp::format_local(from);
+        let detail =
+            json!({ "to": toss::timestamp::format_local(to), "read": synced.read, "new": synced.new });
+        let act = Act { action: "transactions.synced", subject_kind: "window", subject: &subject, detail };
+        audit::record(&mut tx, self.clock.now(), actor, act).await?;
+        tx.commit().await?;
         Ok(synced)
     }
 

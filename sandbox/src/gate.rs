@@ -45,6 +45,8 @@ pub struct Gate {
     remembered: HashMap<String, Remembered>,
     in_flight: HashSet<String>,
     calls: HashMap<String, VecDeque<OffsetDateTime>>,
+    last_cancel: HashMap<String, OffsetDateTime>,
+    /// Both limits of toss-api.md A1.6.
     pub limited: bool,
 }
 
@@ -60,6 +62,12 @@ impl Gate {
         }
         calls.push_back(now);
         self.limited && calls.len() > PER_MINUTE
+    }
+
+    /// Of several cancels of one payment within a second only the first is processed.
+    fn cancelled_just_now(&mut self, path: &str, now: OffsetDateTime) -> bool {
+        let last = self.last_cancel.insert(path.to_owned(), now);
+        self.limited && last.is_some_and(|at| now - at < Duration::SECOND)
     }
 }
 
@@ -139,6 +147,9 @@ async fn inner(world: Arc<World>, request: Request, next: Next, trace_id: &str) 
     let now = world.clock.now();
     if world.gate().over_the_limit(name, now) {
         return refusal("TOO_MANY_REQUESTS");
+    }
+    if name == "cancel" && world.gate().cancelled_just_now(&path, now) {
+        return refusal("FORBIDDEN_CONSECUTIVE_REQUEST");
     }
     let test_code = request.headers().get(&TEST_CODE).and_then(|v| v.to_str().ok()).map(str::to_owned);
     let scope = match request.headers().get(&IDEMPOTENCY).filter(|_| method == Method::POST) {

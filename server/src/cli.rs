@@ -271,7 +271,8 @@ async fn sync_transactions(books: &Backoffice, from: &str, to: &str) -> anyhow::
     let (mut read, mut new) = (0, 0);
     while day < to {
         let next = day.next_day().context("--to: too late")?;
-        let synced = books.sync_transactions(day_start(day), day_start(next), |_| {}).await?;
+        let synced =
+            books.sync_transactions(&Actor::CommandLine, day_start(day), day_start(next), |_| {}).await?;
         read += synced.read;
         new += synced.new;
         say(&format!("{day}: {} read, {} new", synced.read, synced.new));

@@ -30,25 +30,32 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         .find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
-/// The address of the visitor: the last one in `X-Forwarded-For` that is not a proxy of ours.
+/// The address of the visitor: walking `X-Forwarded-For` from its end, the first that is not a proxy of ours. What a
+/// proxy of ours did not write cannot be believed: an entry that is not an address ends the walk.
 pub(crate) fn address(settings: &Settings, request: &Request) -> Option<IpAddr> {
     let peer = request
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
         .map(|ConnectInfo(addr)| addr.ip().to_canonical())?;
     let trusted = |ip: &IpAddr| settings.trusted_proxies.iter().any(|net| net.contains(ip));
-    if !trusted(&peer) {
-        return Some(peer);
+    let read = |text: &str| {
+        let text = text.trim();
+        let ip =
+            text.parse::<IpAddr>().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|addr| addr.ip()));
+        ip.map(|ip| ip.to_canonical())
+    };
+    let lines = request.headers().get_all("x-forwarded-for");
+    let entries: Vec<&str> =
+        lines.iter().filter_map(|v| v.to_str().ok()).flat_map(|line| line.split(',')).collect();
+    let mut nearest = peer;
+    for entry in entries.into_iter().rev() {
+        if !trusted(&nearest) {
+            break;
+        }
+        let Some(ip) = read(entry) else { break };
+        nearest = ip;
     }
-    request
-        .headers()
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter_map(|v| v.to_str().ok())
-        .flat_map(|line| line.split(','))
-        .filter_map(|text| text.trim().parse::<IpAddr>().ok())
-        .rfind(|ip| !trusted(ip))
-        .or(Some(peer))
+    Some(nearest)
 }
 
 pub(crate) async fn gate(

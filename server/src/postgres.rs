@@ -5,9 +5,12 @@
 
 use std::{
     fs,
-    io::Read as _,
+    io::{Read as _, Write as _},
     net::TcpListener,
-    os::unix::{fs::MetadataExt, fs::PermissionsExt, process::CommandExt},
+    os::unix::{
+        fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -226,6 +229,10 @@ fn home_for(folder: &Path, run_as: Option<(u32, u32)>) -> anyhow::Result<PathBuf
     } else {
         folder.join("postgres")
     };
+    // A folder that somebody else put there is not ours to trust with a password.
+    if fs::symlink_metadata(&home).is_ok_and(|m| !m.is_dir() || (m.uid() != 0 && m.uid() != uid)) {
+        bail!("{} belongs to somebody else: set JANGBU_DATA_DIR or DATABASE_URL", home.display());
+    }
     fs::create_dir_all(&home)?;
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o711))?;
     std::os::unix::fs::chown(&home, Some(uid), Some(gid))?;
@@ -241,8 +248,8 @@ fn password(home: &Path, run_as: Option<(u32, u32)>) -> anyhow::Result<String> {
     let mut bytes = [0u8; 24];
     fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     let password: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-    fs::write(&path, &password)?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+    let mut file = fs::File::options().write(true).create_new(true).mode(0o600).open(&path)?;
+    file.write_all(password.as_bytes())?;
     if let Some((uid, gid)) = run_as {
         std::os::unix::fs::chown(&path, Some(uid), Some(gid))?;
     }

@@ -76,7 +76,10 @@ impl Source {
                 values.insert(name, value);
             }
         }
-        values.extend(std::env::vars());
+        let readable = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        values.extend(std::env::vars_os().filter_map(readable));
         Ok(Self(values))
     }
 
@@ -182,6 +185,9 @@ impl Settings {
                     "TOSS_PAYMENTS_URL",
                     format!("JANGBU_MODE is live, but this is not {OFFICIAL_URL}"),
                 );
+            }
+            Mode::Live if !self.is_https() => {
+                return wrong("JANGBU_PUBLIC_URL", "JANGBU_MODE is live: it must begin with https://");
             }
             Mode::Sandbox | Mode::Test if live_key => {
                 return wrong("TOSS_PAYMENTS_SECRET_KEY", "a live key, but JANGBU_MODE is not live");

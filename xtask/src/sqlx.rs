@@ -7,11 +7,15 @@ use anyhow::{Context, ensure};
 use crate::{
     report,
     run::{cargo, root, run, target},
+    stack::binary,
     test::Postgres,
 };
 
 pub(crate) fn prepare(check: bool) -> anyhow::Result<()> {
-    report::step("building", || run(cargo().args(["build", "--workspace"])))?;
+    // What is built may be older than the queries: it only has to start a PostgreSQL.
+    if !binary("jangbu").exists() {
+        report::step("building", || run(cargo().args(["build", "--workspace"])))?;
+    }
     let postgres = Postgres::start()?;
     prepare_with(&postgres, check)
 }
@@ -21,7 +25,7 @@ pub(crate) fn prepare_with(postgres: &Postgres, check: bool) -> anyhow::Result<(
     let kept = root().join(".sqlx");
     let folder = if check { target().join("sqlx-check") } else { kept.clone() };
     report::step("asking PostgreSQL about every query", || {
-        let url = postgres.migrated("jangbu_prepare")?;
+        let url = postgres.with_our_tables("jangbu_prepare")?;
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }

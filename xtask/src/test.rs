@@ -38,14 +38,33 @@ impl Postgres {
         Ok(Self { child, url })
     }
 
-    /// A database of this name with every table in it, its URL.
-    pub(crate) fn migrated(&self, name: &str) -> anyhow::Result<String> {
-        let status = Command::new(binary("jangbu"))
-            .args(["database", "--migrated", name, "--url", &self.url])
-            .status()?;
-        ensure!(status.success(), "the tables could not be made");
+    /// A database of this name with the tables of `migrations/` in it, made without our own code; its URL.
+    pub(crate) fn with_our_tables(&self, name: &str) -> anyhow::Result<String> {
         let (server, _) = self.url.rsplit_once('/').context("a database URL")?;
-        Ok(format!("{server}/{name}?options[search_path]=jangbu"))
+        let psql = |url: &str| {
+            let mut command = Command::new("psql");
+            command
+                .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url])
+                .env("PGOPTIONS", "-c search_path=jangbu");
+            command.stdout(Stdio::null());
+            command
+        };
+        run(psql(&self.url).args([
+            "-c",
+            &format!("drop database if exists {name}"),
+            "-c",
+            &format!("create database {name}"),
+        ]))?;
+        let url = format!("{server}/{name}");
+        run(psql(&url).args(["-c", "create schema jangbu"]))?;
+        let mut files: Vec<_> = fs::read_dir(root().join("migrations"))?
+            .map(|f| f.map(|f| f.path()))
+            .collect::<Result<_, _>>()?;
+        files.sort();
+        for file in files {
+            run(psql(&url).arg("-f").arg(file))?;
+        }
+        Ok(format!("{url}?options[search_path]=jangbu"))
     }
 }
 

@@ -39,10 +39,7 @@ pub async fn log_in(
     }
     if ctx.wants_html {
         // Only ever to a page of ours.
-        let inside = next.starts_with('/')
-            && !next.starts_with("//")
-            && !next.contains(['\\', '\r', '\n'])
-            && next.is_ascii();
+        let inside = routes::is_inside(&next);
         leptos_axum::redirect(&ctx.href(if inside { &next } else { routes::HOME }));
     }
     Ok(())
@@ -89,10 +86,7 @@ pub async fn set_preferences(
         keep("jangbu_theme", Theme::parse(&theme).as_str());
     }
     if ctx.wants_html {
-        let inside = back.starts_with('/')
-            && !back.starts_with("//")
-            && !back.contains(['\\', '\r', '\n'])
-            && back.is_ascii();
+        let inside = routes::is_inside(&back);
         leptos_axum::redirect(&ctx.href(if inside { &back } else { routes::HOME }));
     }
     Ok(())

@@ -54,8 +54,8 @@ pub fn invalid(ctx: &Ctx, refused: &Refused) -> AppError {
         Refused::Amount(AmountError::NotPositive) => at("amount", ctx.t("amount-error-zero")),
         Refused::Amount(AmountError::TooLarge) => at("amount", ctx.t("amount-error-large")),
         Refused::Amount(AmountError::TooFine) => at("amount", ctx.t("amount-error-fine")),
-        Refused::OverBalance { left } => {
-            at("amount", ctx.tr("refund-error-over", &[("left", format::figures(*left, "KRW"))]))
+        Refused::OverBalance { left, currency } => {
+            at("amount", ctx.tr("refund-error-over", &[("left", format::figures(*left, currency))]))
         }
         Refused::WholeOnly => at("amount", ctx.t("refund-error-whole")),
         Refused::ReasonCode => at("reason_code", ctx.t("refund-error-reason-code")),
@@ -65,9 +65,12 @@ pub fn invalid(ctx: &Ctx, refused: &Refused) -> AppError {
         Refused::AccountNumber => at("account_number", ctx.t("refund-error-account")),
         Refused::HolderName => at("holder_name", ctx.t("refund-error-holder")),
         Refused::NotPossible(why) => at("", why_not(ctx, *why)),
-        Refused::AlreadyOpen { by, amount } => at(
+        Refused::AlreadyOpen { by, amount, currency } => at(
             "",
-            ctx.tr("refund-error-open", &[("by", by.clone()), ("amount", format::figures(*amount, "KRW"))]),
+            ctx.tr(
+                "refund-error-open",
+                &[("by", by.clone()), ("amount", format::figures(*amount, currency))],
+            ),
         ),
     }
 }

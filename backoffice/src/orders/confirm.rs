@@ -63,10 +63,27 @@ impl Backoffice {
         if confirm.order_id.contains('\0') || bad(&confirm.payment_key) {
             return Err(ConfirmError::NotFound);
         }
+        self.clear_other_attempt(actor, confirm).await?;
         if let Some(order) = self.note_confirm(actor, confirm).await? {
             return Ok(order);
         }
         self.drive_confirm(actor, &confirm.order_id, &confirm.payment_key, confirm.amount).await
+    }
+
+    /// Another payment of this order that was noted and never settled: Toss says how it stands.
+    async fn clear_other_attempt(&self, actor: &Actor, confirm: &Confirm) -> Result<(), ConfirmError> {
+        let Some(order) = self.order(&confirm.order_id).await? else { return Err(ConfirmError::NotFound) };
+        let Some(noted) =
+            order.payment_key.filter(|k| order.status == "IN_PROGRESS" && *k != confirm.payment_key)
+        else {
+            return Ok(());
+        };
+        match self.look_up(actor, &PaymentKey(noted.clone())).await {
+            Ok((payment, _)) if payment.order_id.as_str() == confirm.order_id => Ok(()),
+            Err(Fault::Toss(error)) if !error.is_not_found() => Err(ConfirmError::Unknown),
+            Ok(_) | Err(Fault::Toss(_)) => Ok(self.forget_attempt(actor, &confirm.order_id, &noted).await?),
+            Err(fault) => Err(fault.into()),
+        }
     }
 
     /// Writes the attempt down before it is made, with the job that finishes it should this process die.
@@ -101,6 +118,10 @@ impl Backoffice {
         let same = order.payment_key.as_deref() == Some(&confirm.payment_key);
         if is_settled(&order.status) {
             return if same { Ok(Some(order)) } else { Err(ConfirmError::PaidOtherwise) };
+        }
+        // The first attempt may have been paid without our knowing it: a second one waits until that is clear.
+        if order.status == "IN_PROGRESS" && !same {
+            return Err(ConfirmError::Unknown);
         }
         let elsewhere = sqlx::query_scalar!(
             "select order_id from payments where payment_key = $1 and order_id <> $2",
@@ -149,15 +170,25 @@ impl Backoffice {
             order_id: OrderId(order_id.into()),
             amount,
         };
-        // The URL is the same for every payment: the key must not be (toss-api.md A1.7).
-        let idempotency_key = format!("confirm-{payment_key}");
+        // The URL is the same for every payment, and the body is not part of the key: the key names both. A refusal stays
+        // bound to its key, so that the next try after one needs another (toss-api.md A1.7). At most 300 characters.
+        let refusals =
+            sqlx::query_scalar!("select confirm_refusals from orders where order_id = $1", order_id)
+                .fetch_optional(&self.pool)
+                .await?
+                .unwrap_or_default();
+        let idempotency_key = format!("confirm-{order_id}-{payment_key}-{refusals}");
         for attempt in 0..TRIES {
             let asked = payments::ask(&self.pool).await?;
             match self.toss.confirm(&request, &idempotency_key).await {
                 Ok(answer) => {
                     let mut tx = self.pool.begin().await?;
-                    payments::apply(&mut tx, self.clock.now(), actor, asked, &answer).await?;
+                    let applied = payments::apply(&mut tx, self.clock.now(), actor, asked, &answer).await?;
                     tx.commit().await?;
+                    // A look-up from before the approval may stand in the books, or this answer may be a replay.
+                    if applied.superseded || attempt > 0 || matches!(actor, Actor::Job(_)) {
+                        self.look_up(actor, &request.payment_key).await?;
+                    }
                     return self.order(order_id).await?.ok_or(ConfirmError::NotFound);
                 }
                 Err(error) if error.is_unknown() || error.retry_class() == RetryClass::LookUp => {
@@ -180,10 +211,19 @@ impl Backoffice {
                 }
                 Err(TossError::Refused(refusal)) => {
                     // A refusal may have ended the payment: the look-up says how it stands.
+                    sqlx::query!(
+                        "update orders set confirm_refusals = confirm_refusals + 1 where order_id = $1",
+                        order_id
+                    )
+                    .execute(&self.pool)
+                    .await?;
                     match self.look_up(actor, &request.payment_key).await {
+                        Ok((payment, _)) if payment.order_id.as_str() != order_id => {
+                            self.forget_attempt(actor, order_id, payment_key).await?;
+                        }
                         Ok(_) => {}
                         Err(Fault::Toss(error)) if error.is_not_found() => {
-                            self.forget_attempt(order_id, payment_key).await?;
+                            self.forget_attempt(actor, order_id, payment_key).await?;
                         }
                         Err(fault) => tracing::warn!(%fault, order_id, "no look-up after a refused confirm"),
                     }
@@ -198,17 +238,26 @@ impl Backoffice {
         Err(ConfirmError::Unknown)
     }
 
-    /// Toss knows no such payment: the order waits for one again.
-    async fn forget_attempt(&self, order_id: &str, payment_key: &str) -> Result<(), Fault> {
-        sqlx::query!(
+    /// The payment is not this order's, or not one at all: the order waits for one again.
+    async fn forget_attempt(&self, actor: &Actor, order_id: &str, payment_key: &str) -> Result<(), Fault> {
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        let forgotten = sqlx::query!(
             "update orders set payment_key = null, status = 'READY', updated_at = $3
              where order_id = $1 and payment_key = $2 and status = 'IN_PROGRESS'",
             order_id,
             payment_key,
-            self.clock.now(),
+            now,
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
+        if forgotten.rows_affected() == 1 {
+            let detail = json!({ "paymentKey": payment_key });
+            let act =
+                Act { action: "order.confirm_forgotten", subject_kind: "order", subject: order_id, detail };
+            audit::record(&mut tx, now, actor, act).await?;
+        }
+        tx.commit().await?;
         Ok(())
     }
 }

@@ -74,8 +74,13 @@ pub fn eligibility(payment: &Payment, now: OffsetDateTime) -> Eligibility {
             }
         }
     };
-    let divisible =
-        !waiting && payment.is_partial_cancelable != Some(false) && payment.use_escrow != Some(true);
+    // A part of a mixed payment would need its own tax-free part, which nobody is asked for (toss-api.md A5.1).
+    let mixed =
+        [payment.tax_free_amount, payment.tax_exemption_amount].iter().flatten().any(|part| !part.is_zero());
+    let divisible = !waiting
+        && payment.is_partial_cancelable != Some(false)
+        && payment.use_escrow != Some(true)
+        && !mixed;
     // What is left of a payment that was refunded in part goes back under the rules of a part refund.
     let full = why_not.is_none() && (divisible || payment.cancels().is_empty());
     let why_not = why_not.or((!full).then_some(WhyNot::NothingLeft));
@@ -165,7 +170,9 @@ mod tests {
     #[test]
     fn what_cannot_be_divided_goes_back_whole() {
         let now = datetime!(2026-12-01 00:00 UTC);
-        for more in [json!({"isPartialCancelable": false}), json!({"useEscrow": true})] {
+        for more in
+            [json!({"isPartialCancelable": false}), json!({"useEscrow": true}), json!({"taxFreeAmount": 100})]
+        {
             let may = eligibility(&payment("카드", "DONE", more), now);
             assert!(may.full && !may.part);
         }

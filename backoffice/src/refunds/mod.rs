@@ -118,6 +118,7 @@ pub enum Refused {
     /// More than is left.
     OverBalance {
         left: Decimal,
+        currency: String,
     },
     /// Only the whole balance can go back.
     WholeOnly,
@@ -132,6 +133,7 @@ pub enum Refused {
     AlreadyOpen {
         by: String,
         amount: Decimal,
+        currency: String,
     },
 }
 
@@ -163,6 +165,9 @@ struct Parsed {
 
 fn parse(form: &Form) -> Result<Parsed, Refused> {
     let id = Uuid::parse_str(&form.intent).map_err(|_| Refused::Form)?;
+    if form.order_id.contains('\0') {
+        return Err(Refused::NoSuchOrder);
+    }
     if !REASONS.contains(&form.reason_code.as_str()) {
         return Err(Refused::ReasonCode);
     }
@@ -203,7 +208,11 @@ impl Backoffice {
             tracing::warn!(%fault, "no look-up before a refund");
         }
         let id = self.take_down(actor, form, parsed).await?;
-        self.drive_refund(id).await?;
+        // On its own task: a browser that goes away must not leave a lease behind that nobody works on.
+        let books = self.clone();
+        tokio::spawn(async move { books.drive_refund(id).await })
+            .await
+            .map_err(|e| Fault::Inconsistent(e.to_string()))??;
         self.refund_by_id(id).await?.ok_or_else(|| Fault::Inconsistent(format!("refund {id} is gone")).into())
     }
 
@@ -217,17 +226,21 @@ impl Backoffice {
                 .fetch_optional(&mut *tx)
                 .await?
                 .ok_or(Refused::NoSuchOrder)?;
-        // The same form again: the same intent.
-        if let Some(known) = sqlx::query_scalar!("select order_id from refunds where id = $1", id)
+        // The same form again is the same intent; a form that was changed meanwhile is not.
+        let known = sqlx::query!("select order_id, amount, currency, reason from refunds where id = $1", id)
             .fetch_optional(&mut *tx)
-            .await?
-        {
-            return if known == form.order_id { Ok(id) } else { Err(Refused::Form.into()) };
+            .await?;
+        if let Some(known) = known {
+            let same = known.order_id == form.order_id
+                && known.reason == reason
+                && money::parse(&form.amount, &known.currency) == Ok(known.amount);
+            return if same { Ok(id) } else { Err(Refused::Form.into()) };
         }
         let key = order.payment_key.ok_or(Refused::NotPossible(WhyNot::NotPaid))?;
         let record = sqlx::query!(
-            "select raw, balance_amount, currency from payments where payment_key = $1 for update",
-            key
+            "select raw, balance_amount, currency from payments where payment_key = $1 and order_id = $2 for update",
+            key,
+            form.order_id
         )
         .fetch_optional(&mut *tx)
         .await?
@@ -241,7 +254,12 @@ impl Backoffice {
         .fetch_optional(&mut *tx)
         .await?;
         if let Some(open) = open {
-            return Err(Refused::AlreadyOpen { by: open.requested_by_name, amount: open.amount }.into());
+            return Err(Refused::AlreadyOpen {
+                by: open.requested_by_name,
+                amount: open.amount,
+                currency: record.currency,
+            }
+            .into());
         }
         let left = record.balance_amount;
         let may = eligibility(&payment, now);
@@ -250,7 +268,7 @@ impl Backoffice {
         }
         let amount = money::parse(&form.amount, &record.currency).map_err(Refused::Amount)?;
         if amount > left {
-            return Err(Refused::OverBalance { left }.into());
+            return Err(Refused::OverBalance { left, currency: record.currency }.into());
         }
         if amount < left && !may.part {
             return Err(Refused::WholeOnly.into());

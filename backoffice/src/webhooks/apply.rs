@@ -133,6 +133,19 @@ impl Backoffice {
         }
         let (key, order) = (event.payment_key.as_deref(), event.order_id.as_deref());
         let sane = |text: &str| !text.is_empty() && text.len() <= 200 && !text.chars().any(char::is_control);
+        // CANCEL_STATUS_CHANGED names neither order nor payment, only its own transaction (toss-api.md A10.5).
+        let by_transaction = match (key, order, event.transaction_key.as_deref().filter(|t| sane(t))) {
+            (None, None, Some(transaction)) => {
+                sqlx::query_scalar!(
+                    "select payment_key from transactions where transaction_key = $1",
+                    transaction
+                )
+                .fetch_optional(&self.pool)
+                .await?
+            }
+            _ => None,
+        };
+        let key = key.or(by_transaction.as_deref());
         let proof = match order.filter(|o| sane(o)) {
             Some(order) => self.secret_matches(order, event).await?,
             None => None,

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 pub use list::Filter;
 
-use crate::{Backoffice, Fault, jobs};
+use crate::{Backoffice, Fault, jobs, text};
 
 /// A request as it came in.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Backoffice {
             self.clock.now(),
             incoming.source_ip.map(|ip| ip.to_string()),
             // PostgreSQL's JSON has no NUL.
-            strip_nul(json!(headers)),
+            text::without_nul(json!(headers)),
             incoming.body.as_ref(),
             i32::try_from(started.elapsed().as_micros()).ok(),
         )
@@ -83,13 +83,5 @@ impl Backoffice {
         .fetch_one(&self.pool)
         .await?;
         Ok(waiting)
-    }
-}
-
-fn strip_nul(value: Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(text.replace('\0', "\u{fffd}")),
-        Value::Array(items) => items.into_iter().map(strip_nul).collect(),
-        other => other,
     }
 }

@@ -91,6 +91,19 @@ async fn there_is_no_way_around_the_gate() {
 }
 
 #[tokio::test]
+async fn a_lenient_path_opens_nothing_that_the_table_closes() {
+    let shop = Shop::open().await;
+    let viewer = shop.log_in(Role::Viewer).await;
+    for path in
+        ["/staff/", "/audit/", "/staff//", "/x/%2e%2e/audit", "/x/../staff", "/./audit", "/staff/?a=b"]
+    {
+        let (status, html) = shop.page(path, Some(&viewer.cookie)).await;
+        assert!([403, 404].contains(&status), "{path}: {status}");
+        assert!(!html.contains(&viewer.email) && !html.contains("staff.logged_in"), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_form_from_another_origin_is_refused() {
     let shop = Shop::open().await;
     let admin = shop.log_in(Role::Admin).await;

@@ -129,3 +129,55 @@ async fn a_refusal_of_toss_reaches_the_merchant_in_tosss_words() {
     let body = json!({ "orderId": "ord_other_1", "paymentKey": key, "amount": 24_000 });
     assert_eq!(shop.api("orders/ord_declined/confirm", &body).await.0, 400);
 }
+
+#[tokio::test]
+async fn a_slow_approval_is_not_lost_behind_a_quicker_look_up() {
+    let shop = Shop::open().await;
+    let key = shop.authenticated("ord_slow_1", 24_000, json!({})).await;
+    shop.fault(json!({ "on": "confirm", "kind": "delay", "ms": 900 })).await;
+    let first = shop.confirm("ord_slow_1", &key, 24_000);
+    let second = async {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        shop.confirm("ord_slow_1", &key, 24_000).await
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!((first.0, first.1["status"].as_str()), (200, Some("DONE")), "{first:?}");
+    assert!(second.0 == 200 || second.0 == 504, "{second:?}");
+    assert_eq!(shop.status_of("ord_slow_1").await, "DONE");
+}
+
+#[tokio::test]
+async fn a_passing_refusal_does_not_bind_the_next_confirm() {
+    let shop = Shop::open().await;
+    let key = shop.authenticated("ord_passing", 24_000, json!({})).await;
+    let refusing = toss::payments::Client::new(toss::payments::Config::new(
+        shop.sandbox_url.clone(),
+        sandbox::PUBLIC_TEST_KEYS[0],
+    ))
+    .unwrap()
+    .with_test_code("PROVIDER_ERROR");
+    let mut jangbu = shop.books().clone();
+    jangbu.toss = refusing;
+    let confirm = backoffice::orders::Confirm {
+        order_id: "ord_passing".into(),
+        payment_key: key.clone(),
+        amount: 24_000.into(),
+    };
+    let refused = jangbu.confirm_order(&backoffice::Actor::MerchantApi, &confirm).await.unwrap_err();
+    assert!(refused.to_string().contains("PROVIDER_ERROR"), "{refused}");
+    let (status, said) = shop.confirm("ord_passing", &key, 24_000).await;
+    assert_eq!((status, said["status"].as_str()), (200, Some("DONE")), "{said}");
+}
+
+#[tokio::test]
+async fn the_payment_of_another_order_is_neither_taken_nor_refunded() {
+    let shop = Shop::open().await;
+    let theirs = shop.authenticated("ord_theirs", 24_000, json!({})).await;
+    let ours = shop.authenticated("ord_ours_1", 24_000, json!({})).await;
+    let (status, _) = shop.confirm("ord_ours_1", &theirs, 24_000).await;
+    assert_eq!(status, 400);
+    let order = shop.books().order("ord_ours_1").await.unwrap().unwrap();
+    assert_eq!((order.status.as_str(), order.payment_key), ("READY", None));
+    assert_eq!(shop.confirm("ord_theirs", &theirs, 24_000).await.0, 200);
+    assert_eq!(shop.confirm("ord_ours_1", &ours, 24_000).await.0, 200);
+}

@@ -112,7 +112,7 @@ async fn bad_forms_are_refused_and_nothing_is_sent() {
         ("1,00", Refused::Amount(AmountError::NotANumber)),
         ("", Refused::Amount(AmountError::Empty)),
         ("1000000000000000000", Refused::Amount(AmountError::TooLarge)),
-        ("10,001", Refused::OverBalance { left: 10_000.into() }),
+        ("10,001", Refused::OverBalance { left: 10_000.into(), currency: "KRW".into() }),
     ] {
         assert_eq!(refused(make(&shop, "ord_forms_1", amount).await), why, "{amount}");
     }
@@ -176,34 +176,131 @@ async fn a_cancel_at_tosss_own_console_is_seen_before_ours_goes_out() {
     shop.books().toss.cancel(&toss::payments::PaymentKey(key.clone()), &behind, "console").await.unwrap();
     assert_eq!(
         refused(make(&shop, "ord_console", "10000").await),
-        Refused::OverBalance { left: 3_000.into() }
+        Refused::OverBalance { left: 3_000.into(), currency: "KRW".into() }
     );
     assert_eq!(make(&shop, "ord_console", "3000").await.unwrap().state, State::Succeeded);
     assert_eq!(shop.cancels_at_toss(&key).len(), 2);
 }
 
 #[tokio::test]
-async fn a_killed_request_is_finished_by_the_job() {
+async fn a_cancel_that_the_provider_makes_later_is_not_called_done_before() {
+    let shop = Shop::open().await;
+    let alipay = json!({ "method": "해외간편결제", "provider": "ALIPAY" });
+    for (n, (word, state)) in [("DONE", State::Succeeded), ("ABORTED", State::Failed)].into_iter().enumerate()
+    {
+        let id = format!("ord_later_{n}");
+        let key = shop.paid_by(&id, 10_000, alipay.clone()).await;
+        let refund = make(&shop, &id, "4000").await.unwrap();
+        assert_eq!(refund.state, State::Unknown);
+        let transaction = shop.cancels_at_toss(&key)[0].transaction_key.clone().unwrap();
+        shop.control(&format!("cancels/{transaction}"), &json!({ "status": word })).await;
+        shop.eventually("the provider's word counts", || async {
+            shop.books().refund_by_id(refund.id).await.unwrap().unwrap().state == state
+        })
+        .await;
+        assert_eq!(shop.cancels_at_toss(&key).len(), 1, "nothing is sent twice");
+        let left = if word == "DONE" { 6_000 } else { 10_000 };
+        assert_eq!(shop.books().order(&id).await.unwrap().unwrap().balance_amount, Some(left.into()));
+    }
+}
+
+#[tokio::test]
+async fn later_says_nothing_about_an_attempt_before() {
+    let shop = Shop::open().await;
+    let key = shop.paid("ord_storm_1", 10_000).await;
+    shop.fault(json!({ "on": "cancel", "kind": "lose_before" })).await;
+    shop.fault(json!({ "on": "cancel", "kind": "error", "code": "TOO_MANY_REQUESTS" })).await;
+    let refund = make(&shop, "ord_storm_1", "4000").await.unwrap();
+    assert_eq!(refund.state, State::Unknown);
+    shop.eventually("it is known in the end", || async {
+        let now = shop.books().refund_by_id(refund.id).await.unwrap().unwrap();
+        assert_ne!(now.state, State::Failed, "429 on a resend is no verdict");
+        now.state == State::Succeeded
+    })
+    .await;
+    assert_eq!(shop.cancels_at_toss(&key).len(), 1);
+}
+
+#[tokio::test]
+async fn an_unreachable_toss_costs_one_row_and_no_money() {
+    let shop = Shop::open().await;
+    let key = shop.paid("ord_dark_1", 10_000).await;
+    let mut dark = shop.books().clone();
+    let nowhere = toss::payments::Config::new("http://127.0.0.1:9", sandbox::PUBLIC_TEST_KEYS[0]);
+    dark.toss = toss::payments::Client::new(nowhere).unwrap();
+    let form = refund("ord_dark_1", "4000");
+    assert_eq!(dark.refund(&AGENT, &form).await.unwrap().state, State::Requested);
+    shop.eventually("sent once Toss is back", || async {
+        shop.books().refunds(&Default::default(), None, 1).await.unwrap().rows[0].state == State::Succeeded
+    })
+    .await;
+    let story = backoffice::audit::of_subject(&shop.books().pool, "order", "ord_dark_1").await.unwrap();
+    assert_eq!(story.iter().filter(|row| row.action == "refund.not_sent").count(), 1);
+    assert_eq!(shop.cancels_at_toss(&key).len(), 1);
+}
+
+#[tokio::test]
+async fn a_browser_that_goes_away_stops_nothing() {
+    let shop = Shop::open().await;
+    let key = shop.paid("ord_gone_1", 10_000).await;
+    shop.fault(json!({ "on": "cancel", "kind": "delay", "ms": 800 })).await;
+    let (books, form) = (shop.books().clone(), refund("ord_gone_1", "10000"));
+    let request = tokio::spawn(async move { books.refund(&AGENT, &form).await });
+    shop.eventually("it is on its way", || async {
+        shop.books()
+            .refunds(&Default::default(), None, 1)
+            .await
+            .unwrap()
+            .rows
+            .first()
+            .is_some_and(|r| r.attempts == 1)
+    })
+    .await;
+    request.abort();
+    shop.eventually("it is finished all the same", || async {
+        shop.books().refunds(&Default::default(), None, 1).await.unwrap().rows[0].state == State::Succeeded
+    })
+    .await;
+    assert_eq!(shop.cancels_at_toss(&key).len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_killed_process_left_is_finished_by_the_job() {
     let shop = Shop::open().await;
     let key = shop.paid("ord_killed", 10_000).await;
-    shop.fault(json!({ "on": "cancel", "kind": "delay", "ms": 1500 })).await;
-    let form = refund("ord_killed", "10000");
-    let books = shop.books().clone();
-    let request = tokio::spawn(async move { books.refund(&AGENT, &form).await });
-    tokio::time::sleep(std::time::Duration::from_millis(700)).await;
-    request.abort();
-    // The lease of the one that died has to end first; a minute is not waited for here.
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    sqlx::query("update refunds set lease_until = now() - interval '1 second'")
-        .execute(&shop.books().pool)
-        .await
-        .unwrap();
-    sqlx::query("select graphile_worker.reschedule_jobs(array_agg(id), now()) from graphile_worker.jobs where task_identifier = 'settle_refund'")
-        .execute(&shop.books().pool)
-        .await
-        .unwrap();
-    shop.eventually("the job has finished it", || async {
-        shop.books().refunds(&Default::default(), None, 1).await.unwrap().rows[0].state == State::Succeeded
+    let pool = &shop.books().pool;
+    // The state a process leaves that dies after Toss did it and before it could write that down: sent, leased, unsettled.
+    let id = uuid::Uuid::now_v7();
+    sqlx::query(
+        "insert into refunds (id, order_id, payment_key, amount, currency, refundable_amount, reason_code, reason, state,
+                              idempotency_key, requested_by_name, requested_at, attempts, fence, lease_until)
+         values ($1, 'ord_killed', $2, 4000, 'KRW', 10000, 'defect', '불량', 'sending', $3, 'test', now(), 1, 1,
+                 now() + interval '1 second')",
+    )
+    .bind(id)
+    .bind(&key)
+    .bind(format!("refund-{id}"))
+    .execute(pool)
+    .await
+    .unwrap();
+    let request = CancelRequest {
+        cancel_reason: "불량".into(),
+        cancel_amount: Some(4_000.into()),
+        refundable_amount: Some(10_000.into()),
+        ..Default::default()
+    };
+    let toss = &shop.books().toss;
+    toss.cancel(&toss::payments::PaymentKey(key.clone()), &request, &format!("refund-{id}")).await.unwrap();
+    sqlx::query(
+        "select graphile_worker.add_job('settle_refund', json_build_object('id', $1::text), job_key => $2)",
+    )
+    .bind(id.to_string())
+    .bind(format!("refund:{id}"))
+    .execute(pool)
+    .await
+    .unwrap();
+    shop.eventually("the job has found it out", || async {
+        shop.books().refund_by_id(id).await.unwrap().unwrap().state == State::Succeeded
     })
     .await;
     assert_eq!(shop.cancels_at_toss(&key).len(), 1);

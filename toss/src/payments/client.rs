@@ -370,7 +370,7 @@ impl Client {
             .and_then(|v| v.to_str().ok())
             .map(str::to_owned);
         let bytes = response.bytes().await.map_err(Error::NoAnswer)?;
-        tracing::info!(%verb, path = path.split('?').next(), status = status.as_u16(), trace_id, "toss");
+        tracing::info!(%verb, path = logged(path), status = status.as_u16(), trace_id, "toss");
         if status.is_success() {
             return Ok((status.as_u16(), bytes, trace_id));
         }
@@ -386,6 +386,16 @@ impl Client {
 
 fn rows<T>(pages: impl Stream<Item = Result<Vec<T>, Error>>) -> impl Stream<Item = Result<T, Error>> {
     pages.map_ok(|page| stream::iter(page.into_iter().map(Ok))).try_flatten()
+}
+
+/// A path for the log: no query, and no billing key, which is as good as a card.
+fn logged(path: &str) -> &str {
+    let path = path.split('?').next().unwrap_or_default();
+    if path.starts_with("/v1/billing/") && !path.starts_with("/v1/billing/authorizations") {
+        "/v1/billing/…"
+    } else {
+        path
+    }
 }
 
 /// Percent-encodes one path segment or query value.

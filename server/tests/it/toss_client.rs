@@ -214,3 +214,17 @@ async fn a_minute_holds_a_hundred_calls_when_the_limit_is_on() {
     let error = toss.payment(&unknown).await.unwrap_err();
     assert_eq!((error.refusal().unwrap().status, error.retry_class()), (429, RetryClass::NewKey));
 }
+
+#[tokio::test]
+async fn a_sandbox_takes_no_live_key_and_no_malformed_one() {
+    let shop = Shop::open().await;
+    let ask = async |user: &str, password: Option<&str>| {
+        let request =
+            shop.http.get(format!("{}/v1/payments/nobody", shop.sandbox_url)).basic_auth(user, password);
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, response.json::<serde_json::Value>().await.unwrap()["code"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(ask("live_sk_real", Some("")).await, (403, "LIVE_KEY_AT_SANDBOX".to_owned()));
+    assert_eq!(ask("test_sk_x", Some("a password")).await, (403, "INCORRECT_BASIC_AUTH_FORMAT".to_owned()));
+}

@@ -57,7 +57,7 @@ impl Gate {
 
     fn over_the_limit(&mut self, endpoint: &str, now: OffsetDateTime) -> bool {
         let calls = self.calls.entry(endpoint.to_owned()).or_default();
-        while calls.front().is_some_and(|at| now - *at >= Duration::MINUTE) {
+        while calls.front().is_some_and(|at| (now - *at).abs() >= Duration::MINUTE) {
             calls.pop_front();
         }
         calls.push_back(now);
@@ -66,8 +66,12 @@ impl Gate {
 
     /// Of several cancels of one payment within a second only the first is processed.
     fn cancelled_just_now(&mut self, path: &str, now: OffsetDateTime) -> bool {
-        let last = self.last_cancel.insert(path.to_owned(), now);
-        self.limited && last.is_some_and(|at| now - at < Duration::SECOND)
+        let too_soon =
+            self.limited && self.last_cancel.get(path).is_some_and(|at| (now - *at).abs() < Duration::SECOND);
+        if !too_soon {
+            self.last_cancel.insert(path.to_owned(), now);
+        }
+        too_soon
     }
 }
 
@@ -145,12 +149,6 @@ async fn inner(world: Arc<World>, request: Request, next: Next, trace_id: &str) 
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let name = endpoint(&method, &path);
     let now = world.clock.now();
-    if world.gate().over_the_limit(name, now) {
-        return refusal("TOO_MANY_REQUESTS");
-    }
-    if name == "cancel" && world.gate().cancelled_just_now(&path, now) {
-        return refusal("FORBIDDEN_CONSECUTIVE_REQUEST");
-    }
     let test_code = request.headers().get(&TEST_CODE).and_then(|v| v.to_str().ok()).map(str::to_owned);
     let scope = match request.headers().get(&IDEMPOTENCY).filter(|_| method == Method::POST) {
         None => None,
@@ -158,10 +156,21 @@ async fn inner(world: Arc<World>, request: Request, next: Next, trace_id: &str) 
         Some(value) => Some(format!("{}|{key}|{path}|{method}", String::from_utf8_lossy(value.as_bytes()))),
     };
     if let Some(scope) = &scope {
-        let mut gate = world.gate();
+        let gate = world.gate();
         if let Some(known) = gate.remembered.get(scope).filter(|r| now - r.at < REMEMBERED_FOR) {
             return replay(known, trace_id);
         }
+        drop(gate);
+    }
+    // A replay costs nothing at Toss: the limits come after it.
+    if world.gate().over_the_limit(name, now) {
+        return refusal("TOO_MANY_REQUESTS");
+    }
+    if name == "cancel" && world.gate().cancelled_just_now(&path, now) {
+        return refusal("FORBIDDEN_CONSECUTIVE_REQUEST");
+    }
+    if let Some(scope) = &scope {
+        let mut gate = world.gate();
         if !gate.in_flight.insert(scope.clone()) {
             return refusal("IDEMPOTENT_REQUEST_PROCESSING");
         }
@@ -176,18 +185,20 @@ async fn inner(world: Arc<World>, request: Request, next: Next, trace_id: &str) 
     match &fault {
         Some(Fault::LoseBefore) => return LoseAnswer::response(),
         Some(Fault::Delay { ms }) => tokio::time::sleep(std::time::Duration::from_millis(*ms)).await,
-        Some(Fault::Error { code }) => return refusal(code),
         _ => {}
     }
-    let response = match test_code {
-        Some(code) if codes::find(&code).is_some() => refusal(&code),
-        Some(_) => refusal("INVALID_TEST_CODE"),
-        None => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+    let response = match (&fault, test_code) {
+        (Some(Fault::Error { code }), _) => refusal(code),
+        (_, Some(code)) if codes::find(&code).is_some() => refusal(&code),
+        (_, Some(_)) => refusal("INVALID_TEST_CODE"),
+        (_, None) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
     };
     let (mut parts, body) = response.into_parts();
     let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
     // Whether a 5xx is bound to its key is not documented; here it is not (toss-api.md Part E7).
-    if let (Some(scope), false) = (scope, parts.status.is_server_error()) {
+    // "Not now" is no answer to the operation either.
+    let bound = !parts.status.is_server_error() && !matches!(parts.status.as_u16(), 409 | 429);
+    if let (Some(scope), true) = (scope, bound) {
         let answer = Remembered {
             scope,
             status: parts.status.as_u16(),

@@ -158,8 +158,7 @@ impl Cluster {
 }
 
 fn is_root() -> bool {
-    fs::metadata("/proc/self").or_else(|_| fs::metadata("/dev/null")).is_ok_and(|m| m.uid() == 0)
-        && std::env::var("USER").map_or(true, |user| user == "root" || user.is_empty())
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
 /// uid and gid of `postgres`.
@@ -218,17 +217,7 @@ fn home_for(folder: &Path, run_as: Option<(u32, u32)>) -> anyhow::Result<PathBuf
         .ancestors()
         .skip(1)
         .any(|a| fs::metadata(a).is_ok_and(|m| m.permissions().mode() & 0o001 == 0));
-    let home = if closed {
-        let name: String = folder
-            .display()
-            .to_string()
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-            .collect();
-        PathBuf::from(format!("/var/tmp/jangbu{name}"))
-    } else {
-        folder.join("postgres")
-    };
+    let home = if closed { elsewhere(&folder)? } else { folder.join("postgres") };
     // A folder that somebody else put there is not ours to trust with a password.
     if fs::symlink_metadata(&home).is_ok_and(|m| !m.is_dir() || (m.uid() != 0 && m.uid() != uid)) {
         bail!("{} belongs to somebody else: set JANGBU_DATA_DIR or DATABASE_URL", home.display());
@@ -237,6 +226,17 @@ fn home_for(folder: &Path, run_as: Option<(u32, u32)>) -> anyhow::Result<PathBuf
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o711))?;
     std::os::unix::fs::chown(&home, Some(uid), Some(gid))?;
     fs::set_permissions(&home, fs::Permissions::from_mode(0o700))?;
+    Ok(home)
+}
+
+/// A home that the data folder remembers, so that a new folder never meets the books of an old one.
+fn elsewhere(folder: &Path) -> anyhow::Result<PathBuf> {
+    let note = folder.join("postgres-home");
+    if let Ok(known) = fs::read_to_string(&note) {
+        return Ok(PathBuf::from(known.trim()));
+    }
+    let home = PathBuf::from(format!("/var/tmp/jangbu-{}", uuid::Uuid::new_v4().simple()));
+    fs::write(&note, home.display().to_string())?;
     Ok(home)
 }
 

@@ -23,11 +23,13 @@ fn folder() -> anyhow::Result<(PathBuf, File)> {
         let folder = root().join("data").join(name);
         fs::create_dir_all(&folder)?;
         let lock = File::create(folder.join("lock"))?;
-        if lock.try_lock().is_ok() {
+        // A month of trade that was broken off cannot be gone on with: such a folder is left alone.
+        let half_made = folder.join("trading").exists() && !folder.join("traded").exists();
+        if !half_made && lock.try_lock().is_ok() {
             return Ok((folder, lock));
         }
     }
-    anyhow::bail!("twenty demos are running already")
+    anyhow::bail!("twenty demos are running or were broken off: remove the folder `data`")
 }
 
 pub(crate) fn demo(orders: usize) -> anyhow::Result<()> {
@@ -41,6 +43,7 @@ pub(crate) fn demo(orders: usize) -> anyhow::Result<()> {
     stack.add_staff()?;
     let traded = folder.join("traded");
     if !traded.exists() {
+        fs::write(folder.join("trading"), "")?;
         report::step(&format!("a month of trade ({orders} orders)"), || {
             stack.trade(orders, |line| {
                 if std::io::stderr().write_all(format!("\r    {line}    ").as_bytes()).is_err() {

@@ -29,6 +29,7 @@ pub(crate) fn cargo() -> Command {
 /// Runs to the end, its output on the screen.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();
+    ensure!(!crate::stack::stopped(), "stopped");
     let status = command.status().with_context(|| format!("{name} could not be run"))?;
     ensure!(status.success(), "{name} failed ({status})");
     Ok(())

@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
+    os::unix::process::CommandExt,
     process::{Child, Command, Stdio},
 };
 
@@ -27,6 +28,8 @@ impl Postgres {
         let mut child = Command::new(binary("jangbu"))
             .args(["database", "--data-dir"])
             .arg(target().join("test-postgres"))
+            // Ctrl-C is for us; it ends when its standard input does, and takes its PostgreSQL with it.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -93,6 +96,9 @@ fn end_to_end() -> anyhow::Result<()> {
     let chromium = tools::chromium()?;
     tools::playwright()?;
     let data = target().join("end2end");
+    if let Ok(home) = fs::read_to_string(data.join("postgres-home")) {
+        fs::remove_dir_all(home.trim()).ok();
+    }
     if data.exists() {
         fs::remove_dir_all(&data)?;
     }

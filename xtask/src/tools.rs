@@ -79,7 +79,8 @@ pub(crate) fn wasm_compiler() -> anyhow::Result<WasmCompiler> {
     if let Some(known) = debian_compiler() {
         return Ok(known);
     }
-    let added = Command::new("timeout").args(["60", "rustup", "target", "add", WASM]).output();
+    let added =
+        Command::new("timeout").args(["--foreground", "60", "rustup", "target", "add", WASM]).output();
     if added.is_ok_and(|output| output.status.success()) && rustup_has_wasm() {
         return Ok(WasmCompiler::Rustup);
     }

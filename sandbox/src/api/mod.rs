@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{Path, Query, State},
+    extract::{Path, Query, State, rejection::QueryRejection},
     middleware,
     response::{IntoResponse, Response},
     routing::{delete, get, post},
@@ -95,7 +95,8 @@ struct TransactionParams {
     limit: Option<usize>,
 }
 
-async fn transactions(State(world): Shared, Query(q): Query<TransactionParams>) -> Response {
+async fn transactions(State(world): Shared, q: Result<Query<TransactionParams>, QueryRejection>) -> Response {
+    let Ok(Query(q)) = q else { return Refused("INVALID_REQUEST").into_response() };
     answer(&world, |books, _| {
         let day = |text: &str| timestamp::parse(text).ok_or(Refused("INVALID_DATE"));
         books.transactions(&TransactionQuery {
@@ -117,7 +118,8 @@ struct SettlementParams {
     size: Option<usize>,
 }
 
-async fn settlements(State(world): Shared, Query(q): Query<SettlementParams>) -> Response {
+async fn settlements(State(world): Shared, q: Result<Query<SettlementParams>, QueryRejection>) -> Response {
+    let Ok(Query(q)) = q else { return Refused("INVALID_REQUEST").into_response() };
     answer(&world, |books, _| {
         let day = |text: &str| timestamp::parse_date(text).ok_or(Refused("INVALID_DATE"));
         let by = match q.date_type.as_deref() {

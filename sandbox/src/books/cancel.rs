@@ -42,7 +42,7 @@ impl Books {
         if request.currency.as_deref().is_some_and(|c| c != payment.currency()) {
             return Err(Refused("INVALID_CURRENCY"));
         }
-        let whole_at_once = amount == balance && payment.cancels().is_empty();
+        let whole_at_once = amount == payment.total_amount;
         let waiting = payment.status == PaymentStatus::WaitingForDeposit;
         if !whole_at_once {
             if waiting {

@@ -9,7 +9,7 @@ use toss::{
     timestamp::SEOUL,
 };
 
-use super::{Books, Change, Outcome, Refused};
+use super::{Books, Change, Outcome, Refused, money::places};
 
 /// A page is at most this long.
 const MAX_PAGE: usize = 5000;
@@ -98,7 +98,7 @@ impl Books {
             .settlements
             .iter()
             .filter(|s| (query.from..=query.to).contains(&day(s)))
-            .skip((query.page - 1) * query.size)
+            .skip((query.page - 1).saturating_mul(query.size))
             .take(query.size)
             .cloned()
             .collect())
@@ -124,8 +124,23 @@ impl Books {
         count
     }
 
+    /// A deposit that the bank took back, before another one came.
+    fn was_taken_back(&self, transaction: &Transaction) -> bool {
+        let of_payment =
+            |t: &&Transaction| t.payment_key == transaction.payment_key && t.status == PaymentStatus::Done;
+        transaction.status == PaymentStatus::Done
+            && self
+                .transactions
+                .iter()
+                .rfind(of_payment)
+                .is_some_and(|last| last.transaction_key != transaction.transaction_key)
+    }
+
     fn settle(&self, transaction: &Transaction, day: Date) -> Option<Settlement> {
         let payment = &self.payments.get(transaction.payment_key.as_str())?.payment;
+        if transaction.status == PaymentStatus::WaitingForDeposit || self.was_taken_back(transaction) {
+            return None;
+        }
         // An account nobody paid into was never sold.
         let approved_at = payment.approved_at?;
         let cancel = payment
@@ -134,12 +149,10 @@ impl Books {
             .find(|c| c.transaction_key.as_ref() == Some(&transaction.transaction_key))
             .cloned();
         let amount = if cancel.is_some() { -transaction.amount } else { transaction.amount };
-        let fee = fee(payment.method.as_ref(), amount);
-        let supply =
-            (fee / Decimal::new(11, 1)).round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero);
-        if transaction.status == PaymentStatus::WaitingForDeposit {
-            return None;
-        }
+        let places = places(payment.currency());
+        let fee = fee(payment.method.as_ref(), amount, places);
+        let supply = (fee / Decimal::new(11, 1))
+            .round_dp_with_strategy(places, RoundingStrategy::MidpointAwayFromZero);
         Some(Settlement {
             m_id: payment.m_id.clone(),
             payment_key: payment.payment_key.clone(),
@@ -172,7 +185,7 @@ impl Books {
 }
 
 /// The sandbox shop's contract, VAT included. Per mille of the amount; a virtual account costs 300 won flat.
-fn fee(method: Option<&Method>, amount: Decimal) -> Decimal {
+fn fee(method: Option<&Method>, amount: Decimal, places: u32) -> Decimal {
     let per_mille = match method {
         Some(Method::VirtualAccount) => {
             let flat = Decimal::from(300);
@@ -185,5 +198,6 @@ fn fee(method: Option<&Method>, amount: Decimal) -> Decimal {
         }
         _ => 31,
     };
-    (amount * Decimal::new(per_mille, 3)).round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero)
+    (amount * Decimal::new(per_mille, 3))
+        .round_dp_with_strategy(places, RoundingStrategy::MidpointAwayFromZero)
 }

@@ -11,7 +11,7 @@ use toss::payments::{
     WebhookSecret, codes, institutions,
 };
 
-use super::{Books, Change, Event, Outcome, Record, Refused, money::set_balance};
+use super::{Books, Change, Event, Outcome, Record, Refused, holds_money, money::set_balance};
 use crate::ids;
 
 /// Time to authenticate once the window is open, and how long the refund account can be read.
@@ -132,6 +132,7 @@ impl Books {
         if request.order_id != record.payment.order_id || request.amount != record.payment.total_amount {
             return Err(Refused("INVALID_REQUEST"));
         }
+        self.refuse_paid_order(request.order_id.as_str())?;
         if record.payment.currency() == "KRW" && request.amount < minimum(record.payment.method.as_ref()) {
             return Err(Refused("BELOW_MINIMUM_AMOUNT"));
         }
@@ -279,6 +280,13 @@ impl Books {
             return Err(Refused("EXCEED_MAX_VALID_HOURS"));
         }
         let bank_code = bank_code(&request.bank).ok_or(Refused("INVALID_BANK"))?;
+        if request.due_date.is_some_and(|due| due <= now) {
+            return Err(Refused("INVALID_DATE"));
+        }
+        // Refused before a window opens, so that nothing is left behind.
+        if request.amount < minimum(Some(&Method::VirtualAccount)) {
+            return Err(Refused("BELOW_MINIMUM_AMOUNT"));
+        }
         let record = self.open(
             Opening {
                 order_id: request.order_id.0.clone(),
@@ -455,12 +463,11 @@ impl Books {
     }
 
     fn refuse_paid_order(&self, order_id: &str) -> Outcome<()> {
-        let taken = self.by_order.get(order_id).and_then(|key| self.payments.get(key)).is_some_and(|r| {
-            !matches!(
-                r.payment.status,
-                PaymentStatus::Ready | PaymentStatus::Aborted | PaymentStatus::Expired
-            )
-        });
+        let taken = self
+            .by_order
+            .get(order_id)
+            .and_then(|key| self.payments.get(key))
+            .is_some_and(|record| holds_money(&record.payment.status));
         if taken { Err(Refused("DUPLICATED_ORDER_ID")) } else { Ok(()) }
     }
 

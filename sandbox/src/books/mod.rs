@@ -137,7 +137,16 @@ impl Books {
 
     fn index(&mut self, record: Record) {
         let key = record.payment.payment_key.0.clone();
-        self.by_order.insert(record.payment.order_id.0.clone(), key.clone());
+        // An order is known by the payment that holds its money, else by the one opened last.
+        let held = self.by_order.get(&record.payment.order_id.0).and_then(|key| self.payments.get(key));
+        let keeps = held.is_some_and(|held| {
+            held.payment.payment_key != record.payment.payment_key
+                && (holds_money(&held.payment.status)
+                    || (!holds_money(&record.payment.status) && held.opened_at > record.opened_at))
+        });
+        if !keeps {
+            self.by_order.insert(record.payment.order_id.0.clone(), key.clone());
+        }
         self.payments.insert(key, record);
     }
 
@@ -176,4 +185,10 @@ impl Books {
         self.changes.push(Change::Transaction(Box::new(row.clone())));
         self.transactions.push(row);
     }
+}
+
+/// Whether a payment in this state has taken its order.
+fn holds_money(status: &PaymentStatus) -> bool {
+    use PaymentStatus::{Aborted, Expired, InProgress, Ready};
+    !matches!(status, Ready | InProgress | Aborted | Expired)
 }

@@ -3,12 +3,17 @@
 use rust_decimal::{Decimal, RoundingStrategy};
 use toss::payments::Payment;
 
+/// Decimal places of a currency.
+pub(super) fn places(currency: &str) -> u32 {
+    if matches!(currency, "KRW" | "JPY") { 0 } else { 2 }
+}
+
 /// Sets the balance and what follows from it: `vat = round((balance − taxFree − taxExemption) / 11)`, half up,
 /// and `supplied` is the rest (toss-api.md A6).
 pub(super) fn set_balance(payment: &mut Payment, balance: Decimal) {
     let free = payment.tax_free_amount.unwrap_or_default().min(balance);
     let exempt = payment.tax_exemption_amount.unwrap_or_default().min(balance - free);
-    let places = if payment.currency() == "KRW" { 0 } else { 2 };
+    let places = places(payment.currency());
     let vat = ((balance - free - exempt) / Decimal::from(11))
         .round_dp_with_strategy(places, RoundingStrategy::MidpointAwayFromZero);
     payment.balance_amount = balance;

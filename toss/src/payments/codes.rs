@@ -121,6 +121,7 @@ pub const CODES: &[(u16, &str, &str)] = &[
     (400, "API_VERSION_UPDATE_NEEDED", "잘못된 요청입니다."),
     (400, "NOT_MATCHES_CUSTOMER_KEY", "빌링 인증 고객키와 결제 요청 고객키가 일치하지 않습니다."),
     (400, "INVALID_PAGING_KEY", "잘못된 페이징 키 입니다."),
+    (400, "INVALID_TRANSACTION_KEY", "잘못된 페이징 키 입니다."),
     (400, "EXCEED_MAX_QUERY_LIMIT", "잘못된 요청입니다."),
     (400, "INVALID_REFUND_AMOUNT", "잘못된 요청입니다."),
     (400, "ALREADY_REFUNDING_PAYMENT", "잘못된 요청입니다."),

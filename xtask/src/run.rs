@@ -23,7 +23,20 @@ pub(crate) fn target() -> PathBuf {
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
+    forget_our_package(&mut command);
     command
+}
+
+/// `cargo run` tells us about our own package in the environment. Handed on, build scripts that watch it run again, and
+/// half of the dependencies with them, each time a plain `cargo build` comes in between.
+pub(crate) fn forget_our_package(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        let ours = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+        if ours.iter().any(|prefix| text.starts_with(prefix)) {
+            command.env_remove(&name);
+        }
+    }
 }
 
 /// Runs to the end, its output on the screen.

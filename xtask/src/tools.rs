@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 
 use crate::{
     report,
-    run::{ask, cargo, root, run},
+    run::{ask, cargo, forget_our_package, root, run},
 };
 
 const WASM: &str = "wasm32-unknown-unknown";
@@ -37,6 +37,7 @@ impl WasmCompiler {
                     .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker)
                     .env_remove("RUSTUP_TOOLCHAIN")
                     .env_remove("CARGO");
+                forget_our_package(&mut command);
                 command
             }
         }

@@ -58,11 +58,6 @@ enum Command {
     Database {
         #[arg(long, default_value = "data")]
         data_dir: std::path::PathBuf,
-        /// Makes a database of this name with every table instead, at --url.
-        #[arg(long, requires = "url")]
-        migrated: Option<String>,
-        #[arg(long)]
-        url: Option<String>,
     },
 }
 
@@ -113,11 +108,8 @@ enum Audit {
 
 /// Runs one command to its end.
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
-    if let Command::Database { data_dir, migrated, url } = cli.command {
-        return match (migrated, url) {
-            (Some(name), Some(url)) => database::create_migrated(&url, &name).await,
-            _ => database::run_private(&data_dir).await,
-        };
+    if let Command::Database { data_dir } = cli.command {
+        return database::run_private(&data_dir).await;
     }
     let settings = Settings::read(&Source::from_machine()?)?;
     let database = Database::of(&settings).await?;

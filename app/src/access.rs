@@ -1,6 +1,8 @@
 //! Who may open what: one table for every page and server function. What is not in it is closed.
 
-use backoffice::staff::Permission::{self, LookUpAtToss, ManageStaff, Refund, ViewAudit, ViewTrade};
+use backoffice::staff::Permission::{
+    self, ApproveRefund, ChangeSettings, LookUpAtToss, ManageStaff, Refund, ViewAudit, ViewTrade,
+};
 
 use crate::routes;
 
@@ -22,6 +24,10 @@ pub const PAGES: &[(&str, Access)] = &[
     ("/orders/{order_id}", Access::Needs(ViewTrade)),
     (routes::TRANSACTIONS, Access::Needs(ViewTrade)),
     (routes::REFUNDS, Access::Needs(ViewTrade)),
+    (routes::REFUND_REASONS, Access::Needs(ViewTrade)),
+    (routes::REFUND_BATCHES, Access::Needs(ViewTrade)),
+    ("/refunds/batches/{id}", Access::Needs(ViewTrade)),
+    (routes::RETURNS, Access::Needs(ViewTrade)),
     (routes::WEBHOOKS, Access::Needs(ViewTrade)),
     ("/webhooks/{id}", Access::Needs(ViewTrade)),
     (routes::STAFF, Access::Needs(ManageStaff)),
@@ -35,6 +41,19 @@ pub const FUNCTIONS: &[(&str, Access)] = &[
     ("/fn/set_preferences", Access::Open),
     ("/fn/log_out", Access::Staff),
     ("/fn/refund", Access::Needs(Refund)),
+    ("/fn/approve_refund", Access::Needs(ApproveRefund)),
+    ("/fn/decline_refund", Access::Needs(ApproveRefund)),
+    ("/fn/withdraw_refund", Access::Needs(Refund)),
+    ("/fn/decide_refund", Access::Needs(Refund)),
+    ("/fn/set_refund_limit", Access::Needs(ChangeSettings)),
+    ("/fn/preview_batch", Access::Needs(Refund)),
+    ("/fn/start_batch", Access::Needs(Refund)),
+    ("/fn/stop_batch", Access::Needs(Refund)),
+    ("/fn/approve_batch", Access::Needs(ApproveRefund)),
+    ("/fn/decline_batch", Access::Needs(ApproveRefund)),
+    ("/fn/batch_progress", Access::Needs(ViewTrade)),
+    ("/fn/record_return", Access::Needs(Refund)),
+    ("/fn/close_return", Access::Needs(Refund)),
     ("/fn/look_up", Access::Needs(LookUpAtToss)),
     ("/fn/settle_attention", Access::Needs(Refund)),
     ("/fn/find", Access::Needs(ViewTrade)),

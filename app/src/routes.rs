@@ -5,6 +5,9 @@ pub const LOGIN: &str = "/login";
 pub const ORDERS: &str = "/orders";
 pub const TRANSACTIONS: &str = "/transactions";
 pub const REFUNDS: &str = "/refunds";
+pub const REFUND_BATCHES: &str = "/refunds/batches";
+pub const REFUND_REASONS: &str = "/refunds/reasons";
+pub const RETURNS: &str = "/returns";
 pub const WEBHOOKS: &str = "/webhooks";
 pub const STAFF: &str = "/staff";
 pub const AUDIT: &str = "/audit";
@@ -12,6 +15,10 @@ pub const SETTINGS: &str = "/settings";
 
 pub fn order(order_id: &str) -> String {
     format!("{ORDERS}/{}", encode(order_id))
+}
+
+pub fn refund_batch(id: &impl std::fmt::Display) -> String {
+    format!("{REFUND_BATCHES}/{id}")
 }
 
 pub fn webhook(id: i64) -> String {

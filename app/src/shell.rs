@@ -67,6 +67,13 @@ pub fn App() -> impl IntoView {
                 } ssr=SsrMode::Async/>
                 <Route path=path!("/transactions") view=|| page(pages::transactions::page) ssr=SsrMode::Async/>
                 <Route path=path!("/refunds") view=|| page(pages::refunds::page) ssr=SsrMode::Async/>
+                <Route path=path!("/refunds/reasons") view=|| page(|ctx, _| pages::refund_reasons::page(ctx)) ssr=SsrMode::Async/>
+                <Route path=path!("/refunds/batches") view=|| page(pages::refund_batches::page) ssr=SsrMode::Async/>
+                <Route path=path!("/refunds/batches/:id") view=|| {
+                    let id = param("id");
+                    page(move |ctx, query| pages::refund_batch::page(ctx, id, query))
+                } ssr=SsrMode::Async/>
+                <Route path=path!("/returns") view=|| page(|ctx, _| pages::returns::page(ctx)) ssr=SsrMode::Async/>
                 <Route path=path!("/webhooks") view=|| page(pages::webhooks::page) ssr=SsrMode::Async/>
                 <Route path=path!("/webhooks/:id") view=|| {
                     let id = param("id");

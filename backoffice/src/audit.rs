@@ -47,6 +47,13 @@ impl Actor {
         }
     }
 
+    pub fn staff_id(&self) -> Option<Uuid> {
+        match self {
+            Self::Staff { id, .. } => Some(*id),
+            _ => None,
+        }
+    }
+
     pub fn name(&self) -> &str {
         match self {
             Self::Staff { name, .. } => name,

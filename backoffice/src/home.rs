@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use time::{Duration, OffsetDateTime};
 
-use crate::{Backoffice, Fault, clock::day_start};
+use crate::{Backoffice, Fault, clock::day_start, refunds::TASK_AFTER};
 
 /// Money that came in between two moments, won only.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,6 +26,12 @@ pub struct Home {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Waiting {
     pub refunds_unknown: i64,
+    /// Not settled after a quarter of an hour, or beyond a machine: somebody's task.
+    pub refunds_overdue: i64,
+    /// Refunds and files of them that wait for a second person.
+    pub refunds_to_approve: i64,
+    /// Returns whose last legal day is today or has passed.
+    pub returns_due: i64,
     pub refunds_under_way: i64,
     pub orders_to_look_at: i64,
     pub webhooks_stuck: i64,
@@ -87,16 +93,26 @@ impl Backoffice {
         let row = sqlx::query!(
             r#"select
                 (select count(*) from (select 1 from refunds where state = 'unknown' limit 100) x) as "unknown!",
-                (select count(*) from (select 1 from refunds where state in ('requested', 'sending') limit 100) x) as "under_way!",
+                (select count(*) from (select 1 from refunds where state in ('requested', 'approved', 'sending') limit 100) x) as "under_way!",
+                (select count(*) from (select 1 from refunds where state in ('requested', 'approved', 'sending', 'unknown')
+                    and (needs_person is not null or coalesce(approved_at, requested_at) <= $2) limit 100) x) as "overdue!",
+                (select count(*) from (select 1 from refunds where state = 'waiting_for_approval' limit 100) x)
+                    + (select count(*) from refund_batches where state = 'waiting_for_approval') as "to_approve!",
+                (select count(*) from (select 1 from returns where closed_at is null and due_on <= $3 limit 100) x) as "returns!",
                 (select count(*) from (select 1 from orders where attention is not null limit 100) x) as "orders!",
                 (select count(*) from (select 1 from webhook_deliveries
                                        where state = 'received' and received_at < $1 limit 100) x) as "webhooks!""#,
             stuck_since,
+            self.clock.now() - TASK_AFTER,
+            self.clock.today(),
         )
         .fetch_one(&self.pool)
         .await?;
         Ok(Waiting {
             refunds_unknown: row.unknown,
+            refunds_overdue: row.overdue,
+            refunds_to_approve: row.to_approve,
+            returns_due: row.returns,
             refunds_under_way: row.under_way,
             orders_to_look_at: row.orders,
             webhooks_stuck: row.webhooks,

@@ -62,6 +62,11 @@ pub(crate) async fn enqueue_refund(tx: &mut PgConnection, id: Uuid, delay: Durat
     enqueue(tx, SettleRefund::IDENTIFIER, json!(SettleRefund { id }), &key, delay, 100).await
 }
 
+pub(crate) async fn enqueue_batch(tx: &mut PgConnection, id: Uuid) -> Result<(), Fault> {
+    let key = format!("batch:{id}");
+    enqueue(tx, RunBatch::IDENTIFIER, json!(RunBatch { id }), &key, Duration::ZERO, 100).await
+}
+
 pub(crate) async fn enqueue_confirm(
     tx: &mut PgConnection,
     order_id: &str,
@@ -123,6 +128,19 @@ impl TaskHandler for SettleRefund {
 }
 
 #[derive(Serialize, Deserialize)]
+struct RunBatch {
+    id: Uuid,
+}
+
+impl TaskHandler for RunBatch {
+    const IDENTIFIER: &'static str = "run_refund_batch";
+
+    async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
+        backoffice(&ctx)?.run_batch(self.id).await
+    }
+}
+
+#[derive(Serialize, Deserialize)]
 struct SettleConfirm {
     order_id: String,
     payment_key: String,
@@ -170,7 +188,7 @@ async fn revive(pool: &PgPool) -> Result<(), Fault> {
     for statement in [
         "select r.id::text from refunds r, lateral graphile_worker.add_job('settle_refund', json_build_object('id', r.id),
                 job_key => 'refund:' || r.id, max_attempts => 100) planned
-         where r.state in ('requested', 'sending', 'unknown')
+         where r.state in ('requested', 'approved', 'sending', 'unknown')
            and (r.lease_until is null or r.lease_until < now() - interval '10 minutes')
            and not exists (select 1 from graphile_worker.jobs j
                            where j.key = 'refund:' || r.id and j.attempts < j.max_attempts)",
@@ -179,6 +197,11 @@ async fn revive(pool: &PgPool) -> Result<(), Fault> {
          where d.state = 'received'
            and not exists (select 1 from graphile_worker.jobs j
                            where j.key = 'webhook:' || d.id and j.attempts < j.max_attempts)",
+        "select b.id::text from refund_batches b, lateral graphile_worker.add_job('run_refund_batch',
+                json_build_object('id', b.id), job_key => 'batch:' || b.id, max_attempts => 100) planned
+         where b.state = 'running'
+           and not exists (select 1 from graphile_worker.jobs j
+                           where j.key = 'batch:' || b.id and j.attempts < j.max_attempts)",
     ] {
         let revived: Vec<String> = sqlx::query_scalar(statement).fetch_all(pool).await?;
         if !revived.is_empty() {
@@ -230,6 +253,7 @@ async fn run(
         .poll_interval(Duration::from_millis(250))
         .define_job::<ApplyWebhook>()
         .define_job::<SettleRefund>()
+        .define_job::<RunBatch>()
         .define_job::<SettleConfirm>()
         .define_job::<Sweep>()
         .add_extension(State(backoffice.clone()))

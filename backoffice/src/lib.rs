@@ -9,6 +9,7 @@
 )]
 
 pub mod audit;
+pub mod calendar;
 pub mod clock;
 pub mod home;
 pub mod jobs;
@@ -17,6 +18,7 @@ pub mod orders;
 pub mod page;
 pub mod payments;
 pub mod refunds;
+pub mod returns;
 pub mod staff;
 mod text;
 pub mod transactions;
@@ -41,7 +43,13 @@ pub struct Backoffice {
     pub clock: Clock,
     /// Proves payout and seller events.
     pub security_key: Option<SecretString>,
+    /// How long one attempt at a refund may take; see [`REFUND_LEASE`].
+    pub refund_lease: std::time::Duration,
 }
+
+/// One attempt is at most a look-up, a cancel and a look-up, of a minute each: a lease never ends while its holder
+/// is still waiting.
+pub const REFUND_LEASE: std::time::Duration = std::time::Duration::from_secs(190);
 
 /// Anything that stops a rule and is not a decision of it.
 #[derive(Debug, thiserror::Error)]
@@ -72,16 +80,36 @@ pub enum MigrateError {
     Tables(#[from] sqlx::migrate::MigrateError),
     #[error("the job tables could not be brought up to date: {0}")]
     Jobs(#[from] graphile_worker::WorkerBuildError),
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
 }
 
 /// A pool whose connections look into our schema first.
 pub async fn connect(database_url: &str, max_connections: u32) -> Result<PgPool, sqlx::Error> {
     let options: sqlx::postgres::PgConnectOptions = database_url.parse()?;
+    let name = options.get_application_name().unwrap_or("jangbu").to_owned();
     sqlx::postgres::PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(std::time::Duration::from_secs(10))
-        .connect_with(options.options([("search_path", SCHEMA)]).application_name("jangbu"))
+        .connect_with(options.options([("search_path", SCHEMA)]).application_name(&name))
         .await
+}
+
+/// A fresh database of this name beside the one in the URL, with every table in it; its URL. For tests.
+pub async fn create_migrated(url: &str, name: &str) -> Result<String, MigrateError> {
+    let pool = connect(url, 2).await?;
+    let quoted = format!("\"{}\"", name.replace('"', ""));
+    for statement in
+        [format!("drop database if exists {quoted} with (force)"), format!("create database {quoted}")]
+    {
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&pool).await?;
+    }
+    let (server, _) = url.rsplit_once('/').unwrap_or((url, ""));
+    let url = format!("{server}/{name}");
+    let pool = connect(&url, 2).await?;
+    migrate(&pool).await?;
+    pool.close().await;
+    Ok(url)
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! Amounts that people type and read.
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 /// Larger than any payment Toss takes, smaller than what overflows anything.
 const LARGEST: i64 = 1_000_000_000_000;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
 pub enum AmountError {
     #[error("no amount")]
     Empty,

@@ -9,7 +9,7 @@ use toss::payments::{Answer, OrderId, Payment, PaymentKey};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    text, transactions,
+    refunds, text, transactions,
 };
 
 /// A question number, taken before Toss is asked (see migration 3).
@@ -165,6 +165,8 @@ pub async fn apply(
         .execute(&mut *tx)
         .await?;
     }
+
+    refunds::lapse(tx, now, key).await?;
 
     let mut changed = Map::new();
     let was = before.as_ref().map_or(order.status.as_str(), |b| b.status.as_str());

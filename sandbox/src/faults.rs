@@ -17,6 +17,9 @@ pub enum Fault {
     Delay { ms: u64 },
     /// Refused with this code of toss-api.md A9; nothing happened.
     Error { code: String },
+    /// Answered with this code although it happened, and the key forgotten: whether Toss binds a 5xx to its key is
+    /// not documented (toss-api.md Part E7).
+    ErrorAfter { code: String },
     /// Answered 502 with a page that is not JSON, although it happened.
     Garbage,
     /// A webhook is delivered this many times.
@@ -63,6 +66,11 @@ impl Faults {
 
     pub fn clear(&mut self) {
         self.switches.clear();
+    }
+
+    /// Takes back what waits for this payment or order.
+    pub fn clear_about(&mut self, about: &str) {
+        self.switches.retain(|switch| switch.about.as_deref() != Some(about));
     }
 
     pub fn list(&self) -> Vec<Switch> {

@@ -44,6 +44,10 @@ pub struct Remembered {
 pub struct Gate {
     remembered: HashMap<String, Remembered>,
     in_flight: HashSet<String>,
+    /// Keys that came while the same one was still being worked on.
+    collided: HashSet<String>,
+    /// Every key that came, by path.
+    keys: HashMap<String, HashSet<String>>,
     calls: HashMap<String, VecDeque<OffsetDateTime>>,
     last_cancel: HashMap<String, OffsetDateTime>,
     /// Both limits of toss-api.md A1.6.
@@ -53,6 +57,29 @@ pub struct Gate {
 impl Gate {
     pub fn remember(&mut self, answer: Remembered) {
         self.remembered.insert(answer.scope.clone(), answer);
+    }
+
+    fn seen(&mut self, scope: &str) {
+        let mut parts = scope.split('|');
+        if let (Some(key), Some(path)) = (parts.next(), parts.nth(1)) {
+            self.keys.entry(path.to_owned()).or_default().insert(key.to_owned());
+        }
+    }
+
+    /// Every idempotency key that was used for a path.
+    pub fn keys_of(&self, path: &str) -> Vec<String> {
+        self.keys.get(path).into_iter().flatten().cloned().collect()
+    }
+
+    /// Whether a key came while the same one was still being worked on.
+    pub fn collided(&self, idempotency_key: &str) -> bool {
+        self.collided.iter().any(|scope| scope.split('|').next() == Some(idempotency_key))
+    }
+
+    /// The first answer to a key, as long as it is remembered.
+    pub fn remembered(&self, idempotency_key: &str) -> Option<&Remembered> {
+        let of_key = |r: &&Remembered| r.scope.split('|').next() == Some(idempotency_key);
+        self.remembered.values().find(of_key)
     }
 
     fn over_the_limit(&mut self, endpoint: &str, now: OffsetDateTime) -> bool {
@@ -128,7 +155,12 @@ fn endpoint(method: &Method, path: &str) -> &'static str {
 pub async fn pass(State(world): State<Arc<World>>, request: Request, next: Next) -> Response {
     let trace_id = ids::trace_id();
     let idempotency_key = request.headers().get(&IDEMPOTENCY).cloned();
-    let mut response = inner(world, request, next, &trace_id).await;
+    // On a task of its own: a caller who hangs up does not undo what was begun.
+    let exchange = {
+        let trace_id = trace_id.clone();
+        tokio::spawn(async move { inner(world, request, next, &trace_id).await })
+    };
+    let Ok(mut response) = exchange.await else { return LoseAnswer::response() };
     let headers = response.headers_mut();
     if !headers.contains_key(&TRACE)
         && let Ok(value) = HeaderValue::from_str(&trace_id)
@@ -171,7 +203,9 @@ async fn inner(world: Arc<World>, request: Request, next: Next, trace_id: &str) 
     }
     if let Some(scope) = &scope {
         let mut gate = world.gate();
+        gate.seen(scope);
         if !gate.in_flight.insert(scope.clone()) {
+            gate.collided.insert(scope.clone());
             return refusal("IDEMPOTENT_REQUEST_PROCESSING");
         }
     }
@@ -198,7 +232,8 @@ async fn inner(world: Arc<World>, request: Request, next: Next, trace_id: &str) 
     // Whether a 5xx is bound to its key is not documented; here it is not (toss-api.md Part E7).
     // "Not now" is no answer to the operation either.
     let bound = !parts.status.is_server_error() && !matches!(parts.status.as_u16(), 409 | 429);
-    if let (Some(scope), true) = (scope, bound) {
+    let forgotten = matches!(fault, Some(Fault::ErrorAfter { .. }));
+    if let (Some(scope), true) = (scope, bound && !forgotten) {
         let answer = Remembered {
             scope,
             status: parts.status.as_u16(),
@@ -211,6 +246,7 @@ async fn inner(world: Arc<World>, request: Request, next: Next, trace_id: &str) 
     }
     match fault {
         Some(Fault::LoseAfter) => LoseAnswer::response(),
+        Some(Fault::ErrorAfter { code }) => refusal(&code),
         Some(Fault::Garbage) => {
             (StatusCode::BAD_GATEWAY, "<html><h1>502 Bad Gateway</h1></html>").into_response()
         }

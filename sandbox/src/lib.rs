@@ -8,7 +8,7 @@ pub mod books;
 pub mod clock;
 mod control;
 pub mod faults;
-mod gate;
+pub mod gate;
 mod ids;
 mod journal;
 mod pages;
@@ -141,7 +141,7 @@ impl World {
         hold(&self.outbox)
     }
 
-    fn gate(&self) -> MutexGuard<'_, Gate> {
+    pub fn gate(&self) -> MutexGuard<'_, Gate> {
         hold(&self.gate)
     }
 

@@ -7,6 +7,7 @@ use backoffice::{
     Actor, Backoffice,
     audit::{self, Verdict},
     clock::day_start,
+    refunds::LimitError,
     staff::{NewStaff, Role, password::Password},
 };
 use clap::{Parser, Subcommand};
@@ -86,6 +87,16 @@ enum Staff {
     Disable {
         #[arg(long)]
         email: String,
+    },
+    /// Above which amounts, in won, a second person has to approve; what is left out has no limit.
+    Limit {
+        /// support, finance or admin
+        #[arg(long)]
+        role: String,
+        #[arg(long, default_value = "")]
+        one_refund: String,
+        #[arg(long, default_value = "")]
+        per_day: String,
     },
 }
 
@@ -246,6 +257,14 @@ async fn staff(books: &Backoffice, command: Staff) -> anyhow::Result<()> {
             let person = books.staff_by_email(&email).await?.context("--email: no such account")?;
             books.disable_staff(&actor, person.id).await?;
             say("disabled; every session of the account has ended");
+        }
+        Staff::Limit { role, one_refund, per_day } => {
+            match books.set_refund_limit(&actor, &role, &one_refund, &per_day).await? {
+                Ok(()) => say("the limits are saved"),
+                Err(LimitError::Role) => bail!("--role: support, finance or admin"),
+                Err(LimitError::OneRefund(error)) => bail!("--one-refund: {error}"),
+                Err(LimitError::PerDay(error)) => bail!("--per-day: {error}"),
+            }
         }
     }
     Ok(())

@@ -48,19 +48,3 @@ pub(crate) async fn run_private(data_dir: &std::path::Path) -> anyhow::Result<()
     tokio::task::spawn_blocking(move || private.stop()).await?;
     Ok(())
 }
-
-/// A fresh database of this name beside the one in the URL, with every table in it.
-pub async fn create_migrated(url: &str, name: &str) -> anyhow::Result<()> {
-    anyhow::ensure!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'), "a plain name is needed");
-    let pool = connect(url, 2).await?;
-    for statement in
-        [format!("drop database if exists {name} with (force)"), format!("create database {name}")]
-    {
-        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&pool).await?;
-    }
-    let (server, _) = url.rsplit_once('/').context("a database URL")?;
-    let pool = connect(&format!("{server}/{name}"), 2).await?;
-    backoffice::migrate(&pool).await?;
-    pool.close().await;
-    Ok(())
-}

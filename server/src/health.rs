@@ -59,10 +59,20 @@ async fn render(State(jangbu): State<Jangbu>) -> Response {
         for (what, count) in [
             ("refunds_unknown", waiting.refunds_unknown),
             ("refunds_under_way", waiting.refunds_under_way),
+            ("refunds_overdue", waiting.refunds_overdue),
+            ("refunds_to_approve", waiting.refunds_to_approve),
+            ("returns_due", waiting.returns_due),
             ("orders_to_look_at", waiting.orders_to_look_at),
             ("webhooks_stuck", waiting.webhooks_stuck),
         ] {
             metrics::gauge!("jangbu_waiting", "what" => what).set(count as f64);
+        }
+    }
+    if let Ok(open) = jangbu.backoffice.open_refunds().await {
+        #[expect(clippy::cast_precision_loss, reason = "counts of what is open")]
+        for row in open {
+            metrics::gauge!("jangbu_refunds_open", "state" => row.state.as_str(), "age" => row.age)
+                .set(row.count as f64);
         }
     }
     recorder.run_upkeep();

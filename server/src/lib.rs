@@ -51,7 +51,13 @@ impl Jangbu {
         ))
         .context("TOSS_PAYMENTS_SECRET_KEY")?;
         let security_key = settings.toss_payments_security_key.clone();
-        let backoffice = Backoffice { pool, toss, clock: Clock::default(), security_key };
+        let backoffice = Backoffice {
+            pool,
+            toss,
+            clock: Clock::default(),
+            security_key,
+            refund_lease: backoffice::REFUND_LEASE,
+        };
         Ok(Self { settings: Arc::new(settings), backoffice, worker_pool })
     }
 

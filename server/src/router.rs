@@ -2,24 +2,29 @@
 
 use app::{
     context::{Site, Visitor},
+    functions::batches::PreviewBatch,
     shell::{App, Assets, shell},
 };
 use axum::{
     Router,
+    body::Body,
     extract::Request,
     http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::{self, Next},
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
+use backoffice::refunds::batch;
+use http_body_util::Limited;
 use leptos::{
     config::{Env, LeptosOptions},
     nonce::Nonce,
     prelude::{provide_context, with_context},
+    server_fn::ServerFn,
 };
 use leptos_axum::{LeptosRoutes, generate_route_list};
 use tower_http::{
-    compression::CompressionLayer, csrf::CsrfLayer, limit::RequestBodyLimitLayer, services::ServeDir,
+    catch_panic::CatchPanicLayer, compression::CompressionLayer, csrf::CsrfLayer, services::ServeDir,
     set_header::SetResponseHeaderLayer,
 };
 
@@ -27,6 +32,8 @@ use crate::{Jangbu, api, health, hooks, identify, rehearsal, sessions};
 
 /// The largest form.
 const LARGEST_FORM: usize = 64 * 1024;
+/// The largest file of refunds, and a little more, so that one that is too large hears why.
+const LARGEST_FILE: usize = batch::file::MAX_BYTES + (1 << 20);
 
 pub(crate) fn router(jangbu: &Jangbu) -> Router {
     let mut machine = hooks::router(jangbu).merge(api::router(jangbu)).merge(health::router(jangbu));
@@ -106,8 +113,9 @@ fn pages(jangbu: &Jangbu) -> Router {
         .layer(sessions::layer(&jangbu.settings, jangbu.backoffice.pool.clone()))
         // Forms are answered only when they were posted from a page of ours.
         .layer(CsrfLayer::new().with_rejection_response(|_| StatusCode::FORBIDDEN.into_response()))
-        .layer(RequestBodyLimitLayer::new(LARGEST_FORM))
+        .layer(middleware::from_fn(limit))
         .layer(CompressionLayer::new())
+        .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn(protect))
 }
 
@@ -120,7 +128,23 @@ async fn only_ours(request: Request, next: Next) -> Response {
     if !matches!(*request.method(), Method::GET | Method::HEAD) && !request.uri().path().starts_with("/fn/") {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
+    // server_fn 0.8.13 panics over a file form without its boundary.
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    if request.uri().path() == PreviewBatch::PATH && !kind.contains("boundary=") {
+        return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
+    }
     next.run(request).await
+}
+
+/// Forms are small; only one of them carries a file.
+async fn limit(request: Request, next: Next) -> Response {
+    let most = if request.uri().path() == PreviewBatch::PATH { LARGEST_FILE } else { LARGEST_FORM };
+    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: usize| length > most) {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    }
+    let (parts, body) = request.into_parts();
+    next.run(Request::from_parts(parts, Body::new(Limited::new(body, most)))).await
 }
 
 /// A nonce for the two scripts that leptos writes into a page, and headers that close everything else.

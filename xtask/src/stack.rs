@@ -12,7 +12,10 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 
-use crate::{front, run::target};
+use crate::{
+    front,
+    run::{run, target},
+};
 
 pub(crate) const SECRET_KEY: &str = "test_sk_zXLkKEypNArWmo50nX3lmeaxYG5R";
 pub(crate) const SECURITY_KEY: &str = "5e0f6a3c9b1d4e7f8a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f7081";
@@ -205,6 +208,9 @@ impl Stack {
             let output = child.wait_with_output()?;
             ensure!(output.status.success(), "staff add: {}", String::from_utf8_lossy(&output.stderr));
         }
+        let mut limit = self.jangbu();
+        limit.args(["staff", "limit", "--role", "support", "--one-refund", SUPPORT_LIMIT]);
+        run(limit.args(["--per-day", "1000000"]).stdout(Stdio::null()).stderr(Stdio::null()))?;
         Ok(true)
     }
 
@@ -246,6 +252,9 @@ impl Stack {
 
 pub(crate) const ROLES: [(&str, &str); 4] =
     [("viewer", "윤서하"), ("support", "김하늘"), ("finance", "박도현"), ("admin", "이가온")];
+
+/// Above this, in won, the demo's support agent needs a second person.
+const SUPPORT_LIMIT: &str = "300000";
 
 /// A GET with nothing but the standard library; its status.
 fn get(port: u16, path: &str) -> Option<u16> {

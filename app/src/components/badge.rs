@@ -1,6 +1,9 @@
 //! A state as a dot and a word. Never colour alone.
 
-use backoffice::{orders::Order, refunds::State};
+use backoffice::{
+    orders::Order,
+    refunds::{State, batch},
+};
 use leptos::prelude::*;
 
 use crate::context::Ctx;
@@ -29,9 +32,19 @@ pub fn refund_state(ctx: &Ctx, state: State) -> (&'static str, String) {
         State::Succeeded => "done",
         State::Failed => "failed",
         State::Unknown => "unknown",
-        State::Requested | State::Sending => "waiting",
+        State::Declined => "ended",
+        State::Requested | State::WaitingForApproval | State::Approved | State::Sending => "waiting",
     };
     (tone, ctx.words.word("refund-state", state.as_str()))
+}
+
+pub fn batch_state(ctx: &Ctx, state: batch::State) -> (&'static str, String) {
+    let tone = match state {
+        batch::State::Finished => "done",
+        batch::State::Running | batch::State::WaitingForApproval => "waiting",
+        batch::State::Previewed | batch::State::Declined | batch::State::Stopped => "ended",
+    };
+    (tone, ctx.words.word("batch-state", state.as_str()))
 }
 
 pub fn delivery_state(ctx: &Ctx, state: &str) -> (&'static str, String) {

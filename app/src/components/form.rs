@@ -15,6 +15,8 @@ pub struct Field<'a> {
     pub hint: Option<String>,
     pub autocomplete: &'static str,
     pub input_mode: &'static str,
+    /// Of the note; the name when absent. Two forms with the same field on one page need it.
+    pub id: Option<String>,
 }
 
 impl<'a> Field<'a> {
@@ -28,13 +30,14 @@ impl<'a> Field<'a> {
             hint: None,
             autocomplete: "off",
             input_mode: "text",
+            id: None,
         }
     }
 
     pub fn view(self) -> AnyView {
         let error = self.flash.error(self.name);
         let invalid = if error.is_some() { "true" } else { "false" };
-        let described = format!("{}-note", self.name);
+        let described = format!("{}-note", self.id.as_deref().unwrap_or(self.name));
         let value = if self.kind == "password" {
             String::new()
         } else {

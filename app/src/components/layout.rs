@@ -55,7 +55,8 @@ fn entry(ctx: &Ctx, path: &'static str, key: &str, active: &str, count: i64) -> 
 }
 
 fn menu(ctx: &Ctx, active: &'static str, waiting: Waiting) -> AnyView {
-    let refunds = waiting.refunds_unknown;
+    let to_approve = if ctx.may(Permission::ApproveRefund) { waiting.refunds_to_approve } else { 0 };
+    let refunds = waiting.refunds_unknown.max(waiting.refunds_overdue) + waiting.returns_due + to_approve;
     let manage = ctx.may(Permission::ManageStaff);
     let audit = ctx.may(Permission::ViewAudit);
     view! {

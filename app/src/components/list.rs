@@ -43,7 +43,7 @@ impl Query {
 }
 
 /// Newer and older, as ordinary links.
-pub fn pager<T>(ctx: &Ctx, path: &str, query: &Query, page: &Page<T>) -> AnyView {
+fn pager<T>(ctx: &Ctx, path: &str, query: &Query, page: &Page<T>) -> AnyView {
     let link = |cursor: &Option<Cursor>, rel: &'static str, key: &str| {
         let href = cursor.as_ref().map(|c| format!("{}{}", ctx.href(path), query.at(c)));
         let word = ctx.words.get(key, &[]);
@@ -65,8 +65,64 @@ pub fn pager<T>(ctx: &Ctx, path: &str, query: &Query, page: &Page<T>) -> AnyView
     .into_any()
 }
 
+/// How a list of one kind looks: its class, its heads (and which of them stand over figures), and the words for when
+/// there is nothing.
+pub struct Look<'a> {
+    pub path: &'a str,
+    pub class: &'static str,
+    pub heads: Vec<(String, bool)>,
+    pub empty: (String, String),
+}
+
+/// A column over words.
+pub fn head(ctx: &Ctx, key: &str) -> (String, bool) {
+    (ctx.words.get(key, &[]), false)
+}
+
+/// A column over figures.
+pub fn figures(ctx: &Ctx, key: &str) -> (String, bool) {
+    (ctx.words.get(key, &[]), true)
+}
+
+/// Rows with their heads, or the words that stand instead.
+pub fn table(look: Look<'_>, rows: Vec<AnyView>) -> AnyView {
+    if rows.is_empty() {
+        let (title, hint) = look.empty;
+        return empty(title, hint);
+    }
+    let heads = look
+        .heads
+        .into_iter()
+        .map(|(word, figures)| {
+            let class = figures.then_some("n");
+            view! { <th scope="col" class=class>{word}</th> }
+        })
+        .collect_view();
+    let class = format!("rows {}", look.class);
+    view! {
+        <table class=class>
+            <thead><tr>{heads}</tr></thead>
+            <tbody>{rows}</tbody>
+        </table>
+    }
+    .into_any()
+}
+
+/// One page of a list with its pager.
+pub fn view<T>(
+    ctx: &Ctx,
+    query: &Query,
+    look: Look<'_>,
+    page: Page<T>,
+    row: impl Fn(&Ctx, T) -> AnyView,
+) -> AnyView {
+    let pager = pager(ctx, look.path, query, &page);
+    let rows = page.rows.into_iter().map(|item| row(ctx, item)).collect();
+    view! { {table(look, rows)} {pager} }.into_any()
+}
+
 /// What stands where rows would.
-pub fn empty(title: String, hint: String) -> AnyView {
+fn empty(title: String, hint: String) -> AnyView {
     view! {
         <div class="empty">
             <p class="empty-title">{title}</p>

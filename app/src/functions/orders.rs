@@ -1,82 +1,9 @@
-//! What is done to an order: look it up, give money back, settle a mark, find it.
+//! What is done to an order: look it up, settle a mark, find it.
 
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::AppError;
-
-/// Gives money back, all or a part. The intent is minted with the form: posting it twice is one refund.
-#[server(prefix = "/fn", endpoint = "refund")]
-pub async fn refund(
-    #[server(default)] order_id: String,
-    #[server(default)] intent: String,
-    #[server(default)] amount: String,
-    #[server(default)] reason_code: String,
-    #[server(default)] reason: String,
-    #[server(default)] bank: String,
-    #[server(default)] account_number: String,
-    #[server(default)] holder_name: String,
-) -> Result<(), AppError> {
-    use backoffice::{
-        refunds::{Form, RefundError, State},
-        staff::Permission,
-    };
-
-    use crate::{
-        context::{Ctx, shown},
-        format,
-        pages::refund_words,
-        routes,
-    };
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let values = [
-        ("amount", amount.as_str()),
-        ("reason_code", reason_code.as_str()),
-        ("reason", reason.as_str()),
-        ("bank", bank.as_str()),
-        ("account_number", account_number.as_str()),
-        ("holder_name", holder_name.as_str()),
-    ];
-    let back = format!("{}#refund", routes::order(&order_id));
-    let actor = match ctx.allow(Permission::Refund) {
-        Ok(actor) => actor,
-        Err(error) => return ctx.finish("refund", &values, Err(error), &back).await,
-    };
-    // Nobody has to write prose: the words of the chosen reason go to Toss.
-    let said = if reason.trim().is_empty() { ctx.words.word("reason", &reason_code) } else { reason.clone() };
-    let form = Form {
-        intent,
-        order_id: order_id.clone(),
-        amount: amount.clone(),
-        reason_code: reason_code.clone(),
-        reason: said,
-        bank: bank.clone(),
-        account_number: account_number.clone(),
-        holder_name: holder_name.clone(),
-    };
-    let outcome = match ctx.books().refund(&actor, &form).await {
-        Ok(refund) => {
-            let money = format::amount(ctx.words, refund.amount, &refund.currency);
-            match refund.state {
-                State::Succeeded => Ok(ctx.tr("refund-done", &[("amount", money)])),
-                State::Failed => {
-                    let why = refund.error_message.or(refund.error_code).unwrap_or_default();
-                    Err(AppError::Invalid {
-                        field: String::new(),
-                        message: ctx.tr("refund-refused-by-toss", &[("why", why)]),
-                    })
-                }
-                State::Requested | State::Sending | State::Unknown => {
-                    Ok(ctx.tr("refund-unknown-yet", &[("amount", money)]))
-                }
-            }
-        }
-        Err(RefundError::Refused(refused)) => Err(refund_words::invalid(&ctx, &refused)),
-        Err(RefundError::Fault(fault)) => Err(shown(&fault)),
-    };
-    ctx.finish("refund", &values, outcome, &back).await
-}
 
 /// Asks Toss how the order's payment stands, now.
 #[server(prefix = "/fn", endpoint = "look_up")]

@@ -68,28 +68,20 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::AUDIT)} }.into_any(),
         Ok(cursor) => {
             let page = read(&ctx.books().pool, &filter, cursor.as_ref(), SIZE).await?;
-            let pager = list::pager(&ctx, routes::AUDIT, &query, &page);
-            let table = if page.rows.is_empty() {
-                list::empty(ctx.t("audit-empty"), ctx.t("audit-empty-hint"))
-            } else {
-                view! {
-                    <table class="rows audit-rows">
-                        <thead>
-                            <tr>
-                                <th scope="col" class="n">"#"</th>
-                                <th scope="col">{ctx.t("col-by")}</th>
-                                <th scope="col">{ctx.t("col-action")}</th>
-                                <th scope="col">{ctx.t("col-subject")}</th>
-                                <th scope="col">{ctx.t("col-detail")}</th>
-                                <th scope="col">{ctx.t("col-at")}</th>
-                            </tr>
-                        </thead>
-                        <tbody>{page.rows.into_iter().map(|r| row(&ctx, r)).collect_view()}</tbody>
-                    </table>
-                }
-                .into_any()
+            let look = list::Look {
+                path: routes::AUDIT,
+                class: "audit-rows",
+                heads: vec![
+                    ("#".to_owned(), true),
+                    list::head(&ctx, "col-by"),
+                    list::head(&ctx, "col-action"),
+                    list::head(&ctx, "col-subject"),
+                    list::head(&ctx, "col-detail"),
+                    list::head(&ctx, "col-at"),
+                ],
+                empty: (ctx.t("audit-empty"), ctx.t("audit-empty-hint")),
             };
-            view! { {heading} {table} {pager} }.into_any()
+            view! { {heading} {list::view(&ctx, &query, look, page, row)} }.into_any()
         }
     };
     Ok(Frame { title: ctx.t("nav-audit"), active: routes::AUDIT, flash, body })

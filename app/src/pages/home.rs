@@ -1,6 +1,6 @@
 //! Today against yesterday, and what waits for a person.
 
-use backoffice::{Decimal, home::Taken};
+use backoffice::{Decimal, Fault, home::Taken, refunds::Filter, staff::Permission};
 use leptos::prelude::*;
 
 use super::Answer;
@@ -14,6 +14,28 @@ fn change(today: Taken, yesterday: Taken) -> Option<String> {
     let percent = ((today.amount - yesterday.amount) * Decimal::ONE_HUNDRED / yesterday.amount).round();
     let sign = if percent.is_sign_negative() { "−" } else { "+" };
     Some(format!("{sign}{}%", percent.abs()))
+}
+
+/// The refunds that are somebody's task by now, with whose.
+async fn overdue(ctx: &Ctx) -> Result<AnyView, Fault> {
+    let filter = Filter { overdue_at: Some(ctx.books().clock.now()), ..Filter::default() };
+    let rows = ctx.books().refunds(&filter, None, 5).await?.rows;
+    let rows = rows
+        .into_iter()
+        .map(|refund| {
+            let href = ctx.href(&format!("{}#refund", routes::order(&refund.order_id)));
+            let line = ctx.tr(
+                "home-overdue-line",
+                &[
+                    ("by", refund.requested_by_name.clone()),
+                    ("amount", format::amount(ctx.words, refund.amount, &refund.currency)),
+                    ("time", format::short_time(refund.sendable_since())),
+                ],
+            );
+            view! { <li><a href=href><code>{refund.order_id}</code></a> " " <span class="soft">{line}</span></li> }
+        })
+        .collect_view();
+    Ok(view! { <ul class="tasks overdue">{rows}</ul> }.into_any())
 }
 
 pub async fn page(ctx: Ctx) -> Answer {
@@ -42,12 +64,16 @@ pub async fn page(ctx: Ctx) -> Answer {
         ),
     ];
     let waiting = home.waiting;
+    // Worst first. Only whoever may approve is asked to.
+    let to_approve = if ctx.may(Permission::ApproveRefund) { waiting.refunds_to_approve } else { 0 };
     let tasks = [
+        ("unknown", waiting.refunds_overdue, "home-task-overdue", format!("{}?overdue=1", routes::REFUNDS)),
+        ("failed", waiting.returns_due, "home-task-returns", routes::RETURNS.to_owned()),
         (
-            "unknown",
-            waiting.refunds_unknown,
-            "home-task-unknown",
-            format!("{}?state=unknown", routes::REFUNDS),
+            "waiting",
+            to_approve,
+            "home-task-approve",
+            format!("{}?state=waiting_for_approval", routes::REFUNDS),
         ),
         ("failed", waiting.orders_to_look_at, "home-task-orders", format!("{}?attention=1", routes::ORDERS)),
         (
@@ -55,6 +81,12 @@ pub async fn page(ctx: Ctx) -> Answer {
             waiting.webhooks_stuck,
             "home-task-webhooks",
             format!("{}?state=received", routes::WEBHOOKS),
+        ),
+        (
+            "unknown",
+            (waiting.refunds_unknown - waiting.refunds_overdue).max(0),
+            "home-task-unknown",
+            format!("{}?state=unknown", routes::REFUNDS),
         ),
         ("waiting", waiting.refunds_under_way, "home-task-under-way", routes::REFUNDS.to_owned()),
     ];
@@ -73,6 +105,7 @@ pub async fn page(ctx: Ctx) -> Answer {
             }
         })
         .collect_view();
+    let owners = if waiting.refunds_overdue > 0 { overdue(&ctx).await? } else { ().into_any() };
     let body = view! {
         <h1>{ctx.t("nav-home")}</h1>
         <p class="soft lead">{ctx.tr("home-day", &[("day", format::iso_day(ctx.books().clock.today()))])}</p>
@@ -97,6 +130,7 @@ pub async fn page(ctx: Ctx) -> Answer {
             } else {
                 view! { <ul class="tasks">{tasks}</ul> }.into_any()
             }}
+            {owners}
         </section>
     };
     Ok(Frame { title: ctx.t("nav-home"), active: routes::HOME, flash, body: body.into_any() })

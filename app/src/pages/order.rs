@@ -11,7 +11,7 @@ use leptos::{prelude::*, server_fn::ServerFn};
 use super::{
     Answer, errors, order_timeline,
     orders::{buyer, method_text},
-    refund_form,
+    refund_form, return_box,
 };
 use crate::{
     components::{badge, layout::Frame},
@@ -139,8 +139,16 @@ pub async fn page(ctx: Ctx, order_id: String) -> Answer {
     let (audit, deliveries, refunds) = story(&ctx, &order, &filter).await?;
     let may =
         record.as_ref().map(Record::payment).transpose()?.map(|p| eligibility(&p, ctx.books().clock.now()));
-    let form_flash = if flash.form == "refund" { flash.clone() } else { Flash::default() };
-    if flash.form == "refund" && flash.is_error {
+    let of = |form: &str| if flash.form == form { flash.clone() } else { Flash::default() };
+    let (refund_flash, return_flash) = (of("refund"), of("return"));
+    let now = ctx.books().clock.now();
+    let facts = match refunds.iter().find(|refund| refund.is_overdue(now)) {
+        Some(refund) => Some(ctx.books().refund_facts(refund).await?),
+        None => None,
+    };
+    let kept = ctx.books().open_return(&order.order_id).await?;
+    let paid = order.paid_at.is_some();
+    if matches!(flash.form.as_str(), "refund" | "return") && flash.is_error {
         // Said inside the form, beside what it is about.
         flash.notice = None;
     }
@@ -152,7 +160,10 @@ pub async fn page(ctx: Ctx, order_id: String) -> Answer {
         </nav>
         <div class="two order">
             {head(&ctx, &order, record.as_ref())}
-            {refund_form::view(&ctx, &order, may.as_ref(), &refunds, &form_flash)}
+            <div class="beside">
+                {refund_form::view(&ctx, &order, may.as_ref(), &refunds, facts.as_ref(), &refund_flash)}
+                {paid.then(|| return_box::view(&ctx, &order.order_id, kept.as_ref(), &return_flash))}
+            </div>
             <div class="stack story">
                 {order_timeline::view(&ctx, &audit, &deliveries)}
                 {record.as_ref().map(|r| raw(&ctx, r))}

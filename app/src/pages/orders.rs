@@ -191,29 +191,21 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     {
         leptos_axum::redirect(&ctx.href(&routes::order(&only.order_id)));
     }
-    let pager = list::pager(&ctx, routes::ORDERS, &query, &page);
-    let table = if page.rows.is_empty() {
-        list::empty(ctx.t("orders-empty"), ctx.t("orders-empty-hint"))
-    } else {
-        view! {
-            <table class="rows orders">
-                <thead>
-                    <tr>
-                        <th scope="col">{ctx.t("col-order")}</th>
-                        <th scope="col">{ctx.t("col-product")}</th>
-                        <th scope="col">{ctx.t("col-buyer")}</th>
-                        <th scope="col">{ctx.t("col-method")}</th>
-                        <th scope="col" class="n">{ctx.t("col-amount")}</th>
-                        <th scope="col" class="n">{ctx.t("col-left")}</th>
-                        <th scope="col">{ctx.t("col-status")}</th>
-                        <th scope="col">{ctx.t("col-ordered-at")}</th>
-                    </tr>
-                </thead>
-                <tbody>{page.rows.into_iter().map(|order| row(&ctx, order)).collect_view()}</tbody>
-            </table>
-        }
-        .into_any()
+    let look = list::Look {
+        path: routes::ORDERS,
+        class: "orders",
+        heads: vec![
+            list::head(&ctx, "col-order"),
+            list::head(&ctx, "col-product"),
+            list::head(&ctx, "col-buyer"),
+            list::head(&ctx, "col-method"),
+            list::figures(&ctx, "col-amount"),
+            list::figures(&ctx, "col-left"),
+            list::head(&ctx, "col-status"),
+            list::head(&ctx, "col-ordered-at"),
+        ],
+        empty: (ctx.t("orders-empty"), ctx.t("orders-empty-hint")),
     };
-    let body = view! { {heading} {table} {pager} }.into_any();
+    let body = view! { {heading} {list::view(&ctx, &query, look, page, row)} }.into_any();
     Ok(frame(body, &ctx))
 }

@@ -3,13 +3,13 @@
 use backoffice::{
     Decimal, money,
     orders::Order,
-    refunds::{Eligibility, REASONS, Refund},
+    refunds::{Eligibility, Facts, REASONS, Refund, State},
     staff::Permission,
 };
 use leptos::{prelude::*, server_fn::ServerFn};
 use rust_decimal::prelude::ToPrimitive;
 
-use super::refund_words;
+use super::{refund_desk, refund_words};
 use crate::{
     components::{
         badge,
@@ -18,7 +18,7 @@ use crate::{
     context::Ctx,
     flash::Flash,
     format,
-    functions::orders::Refund as RefundFn,
+    functions::refunds::Refund as RefundFn,
     islands::{GuardWords, RefundGuard},
 };
 
@@ -29,11 +29,14 @@ fn made(ctx: &Ctx, refunds: &[Refund]) -> AnyView {
     let rows = refunds
         .iter()
         .map(|refund| {
-            let note = match (&refund.error_message, refund.state.as_str()) {
-                (Some(message), "failed") => message.clone(),
-                (_, "unknown" | "requested" | "sending") => ctx.t("refund-being-found-out"),
+            let note = match (&refund.error_message, refund.state) {
+                (Some(message), State::Failed | State::Declined) => message.clone(),
+                (_, state) if state.is_under_way() => ctx.t("refund-being-found-out"),
                 _ => refund.reason.clone(),
             };
+            let second =
+                refund.approved_by_name.as_ref().map(|by| ctx.tr("refund-approved-by", &[("by", by.clone())]));
+            let note = [Some(note), second].into_iter().flatten().collect::<Vec<_>>().join(" · ");
             view! {
                 <li>
                     <span class="refund-line">
@@ -136,20 +139,14 @@ pub fn view(
     order: &Order,
     may: Option<&Eligibility>,
     refunds: &[Refund],
+    facts: Option<&Facts>,
     flash: &Flash,
 ) -> AnyView {
-    let open = refunds.iter().find(|refund| refund.state.is_open());
+    let open = refunds.iter().find(|refund| !refund.state.is_settled());
     let error = flash.is_error.then(|| form::notice(flash));
     let body = match (may, open) {
         (_, Some(open)) => {
-            let line = ctx.tr(
-                "refund-open",
-                &[
-                    ("by", open.requested_by_name.clone()),
-                    ("amount", format::amount(ctx.words, open.amount, &open.currency)),
-                ],
-            );
-            view! { <p class="pad unknown-box">{line}</p> }.into_any()
+            view! { <div class="pad">{refund_desk::view(ctx, open, facts, flash)}</div> }.into_any()
         }
         (None, _) => view! { <p class="soft pad">{ctx.t("why-not-paid")}</p> }.into_any(),
         (Some(may), _) => match (may.why_not, ctx.may(Permission::Refund)) {

@@ -2,10 +2,18 @@
 
 use backoffice::{
     money::AmountError,
-    refunds::{Eligibility, Refused, WhyNot, eligibility::Arrival},
+    refunds::{
+        Because, Eligibility, Refund, RefundError, Refused, State, WhyNot,
+        batch::{BatchError, LineRefused, file::FileError},
+        eligibility::Arrival,
+    },
 };
 
-use crate::{context::Ctx, error::AppError, format};
+use crate::{
+    context::{Ctx, shown},
+    error::AppError,
+    format,
+};
 
 pub fn why_not(ctx: &Ctx, why: WhyNot) -> String {
     match why {
@@ -39,8 +47,10 @@ pub fn terms(ctx: &Ctx, may: &Eligibility) -> Vec<String> {
         let last = at - time::Duration::SECOND;
         ctx.tr("terms-until", &[("day", format::day(last))])
     });
+    let least =
+        may.least.map(|least| ctx.tr("terms-least", &[("amount", format::amount(ctx.words, least, "KRW"))]));
     let may_fail = may.may_fail.then(|| ctx.t("terms-may-fail"));
-    [Some(scope), Some(arrival(ctx, may.arrival)), until, may_fail].into_iter().flatten().collect()
+    [Some(scope), least, Some(arrival(ctx, may.arrival)), until, may_fail].into_iter().flatten().collect()
 }
 
 /// A refused form as field and sentence.
@@ -49,15 +59,14 @@ pub fn invalid(ctx: &Ctx, refused: &Refused) -> AppError {
     match refused {
         Refused::Form => at("", ctx.t("refund-error-form")),
         Refused::NoSuchOrder => at("", ctx.t("order-not-found")),
-        Refused::Amount(AmountError::Empty) => at("amount", ctx.t("amount-error-empty")),
-        Refused::Amount(AmountError::NotANumber) => at("amount", ctx.t("amount-error-number")),
-        Refused::Amount(AmountError::NotPositive) => at("amount", ctx.t("amount-error-zero")),
-        Refused::Amount(AmountError::TooLarge) => at("amount", ctx.t("amount-error-large")),
-        Refused::Amount(AmountError::TooFine) => at("amount", ctx.t("amount-error-fine")),
+        Refused::Amount(error) => at("amount", amount(ctx, *error)),
         Refused::OverBalance { left, currency } => {
             at("amount", ctx.tr("refund-error-over", &[("left", format::figures(*left, currency))]))
         }
         Refused::WholeOnly => at("amount", ctx.t("refund-error-whole")),
+        Refused::BelowLeast { least, currency } => {
+            at("amount", ctx.tr("refund-error-least", &[("least", format::figures(*least, currency))]))
+        }
         Refused::ReasonCode => at("reason_code", ctx.t("refund-error-reason-code")),
         Refused::ReasonTooShort => at("reason", ctx.t("refund-error-reason-empty")),
         Refused::ReasonTooLong => at("reason", ctx.t("refund-error-reason-long")),
@@ -72,5 +81,116 @@ pub fn invalid(ctx: &Ctx, refused: &Refused) -> AppError {
                 &[("by", by.clone()), ("amount", format::figures(*amount, currency))],
             ),
         ),
+        Refused::NoSuchRefund => at("", ctx.t("refund-error-gone")),
+        Refused::OwnRequest => at("", ctx.t("refund-error-own")),
+        Refused::AlreadyDecided { state, by } => at(
+            "",
+            ctx.tr(
+                "refund-error-decided",
+                &[
+                    ("by", by.clone().unwrap_or_else(|| ctx.words.word("job", "refund"))),
+                    ("state", ctx.words.word("refund-state", state.as_str())),
+                ],
+            ),
+        ),
+        Refused::Lapsed => at("", ctx.t("refund-error-lapsed")),
+        Refused::NoteTooShort => at("note", ctx.t("refund-error-reason-empty")),
+        Refused::NoteTooLong => at("note", ctx.t("refund-error-reason-long")),
+        Refused::FactsChanged => at("", ctx.t("refund-error-facts")),
+        Refused::TooEarly => at("", ctx.t("refund-error-early")),
+        Refused::TossSilent => at("", ctx.t("look-up-failed")),
+    }
+}
+
+pub fn amount(ctx: &Ctx, error: AmountError) -> String {
+    match error {
+        AmountError::Empty => ctx.t("amount-error-empty"),
+        AmountError::NotANumber => ctx.t("amount-error-number"),
+        AmountError::NotPositive => ctx.t("amount-error-zero"),
+        AmountError::TooLarge => ctx.t("amount-error-large"),
+        AmountError::TooFine => ctx.t("amount-error-fine"),
+    }
+}
+
+/// How a refund stands after somebody did something to it, as good or bad news.
+pub fn outcome(ctx: &Ctx, outcome: Result<Refund, RefundError>) -> Result<String, AppError> {
+    let refund = match outcome {
+        Ok(refund) => refund,
+        Err(RefundError::Refused(refused)) => return Err(invalid(ctx, &refused)),
+        Err(RefundError::Fault(fault)) => return Err(shown(&fault)),
+    };
+    let money = [("amount", format::amount(ctx.words, refund.amount, &refund.currency))];
+    match refund.state {
+        State::Succeeded => Ok(ctx.tr("refund-done", &money)),
+        State::WaitingForApproval => Ok(ctx.tr("refund-waits", &money)),
+        State::Declined if refund.error_code.as_deref() == Some("WITHDRAWN") => {
+            Ok(ctx.tr("refund-was-withdrawn", &money))
+        }
+        State::Declined => Ok(ctx.tr("refund-was-declined", &money)),
+        State::Failed if refund.error_code.as_deref() == Some("NOT_MADE") => {
+            Ok(ctx.tr("refund-was-not-made", &money))
+        }
+        State::Failed => {
+            let why = refund.error_message.or(refund.error_code).unwrap_or_default();
+            let message = ctx.tr("refund-refused-by-toss", &[("why", why)]);
+            Err(AppError::Invalid { field: String::new(), message })
+        }
+        State::Requested | State::Approved | State::Sending | State::Unknown => {
+            Ok(ctx.tr("refund-unknown-yet", &money))
+        }
+    }
+}
+
+/// The id that a form carries.
+pub fn id(ctx: &Ctx, text: &str) -> Result<uuid::Uuid, AppError> {
+    let damaged = |_| AppError::Invalid { field: String::new(), message: ctx.t("refund-error-form") };
+    uuid::Uuid::parse_str(text).map_err(damaged)
+}
+
+/// What asks for a second person.
+pub fn because(ctx: &Ctx, because: Because) -> String {
+    match because {
+        Because::OneRefund => ctx.t("because-one-refund"),
+        Because::PerDay => ctx.t("because-per-day"),
+        Because::Currency => ctx.t("because-currency"),
+    }
+}
+
+pub fn file_error(ctx: &Ctx, error: FileError) -> String {
+    match error {
+        FileError::Empty => ctx.t("batch-error-empty"),
+        FileError::TooLarge => ctx.t("batch-error-large"),
+        FileError::TooManyLines => ctx.t("batch-error-lines"),
+        FileError::Workbook => ctx.t("batch-error-workbook"),
+        FileError::Encoding => ctx.t("batch-error-encoding"),
+        FileError::Columns => ctx.t("batch-error-columns"),
+        FileError::Quotes(line) => ctx.tr("batch-error-quotes", &[("line", line.to_string())]),
+    }
+}
+
+pub fn batch_error(ctx: &Ctx, error: BatchError) -> AppError {
+    let say = |message: String| AppError::Invalid { field: String::new(), message };
+    match error {
+        BatchError::NotFound => say(ctx.t("batch-not-found")),
+        BatchError::File(error) => say(file_error(ctx, error)),
+        BatchError::Reason(refused) => invalid(ctx, &refused),
+        BatchError::State(state) => {
+            say(ctx.tr("batch-error-state", &[("state", ctx.words.word("batch-state", state.as_str()))]))
+        }
+        BatchError::Own => say(ctx.t("refund-error-own")),
+        BatchError::Fault(fault) => shown(&fault),
+    }
+}
+
+/// Why a line of a file is not run.
+pub fn line_refused(ctx: &Ctx, why: &LineRefused) -> String {
+    match why {
+        LineRefused::Refund(refused) => match invalid(ctx, refused) {
+            AppError::Invalid { message, .. } => message,
+            other => other.to_string(),
+        },
+        LineRefused::Formula => ctx.t("batch-line-formula"),
+        LineRefused::Twice { line } => ctx.tr("batch-line-twice", &[("line", line.to_string())]),
+        LineRefused::Earlier { file } => ctx.tr("batch-line-earlier", &[("file", file.clone())]),
     }
 }

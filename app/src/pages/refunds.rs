@@ -1,25 +1,50 @@
 //! All refunds, newest first.
 
-use backoffice::refunds::{Filter, Refund, State};
+use backoffice::refunds::{Filter, REASONS, Refund, State};
 use leptos::prelude::*;
 
-use super::Answer;
+use super::{Answer, orders::parse_day};
 use crate::{
     components::{
-        badge,
+        badge, form,
         layout::Frame,
         list::{self, Query, SIZE},
     },
     context::Ctx,
+    flash::Flash,
     format, routes,
 };
 
+/// The four views of refunds.
+pub fn tabs(ctx: &Ctx, active: &str) -> AnyView {
+    let tabs = [
+        (routes::REFUNDS, "refunds-all"),
+        (routes::RETURNS, "nav-returns"),
+        (routes::REFUND_BATCHES, "nav-batches"),
+        (routes::REFUND_REASONS, "refund-by-reason"),
+    ];
+    let tabs = tabs
+        .into_iter()
+        .map(|(path, key)| {
+            let current = (path == active).then_some("page");
+            view! { <a class="tab" href=ctx.href(path) aria-current=current>{ctx.words.get(key, &[])}</a> }
+        })
+        .collect_view();
+    view! { <nav class="tabs" aria-label=ctx.t("nav-refunds")>{tabs}</nav> }.into_any()
+}
+
 fn row(ctx: &Ctx, refund: Refund) -> AnyView {
-    let href = ctx.href(&routes::order(&refund.order_id));
-    let note = refund.error_message.filter(|_| refund.state == State::Failed).unwrap_or(refund.reason);
+    let href = ctx.href(&format!("{}#refund", routes::order(&refund.order_id)));
+    let overdue = refund.is_overdue(ctx.books().clock.now()).then(|| {
+        let why = ctx.t("refund-overdue");
+        view! { <span class="flag" title=why.clone() role="img" aria-label=why>"!"</span> }
+    });
+    let second = refund.approved_by_name.clone().map(|by| ctx.tr("refund-approved-by", &[("by", by)]));
+    let note = refund.error_message.filter(|_| refund.state != State::Succeeded).unwrap_or(refund.reason);
+    let note = [Some(note), second].into_iter().flatten().collect::<Vec<_>>().join(" · ");
     view! {
         <tr>
-            <td class="id"><a class="row-link" href=href><code>{refund.order_id}</code></a></td>
+            <td class="id"><a class="row-link" href=href><code>{refund.order_id}</code></a>{overdue}</td>
             <td class="n amount">{format::figures(refund.amount, &refund.currency)}</td>
             <td class="state">{badge::badge(badge::refund_state(ctx, refund.state))}</td>
             <td class="what">{note}</td>
@@ -30,44 +55,88 @@ fn row(ctx: &Ctx, refund: Refund) -> AnyView {
     .into_any()
 }
 
+fn filters(ctx: &Ctx, query: &Query, typed: &Flash) -> AnyView {
+    let states = std::iter::once((String::new(), ctx.t("all-states")))
+        .chain(State::ALL.map(|state| (state.as_str().to_owned(), badge::refund_state(ctx, state).1)))
+        .collect();
+    let reasons = std::iter::once((String::new(), ctx.t("all-reasons")))
+        .chain(REASONS.map(|code| (code.to_owned(), ctx.words.word("reason", code))))
+        .collect();
+    let day = |name: &'static str, key: &str| form::Field {
+        kind: "date",
+        ..form::Field::text(name, ctx.words.get(key, &[]), typed)
+    };
+    let overdue = query.get("overdue").is_some();
+    view! {
+        <form class="filters" method="get" action=ctx.href(routes::REFUNDS)>
+            {form::select("state", ctx.t("col-status"), states, "", typed)}
+            {form::select("reason", ctx.t("refund-reason"), reasons, "", typed)}
+            {form::Field::text("by", ctx.t("col-by"), typed).view()}
+            {day("from", "filter-from").view()}
+            {day("to", "filter-to").view()}
+            <label class="check">
+                <input type="checkbox" name="overdue" value="1" checked=overdue/>
+                <span>{ctx.t("refund-overdue")}</span>
+            </label>
+            <div class="filter-acts">
+                <button class="button" type="submit">{ctx.t("filter-apply")}</button>
+                <a class="link" href=ctx.href(routes::REFUNDS)>{ctx.t("filter-clear")}</a>
+            </div>
+        </form>
+    }
+    .into_any()
+}
+
+fn filter(ctx: &Ctx, query: &Query) -> (Filter, Flash) {
+    let mut typed = Flash::default();
+    for name in ["state", "reason", "by", "from", "to"] {
+        if let Some(value) = query.get(name) {
+            if matches!(name, "from" | "to") && parse_day(&value).is_none() {
+                typed.errors.insert(name.into(), ctx.t("filter-error-day"));
+            } else {
+                typed.values.insert(name.into(), value);
+            }
+        }
+    }
+    let day = |name: &str| query.get(name).and_then(|text| parse_day(&text));
+    let filter = Filter {
+        state: query.get("state").and_then(|state| State::parse(&state)),
+        order_id: None,
+        reason_code: query.get("reason"),
+        by: query.get("by"),
+        from: day("from"),
+        to: day("to"),
+        overdue_at: query.get("overdue").map(|_| ctx.books().clock.now()),
+    };
+    (filter, typed)
+}
+
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
-    let state = query.get("state").and_then(|s| State::parse(&s));
-    let chip = |value: &str, word: String, on: bool| {
-        let href = ctx.href(&format!("{}{}", routes::REFUNDS, query.with("state", value)));
-        let current = on.then_some("true");
-        view! { <a class="chip" href=href aria-current=current>{word}</a> }.into_any()
+    let (filter, typed) = filter(&ctx, &query);
+    let heading = view! {
+        <h1>{ctx.t("nav-refunds")}</h1>
+        {tabs(&ctx, routes::REFUNDS)}
+        {filters(&ctx, &query, &typed)}
     };
-    let chips = std::iter::once(chip("", ctx.t("all-states"), state.is_none()))
-        .chain(State::ALL.map(|s| chip(s.as_str(), badge::refund_state(&ctx, s).1, state == Some(s))))
-        .collect_view();
-    let heading = view! { <h1>{ctx.t("nav-refunds")}</h1> <div class="chips">{chips}</div> };
     let body = match query.cursor() {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::REFUNDS)} }.into_any(),
         Ok(cursor) => {
-            let page = ctx.books().refunds(&Filter { state, order_id: None }, cursor.as_ref(), SIZE).await?;
-            let pager = list::pager(&ctx, routes::REFUNDS, &query, &page);
-            let table = if page.rows.is_empty() {
-                list::empty(ctx.t("refunds-empty"), ctx.t("refunds-empty-hint"))
-            } else {
-                view! {
-                    <table class="rows refund-rows">
-                        <thead>
-                            <tr>
-                                <th scope="col">{ctx.t("col-order")}</th>
-                                <th scope="col" class="n">{ctx.t("col-amount")}</th>
-                                <th scope="col">{ctx.t("col-status")}</th>
-                                <th scope="col">{ctx.t("refund-reason")}</th>
-                                <th scope="col">{ctx.t("col-by")}</th>
-                                <th scope="col">{ctx.t("col-requested-at")}</th>
-                            </tr>
-                        </thead>
-                        <tbody>{page.rows.into_iter().map(|r| row(&ctx, r)).collect_view()}</tbody>
-                    </table>
-                }
-                .into_any()
+            let page = ctx.books().refunds(&filter, cursor.as_ref(), SIZE).await?;
+            let look = list::Look {
+                path: routes::REFUNDS,
+                class: "refund-rows",
+                heads: vec![
+                    list::head(&ctx, "col-order"),
+                    list::figures(&ctx, "col-amount"),
+                    list::head(&ctx, "col-status"),
+                    list::head(&ctx, "refund-reason"),
+                    list::head(&ctx, "col-by"),
+                    list::head(&ctx, "col-requested-at"),
+                ],
+                empty: (ctx.t("refunds-empty"), ctx.t("refunds-empty-hint")),
             };
-            view! { {heading} {table} {pager} }.into_any()
+            view! { {heading} {list::view(&ctx, &query, look, page, row)} }.into_any()
         }
     };
     Ok(Frame { title: ctx.t("nav-refunds"), active: routes::REFUNDS, flash, body })

@@ -89,28 +89,20 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::TRANSACTIONS)} }.into_any(),
         Ok(cursor) => {
             let page = ctx.books().transactions(&filter, cursor.as_ref(), SIZE).await?;
-            let pager = list::pager(&ctx, routes::TRANSACTIONS, &query, &page);
-            let table = if page.rows.is_empty() {
-                list::empty(ctx.t("transactions-empty"), ctx.t("transactions-empty-hint"))
-            } else {
-                view! {
-                    <table class="rows transaction-rows">
-                        <thead>
-                            <tr>
-                                <th scope="col">{ctx.t("col-order")}</th>
-                                <th scope="col">"transactionKey"</th>
-                                <th scope="col">{ctx.t("col-method")}</th>
-                                <th scope="col" class="n">{ctx.t("col-amount")}</th>
-                                <th scope="col">{ctx.t("col-status")}</th>
-                                <th scope="col">{ctx.t("col-at")}</th>
-                            </tr>
-                        </thead>
-                        <tbody>{page.rows.into_iter().map(|r| row(&ctx, r)).collect_view()}</tbody>
-                    </table>
-                }
-                .into_any()
+            let look = list::Look {
+                path: routes::TRANSACTIONS,
+                class: "transaction-rows",
+                heads: vec![
+                    list::head(&ctx, "col-order"),
+                    ("transactionKey".to_owned(), false),
+                    list::head(&ctx, "col-method"),
+                    list::figures(&ctx, "col-amount"),
+                    list::head(&ctx, "col-status"),
+                    list::head(&ctx, "col-at"),
+                ],
+                empty: (ctx.t("transactions-empty"), ctx.t("transactions-empty-hint")),
             };
-            view! { {heading} {table} {pager} }.into_any()
+            view! { {heading} {list::view(&ctx, &query, look, page, row)} }.into_any()
         }
     };
     Ok(Frame { title: ctx.t("nav-transactions"), active: routes::TRANSACTIONS, flash, body })

@@ -87,38 +87,27 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::WEBHOOKS)} }.into_any(),
         Ok(cursor) => {
             let page = ctx.books().webhooks(&filter, cursor.as_ref(), SIZE).await?;
-            let pager = list::pager(&ctx, routes::WEBHOOKS, &query, &page);
             let newest = page.rows.first().map_or(0, |d| d.id);
             let live = cursor.is_none().then(|| {
                 view! {
                     <LiveCount newest=newest words=ctx.tr("webhooks-new", &[("count", "{}".into())]) href=ctx.href(routes::WEBHOOKS)/>
                 }
             });
-            let table = if page.rows.is_empty() {
-                list::empty(
-                    ctx.t("webhooks-empty"),
-                    ctx.tr("webhooks-empty-hint", &[("url", hook_url(&ctx))]),
-                )
-            } else {
-                view! {
-                    <table class="rows webhook-rows">
-                        <thead>
-                            <tr>
-                                <th scope="col">{ctx.t("col-event")}</th>
-                                <th scope="col">{ctx.t("col-order")}</th>
-                                <th scope="col">{ctx.t("col-said")}</th>
-                                <th scope="col">{ctx.t("col-trust")}</th>
-                                <th scope="col">{ctx.t("col-handled")}</th>
-                                <th scope="col" class="n">{ctx.t("col-retries")}</th>
-                                <th scope="col">{ctx.t("col-received-at")}</th>
-                            </tr>
-                        </thead>
-                        <tbody>{page.rows.into_iter().map(|d| row(&ctx, d)).collect_view()}</tbody>
-                    </table>
-                }
-                .into_any()
+            let look = list::Look {
+                path: routes::WEBHOOKS,
+                class: "webhook-rows",
+                heads: vec![
+                    list::head(&ctx, "col-event"),
+                    list::head(&ctx, "col-order"),
+                    list::head(&ctx, "col-said"),
+                    list::head(&ctx, "col-trust"),
+                    list::head(&ctx, "col-handled"),
+                    list::figures(&ctx, "col-retries"),
+                    list::head(&ctx, "col-received-at"),
+                ],
+                empty: (ctx.t("webhooks-empty"), ctx.tr("webhooks-empty-hint", &[("url", hook_url(&ctx))])),
             };
-            view! { {heading} {live} {table} {pager} }.into_any()
+            view! { {heading} {live} {list::view(&ctx, &query, look, page, row)} }.into_any()
         }
     };
     Ok(Frame { title: ctx.t("nav-webhooks"), active: routes::WEBHOOKS, flash, body })

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 use serde_json::json;
+use sqlx::Acquire;
 use time::OffsetDateTime;
 use toss::payments::{
     Answer, Cancel, CancelRequest, CancelStatus, Error as TossError, Method, Payment, PaymentKey,
@@ -13,19 +14,15 @@ use toss::payments::{
 use uuid::Uuid;
 
 use super::{KEY_LIFE, State};
-use crate::{Backoffice, Fault, audit::Actor, jobs, payments, payments::Asked};
-
-/// One attempt is at most a look-up, a cancel and a look-up, of a minute each: a lease never ends while its holder
-/// is still waiting.
-const LEASE: time::Duration = time::Duration::seconds(190);
+use crate::{Backoffice, Fault, audit::Actor, jobs, payments, payments::Asked, returns};
 
 /// The job that finishes what a request could not.
 const JOB: Actor = Actor::Job("refund");
 
-struct Claimed {
+pub(super) struct Claimed {
     id: Uuid,
     order_id: String,
-    payment_key: PaymentKey,
+    pub payment_key: PaymentKey,
     amount: Decimal,
     currency: String,
     refundable_amount: Decimal,
@@ -37,24 +34,30 @@ struct Claimed {
     /// 1 for the first call.
     attempt: i32,
     fence: i64,
+    /// Nothing that was sent before is still on its way: a lease has passed since the first call.
+    quiet: bool,
+    /// It was written down as unknown before.
+    known_as_unknown: bool,
 }
 
 /// What a look-up says when Toss knows of no cancel that could be ours.
 const NOT_SENT: &str = "NOT_SENT";
 
 /// What an attempt led to, with the answer that still has to be written down.
-struct Outcome {
+pub(super) struct Outcome {
     verdict: Verdict,
     answer: Option<(Asked, Box<Answer<Payment>>)>,
+    /// Our copy of the payment is old.
+    stale: bool,
 }
 
 impl From<Verdict> for Outcome {
     fn from(verdict: Verdict) -> Self {
-        Self { verdict, answer: None }
+        Self { verdict, answer: None, stale: false }
     }
 }
 
-enum Verdict {
+pub(super) enum Verdict {
     Succeeded {
         transaction_key: Option<String>,
     },
@@ -66,11 +69,24 @@ enum Verdict {
     /// It may have happened.
     Unknown {
         why: String,
+        /// No machine can tell.
+        needs_person: Option<&'static str>,
     },
-    /// Toss never saw the request.
+    /// Toss never carried the request out, and another attempt may.
     NotSent {
         why: String,
     },
+}
+
+impl Verdict {
+    fn unknown(why: impl ToString) -> Self {
+        Self::Unknown { why: why.to_string(), needs_person: None }
+    }
+
+    /// A person looked and did not settle it.
+    pub(super) fn undecided() -> Self {
+        Self::unknown("a person is deciding")
+    }
 }
 
 impl Backoffice {
@@ -78,12 +94,12 @@ impl Backoffice {
     /// true when there is nothing left to do.
     pub async fn drive_refund(&self, id: Uuid) -> Result<bool, Fault> {
         let Some(claimed) = self.claim(id).await? else {
-            return Ok(self.refund_by_id(id).await?.is_none_or(|refund| !refund.state.is_open()));
+            return Ok(self.refund_by_id(id).await?.is_none_or(|refund| !refund.state.is_under_way()));
         };
         let outcome =
             if claimed.attempt == 1 { self.send(&claimed).await? } else { self.find_out(&claimed).await? };
         let (attempt, payment_key) = (claimed.attempt, claimed.payment_key.clone());
-        let (settled, ask_again) = self.settle(claimed, outcome).await?;
+        let (settled, ask_again) = self.settle(&JOB, claimed, outcome).await?;
         if ask_again && let Err(fault) = self.look_up(&JOB, &payment_key).await {
             tracing::warn!(%fault, refund = %id, "no look-up after a refund");
         }
@@ -93,19 +109,22 @@ impl Backoffice {
         Ok(settled)
     }
 
-    async fn claim(&self, id: Uuid) -> Result<Option<Claimed>, Fault> {
+    pub(super) async fn claim(&self, id: Uuid) -> Result<Option<Claimed>, Fault> {
         let now = self.clock.now();
-        // The lease is kept in the database's time: it must not move when a sandbox clock is turned.
+        // The lease is kept in the database's time: it must not move when a sandbox clock is turned. An attempt that
+        // left no word behind (its process died) has made the outcome unknown.
         let row = sqlx::query!(
-            "update refunds set state = 'sending', attempts = attempts + 1, fence = fence + 1,
+            r#"update refunds set state = case when attempts > 0 then 'unknown' else 'sending' end,
+                    attempts = attempts + 1, fence = fence + 1, first_sent_at = coalesce(first_sent_at, now()),
                     lease_until = now() + make_interval(secs => $2)
-             where id = $1 and state in ('requested', 'sending', 'unknown')
+             where id = $1 and state in ('requested', 'approved', 'sending', 'unknown')
                and (lease_until is null or lease_until < now())
              returning id, order_id, payment_key, amount, currency, refundable_amount, reason, refund_account,
-                       idempotency_key, requested_at, attempts, fence,
-                       (select method from payments p where p.payment_key = refunds.payment_key) as method",
+                       idempotency_key, requested_at, attempts, fence, unknown_since,
+                       first_sent_at < now() - make_interval(secs => $2) as "quiet!",
+                       (select method from payments p where p.payment_key = refunds.payment_key) as method"#,
             id,
-            LEASE.as_seconds_f64(),
+            self.refund_lease.as_secs_f64(),
         )
         .fetch_optional(&self.pool)
         .await?;
@@ -130,6 +149,8 @@ impl Backoffice {
             requested_at: row.requested_at,
             attempt: row.attempts,
             fence: row.fence,
+            quiet: row.quiet,
+            known_as_unknown: row.unknown_since.is_some(),
         }))
     }
 
@@ -149,39 +170,59 @@ impl Backoffice {
         let asked = payments::ask(&self.pool).await?;
         let error = match self.toss.cancel(&refund.payment_key, &request, &refund.idempotency_key).await {
             Ok(answer) => {
-                let verdict = match self.ours(refund, answer.value.cancels()).await? {
-                    Ours::One(key) => Verdict::Succeeded { transaction_key: Some(key) },
-                    Ours::UnderWay => Verdict::Unknown { why: "Toss is still cancelling".into() },
-                    Ours::None | Ours::Several | Ours::Aborted => {
-                        Verdict::Succeeded { transaction_key: None }
-                    }
-                };
-                return Ok(Outcome { verdict, answer: Some((asked, Box::new(answer))) });
+                let verdict = self.judge_answer(refund, &answer.value).await?;
+                return Ok(Outcome { verdict, answer: Some((asked, Box::new(answer))), stale: false });
             }
             Err(error) => error,
         };
         tracing::warn!(%error, refund = %refund.id, "refund");
         if error.is_unknown() {
-            return Ok(Verdict::Unknown { why: error.to_string() }.into());
+            return Ok(Verdict::unknown(error).into());
         }
         let refusal = match error {
             TossError::Refused(refusal) => refusal,
             // Only the first attempt proves that nothing was ever sent.
             other if refund.attempt == 1 => return Ok(Verdict::NotSent { why: other.to_string() }.into()),
-            other => return Ok(Verdict::Unknown { why: other.to_string() }.into()),
+            other => return Ok(Verdict::unknown(other).into()),
         };
-        match refusal.retry_class() {
-            RetryClass::LookUp | RetryClass::Refresh => self.judge_by_look_up(refund, Some(refusal)).await,
-            // "Later" says nothing about an attempt before this one that may still be under way.
-            RetryClass::SameKey | RetryClass::NewKey if refund.attempt > 1 => {
-                Ok(Verdict::Unknown { why: refusal.to_string() }.into())
+        let class = refusal.retry_class();
+        if refund.attempt == 1 {
+            // Nothing of ours is at Toss: the first call was refused.
+            if refusal.status == 429 {
+                return Ok(Verdict::NotSent { why: refusal.to_string() }.into());
             }
-            _ if refund.attempt > 1 => self.judge_by_look_up(refund, Some(refusal)).await,
-            _ => {
-                let (code, message, trace_id) = (refusal.code, refusal.message, refusal.trace_id);
-                Ok(Verdict::Failed { code, message, trace_id }.into())
-            }
+            let stale = matches!(class, RetryClass::LookUp | RetryClass::Refresh);
+            let (code, message, trace_id) = (refusal.code, refusal.message, refusal.trace_id);
+            return Ok(Outcome { verdict: Verdict::Failed { code, message, trace_id }, answer: None, stale });
         }
+        // "Later" says nothing about an attempt before this one that may still be on its way.
+        let later = matches!(class, RetryClass::SameKey | RetryClass::NewKey);
+        if refusal.status == 429 || later && !refund.quiet {
+            return Ok(Verdict::unknown(refusal).into());
+        }
+        self.judge_by_look_up(refund, Some(refusal)).await
+    }
+
+    /// Toss carried it out, now or under the same key before: the newest cancel of that answer is ours.
+    async fn judge_answer(&self, refund: &Claimed, payment: &Payment) -> Result<Verdict, Fault> {
+        let newest = payment.cancels().iter().find(|c| {
+            c.transaction_key.is_some()
+                && c.transaction_key == payment.last_transaction_key
+                && c.cancel_amount == refund.amount
+        });
+        let Some(cancel) = newest else {
+            return Ok(match self.ours(refund, payment.cancels()).await? {
+                Ours::One(key) => Verdict::Succeeded { transaction_key: Some(key) },
+                Ours::UnderWay => Verdict::unknown("Toss is still cancelling"),
+                Ours::None | Ours::Several | Ours::Aborted => Verdict::Succeeded { transaction_key: None },
+            });
+        };
+        if cancel.cancel_status == Some(CancelStatus::InProgress) {
+            return Ok(Verdict::unknown("Toss is still cancelling"));
+        }
+        Ok(Verdict::Succeeded {
+            transaction_key: cancel.transaction_key.as_ref().map(|k| k.as_str().to_owned()),
+        })
     }
 
     /// After an attempt whose outcome we do not hold: ask first, then send again under the same key.
@@ -203,18 +244,21 @@ impl Backoffice {
     ) -> Result<Outcome, Fault> {
         let (payment, _) = match self.look_up(&JOB, &refund.payment_key).await {
             Ok(found) => found,
-            Err(Fault::Toss(error)) => return Ok(Verdict::Unknown { why: error.to_string() }.into()),
+            Err(Fault::Toss(error)) => return Ok(Verdict::unknown(error).into()),
             Err(fault) => return Err(fault),
         };
         let verdict = match self.ours(refund, payment.cancels()).await? {
             Ours::One(key) => Verdict::Succeeded { transaction_key: Some(key) },
-            Ours::UnderWay => Verdict::Unknown { why: "Toss is still cancelling".into() },
+            Ours::UnderWay => Verdict::unknown("Toss is still cancelling"),
             Ours::Aborted => Verdict::Failed {
                 code: "ABORTED".into(),
                 message: "the provider did not carry the cancel out".into(),
                 trace_id: None,
             },
-            Ours::Several => Verdict::Unknown { why: "several cancels at Toss could be this one".into() },
+            Ours::Several => Verdict::Unknown {
+                why: "several cancels at Toss could be this one".into(),
+                needs_person: Some("several"),
+            },
             Ours::None => {
                 let (code, message, trace_id) = refusal.map_or_else(
                     || (NOT_SENT.to_owned(), "Toss knows of no such cancel".to_owned(), None),
@@ -226,63 +270,64 @@ impl Backoffice {
         Ok(verdict.into())
     }
 
-    /// The cancels that can be ours: same amount and reason, the balance after it as expected, and not booked to
-    /// another intent.
+    /// The cancels that can be ours: not there before, not booked to another intent, same amount and reason, the
+    /// balance after it as expected.
     async fn ours(&self, refund: &Claimed, cancels: &[Cancel]) -> Result<Ours, Fault> {
         let left = refund.refundable_amount - refund.amount;
-        let fits = |c: &&Cancel| {
+        let mut fitting = self.newcomers(refund.id, cancels).await?;
+        fitting.retain(|c| {
             c.cancel_amount == refund.amount
                 && c.cancel_reason.as_deref() == Some(refund.reason.as_str())
                 && c.refundable_amount.is_none_or(|after| after == left)
                 && c.cancel_request_id.as_deref().is_none_or(|id| id == refund.id.to_string())
-        };
-        let aborted = |c: &&Cancel| c.cancel_status == Some(CancelStatus::Aborted);
-        if cancels.iter().filter(fits).any(|c| aborted(&c)) {
+        });
+        let has = |status: CancelStatus| fitting.iter().any(|c| c.cancel_status == Some(status.clone()));
+        if has(CancelStatus::Aborted) {
             return Ok(Ours::Aborted);
         }
-        let mut keys: Vec<String> = cancels
-            .iter()
-            .filter(fits)
-            .filter_map(|c| c.transaction_key.as_ref().map(|k| k.0.clone()))
-            .collect();
-        let taken = sqlx::query_scalar!(
-            r#"select transaction_key as "key!" from refunds where transaction_key = any($1) and id <> $2"#,
-            &keys,
-            refund.id,
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        keys.retain(|key| !taken.contains(key));
-        let under_way = |key: &String| {
-            cancels.iter().any(|c| {
-                c.transaction_key.as_ref().is_some_and(|k| k.0 == *key)
-                    && c.cancel_status == Some(CancelStatus::InProgress)
-            })
-        };
-        if keys.iter().any(under_way) {
+        if has(CancelStatus::InProgress) {
             return Ok(Ours::UnderWay);
         }
-        Ok(match (keys.pop(), keys.is_empty()) {
+        let mut keys = fitting.into_iter().filter_map(|c| c.transaction_key).map(|key| key.0);
+        Ok(match (keys.next(), keys.next()) {
             (None, _) => Ours::None,
-            (Some(key), true) => Ours::One(key),
-            (Some(_), false) => Ours::Several,
+            (Some(key), None) => Ours::One(key),
+            (Some(_), Some(_)) => Ours::Several,
         })
     }
 
     /// Writes the outcome down, with its audit row, unless a later holder of the lease was faster. Says whether
     /// nothing is left to do, and whether Toss has to be asked once more.
-    async fn settle(&self, refund: Claimed, outcome: Outcome) -> Result<(bool, bool), Fault> {
+    pub(super) async fn settle(
+        &self,
+        actor: &Actor,
+        refund: Claimed,
+        outcome: Outcome,
+    ) -> Result<(bool, bool), Fault> {
         let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
-        sqlx::query!("select id from refunds where id = $1 for update", refund.id)
-            .fetch_optional(&mut *tx)
+        // Rows are locked in one order everywhere: order, payment, refund.
+        sqlx::query!("select 1 as one from orders where order_id = $1 for update", refund.order_id)
+            .fetch_one(&mut *tx)
             .await?;
-        let mut ask_again = false;
+        let mut ask_again = outcome.stale;
         if let Some((asked, answer)) = &outcome.answer {
-            // An answer to a repeated request may be a replay, and as old as the first one.
-            let applied = payments::apply(&mut tx, now, &JOB, *asked, answer).await?;
-            ask_again = applied.superseded || refund.attempt > 1;
+            // What became of the intent is written down even if the payment cannot be.
+            let mut inner = tx.begin().await?;
+            match payments::apply(&mut inner, now, &JOB, *asked, answer).await {
+                Ok(applied) => {
+                    inner.commit().await?;
+                    // An answer to a repeated request may be a replay, and as old as the first one.
+                    ask_again |= applied.superseded || refund.attempt > 1;
+                }
+                Err(fault) => {
+                    tracing::error!(%fault, refund = %refund.id, "the answer to a refund could not be kept");
+                    inner.rollback().await?;
+                    ask_again = true;
+                }
+            }
         }
+        let mut needs_person = None;
         let (state, action, transaction_key, code, message, trace_id) = match outcome.verdict {
             Verdict::Succeeded { transaction_key } => {
                 (State::Succeeded, "refund.succeeded", transaction_key, None, None, None)
@@ -290,14 +335,20 @@ impl Backoffice {
             Verdict::Failed { code, message, trace_id } => {
                 (State::Failed, "refund.failed", None, Some(code), Some(message), trace_id)
             }
-            Verdict::Unknown { why } => (State::Unknown, "refund.unknown", None, None, Some(why), None),
+            Verdict::Unknown { why, needs_person: person } => {
+                needs_person = person;
+                (State::Unknown, "refund.unknown", None, None, Some(why), None)
+            }
             Verdict::NotSent { why } => (State::Requested, "refund.not_sent", None, None, Some(why), None),
         };
-        let settled = !state.is_open();
+        let settled = state.is_settled();
+        let by = actor.staff_id().map(|_| actor.name());
         let written = sqlx::query!(
-            "update refunds set state = $3, transaction_key = $4, error_code = $5, error_message = $6, trace_id = $7,
-                    settled_at = $8, lease_until = null,
-                    attempts = case when $3 = 'requested' then attempts - 1 else attempts end
+            "update refunds set state = case when $3 = 'requested' and approved_by is not null then 'approved' else $3 end,
+                    transaction_key = $4, error_code = $5, error_message = $6, trace_id = $7,
+                    settled_at = $8, settled_by_name = $9, lease_until = null, needs_person = $10,
+                    attempts = case when $3 = 'requested' then attempts - 1 else attempts end,
+                    unknown_since = case when $3 = 'unknown' then coalesce(unknown_since, $11) else unknown_since end
              where id = $1 and fence = $2",
             refund.id,
             refund.fence,
@@ -307,25 +358,39 @@ impl Backoffice {
             message,
             trace_id,
             settled.then_some(now),
+            by.filter(|_| settled),
+            needs_person,
+            now,
         )
         .execute(&mut *tx)
         .await?;
         if written.rows_affected() == 0 {
             tracing::warn!(refund = %refund.id, "somebody else settled this refund meanwhile");
             tx.rollback().await?;
-            let over = self.refund_by_id(refund.id).await?.is_none_or(|refund| !refund.state.is_open());
+            let over = self.refund_by_id(refund.id).await?.is_none_or(|refund| !refund.state.is_under_way());
             return Ok((over, true));
         }
         if !settled {
-            jobs::enqueue_refund(&mut tx, refund.id, back_off(refund.fence)).await?;
+            jobs::enqueue_refund(&mut tx, refund.id, back_off(refund.fence, needs_person.is_some())).await?;
+        }
+        if state == State::Succeeded {
+            returns::close_refunded(&mut tx, now, actor, &refund.order_id).await?;
         }
         // An attempt that found out nothing new is not worth a row of its own.
-        if settled || refund.fence == 1 {
+        let news = match state {
+            State::Unknown => !refund.known_as_unknown,
+            State::Requested => refund.fence == 1,
+            _ => true,
+        };
+        if news {
             let detail = json!({ "refund": refund.id, "amount": refund.amount, "currency": refund.currency,
                                  "transactionKey": transaction_key, "code": code, "message": message, "traceId": trace_id });
-            self.note(&mut tx, &JOB, &refund.order_id, action, detail).await?;
+            self.note(&mut tx, actor, &refund.order_id, action, detail).await?;
         }
         tx.commit().await?;
+        if settled {
+            metrics::counter!("jangbu_refunds_settled_total", "state" => state.as_str()).increment(1);
+        }
         Ok((settled, ask_again))
     }
 }
@@ -341,8 +406,11 @@ enum Ours {
     Several,
 }
 
-/// 2, 4, 8 … seconds, then every five minutes.
-fn back_off(tries: i64) -> Duration {
-    let exponent = u32::try_from(tries.clamp(1, 8)).unwrap_or(1);
+/// 2, 4, 8 … seconds, then every five minutes; every hour where only a person can tell.
+fn back_off(tries: i64, needs_person: bool) -> Duration {
+    if needs_person {
+        return Duration::from_secs(3600);
+    }
+    let exponent = u32::try_from(tries.clamp(1, 9)).unwrap_or(1);
     Duration::from_secs(2u64.pow(exponent).min(300))
 }

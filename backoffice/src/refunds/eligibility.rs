@@ -2,6 +2,7 @@
 //! rules all ask here, so that nobody learns it from an error afterwards.
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 use time::{Duration, Month, OffsetDateTime};
 use toss::{
     payments::{Method, Payment, PaymentStatus},
@@ -9,7 +10,8 @@ use toss::{
 };
 
 /// Why nothing can be given back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WhyNot {
     NotPaid,
     Expired,
@@ -24,7 +26,8 @@ pub enum WhyNot {
 }
 
 /// When the buyer has the money.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Arrival {
     /// Nothing was paid in yet.
     NothingToReturn,
@@ -43,6 +46,8 @@ pub struct Eligibility {
     pub left: Decimal,
     pub full: bool,
     pub part: bool,
+    /// A part must be at least this much: the instant discount (toss-api.md A5.3).
+    pub least: Option<Decimal>,
     /// Bank, number and holder are asked for.
     pub needs_account: bool,
     /// After this moment Toss refuses.
@@ -88,6 +93,11 @@ pub fn eligibility(payment: &Payment, now: OffsetDateTime) -> Eligibility {
         left,
         full,
         part: why_not.is_none() && divisible,
+        least: payment
+            .discount
+            .as_ref()
+            .map(|discount| discount.amount)
+            .filter(|least| divisible && *least > Decimal::ZERO),
         needs_account: why_not.is_none() && payment.virtual_account.is_some() && !waiting,
         until,
         arrival: arrival(payment, waiting),

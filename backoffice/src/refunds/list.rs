@@ -2,12 +2,13 @@
 
 use rust_decimal::Decimal;
 use sqlx::{Postgres, QueryBuilder};
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{Refund, State};
+use super::{Because, Refund, State, TASK_AFTER};
 use crate::{
     Backoffice, Fault,
+    clock::day_start,
     page::{Cursor, Page, push_keyset},
 };
 
@@ -22,10 +23,16 @@ struct Stored {
     reason_code: String,
     reason: String,
     state: String,
+    requested_by: Option<Uuid>,
     requested_by_name: String,
     requested_at: OffsetDateTime,
+    approval_because: Option<String>,
+    approved_by_name: Option<String>,
+    approved_at: Option<OffsetDateTime>,
     attempts: i32,
     settled_at: Option<OffsetDateTime>,
+    settled_by_name: Option<String>,
+    needs_person: Option<String>,
     transaction_key: Option<String>,
     error_code: Option<String>,
     error_message: Option<String>,
@@ -47,10 +54,16 @@ impl TryFrom<Stored> for Refund {
             reason_code: s.reason_code,
             reason: s.reason,
             state,
+            requested_by: s.requested_by,
             requested_by_name: s.requested_by_name,
             requested_at: s.requested_at,
+            approval_because: s.approval_because.as_deref().and_then(Because::parse),
+            approved_by_name: s.approved_by_name,
+            approved_at: s.approved_at,
             attempts: s.attempts,
             settled_at: s.settled_at,
+            settled_by_name: s.settled_by_name,
+            needs_person: s.needs_person,
             transaction_key: s.transaction_key,
             error_code: s.error_code,
             error_message: s.error_message,
@@ -60,13 +73,22 @@ impl TryFrom<Stored> for Refund {
 
 const COLUMNS: &str =
     "select id, order_id, payment_key, amount, currency, refundable_amount, reason_code, reason, state,
-    requested_by_name, requested_at, attempts, settled_at, transaction_key, error_code, error_message
+    requested_by, requested_by_name, requested_at, approval_because, approved_by_name, approved_at, attempts,
+    settled_at, settled_by_name, needs_person, transaction_key, error_code, error_message
     from refunds where true";
 
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     pub state: Option<State>,
     pub order_id: Option<String>,
+    pub reason_code: Option<String>,
+    /// A part of the name of whoever asked for it.
+    pub by: Option<String>,
+    /// Seoul days, both included.
+    pub from: Option<Date>,
+    pub to: Option<Date>,
+    /// What is somebody's task: not settled after a quarter of an hour, or beyond a machine.
+    pub overdue_at: Option<OffsetDateTime>,
 }
 
 impl Backoffice {
@@ -83,6 +105,24 @@ impl Backoffice {
         if let Some(order_id) = &filter.order_id {
             query.push(" and order_id = ").push_bind(order_id.clone());
         }
+        if let Some(reason) = &filter.reason_code {
+            query.push(" and reason_code = ").push_bind(reason.clone());
+        }
+        if let Some(by) = &filter.by {
+            query.push(" and position(").push_bind(by.clone()).push(" in requested_by_name) > 0");
+        }
+        if let Some(from) = filter.from {
+            query.push(" and requested_at >= ").push_bind(day_start(from));
+        }
+        if let Some(after) = filter.to.and_then(Date::next_day) {
+            query.push(" and requested_at < ").push_bind(day_start(after));
+        }
+        if let Some(now) = filter.overdue_at {
+            query
+                .push(" and state in ('requested', 'approved', 'sending', 'unknown') and (needs_person is not null or coalesce(approved_at, requested_at) <= ")
+                .push_bind(now - TASK_AFTER)
+                .push(")");
+        }
         push_keyset(&mut query, cursor, "requested_at", "id::text", size);
         let rows: Vec<Stored> = query.build_query_as().fetch_all(&self.pool).await?;
         let rows = rows.into_iter().map(Refund::try_from).collect::<Result<Vec<_>, _>>()?;
@@ -93,7 +133,8 @@ impl Backoffice {
         sqlx::query_as!(
             Stored,
             "select id, order_id, payment_key, amount, currency, refundable_amount, reason_code, reason, state,
-                    requested_by_name, requested_at, attempts, settled_at, transaction_key, error_code, error_message
+                    requested_by, requested_by_name, requested_at, approval_because, approved_by_name, approved_at,
+                    attempts, settled_at, settled_by_name, needs_person, transaction_key, error_code, error_message
              from refunds where id = $1",
             id,
         )

@@ -2,27 +2,39 @@
 //!
 //! An intent and its idempotency key are committed before Toss is called. No answer means `unknown`, and unknown is
 //! resolved by asking Toss: never by a timer, never under a second key.
+//!
+//! One intent walks `requested → (waiting_for_approval → approved | declined) → sending → succeeded | failed |
+//! unknown → succeeded | failed`. [`take_down`] begins it, [`approval`] is the second person, [`drive`] calls Toss,
+//! [`decide`] is the person who settles what no machine can tell, [`batch`] does it for a whole file.
 
+mod approval;
+pub mod batch;
+mod decide;
 mod drive;
 pub mod eligibility;
+mod limits;
 mod list;
-
-use std::time::Duration;
+mod report;
+mod take_down;
 
 use rust_decimal::Decimal;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use time::OffsetDateTime;
-use toss::payments::{PaymentKey, RefundAccount, institutions};
+use toss::payments::institutions;
 use uuid::Uuid;
 
+pub(crate) use approval::lapse;
+pub use decide::{Candidate, Decision, Facts};
 pub use eligibility::{Eligibility, WhyNot, eligibility};
+pub use limits::{Because, Limit, LimitError};
 pub use list::Filter;
+pub use report::{MonthOfReasons, OpenCount};
 
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    jobs,
-    money::{self, AmountError},
+    money::AmountError,
 };
 
 /// Toss keeps a key for 15 days (toss-api.md A1.7); one day before that we only look.
@@ -42,9 +54,17 @@ pub fn new_intent() -> String {
     Uuid::now_v7().to_string()
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// After this long somebody, and not only a job, looks after a refund that is not settled.
+pub const TASK_AFTER: time::Duration = time::Duration::minutes(15);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum State {
     Requested,
+    /// Above a limit: a second person decides.
+    WaitingForApproval,
+    Approved,
+    Declined,
     Sending,
     Succeeded,
     Failed,
@@ -53,11 +73,23 @@ pub enum State {
 }
 
 impl State {
-    pub const ALL: [Self; 5] = [Self::Requested, Self::Sending, Self::Succeeded, Self::Failed, Self::Unknown];
+    pub const ALL: [Self; 8] = [
+        Self::Requested,
+        Self::WaitingForApproval,
+        Self::Approved,
+        Self::Declined,
+        Self::Sending,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Unknown,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Requested => "requested",
+            Self::WaitingForApproval => "waiting_for_approval",
+            Self::Approved => "approved",
+            Self::Declined => "declined",
             Self::Sending => "sending",
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
@@ -69,8 +101,14 @@ impl State {
         Self::ALL.into_iter().find(|state| state.as_str() == text)
     }
 
-    pub fn is_open(self) -> bool {
-        matches!(self, Self::Requested | Self::Sending | Self::Unknown)
+    /// Nothing more will happen to it.
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::Declined | Self::Succeeded | Self::Failed)
+    }
+
+    /// A job carries it on, without a person.
+    pub fn is_under_way(self) -> bool {
+        matches!(self, Self::Requested | Self::Approved | Self::Sending | Self::Unknown)
     }
 }
 
@@ -85,13 +123,35 @@ pub struct Refund {
     pub reason_code: String,
     pub reason: String,
     pub state: State,
+    pub requested_by: Option<Uuid>,
     pub requested_by_name: String,
     pub requested_at: OffsetDateTime,
+    /// The limit that asks for a second person.
+    pub approval_because: Option<Because>,
+    pub approved_by_name: Option<String>,
+    pub approved_at: Option<OffsetDateTime>,
     pub attempts: i32,
     pub settled_at: Option<OffsetDateTime>,
+    /// The person who settled it, where it was one.
+    pub settled_by_name: Option<String>,
+    /// Why no machine can tell how it ended.
+    pub needs_person: Option<String>,
     pub transaction_key: Option<String>,
     pub error_code: Option<String>,
     pub error_message: Option<String>,
+}
+
+impl Refund {
+    /// Since when it could have been sent.
+    pub fn sendable_since(&self) -> OffsetDateTime {
+        self.approved_at.unwrap_or(self.requested_at)
+    }
+
+    /// Whether it is somebody's task by now, and no longer only a job's.
+    pub fn is_overdue(&self, now: OffsetDateTime) -> bool {
+        self.state.is_under_way()
+            && (self.needs_person.is_some() || now - self.sendable_since() >= TASK_AFTER)
+    }
 }
 
 /// A refund form as it was filled in.
@@ -109,7 +169,8 @@ pub struct Form {
 }
 
 /// What is wrong with it, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Refused {
     /// The form itself is damaged: it was not made by the page.
     Form,
@@ -122,6 +183,11 @@ pub enum Refused {
     },
     /// Only the whole balance can go back.
     WholeOnly,
+    /// A part must not be smaller than this (toss-api.md A5.3: the instant discount).
+    BelowLeast {
+        least: Decimal,
+        currency: String,
+    },
     ReasonCode,
     ReasonTooShort,
     ReasonTooLong,
@@ -135,6 +201,24 @@ pub enum Refused {
         amount: Decimal,
         currency: String,
     },
+    NoSuchRefund,
+    /// Nobody approves their own.
+    OwnRequest,
+    /// Somebody was faster: how it stands now.
+    AlreadyDecided {
+        state: State,
+        by: Option<String>,
+    },
+    /// Amount or balance are no longer what they were when it was asked for.
+    Lapsed,
+    NoteTooShort,
+    NoteTooLong,
+    /// What Toss says is no longer what the decision was made on.
+    FactsChanged,
+    /// A job is still finding out.
+    TooEarly,
+    /// Toss cannot be asked, and nobody decides without having asked.
+    TossSilent,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -157,155 +241,7 @@ impl From<Refused> for RefundError {
     }
 }
 
-/// The parts of a form that need no look at the books.
-struct Parsed {
-    id: Uuid,
-    reason: String,
-}
-
-fn parse(form: &Form) -> Result<Parsed, Refused> {
-    let id = Uuid::parse_str(&form.intent).map_err(|_| Refused::Form)?;
-    if form.order_id.contains('\0') {
-        return Err(Refused::NoSuchOrder);
-    }
-    if !REASONS.contains(&form.reason_code.as_str()) {
-        return Err(Refused::ReasonCode);
-    }
-    let reason = form.reason.trim().to_owned();
-    if reason.is_empty() {
-        return Err(Refused::ReasonTooShort);
-    }
-    if reason.chars().count() > 200 || reason.contains('\0') {
-        return Err(Refused::ReasonTooLong);
-    }
-    Ok(Parsed { id, reason })
-}
-
-fn parse_account(form: &Form) -> Result<RefundAccount, Refused> {
-    if institutions::bank_name(&form.bank).is_none() {
-        return Err(Refused::Bank);
-    }
-    let number: String = form.account_number.chars().filter(|c| !matches!(c, '-' | ' ')).collect();
-    if !(6..=20).contains(&number.len()) || !number.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(Refused::AccountNumber);
-    }
-    let holder = form.holder_name.trim();
-    if holder.is_empty() || holder.chars().count() > 60 || holder.chars().any(char::is_control) {
-        return Err(Refused::HolderName);
-    }
-    Ok(RefundAccount { bank: form.bank.clone(), account_number: number, holder_name: holder.to_owned() })
-}
-
 impl Backoffice {
-    /// Takes the intent down and tries it at once. What comes back is how it stands, which may be `unknown`.
-    pub async fn refund(&self, actor: &Actor, form: &Form) -> Result<Refund, RefundError> {
-        let parsed = parse(form)?;
-        // Decide on Toss's truth of this moment. When Toss cannot be asked, our copy decides, and
-        // `refundableAmount` makes Toss refuse should it be stale.
-        if let Some(key) = self.order(&form.order_id).await?.and_then(|order| order.payment_key)
-            && let Err(fault) = self.look_up(actor, &PaymentKey(key)).await
-        {
-            tracing::warn!(%fault, "no look-up before a refund");
-        }
-        let id = self.take_down(actor, form, parsed).await?;
-        // On its own task: a browser that goes away must not leave a lease behind that nobody works on.
-        let books = self.clone();
-        tokio::spawn(async move { books.drive_refund(id).await })
-            .await
-            .map_err(|e| Fault::Inconsistent(e.to_string()))??;
-        self.refund_by_id(id).await?.ok_or_else(|| Fault::Inconsistent(format!("refund {id} is gone")).into())
-    }
-
-    /// Commits the intent, its key, its audit row and the job that finishes it should this process die.
-    async fn take_down(&self, actor: &Actor, form: &Form, parsed: Parsed) -> Result<Uuid, RefundError> {
-        let now = self.clock.now();
-        let Parsed { id, reason } = parsed;
-        let mut tx = self.pool.begin().await?;
-        let order =
-            sqlx::query!("select payment_key from orders where order_id = $1 for update", form.order_id)
-                .fetch_optional(&mut *tx)
-                .await?
-                .ok_or(Refused::NoSuchOrder)?;
-        // The same form again is the same intent; a form that was changed meanwhile is not.
-        let known = sqlx::query!("select order_id, amount, currency, reason from refunds where id = $1", id)
-            .fetch_optional(&mut *tx)
-            .await?;
-        if let Some(known) = known {
-            let same = known.order_id == form.order_id
-                && known.reason == reason
-                && money::parse(&form.amount, &known.currency) == Ok(known.amount);
-            return if same { Ok(id) } else { Err(Refused::Form.into()) };
-        }
-        let key = order.payment_key.ok_or(Refused::NotPossible(WhyNot::NotPaid))?;
-        let record = sqlx::query!(
-            "select raw, balance_amount, currency from payments where payment_key = $1 and order_id = $2 for update",
-            key,
-            form.order_id
-        )
-        .fetch_optional(&mut *tx)
-        .await?
-        .ok_or(Refused::NotPossible(WhyNot::NotPaid))?;
-        let payment = serde_json::from_value(record.raw).map_err(|e| Fault::Inconsistent(e.to_string()))?;
-        let open = sqlx::query!(
-            "select requested_by_name, amount from refunds
-             where payment_key = $1 and state in ('requested', 'sending', 'unknown')",
-            key
-        )
-        .fetch_optional(&mut *tx)
-        .await?;
-        if let Some(open) = open {
-            return Err(Refused::AlreadyOpen {
-                by: open.requested_by_name,
-                amount: open.amount,
-                currency: record.currency,
-            }
-            .into());
-        }
-        let left = record.balance_amount;
-        let may = eligibility(&payment, now);
-        if let Some(why_not) = may.why_not {
-            return Err(Refused::NotPossible(why_not).into());
-        }
-        let amount = money::parse(&form.amount, &record.currency).map_err(Refused::Amount)?;
-        if amount > left {
-            return Err(Refused::OverBalance { left, currency: record.currency }.into());
-        }
-        if amount < left && !may.part {
-            return Err(Refused::WholeOnly.into());
-        }
-        let account = if may.needs_account { Some(parse_account(form)?) } else { None };
-        let staff = match actor {
-            Actor::Staff { id, .. } => Some(*id),
-            _ => None,
-        };
-        sqlx::query!(
-            "insert into refunds (id, order_id, payment_key, amount, currency, refundable_amount, reason_code, reason,
-                                  refund_account, state, idempotency_key, requested_by, requested_by_name, requested_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'requested', $10, $11, $12, $13)",
-            id,
-            form.order_id,
-            key,
-            amount,
-            record.currency,
-            left,
-            form.reason_code,
-            reason,
-            account.and_then(|a| serde_json::to_value(a).ok()),
-            format!("refund-{id}"),
-            staff,
-            actor.name(),
-            now,
-        )
-        .execute(&mut *tx)
-        .await?;
-        jobs::enqueue_refund(&mut tx, id, Duration::from_secs(90)).await?;
-        let detail = json!({ "refund": id, "amount": amount, "currency": record.currency, "reasonCode": form.reason_code,
-                             "reason": reason, "refundableAmount": left });
-        self.note(&mut tx, actor, &form.order_id, "refund.requested", detail).await?;
-        tx.commit().await?;
-        Ok(id)
-    }
-
     async fn note(
         &self,
         tx: &mut sqlx::PgConnection,
@@ -322,4 +258,16 @@ impl Backoffice {
         )
         .await
     }
+}
+
+/// A reason that a person gives for a decision.
+fn note_of(text: &str) -> Result<String, Refused> {
+    let note = text.trim();
+    if note.is_empty() {
+        return Err(Refused::NoteTooShort);
+    }
+    if note.chars().count() > 200 || note.contains('\0') {
+        return Err(Refused::NoteTooLong);
+    }
+    Ok(note.to_owned())
 }

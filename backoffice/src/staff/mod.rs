@@ -57,8 +57,8 @@ impl Role {
         match permission {
             ViewTrade => true,
             LookUpAtToss | Refund => matches!(self, Self::Support | Self::Finance | Self::Admin),
-            ViewAudit => matches!(self, Self::Finance | Self::Admin),
-            ManageStaff => self == Self::Admin,
+            ViewAudit | ApproveRefund => matches!(self, Self::Finance | Self::Admin),
+            ManageStaff | ChangeSettings => self == Self::Admin,
         }
     }
 }
@@ -70,8 +70,12 @@ pub enum Permission {
     ViewTrade,
     LookUpAtToss,
     Refund,
+    /// Being the second person; never of one's own request.
+    ApproveRefund,
     ViewAudit,
     ManageStaff,
+    /// What holds for everybody: limits.
+    ChangeSettings,
 }
 
 #[derive(Debug, Clone)]

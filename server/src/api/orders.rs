@@ -71,7 +71,49 @@ pub(crate) struct OrderBody {
     #[serde(with = "toss::timestamp::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     approved_at: Option<OffsetDateTime>,
+    /// What may be given back, by the rule that the refund form uses. Absent until there is a payment.
+    refundable: Option<RefundableBody>,
     refunds: Vec<RefundBody>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RefundableBody {
+    /// What is left can go back as a whole
+    full: bool,
+    /// And in part
+    part: bool,
+    /// The least that a part may be
+    #[serde(with = "toss::decimal::option")]
+    #[schema(value_type = Option<f64>)]
+    least_amount: Option<Decimal>,
+    /// `refundReceiveAccount` has to be given
+    needs_account: bool,
+    /// After this moment Toss refuses
+    #[serde(with = "toss::timestamp::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    until: Option<OffsetDateTime>,
+    /// nothing_to_return, at_once, same_day, card_three_to_four_days, two_business_days, five_business_days or
+    /// up_to_thirty_days
+    #[schema(value_type = String)]
+    arrival: refunds::eligibility::Arrival,
+    /// not_paid, expired, aborted, nothing_left, month_is_over, too_late or unknown_status
+    #[schema(value_type = Option<String>)]
+    why_not: Option<refunds::WhyNot>,
+}
+
+impl From<refunds::Eligibility> for RefundableBody {
+    fn from(may: refunds::Eligibility) -> Self {
+        Self {
+            full: may.full,
+            part: may.part,
+            least_amount: may.least,
+            needs_account: may.needs_account,
+            until: may.until,
+            arrival: may.arrival,
+            why_not: may.why_not,
+        }
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -82,7 +124,7 @@ pub(crate) struct RefundBody {
     #[schema(value_type = f64)]
     cancel_amount: Decimal,
     cancel_reason: String,
-    /// requested, sending, succeeded, failed or unknown
+    /// requested, waiting_for_approval, approved, declined, sending, succeeded, failed or unknown
     state: String,
     transaction_key: Option<String>,
     #[serde(with = "toss::timestamp")]
@@ -97,7 +139,14 @@ fn parse<T: DeserializeOwned>(headers: &HeaderMap, body: &Bytes) -> Result<T, Ap
 async fn body_of(jangbu: &Jangbu, order: Order) -> Result<OrderBody, backoffice::Fault> {
     let filter = refunds::Filter { order_id: Some(order.order_id.clone()), ..refunds::Filter::default() };
     let refunds = jangbu.backoffice.refunds(&filter, None, 100).await?.rows;
+    let record = match &order.payment_key {
+        Some(key) => jangbu.backoffice.payment(key).await?,
+        None => None,
+    };
+    let now = jangbu.backoffice.clock.now();
+    let refundable = record.map(|r| r.payment()).transpose()?.map(|p| refunds::eligibility(&p, now).into());
     Ok(OrderBody {
+        refundable,
         order_id: order.order_id,
         order_name: order.order_name,
         amount: order.amount,

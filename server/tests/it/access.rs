@@ -1,7 +1,10 @@
 //! Who may open what: every page and every function, as every role and as nobody.
 
 use app::access::{Access, FUNCTIONS, PAGES};
-use backoffice::staff::{LoginRefused, Role, password::Password};
+use backoffice::{
+    Actor,
+    staff::{LoginRefused, Role, password::Password},
+};
 
 use crate::support::{PASSWORD, Person, Shop};
 
@@ -26,10 +29,17 @@ async fn everybody(shop: &Shop) -> Vec<(Option<Role>, Option<Person>)> {
 async fn every_page_as_every_role() {
     let shop = Shop::open().await;
     shop.paid("ord_access", 10_000).await;
+    let batch = shop
+        .books()
+        .preview_batch(&Actor::CommandLine, "a.csv", b"ord_access,1000", "other", "시험")
+        .await
+        .unwrap()
+        .to_string();
     for (role, person) in everybody(&shop).await {
         let cookie = person.as_ref().map(|p| p.cookie.as_str());
         for (pattern, access) in PAGES {
-            let path = pattern.replace("{order_id}", "ord_access").replace("{id}", "1");
+            let id = if pattern.starts_with("/refunds") { &batch } else { "1" };
+            let path = pattern.replace("{order_id}", "ord_access").replace("{id}", id);
             let (status, _) = shop.page(&path, cookie).await;
             let expected = match (allowed(*access, role), role) {
                 (true, Some(_)) if *pattern == "/login" => 302,

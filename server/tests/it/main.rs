@@ -10,11 +10,14 @@
 )]
 
 mod access;
+mod approvals;
 mod audit;
+mod batches;
 mod merchant_api;
 mod mounted;
 mod pages;
 mod refunds;
+mod returns;
 mod support;
 mod toss_client;
 mod webhooks;

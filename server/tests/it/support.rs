@@ -38,7 +38,7 @@ async fn database() -> String {
     let template = TEMPLATE
         .get_or_init(|| async {
             let name = format!("template_{}", std::process::id());
-            server::database::create_migrated(&url, &name).await.unwrap();
+            backoffice::create_migrated(&url, &name).await.unwrap();
             name
         })
         .await;
@@ -186,7 +186,7 @@ impl Shop {
         let id = self.books().add_staff(&Actor::CommandLine, new).await.unwrap();
         let response = self.form("log_in", None, &[("email", &email), ("password", PASSWORD)]).await;
         assert_eq!(response.status(), 302);
-        Person { cookie: cookie(&response).expect("a session cookie"), email, id }
+        Person { cookie: cookie(&response).expect("a session cookie"), email, id, role }
     }
 
     /// Posts a form as a browser without JavaScript does.
@@ -209,6 +209,54 @@ impl Shop {
         request.send().await.unwrap()
     }
 
+    /// Uploads a file as the form of the page does.
+    pub async fn upload(&self, cookie: &str, name: &str, bytes: &[u8]) -> reqwest::Response {
+        let boundary = "a-line-that-is-in-no-file";
+        let mut body = Vec::new();
+        for (field, value) in [("reason_code", "defect"), ("reason", "")] {
+            body.extend(
+                format!(
+                    "--{boundary}\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n"
+                )
+                .into_bytes(),
+            );
+        }
+        body.extend(
+            format!(
+                "--{boundary}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n"
+            )
+            .into_bytes(),
+        );
+        body.extend(bytes);
+        body.extend(format!("\r\n--{boundary}--\r\n").into_bytes());
+        self.http
+            .post(format!("{}/fn/preview_batch", self.url))
+            .header("accept", "text/html")
+            .header("sec-fetch-site", "same-origin")
+            .header("content-type", format!("multipart/form-data; boundary={boundary}"))
+            .header("cookie", cookie)
+            .body(body)
+            .send()
+            .await
+            .unwrap()
+    }
+
+    /// The sandbox's own console: a refund that we did not make.
+    pub fn refund_behind_our_back(&self, key: &str, amount: i64) {
+        let request = toss::payments::CancelRequest {
+            cancel_reason: "상점관리자에서 환불".into(),
+            cancel_amount: Some(amount.into()),
+            ..toss::payments::CancelRequest::default()
+        };
+        let now = self.sandbox.clock.now();
+        self.sandbox.with_books(|books| books.cancel(key, &request, now)).unwrap();
+    }
+
+    pub async fn limit(&self, role: &str, one_refund: &str, per_day: &str) {
+        let kept = self.books().set_refund_limit(&Actor::CommandLine, role, one_refund, per_day).await;
+        assert_eq!(kept.unwrap(), Ok(()));
+    }
+
     pub async fn page(&self, path: &str, cookie: Option<&str>) -> (u16, String) {
         let mut request = self.http.get(format!("{}{path}", self.url)).header("accept", "text/html");
         if let Some(cookie) = cookie {
@@ -223,6 +271,14 @@ pub struct Person {
     pub cookie: String,
     pub email: String,
     pub id: uuid::Uuid,
+    pub role: Role,
+}
+
+impl Person {
+    pub fn actor(&self) -> Actor {
+        let name = format!("{} 사람", self.role.as_str());
+        Actor::Staff { id: self.id, name, role: self.role, ip: None }
+    }
 }
 
 pub fn cookie(response: &reqwest::Response) -> Option<String> {

@@ -1,0 +1,170 @@
+//! Many refunds at once: a file is previewed, started, stopped, approved.
+
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+use server_fn::codec::{MultipartData, MultipartFormData};
+
+use crate::error::AppError;
+
+/// Reads a file and keeps what would become of each of its lines. Nothing is refunded.
+#[server(prefix = "/fn", endpoint = "preview_batch", input = MultipartFormData)]
+pub async fn preview_batch(data: MultipartData) -> Result<(), AppError> {
+    use backoffice::{refunds::batch::BatchError, staff::Permission};
+
+    use crate::{context::Ctx, pages::refund_words, routes};
+
+    let ctx = Ctx::current().ok_or(AppError::Fault)?;
+    let actor = match ctx.allow(Permission::Refund) {
+        Ok(actor) => actor,
+        Err(error) => return ctx.finish("batch", &[], Err(error), routes::REFUND_BATCHES).await,
+    };
+    let unreadable = || AppError::Invalid { field: "file".into(), message: ctx.t("batch-error-upload") };
+    let mut parts = data.into_inner().ok_or(AppError::Fault)?;
+    let (mut name, mut bytes, mut code, mut words) =
+        (String::new(), Vec::new(), String::new(), String::new());
+    loop {
+        let field = match parts.next_field().await {
+            Ok(Some(field)) => field,
+            Ok(None) => break,
+            Err(_) => return ctx.finish("batch", &[], Err(unreadable()), routes::REFUND_BATCHES).await,
+        };
+        let part = field.name().unwrap_or_default().to_owned();
+        let file = field.file_name().map(str::to_owned);
+        let Ok(content) = field.bytes().await else {
+            return ctx.finish("batch", &[], Err(unreadable()), routes::REFUND_BATCHES).await;
+        };
+        let text = || String::from_utf8_lossy(&content).into_owned();
+        match part.as_str() {
+            "file" => {
+                name = file.unwrap_or_default();
+                bytes = content.to_vec();
+            }
+            "reason_code" => code = text(),
+            "reason" => words = text(),
+            _ => {}
+        }
+    }
+    let values = [("reason_code", code.as_str()), ("reason", words.as_str())];
+    let said = if words.trim().is_empty() { ctx.words.word("reason", &code) } else { words.clone() };
+    let made = ctx.books().preview_batch(&actor, &name, &bytes, &code, &said).await;
+    match made {
+        Ok(id) => {
+            let back = routes::refund_batch(&id);
+            ctx.finish("batch", &[], Ok(ctx.t("batch-previewed")), &back).await
+        }
+        Err(BatchError::File(error)) => {
+            let message = refund_words::file_error(&ctx, error);
+            let wrong = AppError::Invalid { field: "file".into(), message };
+            ctx.finish("batch", &values, Err(wrong), routes::REFUND_BATCHES).await
+        }
+        Err(error) => {
+            let wrong = refund_words::batch_error(&ctx, error);
+            ctx.finish("batch", &values, Err(wrong), routes::REFUND_BATCHES).await
+        }
+    }
+}
+
+#[server(prefix = "/fn", endpoint = "start_batch")]
+pub async fn start_batch(#[server(default)] id: String) -> Result<(), AppError> {
+    use backoffice::{refunds::batch::State, staff::Permission};
+
+    use crate::{context::Ctx, pages::refund_words, routes};
+
+    let ctx = Ctx::current().ok_or(AppError::Fault)?;
+    let outcome = match (ctx.allow(Permission::Refund), refund_words::id(&ctx, &id)) {
+        (Ok(actor), Ok(id)) => match ctx.books().start_batch(&actor, id).await {
+            Ok(State::WaitingForApproval) => Ok(ctx.t("batch-waits")),
+            Ok(_) => Ok(ctx.t("batch-started")),
+            Err(error) => Err(refund_words::batch_error(&ctx, error)),
+        },
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    };
+    ctx.finish("batch", &[], outcome, &routes::refund_batch(&id)).await
+}
+
+#[server(prefix = "/fn", endpoint = "stop_batch")]
+pub async fn stop_batch(#[server(default)] id: String) -> Result<(), AppError> {
+    use backoffice::staff::Permission;
+
+    use crate::{context::Ctx, pages::refund_words, routes};
+
+    let ctx = Ctx::current().ok_or(AppError::Fault)?;
+    let outcome = match (ctx.allow(Permission::Refund), refund_words::id(&ctx, &id)) {
+        (Ok(actor), Ok(id)) => match ctx.books().stop_batch(&actor, id).await {
+            Ok(()) => Ok(ctx.t("batch-stopped")),
+            Err(error) => Err(refund_words::batch_error(&ctx, error)),
+        },
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    };
+    ctx.finish("batch", &[], outcome, &routes::refund_batch(&id)).await
+}
+
+#[server(prefix = "/fn", endpoint = "approve_batch")]
+pub async fn approve_batch(#[server(default)] id: String) -> Result<(), AppError> {
+    use backoffice::staff::Permission;
+
+    use crate::{context::Ctx, pages::refund_words, routes};
+
+    let ctx = Ctx::current().ok_or(AppError::Fault)?;
+    let outcome = match (ctx.allow(Permission::ApproveRefund), refund_words::id(&ctx, &id)) {
+        (Ok(actor), Ok(id)) => match ctx.books().approve_batch(&actor, id).await {
+            Ok(()) => Ok(ctx.t("batch-started")),
+            Err(error) => Err(refund_words::batch_error(&ctx, error)),
+        },
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    };
+    ctx.finish("batch", &[], outcome, &routes::refund_batch(&id)).await
+}
+
+#[server(prefix = "/fn", endpoint = "decline_batch")]
+pub async fn decline_batch(
+    #[server(default)] id: String,
+    #[server(default)] note: String,
+) -> Result<(), AppError> {
+    use backoffice::staff::Permission;
+
+    use crate::{context::Ctx, pages::refund_words, routes};
+
+    let ctx = Ctx::current().ok_or(AppError::Fault)?;
+    let outcome = match (ctx.allow(Permission::ApproveRefund), refund_words::id(&ctx, &id)) {
+        (Ok(actor), Ok(id)) => match ctx.books().decline_batch(&actor, id, &note).await {
+            Ok(()) => Ok(ctx.t("batch-declined")),
+            Err(error) => Err(refund_words::batch_error(&ctx, error)),
+        },
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    };
+    ctx.finish("batch", &[("note", &note)], outcome, &routes::refund_batch(&id)).await
+}
+
+/// How far a file is, for the bar that moves by itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tick {
+    pub done: i64,
+    pub lines: i64,
+    pub words: String,
+    pub running: bool,
+}
+
+#[server(prefix = "/fn", endpoint = "batch_progress")]
+pub async fn batch_progress(#[server(default)] id: String) -> Result<Tick, AppError> {
+    use backoffice::{refunds::batch::State, staff::Permission};
+
+    use crate::{
+        context::{Ctx, shown},
+        pages::{refund_batch, refund_words},
+        routes,
+    };
+
+    let ctx = Ctx::current().ok_or(AppError::Fault)?;
+    let refused = match (ctx.allow(Permission::ViewTrade), refund_words::id(&ctx, &id)) {
+        (Ok(_), Ok(id)) => match ctx.books().batch(id).await.map_err(|fault| shown(&fault))? {
+            Some(batch) => {
+                let progress = ctx.books().batch_progress(id).await.map_err(|fault| shown(&fault))?;
+                return Ok(refund_batch::tick(&ctx, &progress, batch.state == State::Running));
+            }
+            None => AppError::Invalid { field: String::new(), message: ctx.t("batch-not-found") },
+        },
+        (Err(error), _) | (_, Err(error)) => error,
+    };
+    ctx.finish("batch", &[], Err(refused), routes::REFUND_BATCHES).await.map(|()| Tick::default())
+}

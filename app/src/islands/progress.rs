@@ -1,0 +1,45 @@
+//! A bar that moves while a file of refunds is worked off, and the page anew once it is done.
+
+use leptos::prelude::*;
+
+use crate::functions::batches::{Tick, batch_progress};
+
+/// Milliseconds between two questions.
+const EVERY: u64 = 1000;
+
+#[island]
+pub fn Progress(id: String, now: Tick, label: String) -> impl IntoView {
+    let running = now.running;
+    let tick = RwSignal::new(now);
+    Effect::new(move |_| {
+        if !running {
+            return;
+        }
+        let id = id.clone();
+        let ask = move || {
+            let id = id.clone();
+            leptos::task::spawn_local(async move {
+                if let Ok(new) = batch_progress(id).await {
+                    let over = !new.running;
+                    tick.set(new);
+                    if over {
+                        drop(window().location().reload());
+                    }
+                }
+            });
+        };
+        if let Ok(handle) = set_interval_with_handle(ask, std::time::Duration::from_millis(EVERY)) {
+            on_cleanup(move || handle.clear());
+        }
+    });
+    view! {
+        <div class="progress">
+            <progress
+                aria-label=label
+                max=move || tick.get().lines.to_string()
+                value=move || tick.get().done.to_string()
+            ></progress>
+            <p class="soft" role="status">{move || tick.get().words}</p>
+        </div>
+    }
+}

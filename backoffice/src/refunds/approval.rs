@@ -1,0 +1,173 @@
+//! The second person. An approval is for one amount at one balance: when either has changed, it lapses.
+
+use serde_json::json;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use toss::payments::{Payment, PaymentKey};
+use uuid::Uuid;
+
+use super::{Refund, RefundError, Refused, State, eligibility, note_of, take_down::check_amount};
+use crate::{
+    Backoffice, Fault,
+    audit::{self, Act, Actor},
+    jobs,
+};
+
+/// An intent that is being decided on, with its order, payment and own row locked.
+struct Held {
+    order_id: String,
+    payment_key: String,
+    amount: rust_decimal::Decimal,
+    currency: String,
+    refundable_amount: rust_decimal::Decimal,
+    requested_by: Option<Uuid>,
+}
+
+/// Withdraws what waits for a second person although its balance is another one by now. Called wherever a
+/// balance is written.
+pub(crate) async fn lapse(
+    tx: &mut PgConnection,
+    now: OffsetDateTime,
+    payment_key: &str,
+) -> Result<(), Fault> {
+    let lapsed = sqlx::query!(
+        "update refunds r set state = 'declined', settled_at = $2, error_code = 'LAPSED',
+                error_message = 'the balance has changed'
+         from payments p
+         where r.payment_key = $1 and p.payment_key = r.payment_key and r.state = 'waiting_for_approval'
+           and p.balance_amount <> r.refundable_amount
+         returning r.id, r.order_id, r.amount, r.currency",
+        payment_key,
+        now,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    for refund in lapsed {
+        let detail = json!({ "refund": refund.id, "amount": refund.amount, "currency": refund.currency });
+        let act = Act { action: "refund.lapsed", subject_kind: "order", subject: &refund.order_id, detail };
+        audit::record(tx, now, &Actor::Job("refund"), act).await?;
+    }
+    Ok(())
+}
+
+impl Backoffice {
+    /// A second person approves, and the refund is tried at once.
+    pub async fn approve_refund(&self, actor: &Actor, id: Uuid) -> Result<Refund, RefundError> {
+        let refund = self.refund_by_id(id).await?.ok_or(Refused::NoSuchRefund)?;
+        // Toss's truth of this moment; a balance that has moved makes the request lapse.
+        if let Err(fault) = self.look_up(actor, &PaymentKey(refund.payment_key)).await {
+            tracing::warn!(%fault, "no look-up before an approval");
+        }
+        self.approve(actor, id).await?;
+        self.drive_apart(id).await
+    }
+
+    async fn approve(&self, actor: &Actor, id: Uuid) -> Result<(), RefundError> {
+        let approver = actor.staff_id().ok_or(Refused::OwnRequest)?;
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        let held = hold(&mut tx, id).await?;
+        if held.requested_by == Some(approver) {
+            return Err(Refused::OwnRequest.into());
+        }
+        let payment =
+            sqlx::query!("select raw, balance_amount from payments where payment_key = $1", held.payment_key)
+                .fetch_one(&mut *tx)
+                .await?;
+        if payment.balance_amount != held.refundable_amount {
+            return Err(Refused::Lapsed.into());
+        }
+        let payment: Payment =
+            serde_json::from_value(payment.raw).map_err(|e| Fault::Inconsistent(e.to_string()))?;
+        check_amount(&eligibility(&payment, now), held.amount, &held.currency)?;
+        sqlx::query!(
+            "update refunds set state = 'approved', approved_by = $2, approved_by_name = $3, approved_at = $4
+             where id = $1",
+            id,
+            approver,
+            actor.name(),
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        jobs::enqueue_refund(&mut tx, id, std::time::Duration::from_secs(90)).await?;
+        let detail = json!({ "refund": id, "amount": held.amount, "currency": held.currency });
+        self.note(&mut tx, actor, &held.order_id, "refund.approved", detail).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// A second person declines, and says why.
+    pub async fn decline_refund(&self, actor: &Actor, id: Uuid, note: &str) -> Result<Refund, RefundError> {
+        let note = note_of(note)?;
+        self.end_waiting(actor, id, Some(note)).await
+    }
+
+    /// Whoever asked takes it back before anybody has decided.
+    pub async fn withdraw_refund(&self, actor: &Actor, id: Uuid) -> Result<Refund, RefundError> {
+        self.end_waiting(actor, id, None).await
+    }
+
+    async fn end_waiting(
+        &self,
+        actor: &Actor,
+        id: Uuid,
+        note: Option<String>,
+    ) -> Result<Refund, RefundError> {
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        let held = hold(&mut tx, id).await?;
+        let own = actor.staff_id().is_some() && actor.staff_id() == held.requested_by;
+        let (code, action) = match (own, &note) {
+            (true, _) => ("WITHDRAWN", "refund.withdrawn"),
+            (false, Some(_)) => ("DECLINED", "refund.declined"),
+            // Only one's own can be taken back.
+            (false, None) => return Err(Refused::NoteTooShort.into()),
+        };
+        sqlx::query!(
+            "update refunds set state = 'declined', settled_at = $2, settled_by_name = $3, error_code = $4,
+                    error_message = $5
+             where id = $1",
+            id,
+            now,
+            actor.name(),
+            code,
+            note,
+        )
+        .execute(&mut *tx)
+        .await?;
+        let detail = json!({ "refund": id, "amount": held.amount, "currency": held.currency, "note": note });
+        self.note(&mut tx, actor, &held.order_id, action, detail).await?;
+        tx.commit().await?;
+        self.refund_by_id(id).await?.ok_or_else(|| Fault::Inconsistent(format!("refund {id} is gone")).into())
+    }
+}
+
+async fn hold(tx: &mut PgConnection, id: Uuid) -> Result<Held, RefundError> {
+    let held = sqlx::query_as!(
+        Held,
+        "select order_id, payment_key, amount, currency, refundable_amount, requested_by from refunds where id = $1",
+        id
+    )
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or(Refused::NoSuchRefund)?;
+    sqlx::query!("select 1 as one from orders where order_id = $1 for update", held.order_id)
+        .fetch_one(&mut *tx)
+        .await?;
+    sqlx::query!("select 1 as one from payments where payment_key = $1 for update", held.payment_key)
+        .fetch_one(&mut *tx)
+        .await?;
+    let now = sqlx::query!(
+        "select state, error_code, coalesce(settled_by_name, approved_by_name) as by from refunds where id = $1 for update",
+        id
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    match State::parse(&now.state) {
+        Some(State::WaitingForApproval) => Ok(held),
+        _ if now.error_code.as_deref() == Some("LAPSED") => Err(Refused::Lapsed.into()),
+        Some(state) => Err(Refused::AlreadyDecided { state, by: now.by }.into()),
+        None => Err(Fault::Inconsistent(format!("refund state {:?}", now.state)).into()),
+    }
+}

@@ -1,0 +1,393 @@
+//! Many refunds at once: a file is previewed line by line, then run by a job that can be stopped, dies safely and
+//! can be run again. Every line has its intent's id from the preview on, so no line is ever paid twice.
+
+pub mod file;
+mod preview;
+mod run;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Because, Refused, limits};
+use crate::{
+    Backoffice, Fault,
+    audit::{self, Act, Actor},
+    jobs,
+    page::{Cursor, Page, push_keyset},
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Previewed,
+    WaitingForApproval,
+    Declined,
+    Running,
+    Stopped,
+    Finished,
+}
+
+impl State {
+    pub const ALL: [Self; 6] = [
+        Self::Previewed,
+        Self::WaitingForApproval,
+        Self::Declined,
+        Self::Running,
+        Self::Stopped,
+        Self::Finished,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Previewed => "previewed",
+            Self::WaitingForApproval => "waiting_for_approval",
+            Self::Declined => "declined",
+            Self::Running => "running",
+            Self::Stopped => "stopped",
+            Self::Finished => "finished",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, Fault> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or_else(|| Fault::Inconsistent(format!("batch state {text:?}")))
+    }
+}
+
+/// Why a line is not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LineRefused {
+    /// The refund itself is not possible.
+    Refund(Refused),
+    /// A cell that a spreadsheet would calculate.
+    Formula,
+    /// The order stands in this line already.
+    Twice { line: i32 },
+    /// An earlier file has refunded this order by this amount, or is about to.
+    Earlier { file: String },
+}
+
+#[derive(Debug, Clone)]
+pub struct Batch {
+    pub id: Uuid,
+    pub file_name: String,
+    pub reason_code: String,
+    pub reason: String,
+    pub created_by: Option<Uuid>,
+    pub created_by_name: String,
+    pub created_at: OffsetDateTime,
+    pub state: State,
+    pub approval_because: Option<Because>,
+    pub approved_by_name: Option<String>,
+    pub lines: i32,
+    /// Lines that could be refunded when the file was previewed, and their sum.
+    pub ready: i32,
+    pub ready_amount: Decimal,
+    /// The same file came before, at this time.
+    pub seen_before: Option<OffsetDateTime>,
+}
+
+/// One line with what has become of it.
+#[derive(Debug, Clone)]
+pub struct Line {
+    pub line: i32,
+    pub order_id: String,
+    pub amount_text: String,
+    pub amount: Option<Decimal>,
+    pub currency: Option<String>,
+    pub why: Option<LineRefused>,
+    /// The state of its intent, once there is one.
+    pub refund: Option<super::State>,
+    pub error: Option<String>,
+}
+
+/// How far it is. The sum of the parts is `lines`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    pub lines: i64,
+    pub ready: i64,
+    pub refused: i64,
+    pub succeeded: i64,
+    pub failed: i64,
+    /// Taken down and not settled: under way, unknown, or waiting for a second person.
+    pub open: i64,
+    pub amount: Decimal,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    #[error("no such batch")]
+    NotFound,
+    #[error("the file cannot be read: {0:?}")]
+    File(file::FileError),
+    #[error("the reason is refused: {0:?}")]
+    Reason(Refused),
+    /// It is in another state by now.
+    #[error("not in this state: {0:?}")]
+    State(State),
+    #[error("nobody approves their own")]
+    Own,
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<sqlx::Error> for BatchError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Stored {
+    id: Uuid,
+    file_name: String,
+    reason_code: String,
+    reason: String,
+    created_by: Option<Uuid>,
+    created_by_name: String,
+    created_at: OffsetDateTime,
+    state: String,
+    approval_because: Option<String>,
+    approved_by_name: Option<String>,
+    lines: i32,
+    ready: i32,
+    ready_amount: Decimal,
+    seen_before: Option<OffsetDateTime>,
+}
+
+impl TryFrom<Stored> for Batch {
+    type Error = Fault;
+
+    fn try_from(s: Stored) -> Result<Self, Fault> {
+        Ok(Self {
+            state: State::parse(&s.state)?,
+            id: s.id,
+            file_name: s.file_name,
+            reason_code: s.reason_code,
+            reason: s.reason,
+            created_by: s.created_by,
+            created_by_name: s.created_by_name,
+            created_at: s.created_at,
+            approval_because: s.approval_because.as_deref().and_then(Because::parse),
+            approved_by_name: s.approved_by_name,
+            lines: s.lines,
+            ready: s.ready,
+            ready_amount: s.ready_amount,
+            seen_before: s.seen_before,
+        })
+    }
+}
+
+const COLUMNS: &str = "select id, file_name, reason_code, reason, created_by, created_by_name, created_at, state,
+    approval_because, approved_by_name, lines, ready, ready_amount,
+    (select max(e.created_at) from refund_batches e where e.file_hash = b.file_hash and e.created_at < b.created_at)
+        as seen_before
+    from refund_batches b where true";
+
+impl Backoffice {
+    pub async fn batch(&self, id: Uuid) -> Result<Option<Batch>, Fault> {
+        let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(COLUMNS);
+        query.push(" and id = ").push_bind(id);
+        let row: Option<Stored> = query.build_query_as().fetch_optional(&self.pool).await?;
+        row.map(Batch::try_from).transpose()
+    }
+
+    pub async fn batches(&self, cursor: Option<&Cursor>, size: usize) -> Result<Page<Batch>, Fault> {
+        let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(COLUMNS);
+        push_keyset(&mut query, cursor, "created_at", "id::text", size);
+        let rows: Vec<Stored> = query.build_query_as().fetch_all(&self.pool).await?;
+        let rows = rows.into_iter().map(Batch::try_from).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::new(rows, size, cursor, |batch| (batch.created_at, batch.id.to_string())))
+    }
+
+    /// Lines after the line `after`, in the file's order.
+    pub async fn batch_lines(
+        &self,
+        id: Uuid,
+        only_refused: bool,
+        after: i32,
+        size: i64,
+    ) -> Result<Vec<Line>, Fault> {
+        let rows = sqlx::query!(
+            r#"select l.line, l.order_id, l.amount_text, l.amount, l.why, r.state as "refund?", r.error_message as "error?",
+                      o.currency as "currency?"
+               from refund_batch_lines l left join refunds r on r.id = l.refund_id
+               left join orders o on o.order_id = l.order_id
+               where l.batch_id = $1 and l.line > $2 and (not $3 or l.state = 'refused' or r.state in ('failed', 'declined'))
+               order by l.line limit $4"#,
+            id,
+            after,
+            only_refused,
+            size,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| Line {
+                line: row.line,
+                order_id: row.order_id,
+                amount_text: row.amount_text,
+                amount: row.amount,
+                currency: row.currency,
+                why: row.why.and_then(|why| serde_json::from_value(why).ok()),
+                refund: row.refund.as_deref().and_then(super::State::parse),
+                error: row.error,
+            })
+            .collect())
+    }
+
+    pub async fn batch_progress(&self, id: Uuid) -> Result<Progress, Fault> {
+        let row = sqlx::query!(
+            r#"select count(*) as "lines!",
+                      count(*) filter (where l.state = 'ready') as "ready!",
+                      count(*) filter (where l.state = 'refused') as "refused!",
+                      count(*) filter (where r.state = 'succeeded') as "succeeded!",
+                      count(*) filter (where r.state in ('failed', 'declined')) as "failed!",
+                      coalesce(sum(r.amount) filter (where r.state = 'succeeded'), 0) as "amount!"
+               from refund_batch_lines l left join refunds r on r.id = l.refund_id
+               where l.batch_id = $1"#,
+            id,
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(Progress {
+            lines: row.lines,
+            ready: row.ready,
+            refused: row.refused,
+            succeeded: row.succeeded,
+            failed: row.failed,
+            open: row.lines - row.ready - row.refused - row.succeeded - row.failed,
+            amount: row.amount,
+        })
+    }
+
+    /// Starts a previewed file, or goes on with a stopped one. Above a limit it waits for a second person instead.
+    pub async fn start_batch(&self, actor: &Actor, id: Uuid) -> Result<State, BatchError> {
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        let held = limits::of(&mut tx, actor).await?;
+        let batch = hold(&mut tx, id).await?;
+        if !matches!(batch.state, State::Previewed | State::Stopped) {
+            return Err(BatchError::State(batch.state));
+        }
+        let because = if batch.approved_by_name.is_some() {
+            None
+        } else {
+            let largest = sqlx::query!(
+                r#"select coalesce(max(l.amount), 0) as "amount!", bool_or(o.currency <> 'KRW') as foreign
+                   from refund_batch_lines l join orders o on o.order_id = l.order_id
+                   where l.batch_id = $1 and l.state = 'ready'"#,
+                id
+            )
+            .fetch_one(&mut *tx)
+            .await?;
+            let currency = if largest.foreign == Some(true) { "" } else { "KRW" };
+            let one = limits::exceeded(&mut tx, held.as_ref(), largest.amount, currency, now).await?;
+            match one {
+                Some(because) => Some(because),
+                None => limits::exceeded_by_sum(&mut tx, held.as_ref(), batch.ready_amount, now).await?,
+            }
+        };
+        let state = if because.is_some() { State::WaitingForApproval } else { State::Running };
+        sqlx::query!(
+            "update refund_batches set state = $2, approval_because = coalesce($3, approval_because) where id = $1",
+            id,
+            state.as_str(),
+            because.map(Because::as_str)
+        )
+        .execute(&mut *tx)
+        .await?;
+        if state == State::Running {
+            jobs::enqueue_batch(&mut tx, id).await?;
+        }
+        let detail = json!({ "file": batch.file_name, "ready": batch.ready, "amount": batch.ready_amount,
+                             "approvalBecause": because.map(Because::as_str) });
+        let subject = id.to_string();
+        let act =
+            Act { action: "refund_batch.started", subject_kind: "refund_batch", subject: &subject, detail };
+        audit::record(&mut tx, now, actor, act).await?;
+        tx.commit().await?;
+        Ok(state)
+    }
+
+    /// Stops after the line that is being refunded.
+    pub async fn stop_batch(&self, actor: &Actor, id: Uuid) -> Result<(), BatchError> {
+        self.turn_batch(actor, id, State::Running, State::Stopped, "refund_batch.stopped", None).await
+    }
+
+    pub async fn decline_batch(&self, actor: &Actor, id: Uuid, note: &str) -> Result<(), BatchError> {
+        let note = super::note_of(note).map_err(BatchError::Reason)?;
+        let (from, to) = (State::WaitingForApproval, State::Declined);
+        self.turn_batch(actor, id, from, to, "refund_batch.declined", Some(&note)).await
+    }
+
+    /// A second person approves the whole file, and it runs.
+    pub async fn approve_batch(&self, actor: &Actor, id: Uuid) -> Result<(), BatchError> {
+        let now = self.clock.now();
+        let approver = actor.staff_id().ok_or(BatchError::Own)?;
+        let mut tx = self.pool.begin().await?;
+        let batch = hold(&mut tx, id).await?;
+        if batch.state != State::WaitingForApproval {
+            return Err(BatchError::State(batch.state));
+        }
+        if batch.created_by == Some(approver) {
+            return Err(BatchError::Own);
+        }
+        sqlx::query!(
+            "update refund_batches set state = 'running', approved_by = $2, approved_by_name = $3, approved_at = $4
+             where id = $1",
+            id,
+            approver,
+            actor.name(),
+            now
+        )
+        .execute(&mut *tx)
+        .await?;
+        jobs::enqueue_batch(&mut tx, id).await?;
+        let detail = json!({ "file": batch.file_name, "ready": batch.ready, "amount": batch.ready_amount });
+        let subject = id.to_string();
+        let act =
+            Act { action: "refund_batch.approved", subject_kind: "refund_batch", subject: &subject, detail };
+        audit::record(&mut tx, now, actor, act).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn turn_batch(
+        &self,
+        actor: &Actor,
+        id: Uuid,
+        from: State,
+        to: State,
+        action: &'static str,
+        note: Option<&str>,
+    ) -> Result<(), BatchError> {
+        let mut tx = self.pool.begin().await?;
+        let batch = hold(&mut tx, id).await?;
+        if batch.state != from {
+            return Err(BatchError::State(batch.state));
+        }
+        sqlx::query!("update refund_batches set state = $2 where id = $1", id, to.as_str())
+            .execute(&mut *tx)
+            .await?;
+        let subject = id.to_string();
+        let detail = json!({ "file": batch.file_name, "note": note });
+        let act = Act { action, subject_kind: "refund_batch", subject: &subject, detail };
+        audit::record(&mut tx, self.clock.now(), actor, act).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+async fn hold(tx: &mut sqlx::PgConnection, id: Uuid) -> Result<Batch, BatchError> {
+    let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(COLUMNS);
+    query.push(" and id = ").push_bind(id).push(" for update of b");
+    let row: Option<Stored> = query.build_query_as().fetch_optional(tx).await?;
+    Ok(row.ok_or(BatchError::NotFound)?.try_into()?)
+}

@@ -1,0 +1,238 @@
+//! What would happen: every line held against the books and the one rule of what may go back.
+
+use std::collections::HashMap;
+
+use rust_decimal::Decimal;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use toss::payments::Payment;
+use uuid::Uuid;
+
+use super::{BatchError, LineRefused, file};
+use crate::{
+    Backoffice, Fault,
+    audit::{self, Act, Actor},
+    money,
+    refunds::{
+        Form, Refused, WhyNot, eligibility,
+        take_down::{check_amount, parse, parse_account},
+    },
+};
+
+/// Payments read at once: each comes with the whole object Toss sent.
+const CHUNK: usize = 500;
+
+/// What the books say of one order.
+struct Known {
+    currency: String,
+    payment: Option<Payment>,
+    open_by: Option<(String, Decimal)>,
+}
+
+/// One line after its preview.
+struct Previewed {
+    line: file::Line,
+    amount: Option<Decimal>,
+    account: Option<serde_json::Value>,
+    currency: Option<String>,
+}
+
+impl Backoffice {
+    /// Keeps a file with what would become of each of its lines. Nothing is refunded.
+    pub async fn preview_batch(
+        &self,
+        actor: &Actor,
+        file_name: &str,
+        bytes: &[u8],
+        reason_code: &str,
+        reason: &str,
+    ) -> Result<Uuid, BatchError> {
+        let form = Form {
+            intent: Uuid::nil().to_string(),
+            reason_code: reason_code.into(),
+            reason: reason.into(),
+            ..Form::default()
+        };
+        parse(&form).map_err(BatchError::Reason)?;
+        let mut lines = file::read(bytes).map_err(BatchError::File)?;
+        let mut previewed = Vec::with_capacity(lines.len());
+        while !lines.is_empty() {
+            let chunk: Vec<file::Line> = lines.drain(..lines.len().min(CHUNK)).collect();
+            self.preview_lines(chunk, &mut previewed).await?;
+        }
+        let file_name: String =
+            file_name.chars().filter(|c| !c.is_control()).take(120).collect::<String>().trim().to_owned();
+        self.keep_batch(actor, &file_name, bytes, &form, previewed).await
+    }
+
+    async fn preview_lines(&self, lines: Vec<file::Line>, done: &mut Vec<Previewed>) -> Result<(), Fault> {
+        let ids: Vec<String> = lines.iter().map(|line| line.order_id.clone()).collect();
+        let mut known = self.known_orders(&ids).await?;
+        let earlier = self.earlier_lines(&ids).await?;
+        let now = self.clock.now();
+        for mut line in lines {
+            let mut previewed = Previewed { amount: None, account: None, currency: None, line: line.clone() };
+            if line.refused.is_none() {
+                match known.remove(&line.order_id) {
+                    None => line.refused = Some(LineRefused::Refund(Refused::NoSuchOrder)),
+                    Some(order) => {
+                        previewed.currency = Some(order.currency.clone());
+                        match judge(&line, &order, now) {
+                            Err(refused) => line.refused = Some(LineRefused::Refund(refused)),
+                            Ok((amount, account)) => {
+                                previewed.amount = Some(amount);
+                                previewed.account = account;
+                                if let Some((_, _, file)) =
+                                    earlier.iter().find(|(id, a, _)| *id == line.order_id && *a == amount)
+                                {
+                                    line.refused = Some(LineRefused::Earlier { file: file.clone() });
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            previewed.line = line;
+            done.push(previewed);
+        }
+        Ok(())
+    }
+
+    async fn known_orders(&self, ids: &[String]) -> Result<HashMap<String, Known>, Fault> {
+        let rows = sqlx::query!(
+            r#"select o.order_id as "order_id!", o.currency as "currency!", p.raw as "raw?", r.requested_by_name as "open_by?", r.amount as "open_amount?"
+               from orders o
+               left join payments p on p.payment_key = o.payment_key
+               left join refunds r on r.payment_key = o.payment_key
+                and r.state in ('requested', 'waiting_for_approval', 'approved', 'sending', 'unknown')
+               where o.order_id = any($1)"#,
+            ids,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                let payment = row
+                    .raw
+                    .map(serde_json::from_value)
+                    .transpose()
+                    .map_err(|e| Fault::Inconsistent(format!("payment of {}: {e}", row.order_id)))?;
+                let known =
+                    Known { currency: row.currency, payment, open_by: row.open_by.zip(row.open_amount) };
+                Ok((row.order_id, known))
+            })
+            .collect()
+    }
+
+    /// What earlier files have refunded of these orders, or are about to: `(order, amount, file)`.
+    async fn earlier_lines(&self, ids: &[String]) -> Result<Vec<(String, Decimal, String)>, Fault> {
+        let rows = sqlx::query!(
+            r#"select l.order_id, l.amount as "amount!", b.file_name
+               from refund_batch_lines l join refund_batches b on b.id = l.batch_id
+               left join refunds r on r.id = l.refund_id
+               where l.order_id = any($1) and l.amount is not null
+                 and (r.state not in ('failed', 'declined')
+                      or l.state = 'ready' and b.state in ('waiting_for_approval', 'running', 'stopped'))"#,
+            ids,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.order_id, row.amount, row.file_name)).collect())
+    }
+
+    async fn keep_batch(
+        &self,
+        actor: &Actor,
+        file_name: &str,
+        bytes: &[u8],
+        form: &Form,
+        lines: Vec<Previewed>,
+    ) -> Result<Uuid, BatchError> {
+        let now = self.clock.now();
+        let id = Uuid::now_v7();
+        let ready = lines.iter().filter(|line| line.line.refused.is_none());
+        let (ready_count, ready_amount) = ready.fold((0_i32, Decimal::ZERO), |(n, sum), line| {
+            // The sum is in won; a file that carries anything else needs a second person anyway.
+            let won = line.currency.as_deref() == Some("KRW");
+            (n + 1, sum + line.amount.filter(|_| won).unwrap_or_default())
+        });
+        let hash = Sha256::digest(bytes);
+        let mut tx = self.pool.begin().await?;
+        sqlx::query!(
+            "insert into refund_batches (id, file_name, file_hash, reason_code, reason, created_by, created_by_name,
+                                         created_at, state, lines, ready, ready_amount)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, 'previewed', $9, $10, $11)",
+            id,
+            file_name,
+            hash.as_slice(),
+            form.reason_code,
+            form.reason.trim(),
+            actor.staff_id(),
+            actor.name(),
+            now,
+            i32::try_from(lines.len()).unwrap_or(i32::MAX),
+            ready_count,
+            ready_amount,
+        )
+        .execute(&mut *tx)
+        .await?;
+        let count = lines.len();
+        for chunk in lines.chunks(1000) {
+            let rows: Vec<serde_json::Value> = chunk
+                .iter()
+                .map(|p| {
+                    json!({ "line": p.line.number, "order_id": p.line.order_id, "amount_text": p.line.amount,
+                            "amount": p.amount, "account": p.account,
+                            "state": if p.line.refused.is_some() { "refused" } else { "ready" },
+                            "why": p.line.refused, "refund_id": Uuid::now_v7() })
+                })
+                .collect();
+            sqlx::query!(
+                "insert into refund_batch_lines (batch_id, line, order_id, amount_text, amount, account, state, why, refund_id)
+                 select $1, line, order_id, amount_text, amount, nullif(account, 'null'), state, nullif(why, 'null'), refund_id
+                 from jsonb_to_recordset($2) as x(line int, order_id text, amount_text text, amount numeric, account jsonb,
+                                                  state text, why jsonb, refund_id uuid)",
+                id,
+                serde_json::Value::Array(rows),
+            )
+            .execute(&mut *tx)
+            .await?;
+        }
+        let subject = id.to_string();
+        let detail =
+            json!({ "file": file_name, "lines": count, "ready": ready_count, "amount": ready_amount });
+        let act =
+            Act { action: "refund_batch.previewed", subject_kind: "refund_batch", subject: &subject, detail };
+        audit::record(&mut tx, now, actor, act).await?;
+        tx.commit().await?;
+        Ok(id)
+    }
+}
+
+/// The rule of the refund form, for one line.
+fn judge(
+    line: &file::Line,
+    order: &Known,
+    now: time::OffsetDateTime,
+) -> Result<(Decimal, Option<serde_json::Value>), Refused> {
+    let payment = order.payment.as_ref().ok_or(Refused::NotPossible(WhyNot::NotPaid))?;
+    if let Some((by, amount)) = &order.open_by {
+        return Err(Refused::AlreadyOpen {
+            by: by.clone(),
+            amount: *amount,
+            currency: order.currency.clone(),
+        });
+    }
+    let may = eligibility(payment, now);
+    if let Some(why_not) = may.why_not {
+        return Err(Refused::NotPossible(why_not));
+    }
+    let amount = money::parse(&line.amount, &order.currency).map_err(Refused::Amount)?;
+    check_amount(&may, amount, &order.currency)?;
+    if !may.needs_account {
+        return Ok((amount, None));
+    }
+    let [bank, number, holder] = line.account.as_ref().ok_or(Refused::Bank)?;
+    let account = parse_account(bank, number, holder)?;
+    Ok((amount, serde_json::to_value(account).ok()))
+}

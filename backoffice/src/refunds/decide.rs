@@ -1,0 +1,149 @@
+//! A person settles what no machine can tell, with our facts and Toss's side by side.
+
+use rust_decimal::Decimal;
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+use toss::payments::{Cancel, CancelStatus, Payment, PaymentKey};
+use uuid::Uuid;
+
+use super::{Refund, RefundError, Refused, drive::Verdict};
+use crate::{Backoffice, Fault, audit::Actor};
+
+/// A cancel at Toss that came after the intent and belongs to no other of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    pub transaction_key: String,
+    pub amount: Decimal,
+    pub reason: Option<String>,
+    pub canceled_at: Option<OffsetDateTime>,
+    pub done: bool,
+}
+
+/// What a decision is made on. The mark goes with the form: a decision on older facts is refused.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    pub candidates: Vec<Candidate>,
+    pub mark: String,
+}
+
+/// What the person says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// This cancel of Toss's is the refund.
+    Ours(String),
+    /// None of them is: no money went back for this intent.
+    NotMade,
+}
+
+impl Backoffice {
+    /// What Toss said last about an intent that is not settled.
+    pub async fn refund_facts(&self, refund: &Refund) -> Result<Facts, Fault> {
+        let record = self
+            .payment(&refund.payment_key)
+            .await?
+            .ok_or_else(|| Fault::Inconsistent(format!("payment {} is gone", refund.payment_key)))?;
+        self.facts(refund.id, &record.payment()?).await
+    }
+
+    async fn facts(&self, id: Uuid, payment: &Payment) -> Result<Facts, Fault> {
+        let newcomers = self.newcomers(id, payment.cancels()).await?;
+        let mut hasher = Sha256::new();
+        hasher.update(payment.balance_amount.to_string());
+        for cancel in &newcomers {
+            hasher.update(format!("|{:?}|{:?}", cancel.transaction_key, cancel.cancel_status));
+        }
+        let mark = hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let candidates = newcomers
+            .iter()
+            .filter_map(|cancel| {
+                Some(Candidate {
+                    transaction_key: cancel.transaction_key.as_ref()?.as_str().to_owned(),
+                    amount: cancel.cancel_amount,
+                    reason: cancel.cancel_reason.clone(),
+                    canceled_at: cancel.canceled_at,
+                    done: cancel.cancel_status.as_ref().is_none_or(|s| *s == CancelStatus::Done),
+                })
+            })
+            .collect();
+        Ok(Facts { candidates, mark })
+    }
+
+    /// Toss's cancels that were not there when the intent was taken down and are not booked to another one.
+    pub(super) async fn newcomers(&self, id: Uuid, cancels: &[Cancel]) -> Result<Vec<Cancel>, Fault> {
+        let keys: Vec<String> = cancels
+            .iter()
+            .filter_map(|c| c.transaction_key.as_ref().map(|key| key.as_str().to_owned()))
+            .collect();
+        let old = sqlx::query_scalar!(
+            r#"select unnest(known_cancels) as "key!" from refunds where id = $2
+               union select transaction_key from refunds where transaction_key = any($1) and id <> $2"#,
+            &keys,
+            id,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let is_old =
+            |c: &Cancel| c.transaction_key.as_ref().is_some_and(|key| old.iter().any(|o| o == key.as_str()));
+        Ok(cancels.iter().filter(|c| !is_old(c)).cloned().collect())
+    }
+
+    /// Settles an intent that is somebody's task, on facts that still hold.
+    pub async fn decide_refund(
+        &self,
+        actor: &Actor,
+        id: Uuid,
+        decision: &Decision,
+        mark: &str,
+    ) -> Result<Refund, RefundError> {
+        let refund = self.refund_by_id(id).await?.ok_or(Refused::NoSuchRefund)?;
+        if refund.state.is_settled() {
+            return Err(Refused::AlreadyDecided { state: refund.state, by: refund.settled_by_name }.into());
+        }
+        if !refund.is_overdue(self.clock.now()) {
+            return Err(Refused::TooEarly.into());
+        }
+        // The lease keeps a job from sending while a person decides.
+        let Some(claimed) = self.claim(id).await? else { return Err(Refused::TooEarly.into()) };
+        let judged = self.judge_by_person(&claimed.payment_key, &refund, decision, mark).await;
+        let (verdict, outcome) = match judged {
+            Ok(verdict) => (verdict, Ok(())),
+            Err(refused) => (Verdict::undecided(), Err(refused)),
+        };
+        self.settle(actor, claimed, verdict.into()).await?;
+        outcome?;
+        self.refund_by_id(id).await?.ok_or_else(|| Fault::Inconsistent(format!("refund {id} is gone")).into())
+    }
+
+    async fn judge_by_person(
+        &self,
+        payment_key: &PaymentKey,
+        refund: &Refund,
+        decision: &Decision,
+        mark: &str,
+    ) -> Result<Verdict, RefundError> {
+        let (payment, _) = match self.look_up(&Actor::Job("refund"), payment_key).await {
+            Ok(found) => found,
+            Err(Fault::Toss(error)) => {
+                tracing::warn!(%error, refund = %refund.id, "no look-up before a decision");
+                return Err(Refused::TossSilent.into());
+            }
+            Err(fault) => return Err(fault.into()),
+        };
+        let facts = self.facts(refund.id, &payment).await?;
+        if facts.mark != mark {
+            return Err(Refused::FactsChanged.into());
+        }
+        match decision {
+            Decision::Ours(key) => {
+                let fits = |c: &&Candidate| c.transaction_key == *key && c.amount == refund.amount && c.done;
+                let found = facts.candidates.iter().find(fits).ok_or(Refused::FactsChanged)?;
+                Ok(Verdict::Succeeded { transaction_key: Some(found.transaction_key.clone()) })
+            }
+            Decision::NotMade => Ok(Verdict::Failed {
+                code: "NOT_MADE".into(),
+                message: "a person found no such cancel at Toss".into(),
+                trace_id: None,
+            }),
+        }
+    }
+}

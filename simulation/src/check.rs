@@ -1,0 +1,212 @@
+//! What has to hold after every run, whatever went wrong in it.
+
+use std::collections::BTreeSet;
+
+use backoffice::{
+    Actor,
+    refunds::{Filter, Refund, State},
+};
+use rust_decimal::Decimal;
+use sandbox::World;
+
+use crate::{
+    lane::{Outcome, Shared, payment_key},
+    schedule::Schedule,
+};
+
+/// The cancel that Toss made under an intent's own key, if it made one.
+pub fn truth(world: &World, refund: &Refund) -> Option<String> {
+    let gate = world.gate();
+    let answer = gate.remembered(&format!("refund-{}", refund.id)).filter(|answer| answer.status == 200)?;
+    let payment: serde_json::Value = serde_json::from_str(&answer.body).ok()?;
+    Some(payment.get("lastTransactionKey")?.as_str()?.to_owned())
+}
+
+pub async fn run(
+    shared: &Shared,
+    schedule: &Schedule,
+    order_id: &str,
+    key: &str,
+    behind: &[String],
+    outcome: &mut Outcome,
+) -> anyhow::Result<()> {
+    // What the console did is learnt by webhook or by the next question, whichever comes.
+    for _ in 0..20 {
+        if shared.books.look_up(&Actor::Job("simulation"), &payment_key(key)).await.is_ok() {
+            break;
+        }
+    }
+    let filter = Filter { order_id: Some(order_id.to_owned()), ..Filter::default() };
+    let refunds = shared.books.refunds(&filter, None, 100).await?.rows;
+    for refund in &refunds {
+        *outcome.states.entry(refund.state.as_str().to_owned()).or_default() += 1;
+    }
+    let mut wrong = Vec::new();
+    let payment = shared.world.with_books(|books| books.record(key).map(|r| r.payment.clone()));
+    let Some(payment) = payment else {
+        outcome.violations.push("the payment is gone".into());
+        return Ok(());
+    };
+    let cancels = payment.cancels();
+    let key_of =
+        |c: &toss::payments::Cancel| c.transaction_key.as_ref().map(|k| k.0.clone()).unwrap_or_default();
+
+    let mut accounted: BTreeSet<String> = behind.iter().cloned().collect();
+    let mut booked = BTreeSet::new();
+    for refund in &refunds {
+        let made = truth(&shared.world, refund);
+        match refund.state {
+            State::Succeeded => {
+                let Some(booked_key) = &refund.transaction_key else {
+                    wrong.push(format!("{}: succeeded without a transaction", refund.id));
+                    continue;
+                };
+                if !booked.insert(booked_key.clone()) {
+                    wrong.push(format!("{}: its cancel belongs to another intent as well", refund.id));
+                }
+                accounted.insert(booked_key.clone());
+                let Some(cancel) = cancels.iter().find(|c| key_of(c) == *booked_key) else {
+                    wrong.push(format!("{}: succeeded, and Toss knows of no such cancel", refund.id));
+                    continue;
+                };
+                if cancel.cancel_amount != refund.amount {
+                    wrong.push(format!(
+                        "{}: {} instead of {}",
+                        refund.id, cancel.cancel_amount, refund.amount
+                    ));
+                }
+                if cancel.refundable_amount != Some(refund.refundable_amount - refund.amount) {
+                    wrong.push(format!("{}: refunded from a balance nobody decided on", refund.id));
+                }
+                if let Some(made) = made
+                    && made != *booked_key
+                {
+                    wrong.push(format!("{}: Toss made {made}, the books say {booked_key}", refund.id));
+                }
+                // The console's may be taken for ours only where nothing tells them apart.
+                if behind.contains(booked_key)
+                    && cancel.cancel_reason.as_deref() != Some(refund.reason.as_str())
+                {
+                    wrong.push(format!("{}: the console's refund is taken for ours", refund.id));
+                }
+            }
+            State::Failed | State::Declined => {
+                if let Some(made) = made {
+                    wrong.push(format!(
+                        "{}: {} in the books, but Toss paid it ({made})",
+                        refund.id,
+                        refund.state.as_str()
+                    ));
+                }
+            }
+            State::WaitingForApproval => {
+                if made.is_some() {
+                    wrong.push(format!("{}: paid without a second person", refund.id));
+                }
+            }
+            State::Requested | State::Approved | State::Sending | State::Unknown => {
+                wrong.push(format!("{}: still {}", refund.id, refund.state.as_str()));
+            }
+        }
+    }
+    for cancel in cancels {
+        if !accounted.contains(&key_of(cancel)) {
+            wrong.push(format!(
+                "Toss made {} of {} that no intent knows",
+                key_of(cancel),
+                cancel.cancel_amount
+            ));
+        }
+    }
+    keys(shared, schedule, key, &refunds, &mut wrong);
+    sums(shared, order_id, key, &refunds, &payment, &mut wrong).await?;
+    audit(shared, order_id, &refunds, &mut wrong).await?;
+    outcome.violations.extend(wrong);
+    Ok(())
+}
+
+/// Every key that Toss saw was committed with an intent, and no two processes sent one at the same time.
+fn keys(shared: &Shared, schedule: &Schedule, key: &str, refunds: &[Refund], wrong: &mut Vec<String>) {
+    let gate = shared.world.gate();
+    let committed: Vec<String> = refunds.iter().map(|r| format!("refund-{}", r.id)).collect();
+    for seen in gate.keys_of(&format!("/v1/payments/{key}/cancel")) {
+        if !committed.contains(&seen) {
+            wrong.push(format!("Toss saw the key {seen}, which no intent has"));
+        }
+    }
+    // A caller that gave up on a late answer may meet its own request again; nobody else may.
+    if !schedule.delays() {
+        for committed in committed {
+            if gate.collided(&committed) {
+                wrong.push(format!("two at once sent {committed}"));
+            }
+        }
+    }
+}
+
+async fn sums(
+    shared: &Shared,
+    order_id: &str,
+    key: &str,
+    refunds: &[Refund],
+    payment: &toss::payments::Payment,
+    wrong: &mut Vec<String>,
+) -> anyhow::Result<()> {
+    let (balance, promised): (Decimal, Decimal) =
+        sqlx::query_as("select balance_amount, refunds_promised from payments where payment_key = $1")
+            .bind(key)
+            .fetch_one(&shared.books.pool)
+            .await?;
+    let order: Option<Decimal> = sqlx::query_scalar("select balance_amount from orders where order_id = $1")
+        .bind(order_id)
+        .fetch_one(&shared.books.pool)
+        .await?;
+    if balance != payment.balance_amount || order != Some(balance) {
+        wrong.push(format!("balance {balance} (order {order:?}), at Toss {}", payment.balance_amount));
+    }
+    let cancelled: Decimal = payment.cancels().iter().map(|c| c.cancel_amount).sum();
+    if cancelled + payment.balance_amount != payment.total_amount {
+        wrong.push(format!("{cancelled} cancelled and {balance} left of {}", payment.total_amount));
+    }
+    let counted: Decimal = refunds
+        .iter()
+        .filter(|r| !matches!(r.state, State::Failed | State::Declined))
+        .map(|r| r.amount)
+        .sum();
+    if promised != counted {
+        wrong.push(format!("{promised} promised, {counted} counted"));
+    }
+    Ok(())
+}
+
+/// One beginning and one end for every intent.
+async fn audit(
+    shared: &Shared,
+    order_id: &str,
+    refunds: &[Refund],
+    wrong: &mut Vec<String>,
+) -> anyhow::Result<()> {
+    let rows = backoffice::audit::of_subject(&shared.books.pool, "order", order_id).await?;
+    for refund in refunds {
+        let id = refund.id.to_string();
+        let count = |actions: &[&str]| {
+            rows.iter()
+                .filter(|row| actions.contains(&row.action.as_str()))
+                .filter(|row| row.detail.get("refund").and_then(|v| v.as_str()) == Some(id.as_str()))
+                .count()
+        };
+        let begun = count(&["refund.requested"]);
+        let ended = count(&[
+            "refund.succeeded",
+            "refund.failed",
+            "refund.declined",
+            "refund.withdrawn",
+            "refund.lapsed",
+        ]);
+        let settled = usize::from(refund.state.is_settled());
+        if (begun, ended) != (1, settled) {
+            wrong.push(format!("{id}: {begun} beginnings and {ended} ends in the audit log"));
+        }
+    }
+    Ok(())
+}

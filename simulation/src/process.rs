@@ -1,0 +1,239 @@
+//! One of the two processes: the real refund code over its own connections, told what to do line by line.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use backoffice::{
+    Actor, Backoffice, Clock,
+    refunds::{Form, Refund, RefundError},
+    staff::Role,
+    webhooks::Incoming,
+};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use toss::payments::{Client, Config};
+use uuid::Uuid;
+
+use crate::schedule::PATIENCE_MS;
+
+/// Longer than a look-up, a cancel and a look-up may take here, as the real one is.
+pub const LEASE: Duration = Duration::from_millis(1000);
+/// Between two looks for intents that are open. The product's own jobs wait longer between attempts.
+const TICK: Duration = Duration::from_millis(20);
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Command {
+    pub n: u64,
+    pub act: Act,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Act {
+    Refund {
+        who: Person,
+        intent: String,
+        order_id: String,
+        amount: i64,
+        reason: String,
+        die_at: Option<u32>,
+    },
+    Approve {
+        who: Person,
+        id: Uuid,
+    },
+    Decline {
+        who: Person,
+        id: Uuid,
+    },
+    /// Carry on whatever is open of this payment, until told to rest.
+    Drive {
+        payment_key: String,
+    },
+    Rest {
+        payment_key: String,
+    },
+    Webhook {
+        headers: Vec<(String, String)>,
+        body: String,
+    },
+    Clock {
+        seconds: i64,
+    },
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Person {
+    pub id: Uuid,
+    pub name: String,
+    pub role: Role,
+}
+
+impl Person {
+    pub fn actor(&self) -> Actor {
+        Actor::Staff { id: self.id, name: self.name.clone(), role: self.role, ip: None }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Reply {
+    pub n: u64,
+    /// A refund's state, `refused: …` or `fault: …`.
+    pub outcome: String,
+}
+
+/// Ends the process at the given poll: at an await point, with whatever was begun left as it is.
+struct DieAt<F> {
+    inner: Pin<Box<F>>,
+    left: u32,
+}
+
+impl<F: Future> Future for DieAt<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        if self.left == 0 {
+            std::process::abort();
+        }
+        self.left -= 1;
+        self.inner.as_mut().poll(cx)
+    }
+}
+
+pub fn client(url: &str, key: &str) -> anyhow::Result<Client> {
+    let mut config = Config::new(url, key.to_owned());
+    config.timeout = Duration::from_millis(PATIENCE_MS);
+    config.connect_timeout = Duration::from_millis(PATIENCE_MS);
+    Ok(Client::new(config)?)
+}
+
+/// Works until its standard input ends.
+pub async fn run(database_url: &str, toss_url: &str, key: &str) -> anyhow::Result<()> {
+    let books = Backoffice {
+        pool: backoffice::connect(database_url, 6).await?,
+        toss: client(toss_url, key)?,
+        clock: Clock::default(),
+        security_key: None,
+        refund_lease: LEASE,
+    };
+    let driven: Arc<Mutex<HashMap<String, tokio::task::AbortHandle>>> = Arc::default();
+    let (replies, mut outbox) = tokio::sync::mpsc::unbounded_channel::<Reply>();
+    tokio::spawn(async move {
+        let mut out = tokio::io::stdout();
+        while let Some(reply) = outbox.recv().await {
+            let Ok(mut line) = serde_json::to_vec(&reply) else { continue };
+            line.push(b'\n');
+            if out.write_all(&line).await.is_err() || out.flush().await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    while let Some(line) = lines.next_line().await? {
+        let command: Command = serde_json::from_str(&line)?;
+        let (books, replies, driven) = (books.clone(), replies.clone(), Arc::clone(&driven));
+        tokio::spawn(async move {
+            let outcome = act(&books, &driven, command.act).await;
+            drop(replies.send(Reply { n: command.n, outcome }));
+        });
+    }
+    Ok(())
+}
+
+fn said(outcome: Result<Refund, RefundError>) -> String {
+    match outcome {
+        Ok(refund) => refund.state.as_str().to_owned(),
+        Err(RefundError::Refused(refused)) => format!("refused: {refused:?}"),
+        Err(RefundError::Fault(fault)) => format!("fault: {fault}"),
+    }
+}
+
+async fn act(
+    books: &Backoffice,
+    driven: &Mutex<HashMap<String, tokio::task::AbortHandle>>,
+    act: Act,
+) -> String {
+    match act {
+        Act::Refund { who, intent, order_id, amount, reason, die_at } => {
+            let form = Form {
+                intent,
+                order_id,
+                amount: amount.to_string(),
+                reason_code: "changed_mind".into(),
+                reason,
+                ..Form::default()
+            };
+            let actor = who.actor();
+            match die_at {
+                None => said(books.refund(&actor, &form).await),
+                // The same two steps without the task in between, so that every await point is counted.
+                Some(left) => {
+                    let steps = async {
+                        let id = books.intend_refund(&actor, &form).await?;
+                        books.drive_refund(id).await?;
+                        Ok(books.refund_by_id(id).await?)
+                    };
+                    match (DieAt { inner: Box::pin(steps), left }).await {
+                        Ok(Some(refund)) => said(Ok(refund)),
+                        Ok(None) => "gone".into(),
+                        Err(error) => said(Err(error)),
+                    }
+                }
+            }
+        }
+        Act::Approve { who, id } => said(books.approve_refund(&who.actor(), id).await),
+        Act::Decline { who, id } => said(books.decline_refund(&who.actor(), id, "너무 많아요").await),
+        Act::Drive { payment_key } => {
+            let task = tokio::spawn(drive(books.clone(), payment_key.clone())).abort_handle();
+            if let Ok(mut driven) = driven.lock() {
+                driven.insert(payment_key, task);
+            }
+            "driving".into()
+        }
+        Act::Rest { payment_key } => {
+            let task = driven.lock().ok().and_then(|mut driven| driven.remove(&payment_key));
+            if let Some(task) = task {
+                task.abort();
+            }
+            books.clock.set_offset(time::Duration::ZERO);
+            "resting".into()
+        }
+        Act::Webhook { headers, body } => {
+            let incoming = Incoming { source_ip: None, headers, body: body.into() };
+            match books.keep_webhook(&incoming, Instant::now()).await {
+                Ok(id) => match books.apply_webhook(id).await {
+                    Ok(()) => "applied".into(),
+                    Err(fault) => format!("kept: {fault}"),
+                },
+                Err(fault) => format!("fault: {fault}"),
+            }
+        }
+        Act::Clock { seconds } => {
+            books.clock.set_offset(time::Duration::seconds(seconds));
+            "turned".into()
+        }
+    }
+}
+
+/// What the jobs do, at the simulation's pace.
+async fn drive(books: Backoffice, payment_key: String) {
+    loop {
+        let open: Vec<Uuid> = sqlx::query_scalar(
+            "select id from refunds where payment_key = $1 and state in ('requested', 'approved', 'sending', 'unknown')",
+        )
+        .bind(&payment_key)
+        .fetch_all(&books.pool)
+        .await
+        .unwrap_or_default();
+        for id in open {
+            // A failed attempt is tried again in a moment, as a job would.
+            drop(books.drive_refund(id).await);
+        }
+        tokio::time::sleep(TICK).await;
+    }
+}

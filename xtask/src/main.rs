@@ -5,6 +5,7 @@ mod front;
 mod lint;
 mod report;
 mod run;
+mod simulate;
 mod sqlx;
 mod stack;
 mod test;
@@ -33,6 +34,17 @@ enum Task {
         #[arg(long)]
         no_browser: bool,
     },
+    /// Refunds under faults: two processes, one seed per run.
+    Simulate {
+        #[arg(long, default_value_t = 10_000)]
+        runs: u64,
+        /// The first seed; with --runs 1 the one to see again.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Breaks the code in every way of `simulation/breakages` and shows that it is noticed.
+        #[arg(long)]
+        breakages: bool,
+    },
     /// Formatting and lints, on the native and the browser's target.
     Lint,
     /// Builds; with --release one folder to ship.
@@ -51,6 +63,8 @@ fn main() -> std::process::ExitCode {
     let outcome = match Cli::parse().task {
         Task::Demo { orders } => demo::demo(orders),
         Task::Test { no_browser } => test::test(!no_browser),
+        Task::Simulate { breakages: true, .. } => simulate::breakages(),
+        Task::Simulate { runs, seed, .. } => simulate::simulate(runs, seed),
         Task::Lint => lint::lint(),
         Task::Build { release } => front::build_all(release),
         Task::Sqlx { check } => sqlx::prepare(check),

@@ -12,7 +12,7 @@ use anyhow::{Context, ensure};
 use crate::{
     lint, report,
     run::{cargo, root, run, target},
-    sqlx,
+    simulate, sqlx,
     stack::{self, MERCHANT_KEY, PASSWORD, SECRET_KEY, Stack, binary},
     tools,
 };
@@ -87,6 +87,7 @@ pub(crate) fn test(browser: bool) -> anyhow::Result<()> {
         report::step("unit, property and integration tests", || {
             run(cargo().args(["test", "--workspace"]).env("JANGBU_TEST_DATABASE_URL", &postgres.url))
         })?;
+        simulate::for_tests(&postgres)?;
     }
     if browser { end_to_end() } else { Ok(()) }
 }

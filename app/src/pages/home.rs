@@ -32,7 +32,7 @@ async fn overdue(ctx: &Ctx) -> Result<AnyView, Fault> {
                     ("time", format::short_time(refund.sendable_since())),
                 ],
             );
-            view! { <li><a href=href><code>{refund.order_id}</code></a> " " <span class="soft">{line}</span></li> }
+            view! { <li><a href=href><code>{refund.order_id}</code> " " <span class="soft">{line}</span></a></li> }
         })
         .collect_view();
     Ok(view! { <ul class="tasks overdue">{rows}</ul> }.into_any())

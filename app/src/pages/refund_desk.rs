@@ -149,7 +149,7 @@ pub fn view(ctx: &Ctx, refund: &Refund, facts: Option<&Facts>, flash: &Flash) ->
             ("amount", format::amount(ctx.words, refund.amount, &refund.currency)),
         ],
     );
-    let why = refund.error_message.clone().filter(|_| facts.is_some());
+    let why = facts.map(|_| refund_words::note(ctx, refund));
     view! {
         <div class="unknown-box">
             <p>{line}</p>

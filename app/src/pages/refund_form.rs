@@ -3,7 +3,7 @@
 use backoffice::{
     Decimal, money,
     orders::Order,
-    refunds::{Eligibility, Facts, REASONS, Refund, State},
+    refunds::{Eligibility, Facts, REASONS, Refund},
     staff::Permission,
 };
 use leptos::{prelude::*, server_fn::ServerFn};
@@ -29,14 +29,7 @@ fn made(ctx: &Ctx, refunds: &[Refund]) -> AnyView {
     let rows = refunds
         .iter()
         .map(|refund| {
-            let note = match (&refund.error_message, refund.state) {
-                (Some(message), State::Failed | State::Declined) => message.clone(),
-                (_, state) if state.is_under_way() => ctx.t("refund-being-found-out"),
-                _ => refund.reason.clone(),
-            };
-            let second =
-                refund.approved_by_name.as_ref().map(|by| ctx.tr("refund-approved-by", &[("by", by.clone())]));
-            let note = [Some(note), second].into_iter().flatten().collect::<Vec<_>>().join(" · ");
+            let note = refund_words::note(ctx, refund);
             view! {
                 <li>
                     <span class="refund-line">

@@ -141,6 +141,25 @@ pub fn outcome(ctx: &Ctx, outcome: Result<Refund, RefundError>) -> Result<String
     }
 }
 
+/// What a list says of a refund beside its state: Toss's own words where it said something, plain ones while it is
+/// being asked, the reason otherwise.
+pub fn note(ctx: &Ctx, refund: &Refund) -> String {
+    let said = match refund.state {
+        State::Failed | State::Declined => refund.error_message.clone(),
+        state if state.is_under_way() => {
+            let code = refund.error_code.as_ref();
+            let words =
+                code.and(refund.error_message.clone()).unwrap_or_else(|| ctx.t("refund-being-found-out"));
+            Some(code.map_or(words.clone(), |code| format!("{words} ({code})")))
+        }
+        _ => None,
+    };
+    let second =
+        refund.approved_by_name.as_ref().map(|by| ctx.tr("refund-approved-by", &[("by", by.clone())]));
+    let said = said.unwrap_or_else(|| refund.reason.clone());
+    [Some(said), second].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
 /// The id that a form carries.
 pub fn id(ctx: &Ctx, text: &str) -> Result<uuid::Uuid, AppError> {
     let damaged = |_| AppError::Invalid { field: String::new(), message: ctx.t("refund-error-form") };

@@ -3,7 +3,7 @@
 use backoffice::refunds::{Filter, REASONS, Refund, State};
 use leptos::prelude::*;
 
-use super::{Answer, orders::parse_day};
+use super::{Answer, orders::parse_day, refund_words};
 use crate::{
     components::{
         badge, form,
@@ -39,9 +39,7 @@ fn row(ctx: &Ctx, refund: Refund) -> AnyView {
         let why = ctx.t("refund-overdue");
         view! { <span class="flag" title=why.clone() role="img" aria-label=why>"!"</span> }
     });
-    let second = refund.approved_by_name.clone().map(|by| ctx.tr("refund-approved-by", &[("by", by)]));
-    let note = refund.error_message.filter(|_| refund.state != State::Succeeded).unwrap_or(refund.reason);
-    let note = [Some(note), second].into_iter().flatten().collect::<Vec<_>>().join(" · ");
+    let note = refund_words::note(ctx, &refund);
     view! {
         <tr>
             <td class="id"><a class="row-link" href=href><code>{refund.order_id}</code></a>{overdue}</td>

@@ -68,6 +68,8 @@ pub(super) enum Verdict {
     },
     /// It may have happened.
     Unknown {
+        /// Toss's own, where it said something.
+        code: Option<String>,
         why: String,
         /// No machine can tell.
         needs_person: Option<&'static str>,
@@ -79,8 +81,19 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
-    fn unknown(why: impl ToString) -> Self {
-        Self::Unknown { why: why.to_string(), needs_person: None }
+    fn unknown(why: &str) -> Self {
+        Self::Unknown { code: None, why: why.to_owned(), needs_person: None }
+    }
+
+    fn unanswered(error: &TossError) -> Self {
+        match error {
+            TossError::Refused(refusal) => Self::Unknown {
+                code: Some(refusal.code.clone()),
+                why: refusal.message.clone(),
+                needs_person: None,
+            },
+            other => Self::unknown(&other.to_string()),
+        }
     }
 
     /// A person looked and did not settle it.
@@ -177,13 +190,13 @@ impl Backoffice {
         };
         tracing::warn!(%error, refund = %refund.id, "refund");
         if error.is_unknown() {
-            return Ok(Verdict::unknown(error).into());
+            return Ok(Verdict::unanswered(&error).into());
         }
         let refusal = match error {
             TossError::Refused(refusal) => refusal,
             // Only the first attempt proves that nothing was ever sent.
             other if refund.attempt == 1 => return Ok(Verdict::NotSent { why: other.to_string() }.into()),
-            other => return Ok(Verdict::unknown(other).into()),
+            other => return Ok(Verdict::unanswered(&other).into()),
         };
         let class = refusal.retry_class();
         if refund.attempt == 1 {
@@ -198,7 +211,7 @@ impl Backoffice {
         // "Later" says nothing about an attempt before this one that may still be on its way.
         let later = matches!(class, RetryClass::SameKey | RetryClass::NewKey);
         if refusal.status == 429 || later && !refund.quiet {
-            return Ok(Verdict::unknown(refusal).into());
+            return Ok(Verdict::unanswered(&TossError::Refused(refusal)).into());
         }
         self.judge_by_look_up(refund, Some(refusal)).await
     }
@@ -244,7 +257,7 @@ impl Backoffice {
     ) -> Result<Outcome, Fault> {
         let (payment, _) = match self.look_up(&JOB, &refund.payment_key).await {
             Ok(found) => found,
-            Err(Fault::Toss(error)) => return Ok(Verdict::unknown(error).into()),
+            Err(Fault::Toss(error)) => return Ok(Verdict::unanswered(&error).into()),
             Err(fault) => return Err(fault),
         };
         let verdict = match self.ours(refund, payment.cancels()).await? {
@@ -256,6 +269,7 @@ impl Backoffice {
                 trace_id: None,
             },
             Ours::Several => Verdict::Unknown {
+                code: None,
                 why: "several cancels at Toss could be this one".into(),
                 needs_person: Some("several"),
             },
@@ -335,9 +349,9 @@ impl Backoffice {
             Verdict::Failed { code, message, trace_id } => {
                 (State::Failed, "refund.failed", None, Some(code), Some(message), trace_id)
             }
-            Verdict::Unknown { why, needs_person: person } => {
+            Verdict::Unknown { code, why, needs_person: person } => {
                 needs_person = person;
-                (State::Unknown, "refund.unknown", None, None, Some(why), None)
+                (State::Unknown, "refund.unknown", None, code, Some(why), None)
             }
             Verdict::NotSent { why } => (State::Requested, "refund.not_sent", None, None, Some(why), None),
         };

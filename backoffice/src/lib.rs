@@ -111,6 +111,3 @@ pub async fn create_migrated(url: &str, name: &str) -> Result<String, MigrateErr
     pool.close().await;
     Ok(url)
 }
-
-#[cfg(test)]
-mod tests;

@@ -141,10 +141,12 @@ fn arrival(payment: &Payment, waiting: bool) -> Arrival {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
     use time::macros::datetime;
 
     use super::*;
+    use crate::refunds::take_down::check_amount;
 
     fn payment(method: &str, status: &str, more: serde_json::Value) -> Payment {
         let mut body = json!({
@@ -215,6 +217,123 @@ mod tests {
                 Some(WhyNot::TooLate),
                 "{method}"
             );
+        }
+    }
+
+    #[test]
+    fn a_part_below_the_instant_discount_is_said_beforehand() {
+        let paid = payment("카드", "DONE", json!({ "discount": { "amount": 3000 } }));
+        let may = eligibility(&paid, datetime!(2026-12-01 00:00 UTC));
+        assert_eq!(may.least, Some(Decimal::from(3000)));
+        let check = |amount: i64| check_amount(&may, Decimal::from(amount), "KRW").is_ok();
+        assert!(!check(2_999) && check(3_000) && check(10_000));
+    }
+
+    /// One payment at the sandbox, however it was paid, and an amount that somebody wants back some days later.
+    #[derive(Debug, Clone)]
+    struct Case {
+        method: &'static str,
+        foreign: bool,
+        escrow: bool,
+        divisible: bool,
+        discount: i64,
+        deposited: bool,
+        refunded_before: i64,
+        days: i64,
+        amount: i64,
+    }
+
+    fn case() -> impl Strategy<Value = Case> {
+        let method = prop::sample::select(vec![
+            "카드",
+            "간편결제",
+            "가상계좌",
+            "계좌이체",
+            "휴대폰",
+            "문화상품권",
+            "도서문화상품권",
+            "게임문화상품권",
+            "해외간편결제",
+        ]);
+        let days = prop_oneof![0i64..40, 170i64..190, 360i64..370];
+        let discount = prop::sample::select(vec![0i64, 0, 1_500]);
+        let before = prop::sample::select(vec![0i64, 0, 4_000, 10_000]);
+        (
+            method,
+            any::<[bool; 4]>(),
+            discount,
+            before,
+            days,
+            prop::sample::select(vec![1i64, 1_000, 6_000, 9_999, 10_000, 10_001]),
+        )
+            .prop_map(
+                |(
+                    method,
+                    [foreign, escrow, divisible, deposited],
+                    discount,
+                    refunded_before,
+                    days,
+                    amount,
+                )| Case {
+                    method,
+                    foreign: foreign && method == "해외간편결제",
+                    escrow,
+                    divisible,
+                    discount,
+                    deposited,
+                    refunded_before,
+                    days,
+                    amount,
+                },
+            )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_allowed_toss_does_and_what_is_not_toss_refuses(case in case(), at in 0i64..86_400) {
+            use sandbox::books::{Books, Choice, Opening};
+            use toss::payments::{CancelRequest, ConfirmRequest, OrderId, RefundAccount};
+
+            let paid_at = datetime!(2026-11-14 15:00 UTC) + Duration::seconds(at);
+            let mut books = Books::new("m");
+            let opening = json!({ "orderId": "ord_case_1", "orderName": "x", "amount": 10_000, "useEscrow": case.escrow,
+                                  "currency": if case.foreign { "USD" } else { "KRW" } });
+            let opening: Opening = serde_json::from_value(opening).unwrap();
+            let key = books.open(opening, paid_at).unwrap().payment.payment_key;
+            let choice = Choice {
+                method: Some(case.method.into()),
+                provider: case.foreign.then(|| "PAYPAL".into()),
+                partial_cancelable: Some(case.divisible),
+                discount_amount: Some(case.discount.into()),
+                // as long as there may be, so that it does not expire before anybody asks
+                valid_hours: Some(2160),
+                ..Choice::default()
+            };
+            books.authenticate(&key.0, choice, paid_at).unwrap();
+            let confirm = ConfirmRequest { payment_key: key.clone(), order_id: OrderId("ord_case_1".into()), amount: 10_000.into() };
+            books.confirm(&confirm, paid_at).unwrap();
+            if case.deposited {
+                drop(books.deposit(&key.0, paid_at));
+            }
+            let account = RefundAccount { bank: "88".into(), account_number: "110123456789".into(), holder_name: "홍길동".into() };
+            let ask = |amount: i64, currency: &str| CancelRequest {
+                cancel_reason: "x".into(),
+                cancel_amount: Some(amount.into()),
+                refund_receive_account: Some(account.clone()),
+                currency: (currency != "KRW").then(|| currency.to_owned()),
+                ..CancelRequest::default()
+            };
+            let currency = if case.foreign { "USD" } else { "KRW" };
+            if case.refunded_before > 0 {
+                drop(books.cancel(&key.0, &ask(case.refunded_before, currency), paid_at));
+            }
+            let now = paid_at + Duration::days(case.days);
+            let payment = books.look_up(&key.0, now).unwrap();
+            let allowed = check_amount(&eligibility(&payment, now), case.amount.into(), currency);
+            let done = books.cancel(&key.0, &ask(case.amount, currency), now);
+            prop_assert_eq!(allowed.is_ok(), done.is_ok(), "{:?} / {:?} of {:?}", allowed, done.map(|p| p.status), payment);
         }
     }
 }

@@ -169,8 +169,8 @@ fn past_its_window(payment: &Payment, now: OffsetDateTime) -> bool {
             let now = now.to_offset(SEOUL);
             (approved.year(), approved.month()) != (now.year(), now.month())
         }
-        Some(Method::Transfer | Method::ForeignEasyPay) => age > Duration::days(180),
-        Some(Method::VirtualAccount) => age > Duration::days(365),
+        Some(Method::Transfer | Method::ForeignEasyPay) => age >= Duration::days(180),
+        Some(Method::VirtualAccount) => age >= Duration::days(365),
         _ => false,
     }
 }

@@ -14,7 +14,9 @@ alter table refunds
     -- the cancels Toss already knew when the intent was taken down: none of them can be ours
     add column known_cancels    text[] not null default '{}',
     -- in the database's own time
-    add column first_sent_at    timestamptz,
+    add column last_attempt_at  timestamptz,
+    -- the refund of a return: it stops the legal clock, also where it is a part
+    add column for_return       boolean not null default false,
     add column unknown_since    timestamptz,
     -- why a machine cannot tell how it ended
     add column needs_person     text,

@@ -34,6 +34,9 @@ create table refund_batch_lines (
     order_id    text not null,
     amount_text text not null,
     amount      numeric,
+    -- the balance that was previewed: on another one the line is not run
+    balance     numeric,
+    -- forgotten once it is not needed any more
     account     jsonb,
     -- ready: will be refunded. refused: cannot be, and why. taken: there is an intent, which says the rest.
     state       text not null check (state in ('ready', 'refused', 'taken')),

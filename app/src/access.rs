@@ -29,6 +29,7 @@ pub const PAGES: &[(&str, Access)] = &[
     ("/refunds/batches/{id}", Access::Needs(ViewTrade)),
     (routes::RETURNS, Access::Needs(ViewTrade)),
     (routes::WEBHOOKS, Access::Needs(ViewTrade)),
+    (routes::MISSING_EVENTS, Access::Needs(ViewTrade)),
     ("/webhooks/{id}", Access::Needs(ViewTrade)),
     (routes::STAFF, Access::Needs(ManageStaff)),
     (routes::AUDIT, Access::Needs(ViewAudit)),

@@ -67,7 +67,9 @@ impl Ctx {
             Ok(notice) => {
                 if self.wants_html {
                     self.leave_flash(Flash::good(form, notice)).await;
-                    leptos_axum::redirect(&self.href(back_to));
+                    // Good news stands at the top of the page: nobody is scrolled past it.
+                    let top = back_to.split('#').next().unwrap_or(back_to);
+                    leptos_axum::redirect(&self.href(top));
                 }
                 return Ok(());
             }

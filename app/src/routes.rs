@@ -9,6 +9,7 @@ pub const REFUND_BATCHES: &str = "/refunds/batches";
 pub const REFUND_REASONS: &str = "/refunds/reasons";
 pub const RETURNS: &str = "/returns";
 pub const WEBHOOKS: &str = "/webhooks";
+pub const MISSING_EVENTS: &str = "/webhooks/missing";
 pub const STAFF: &str = "/staff";
 pub const AUDIT: &str = "/audit";
 pub const SETTINGS: &str = "/settings";

@@ -28,13 +28,18 @@ pub struct Waiting {
     pub refunds_unknown: i64,
     /// Not settled after a quarter of an hour, or beyond a machine: somebody's task.
     pub refunds_overdue: i64,
-    /// Refunds and files of them that wait for a second person.
+    /// Of them, with an outcome that is not known.
+    pub refunds_overdue_unknown: i64,
+    /// What waits for a second person.
     pub refunds_to_approve: i64,
+    pub batches_to_approve: i64,
     /// Returns whose last legal day is today or has passed.
     pub returns_due: i64,
     pub refunds_under_way: i64,
     pub orders_to_look_at: i64,
     pub webhooks_stuck: i64,
+    /// Events of the last day that never came.
+    pub webhooks_missing: i64,
 }
 
 impl Backoffice {
@@ -96,8 +101,13 @@ impl Backoffice {
                 (select count(*) from (select 1 from refunds where state in ('requested', 'approved', 'sending') limit 100) x) as "under_way!",
                 (select count(*) from (select 1 from refunds where state in ('requested', 'approved', 'sending', 'unknown')
                     and (needs_person is not null or coalesce(approved_at, requested_at) <= $2) limit 100) x) as "overdue!",
-                (select count(*) from (select 1 from refunds where state = 'waiting_for_approval' limit 100) x)
-                    + (select count(*) from refund_batches where state = 'waiting_for_approval') as "to_approve!",
+                (select count(*) from (select 1 from missing_events where came_at is null and transaction_at >= $4 limit 100) x)
+                    as "missing!",
+                (select count(*) from (select 1 from refunds where state = 'unknown'
+                    and (needs_person is not null or coalesce(approved_at, requested_at) <= $2) limit 100) x) as "overdue_unknown!",
+                (select count(*) from (select 1 from refunds where state = 'waiting_for_approval' limit 100) x) as "to_approve!",
+                (select count(*) from (select 1 from refund_batches where state = 'waiting_for_approval' limit 100) x)
+                    as "batches_to_approve!",
                 (select count(*) from (select 1 from returns where closed_at is null and due_on <= $3 limit 100) x) as "returns!",
                 (select count(*) from (select 1 from orders where attention is not null limit 100) x) as "orders!",
                 (select count(*) from (select 1 from webhook_deliveries
@@ -105,17 +115,21 @@ impl Backoffice {
             stuck_since,
             self.clock.now() - TASK_AFTER,
             self.clock.today(),
+            self.clock.now() - Duration::DAY,
         )
         .fetch_one(&self.pool)
         .await?;
         Ok(Waiting {
             refunds_unknown: row.unknown,
             refunds_overdue: row.overdue,
+            refunds_overdue_unknown: row.overdue_unknown,
             refunds_to_approve: row.to_approve,
+            batches_to_approve: row.batches_to_approve,
             returns_due: row.returns,
             refunds_under_way: row.under_way,
             orders_to_look_at: row.orders,
             webhooks_stuck: row.webhooks,
+            webhooks_missing: row.missing,
         })
     }
 }

@@ -37,15 +37,29 @@ async fn enqueue(
     delay: Duration,
     max_attempts: i32,
 ) -> Result<(), Fault> {
+    enqueue_in(tx, None, task, payload, job_key, delay, max_attempts).await
+}
+
+/// Jobs of one queue are done one after the other.
+async fn enqueue_in(
+    tx: &mut PgConnection,
+    queue: Option<&str>,
+    task: &str,
+    payload: Value,
+    job_key: &str,
+    delay: Duration,
+    max_attempts: i32,
+) -> Result<(), Fault> {
     sqlx::query(
         "select id from graphile_worker.add_job(identifier => $1, payload => $2::json, job_key => $3,
-            run_at => now() + make_interval(secs => $4), max_attempts => $5)",
+            run_at => now() + make_interval(secs => $4), max_attempts => $5, queue_name => $6)",
     )
     .bind(task)
     .bind(payload)
     .bind(job_key)
     .bind(delay.as_secs_f64())
     .bind(max_attempts)
+    .bind(queue)
     .execute(tx)
     .await?;
     Ok(())
@@ -64,7 +78,17 @@ pub(crate) async fn enqueue_refund(tx: &mut PgConnection, id: Uuid, delay: Durat
 
 pub(crate) async fn enqueue_batch(tx: &mut PgConnection, id: Uuid) -> Result<(), Fault> {
     let key = format!("batch:{id}");
-    enqueue(tx, RunBatch::IDENTIFIER, json!(RunBatch { id }), &key, Duration::ZERO, 100).await
+    // Files take turns: a day's files must not keep the workers from a single refund.
+    enqueue_in(
+        tx,
+        Some("refund-batches"),
+        RunBatch::IDENTIFIER,
+        json!(RunBatch { id }),
+        &key,
+        Duration::ZERO,
+        100,
+    )
+    .await
 }
 
 pub(crate) async fn enqueue_confirm(
@@ -136,7 +160,11 @@ impl TaskHandler for RunBatch {
     const IDENTIFIER: &'static str = "run_refund_batch";
 
     async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
-        backoffice(&ctx)?.run_batch(self.id).await
+        let backoffice = backoffice(&ctx)?;
+        if backoffice.run_batch(self.id).await? {
+            enqueue_batch(&mut *backoffice.pool.acquire().await?, self.id).await?;
+        }
+        Ok::<(), Fault>(())
     }
 }
 
@@ -169,6 +197,19 @@ impl TaskHandler for SettleConfirm {
     }
 }
 
+/// Looks for events that never came.
+#[derive(Serialize, Deserialize)]
+struct FindMissing {}
+
+impl TaskHandler for FindMissing {
+    const IDENTIFIER: &'static str = "find_missing_events";
+
+    async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
+        // What is left over is due again in ten minutes.
+        backoffice(&ctx)?.compare_due_windows().await.map(|_| ())
+    }
+}
+
 /// Sweeps what is over.
 #[derive(Serialize, Deserialize)]
 struct Sweep {}
@@ -177,31 +218,40 @@ impl TaskHandler for Sweep {
     const IDENTIFIER: &'static str = "sweep";
 
     async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
-        let pool = backoffice(&ctx)?.pool;
+        let backoffice = backoffice(&ctx)?;
+        let pool = backoffice.pool.clone();
         sessions::delete_expired(&pool).await?;
+        backoffice.expire_batches().await?;
         revive(&pool).await
     }
 }
 
 /// Plans jobs again for what is open and has none left: no refund and no delivery may be forgotten.
 async fn revive(pool: &PgPool) -> Result<(), Fault> {
+    // What is open is found first: planning a job that is planned already would begin its waiting anew.
     for statement in [
-        "select r.id::text from refunds r, lateral graphile_worker.add_job('settle_refund', json_build_object('id', r.id),
-                job_key => 'refund:' || r.id, max_attempts => 100) planned
-         where r.state in ('requested', 'approved', 'sending', 'unknown')
-           and (r.lease_until is null or r.lease_until < now() - interval '10 minutes')
-           and not exists (select 1 from graphile_worker.jobs j
-                           where j.key = 'refund:' || r.id and j.attempts < j.max_attempts)",
-        "select d.id::text from webhook_deliveries d, lateral graphile_worker.add_job('apply_webhook',
-                json_build_object('id', d.id), job_key => 'webhook:' || d.id, max_attempts => 25) planned
-         where d.state = 'received'
-           and not exists (select 1 from graphile_worker.jobs j
-                           where j.key = 'webhook:' || d.id and j.attempts < j.max_attempts)",
-        "select b.id::text from refund_batches b, lateral graphile_worker.add_job('run_refund_batch',
-                json_build_object('id', b.id), job_key => 'batch:' || b.id, max_attempts => 100) planned
-         where b.state = 'running'
-           and not exists (select 1 from graphile_worker.jobs j
-                           where j.key = 'batch:' || b.id and j.attempts < j.max_attempts)",
+        "with left_over as materialized (
+            select r.id from refunds r
+            where r.state in ('requested', 'approved', 'sending', 'unknown')
+              and (r.lease_until is null or r.lease_until < now() - interval '10 minutes')
+              and not exists (select 1 from graphile_worker.jobs j
+                              where j.key = 'refund:' || r.id and j.attempts < j.max_attempts))
+         select r.id::text from left_over r, lateral graphile_worker.add_job('settle_refund', json_build_object('id', r.id),
+                job_key => 'refund:' || r.id, max_attempts => 100) planned",
+        "with left_over as materialized (
+            select d.id from webhook_deliveries d
+            where d.state = 'received'
+              and not exists (select 1 from graphile_worker.jobs j
+                              where j.key = 'webhook:' || d.id and j.attempts < j.max_attempts))
+         select d.id::text from left_over d, lateral graphile_worker.add_job('apply_webhook',
+                json_build_object('id', d.id), job_key => 'webhook:' || d.id, max_attempts => 25) planned",
+        "with left_over as materialized (
+            select b.id from refund_batches b
+            where b.state = 'running'
+              and not exists (select 1 from graphile_worker.jobs j
+                              where j.key = 'batch:' || b.id and j.attempts < j.max_attempts))
+         select b.id::text from left_over b, lateral graphile_worker.add_job('run_refund_batch',
+                json_build_object('id', b.id), job_key => 'batch:' || b.id, max_attempts => 100) planned",
     ] {
         let revived: Vec<String> = sqlx::query_scalar(statement).fetch_all(pool).await?;
         if !revived.is_empty() {
@@ -255,8 +305,12 @@ async fn run(
         .define_job::<SettleRefund>()
         .define_job::<RunBatch>()
         .define_job::<SettleConfirm>()
+        .define_job::<FindMissing>()
         .define_job::<Sweep>()
         .add_extension(State(backoffice.clone()))
+        .with_cron(
+            Cron::every_n_minutes::<FindMissing>(10)?.id("find_missing_events").payload_value(json!({})),
+        )
         .with_cron(Cron::every_minute::<Sweep>().id("sweep").payload_value(json!({})))
         .worker_shutdown(
             WorkerShutdownConfig::default()

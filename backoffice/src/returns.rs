@@ -83,13 +83,19 @@ pub(crate) async fn close_refunded(
     now: OffsetDateTime,
     actor: &Actor,
     order_id: &str,
+    for_return: bool,
 ) -> Result<(), Fault> {
+    // A part that was given back for something else leaves the clock running.
     let closed = sqlx::query!(
-        "update returns set closed_at = $2, closed_because = 'refunded', closed_by_name = $3
-         where order_id = $1 and closed_at is null returning due_on",
+        "update returns r set closed_at = $2, closed_because = 'refunded', closed_by_name = $3
+         from orders o
+         where r.order_id = $1 and r.closed_at is null and o.order_id = r.order_id
+           and ($4 or o.balance_amount = 0)
+         returning r.due_on",
         order_id,
         now,
         actor.name(),
+        for_return,
     )
     .fetch_optional(&mut *tx)
     .await?;
@@ -99,6 +105,14 @@ pub(crate) async fn close_refunded(
         let act = Act { action: "return.refunded", subject_kind: "order", subject: order_id, detail };
         audit::record(tx, now, actor, act).await?;
     }
+    Ok(())
+}
+
+/// Rows are locked in one order everywhere, the order's first.
+async fn hold_order(tx: &mut PgConnection, order_id: &str) -> Result<(), Fault> {
+    sqlx::query!("select 1 as one from orders where order_id = $1 for update", order_id)
+        .fetch_optional(tx)
+        .await?;
     Ok(())
 }
 
@@ -132,6 +146,7 @@ impl Backoffice {
         let due_on = calendar::add_business_days(received, LEGAL_DAYS);
         let id = Uuid::now_v7();
         let mut tx = self.pool.begin().await?;
+        hold_order(&mut tx, order_id).await?;
         let inserted = sqlx::query!(
             "insert into returns (id, order_id, kind, received_on, due_on, note, recorded_by_name, recorded_at)
              values ($1, $2, $3, $4, $5, nullif($6, ''), $7, $8)
@@ -181,6 +196,7 @@ impl Backoffice {
         }
         let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
+        hold_order(&mut tx, order_id).await?;
         let closed = sqlx::query!(
             "update returns set closed_at = $2, closed_because = $3, closed_by_name = $4
              where order_id = $1 and closed_at is null",

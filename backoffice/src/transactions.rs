@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
-use toss::payments::{Payment, PaymentStatus, Transaction};
+use toss::payments::{CancelStatus, Payment, PaymentStatus, Transaction};
 
 use crate::{
     Backoffice, Fault,
@@ -99,6 +99,10 @@ pub(crate) async fn learn(
     let mut left = payment.total_amount;
     for cancel in payment.cancels() {
         left -= cancel.cancel_amount;
+        // What the provider has not made yet, or never made, moved no money.
+        if matches!(cancel.cancel_status, Some(CancelStatus::InProgress | CancelStatus::Aborted)) {
+            continue;
+        }
         let Some(key) = &cancel.transaction_key else { continue };
         let whole = cancel.cancel_amount == payment.total_amount;
         let new = New {
@@ -114,7 +118,7 @@ pub(crate) async fn learn(
 }
 
 /// Writes one row of Toss's own list. True when it was not known.
-async fn take(pool: &PgPool, row: &Transaction) -> Result<bool, Fault> {
+pub(crate) async fn take(pool: &PgPool, row: &Transaction) -> Result<bool, Fault> {
     let fresh = sqlx::query_scalar!(
         r#"insert into transactions
             (transaction_key, payment_key, order_id, method, status, currency, amount, transaction_at, source)

@@ -26,7 +26,7 @@ test("the refund form checks while one types, and goes out once", async ({ page 
   await amount.fill("5000");
   await expect(button).toHaveText("5,000원 환불하기");
   await button.dblclick();
-  await expect(page.getByText("5,000원을 환불했어요.")).toBeVisible();
+  await expect(page.getByText("5,000원 환불을 마쳤어요.")).toBeVisible();
   expect((await transactionsAtToss(page, id)).length).toBe(2);
 });
 

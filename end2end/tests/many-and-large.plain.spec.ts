@@ -32,7 +32,7 @@ test("above the limit a second person approves, and the first one cannot", async
   await page.getByRole("link", { name: /승인을 기다리는 환불/ }).click();
   await page.getByRole("link", { name: id }).click();
   await page.getByRole("button", { name: /환불 승인/ }).click();
-  await expect(page.getByText(/을 환불했어요\./).first()).toBeVisible();
+  await expect(page.getByText(/환불을 마쳤어요\./).first()).toBeVisible();
   await eventually(page, "환불 승인");
   expect((await transactionsAtToss(page, id)).length).toBe(2);
 });
@@ -74,7 +74,7 @@ test("a return starts the legal clock and the refund stops it", async ({ page })
   await page.goto("/returns");
   await page.getByRole("link", { name: id }).click();
   await page.getByRole("button", { name: /환불하기/ }).click();
-  await expect(page.getByText(/을 환불했어요\./)).toBeVisible();
+  await expect(page.getByText(/환불을 마쳤어요\./)).toBeVisible();
   await page.goto("/returns");
   await expect(page.getByRole("link", { name: id })).toHaveCount(0);
 });

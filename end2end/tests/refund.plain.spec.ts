@@ -12,12 +12,12 @@ test("pay, webhook, find, part refund, full refund, and the books agree", async 
   await page.locator("input[name=amount]").fill("9,000");
   await page.locator("select[name=reason_code]").selectOption("defect");
   await page.getByRole("button", { name: /환불하기/ }).click();
-  await expect(page.getByText("9,000원을 환불했어요.")).toBeVisible();
+  await expect(page.getByText("9,000원 환불을 마쳤어요.")).toBeVisible();
   await expect(page.getByText("남은 금액 15,000원").first()).toBeVisible();
 
   await expect(page.locator("input[name=amount]")).toHaveValue("15,000");
   await page.getByRole("button", { name: /환불하기/ }).click();
-  await expect(page.getByText("15,000원을 환불했어요.")).toBeVisible();
+  await expect(page.getByText("15,000원 환불을 마쳤어요.")).toBeVisible();
   await expect(page.getByText("남은 금액이 없어요.")).toBeVisible();
 
   const theirs = await transactionsAtToss(page, id);
@@ -50,7 +50,7 @@ test("a deposited virtual account asks where the money goes", async ({ page }) =
   await expect(page.getByLabel("예금주"), "what was typed is still there").toHaveValue("홍길동");
   await page.getByLabel("계좌번호").fill("110-123-456789");
   await page.getByRole("button", { name: /환불하기/ }).click();
-  await expect(page.getByText("32,000원을 환불했어요.")).toBeVisible();
+  await expect(page.getByText("32,000원 환불을 마쳤어요.")).toBeVisible();
 });
 
 test("a refund without an answer says so, and settles by itself", async ({ page }) => {

@@ -61,9 +61,11 @@ async fn render(State(jangbu): State<Jangbu>) -> Response {
             ("refunds_under_way", waiting.refunds_under_way),
             ("refunds_overdue", waiting.refunds_overdue),
             ("refunds_to_approve", waiting.refunds_to_approve),
+            ("batches_to_approve", waiting.batches_to_approve),
             ("returns_due", waiting.returns_due),
             ("orders_to_look_at", waiting.orders_to_look_at),
             ("webhooks_stuck", waiting.webhooks_stuck),
+            ("webhooks_missing", waiting.webhooks_missing),
         ] {
             metrics::gauge!("jangbu_waiting", "what" => what).set(count as f64);
         }

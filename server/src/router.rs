@@ -11,7 +11,7 @@ use axum::{
     extract::Request,
     http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::{self, Next},
-    response::{IntoResponse, Redirect, Response},
+    response::{Html, IntoResponse, Redirect, Response},
     routing::get,
 };
 use backoffice::refunds::batch;
@@ -141,7 +141,8 @@ async fn limit(request: Request, next: Next) -> Response {
     let most = if request.uri().path() == PreviewBatch::PATH { LARGEST_FILE } else { LARGEST_FORM };
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: usize| length > most) {
-        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+        let page = "<!DOCTYPE html><meta charset=\"utf-8\"><title>413</title><h1>너무 큰 파일이에요. 8MB까지 올릴 수 있어요.</h1><p>Too large: at most 8 MB.</p>";
+        return (StatusCode::PAYLOAD_TOO_LARGE, Html(page)).into_response();
     }
     let (parts, body) = request.into_parts();
     next.run(Request::from_parts(parts, Body::new(Limited::new(body, most)))).await

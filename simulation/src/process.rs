@@ -224,7 +224,8 @@ async fn act(
 async fn drive(books: Backoffice, payment_key: String) {
     loop {
         let open: Vec<Uuid> = sqlx::query_scalar(
-            "select id from refunds where payment_key = $1 and state in ('requested', 'approved', 'sending', 'unknown')",
+            "select id from refunds where payment_key = $1 and state in ('requested', 'approved', 'sending', 'unknown')
+             and needs_person is null",
         )
         .bind(&payment_key)
         .fetch_all(&books.pool)

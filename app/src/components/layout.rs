@@ -55,7 +55,11 @@ fn entry(ctx: &Ctx, path: &'static str, key: &str, active: &str, count: i64) -> 
 }
 
 fn menu(ctx: &Ctx, active: &'static str, waiting: Waiting) -> AnyView {
-    let to_approve = if ctx.may(Permission::ApproveRefund) { waiting.refunds_to_approve } else { 0 };
+    let to_approve = if ctx.may(Permission::ApproveRefund) {
+        waiting.refunds_to_approve + waiting.batches_to_approve
+    } else {
+        0
+    };
     let refunds = waiting.refunds_unknown.max(waiting.refunds_overdue) + waiting.returns_due + to_approve;
     let manage = ctx.may(Permission::ManageStaff);
     let audit = ctx.may(Permission::ViewAudit);
@@ -76,6 +80,18 @@ fn menu(ctx: &Ctx, active: &'static str, waiting: Waiting) -> AnyView {
         </ul>
     }
     .into_any()
+}
+
+/// The views of one subject, as links in a row.
+pub fn tabs(ctx: &Ctx, label: &str, tabs: &[(&str, &str)], active: &str) -> AnyView {
+    let tabs = tabs
+        .iter()
+        .map(|(path, key)| {
+            let current = (*path == active).then_some("page");
+            view! { <a class="tab" href=ctx.href(path) aria-current=current>{ctx.words.get(key, &[])}</a> }
+        })
+        .collect_view();
+    view! { <nav class="tabs" aria-label=ctx.words.get(label, &[])>{tabs}</nav> }.into_any()
 }
 
 pub fn mode_badge(ctx: &Ctx) -> AnyView {

@@ -15,6 +15,7 @@ pub async fn refund(
     #[server(default)] bank: String,
     #[server(default)] account_number: String,
     #[server(default)] holder_name: String,
+    #[server(default)] for_return: String,
 ) -> Result<(), AppError> {
     use backoffice::{refunds::Form, staff::Permission};
 
@@ -45,6 +46,7 @@ pub async fn refund(
         bank: bank.clone(),
         account_number: account_number.clone(),
         holder_name: holder_name.clone(),
+        for_return: for_return == "1",
     };
     let outcome = refund_words::outcome(&ctx, ctx.books().refund(&actor, &form).await);
     ctx.finish("refund", &values, outcome, &back).await

@@ -98,6 +98,7 @@ mod browser {
             return;
         };
         let sending = words.sending.clone();
+        let hint_is_empty = hint.text_content().unwrap_or_default().trim().is_empty();
         let check = {
             let (input, button) = (input.clone(), button.clone());
             move || {
@@ -115,7 +116,10 @@ mod browser {
                 drop(input.set_attribute("aria-invalid", if wrong.is_some() { "true" } else { "false" }));
             }
         };
-        check();
+        // What the server has said about it stays until somebody types.
+        if hint_is_empty {
+            check();
+        }
         let typed = leptos::leptos_dom::helpers::window_event_listener(ev::input, move |event| {
             let source = event.target().and_then(|t| t.dyn_into::<web_sys::Node>().ok());
             if source.is_some_and(|node| node.is_same_node(Some(&input))) {

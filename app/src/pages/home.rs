@@ -65,15 +65,21 @@ pub async fn page(ctx: Ctx) -> Answer {
     ];
     let waiting = home.waiting;
     // Worst first. Only whoever may approve is asked to.
-    let to_approve = if ctx.may(Permission::ApproveRefund) { waiting.refunds_to_approve } else { 0 };
+    let for_approvers = |count: i64| if ctx.may(Permission::ApproveRefund) { count } else { 0 };
     let tasks = [
         ("unknown", waiting.refunds_overdue, "home-task-overdue", format!("{}?overdue=1", routes::REFUNDS)),
         ("failed", waiting.returns_due, "home-task-returns", routes::RETURNS.to_owned()),
         (
             "waiting",
-            to_approve,
+            for_approvers(waiting.refunds_to_approve),
             "home-task-approve",
             format!("{}?state=waiting_for_approval", routes::REFUNDS),
+        ),
+        (
+            "waiting",
+            for_approvers(waiting.batches_to_approve),
+            "home-task-approve-files",
+            routes::REFUND_BATCHES.to_owned(),
         ),
         ("failed", waiting.orders_to_look_at, "home-task-orders", format!("{}?attention=1", routes::ORDERS)),
         (
@@ -82,9 +88,10 @@ pub async fn page(ctx: Ctx) -> Answer {
             "home-task-webhooks",
             format!("{}?state=received", routes::WEBHOOKS),
         ),
+        ("failed", waiting.webhooks_missing, "home-task-missing", routes::MISSING_EVENTS.to_owned()),
         (
             "unknown",
-            (waiting.refunds_unknown - waiting.refunds_overdue).max(0),
+            waiting.refunds_unknown - waiting.refunds_overdue_unknown,
             "home-task-unknown",
             format!("{}?state=unknown", routes::REFUNDS),
         ),

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod errors;
 pub mod home;
 pub mod login;
+pub mod missing_events;
 pub mod order;
 mod order_timeline;
 pub mod orders;

@@ -161,7 +161,7 @@ pub async fn page(ctx: Ctx, order_id: String) -> Answer {
         <div class="two order">
             {head(&ctx, &order, record.as_ref())}
             <div class="beside">
-                {refund_form::view(&ctx, &order, may.as_ref(), &refunds, facts.as_ref(), &refund_flash)}
+                {refund_form::view(&ctx, &order, may.as_ref(), &refunds, facts.as_ref(), kept.is_some(), &refund_flash)}
                 {paid.then(|| return_box::view(&ctx, &order.order_id, kept.as_ref(), &return_flash))}
             </div>
             <div class="stack story">

@@ -54,25 +54,30 @@ fn button(ctx: &Ctx, path: &str, id: &str, class: &'static str, word: String) ->
 fn acts(ctx: &Ctx, batch: &Batch, done: &Done, flash: &Flash) -> AnyView {
     let id = batch.id.to_string();
     let own = ctx.visitor.staff.as_ref().is_some_and(|me| Some(me.id) == batch.created_by);
-    let money =
-        [("count", done.ready.to_string()), ("amount", format::amount(ctx.words, batch.ready_amount, "KRW"))];
+    let foreign = (done.foreign > 0).then(|| ctx.tr("batch-foreign", &[("count", done.foreign.to_string())]));
+    let won = format::amount(ctx.words, done.ready_amount, "KRW");
+    let money = [
+        ("count", done.ready.to_string()),
+        ("amount", [Some(won), foreign].into_iter().flatten().collect::<Vec<_>>().join(" ")),
+    ];
     match batch.state {
         State::Previewed if done.ready == 0 => {
             view! { <p class="soft">{ctx.t("batch-nothing-to-do")}</p> }.into_any()
         }
-        State::Previewed if ctx.may(Permission::Refund) => {
+        State::Previewed if own => {
             button(ctx, StartBatch::PATH, &id, "button", ctx.tr("batch-start", &money))
         }
-        State::Stopped if ctx.may(Permission::Refund) => {
-            button(ctx, StartBatch::PATH, &id, "button", ctx.t("batch-go-on"))
-        }
+        State::Stopped if own => button(ctx, StartBatch::PATH, &id, "button", ctx.t("batch-go-on")),
         State::Running if ctx.may(Permission::Refund) => {
             button(ctx, StopBatch::PATH, &id, "button danger", ctx.t("batch-stop"))
         }
         State::WaitingForApproval if own => {
             view! { <p class="soft">{ctx.t("refund-waiting-own")}</p> }.into_any()
         }
-        State::WaitingForApproval if ctx.may(Permission::ApproveRefund) => view! {
+        State::WaitingForApproval if !ctx.may(Permission::ApproveRefund) => {
+            view! { <p class="soft">{ctx.t("refund-waiting-other")}</p> }.into_any()
+        }
+        State::WaitingForApproval => view! {
             {button(ctx, ApproveBatch::PATH, &id, "button", ctx.tr("batch-approve", &money))}
             <form class="decline" method="post" action=ctx.href(DeclineBatch::PATH)>
                 <input type="hidden" name="id" value=id.clone()/>
@@ -85,12 +90,18 @@ fn acts(ctx: &Ctx, batch: &Batch, done: &Done, flash: &Flash) -> AnyView {
     }
 }
 
-fn row(ctx: &Ctx, line: Line) -> AnyView {
+fn row(ctx: &Ctx, batch: State, line: Line) -> AnyView {
     let currency = line.currency.clone().unwrap_or_else(|| "KRW".into());
-    let amount = line.amount.map_or(line.amount_text, |amount| format::figures(amount, &currency));
+    // What cannot be read may be of any length.
+    let typed = line.amount_text.chars().take(24).collect();
+    let amount = line.amount.map_or(typed, |amount| format::figures(amount, &currency));
     let (state, note) = match (&line.refund, &line.why) {
-        (Some(state), _) => (badge::refund_state(ctx, *state), line.error.unwrap_or_default()),
+        (Some(state), _) => {
+            let said = refund_words::said(ctx, *state, line.code.as_deref(), line.error.as_deref());
+            (badge::refund_state(ctx, *state), said.unwrap_or_default())
+        }
         (None, Some(why)) => (("failed", ctx.t("batch-line-refused")), refund_words::line_refused(ctx, why)),
+        (None, None) if batch == State::Declined => (("ended", ctx.t("batch-line-refused")), String::new()),
         (None, None) => (("waiting", ctx.t("batch-line-ready")), String::new()),
     };
     let id = match &line.currency {
@@ -134,7 +145,7 @@ pub async fn page(ctx: Ctx, id: String, query: Query) -> Answer {
             </nav>
         }
     });
-    let rows = lines.into_iter().take(100).map(|line| row(&ctx, line)).collect();
+    let rows = lines.into_iter().take(100).map(|line| row(&ctx, batch.state, line)).collect();
     let look = list::Look {
         path: &path,
         class: "batch-rows",
@@ -167,6 +178,7 @@ pub async fn page(ctx: Ctx, id: String, query: Query) -> Answer {
         approved,
         because,
     ];
+    let begun = matches!(batch.state, State::Running | State::Stopped | State::Finished);
     let now = tick(&ctx, &done, batch.state == State::Running);
     let body = view! {
         <nav class="crumbs" aria-label=ctx.t("crumbs")>
@@ -184,7 +196,7 @@ pub async fn page(ctx: Ctx, id: String, query: Query) -> Answer {
                 </span>
             </p>
             <p class="soft">{facts.into_iter().flatten().collect::<Vec<_>>().join(" · ")}</p>
-            <Progress id=batch.id.to_string() now=now label=ctx.t("batch-bar")/>
+            {begun.then(|| view! { <Progress id=batch.id.to_string() now=now label=ctx.t("batch-bar")/> })}
             <div class="acts">{acts(&ctx, &batch, &done, &flash)}</div>
         </section>
         <div class="chips">

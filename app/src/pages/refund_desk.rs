@@ -74,14 +74,18 @@ fn candidate(ctx: &Ctx, refund: &Refund, facts: &Facts, candidate: &Candidate) -
     let fits = candidate.amount == refund.amount && candidate.done;
     let money = format::amount(ctx.words, candidate.amount, &refund.currency);
     let at = candidate.canceled_at.map(format::full_time).unwrap_or_default();
-    let act = fits.then(|| {
+    let act = (fits && ctx.may(Permission::Refund)).then(|| {
         view! {
-            <form method="post" action=ctx.href(DecideRefund::PATH)>
-                {hidden(refund)}
-                <input type="hidden" name="mark" value=facts.mark.clone()/>
-                <input type="hidden" name="ours" value=candidate.transaction_key.clone()/>
-                <button class="button quiet" type="submit">{ctx.t("decide-ours")}</button>
-            </form>
+            <details class="confirm">
+                <summary>{ctx.t("decide-ours")}</summary>
+                <form method="post" action=ctx.href(DecideRefund::PATH)>
+                    {hidden(refund)}
+                    <input type="hidden" name="mark" value=facts.mark.clone()/>
+                    <input type="hidden" name="ours" value=candidate.transaction_key.clone()/>
+                    <p>{ctx.t("decide-ours-sure")}</p>
+                    <button class="button" type="submit">{ctx.t("decide-ours")}</button>
+                </form>
+            </details>
         }
     });
     view! {

@@ -70,7 +70,7 @@ fn account_fields(ctx: &Ctx, flash: &Flash) -> AnyView {
     .into_any()
 }
 
-fn fields(ctx: &Ctx, order: &Order, may: &Eligibility, flash: &Flash) -> AnyView {
+fn fields(ctx: &Ctx, order: &Order, may: &Eligibility, for_return: bool, flash: &Flash) -> AnyView {
     let currency = order.currency.as_str();
     let left = format::amount(ctx.words, may.left, currency);
     let words = GuardWords {
@@ -116,6 +116,12 @@ fn fields(ctx: &Ctx, order: &Order, may: &Eligibility, flash: &Flash) -> AnyView
             {Field { hint: Some(ctx.t("refund-reason-hint")), ..Field::text("reason", ctx.t("refund-reason-text"), flash) }
                 .view()}
             {may.needs_account.then(|| account_fields(ctx, flash))}
+            {for_return.then(|| view! {
+                <label class="check">
+                    <input type="checkbox" name="for_return" value="1" checked/>
+                    <span>{ctx.t("refund-for-return")}</span>
+                </label>
+            })}
             <ul class="terms">
                 {refund_words::terms(ctx, may).into_iter().map(|line| view! { <li>{line}</li> }).collect_view()}
             </ul>
@@ -133,6 +139,7 @@ pub fn view(
     may: Option<&Eligibility>,
     refunds: &[Refund],
     facts: Option<&Facts>,
+    for_return: bool,
     flash: &Flash,
 ) -> AnyView {
     let open = refunds.iter().find(|refund| !refund.state.is_settled());
@@ -145,7 +152,9 @@ pub fn view(
         (Some(may), _) => match (may.why_not, ctx.may(Permission::Refund)) {
             (Some(why), _) => view! { <p class="soft pad">{refund_words::why_not(ctx, why)}</p> }.into_any(),
             (None, false) => view! { <p class="soft pad">{ctx.t("refund-not-allowed")}</p> }.into_any(),
-            (None, true) => view! { <div class="pad">{fields(ctx, order, may, flash)}</div> }.into_any(),
+            (None, true) => {
+                view! { <div class="pad">{fields(ctx, order, may, for_return, flash)}</div> }.into_any()
+            }
         },
     };
     view! {

@@ -83,16 +83,16 @@ pub fn invalid(ctx: &Ctx, refused: &Refused) -> AppError {
         ),
         Refused::NoSuchRefund => at("", ctx.t("refund-error-gone")),
         Refused::OwnRequest => at("", ctx.t("refund-error-own")),
-        Refused::AlreadyDecided { state, by } => at(
-            "",
-            ctx.tr(
-                "refund-error-decided",
-                &[
-                    ("by", by.clone().unwrap_or_else(|| ctx.words.word("job", "refund"))),
-                    ("state", ctx.words.word("refund-state", state.as_str())),
-                ],
-            ),
-        ),
+        Refused::AlreadyDecided { state, by } => {
+            let state = ctx.words.word("refund-state", state.as_str());
+            at(
+                "",
+                match by {
+                    Some(by) => ctx.tr("refund-error-decided", &[("by", by.clone()), ("state", state)]),
+                    None => ctx.tr("refund-error-settled", &[("state", state)]),
+                },
+            )
+        }
         Refused::Lapsed => at("", ctx.t("refund-error-lapsed")),
         Refused::NoteTooShort => at("note", ctx.t("refund-error-reason-empty")),
         Refused::NoteTooLong => at("note", ctx.t("refund-error-reason-long")),
@@ -131,7 +131,8 @@ pub fn outcome(ctx: &Ctx, outcome: Result<Refund, RefundError>) -> Result<String
             Ok(ctx.tr("refund-was-not-made", &money))
         }
         State::Failed => {
-            let why = refund.error_message.or(refund.error_code).unwrap_or_default();
+            let (code, message) = (refund.error_code.as_deref(), refund.error_message.as_deref());
+            let why = said(ctx, refund.state, code, message).unwrap_or_default();
             let message = ctx.tr("refund-refused-by-toss", &[("why", why)]);
             Err(AppError::Invalid { field: String::new(), message })
         }
@@ -141,19 +142,27 @@ pub fn outcome(ctx: &Ctx, outcome: Result<Refund, RefundError>) -> Result<String
     }
 }
 
+/// Why a refund stands as it does: our own codes in words, Toss's in its own. Nothing where there is nothing to say.
+pub fn said(ctx: &Ctx, state: State, code: Option<&str>, message: Option<&str>) -> Option<String> {
+    match (state, code) {
+        (State::Failed | State::Declined, Some("LAPSED")) => Some(ctx.t("said-lapsed")),
+        (State::Failed | State::Declined, Some("NOT_MADE")) => Some(ctx.t("said-not-made")),
+        (State::Failed | State::Declined, Some("NOT_SENT")) => Some(ctx.t("said-not-sent")),
+        (State::Failed | State::Declined, Some("ABORTED")) => Some(ctx.t("said-aborted")),
+        (State::Failed | State::Declined, Some("WITHDRAWN")) => Some(ctx.t("said-withdrawn")),
+        (State::Failed | State::Declined, _) => message.map(str::to_owned),
+        (state, Some(code)) if state.is_under_way() => {
+            Some(format!("{} ({code})", message.unwrap_or_default()))
+        }
+        (state, None) if state.is_under_way() => Some(ctx.t("refund-being-found-out")),
+        _ => None,
+    }
+}
+
 /// What a list says of a refund beside its state: Toss's own words where it said something, plain ones while it is
 /// being asked, the reason otherwise.
 pub fn note(ctx: &Ctx, refund: &Refund) -> String {
-    let said = match refund.state {
-        State::Failed | State::Declined => refund.error_message.clone(),
-        state if state.is_under_way() => {
-            let code = refund.error_code.as_ref();
-            let words =
-                code.and(refund.error_message.clone()).unwrap_or_else(|| ctx.t("refund-being-found-out"));
-            Some(code.map_or(words.clone(), |code| format!("{words} ({code})")))
-        }
-        _ => None,
-    };
+    let said = said(ctx, refund.state, refund.error_code.as_deref(), refund.error_message.as_deref());
     let second =
         refund.approved_by_name.as_ref().map(|by| ctx.tr("refund-approved-by", &[("by", by.clone())]));
     let said = said.unwrap_or_else(|| refund.reason.clone());
@@ -196,6 +205,7 @@ pub fn batch_error(ctx: &Ctx, error: BatchError) -> AppError {
         BatchError::State(state) => {
             say(ctx.tr("batch-error-state", &[("state", ctx.words.word("batch-state", state.as_str()))]))
         }
+        BatchError::NotYours => say(ctx.t("batch-error-not-yours")),
         BatchError::Own => say(ctx.t("refund-error-own")),
         BatchError::Fault(fault) => shown(&fault),
     }
@@ -204,10 +214,13 @@ pub fn batch_error(ctx: &Ctx, error: BatchError) -> AppError {
 /// Why a line of a file is not run.
 pub fn line_refused(ctx: &Ctx, why: &LineRefused) -> String {
     match why {
+        // There is nothing to choose from in a file.
+        LineRefused::Refund(Refused::Bank) => ctx.t("batch-line-bank"),
         LineRefused::Refund(refused) => match invalid(ctx, refused) {
             AppError::Invalid { message, .. } => message,
             other => other.to_string(),
         },
+        LineRefused::Cells => ctx.t("batch-line-cells"),
         LineRefused::Formula => ctx.t("batch-line-formula"),
         LineRefused::Twice { line } => ctx.tr("batch-line-twice", &[("line", line.to_string())]),
         LineRefused::Earlier { file } => ctx.tr("batch-line-earlier", &[("file", file.clone())]),

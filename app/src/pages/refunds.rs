@@ -7,7 +7,7 @@ use super::{Answer, orders::parse_day, refund_words};
 use crate::{
     components::{
         badge, form,
-        layout::Frame,
+        layout::{self, Frame},
         list::{self, Query, SIZE},
     },
     context::Ctx,
@@ -17,26 +17,19 @@ use crate::{
 
 /// The four views of refunds.
 pub fn tabs(ctx: &Ctx, active: &str) -> AnyView {
-    let tabs = [
+    let views = [
         (routes::REFUNDS, "refunds-all"),
         (routes::RETURNS, "nav-returns"),
         (routes::REFUND_BATCHES, "nav-batches"),
         (routes::REFUND_REASONS, "refund-by-reason"),
     ];
-    let tabs = tabs
-        .into_iter()
-        .map(|(path, key)| {
-            let current = (path == active).then_some("page");
-            view! { <a class="tab" href=ctx.href(path) aria-current=current>{ctx.words.get(key, &[])}</a> }
-        })
-        .collect_view();
-    view! { <nav class="tabs" aria-label=ctx.t("nav-refunds")>{tabs}</nav> }.into_any()
+    layout::tabs(ctx, "nav-refunds", &views, active)
 }
 
 fn row(ctx: &Ctx, refund: Refund) -> AnyView {
     let href = ctx.href(&format!("{}#refund", routes::order(&refund.order_id)));
     let overdue = refund.is_overdue(ctx.books().clock.now()).then(|| {
-        let why = ctx.t("refund-overdue");
+        let why = ctx.t("refund-needs-person");
         view! { <span class="flag" title=why.clone() role="img" aria-label=why>"!"</span> }
     });
     let note = refund_words::note(ctx, &refund);
@@ -67,6 +60,7 @@ fn filters(ctx: &Ctx, query: &Query, typed: &Flash) -> AnyView {
     let overdue = query.get("overdue").is_some();
     view! {
         <form class="filters" method="get" action=ctx.href(routes::REFUNDS)>
+            {form::Field { kind: "search", ..form::Field::text("q", ctx.t("col-order"), typed) }.view()}
             {form::select("state", ctx.t("col-status"), states, "", typed)}
             {form::select("reason", ctx.t("refund-reason"), reasons, "", typed)}
             {form::Field::text("by", ctx.t("col-by"), typed).view()}
@@ -87,7 +81,7 @@ fn filters(ctx: &Ctx, query: &Query, typed: &Flash) -> AnyView {
 
 fn filter(ctx: &Ctx, query: &Query) -> (Filter, Flash) {
     let mut typed = Flash::default();
-    for name in ["state", "reason", "by", "from", "to"] {
+    for name in ["q", "state", "reason", "by", "from", "to"] {
         if let Some(value) = query.get(name) {
             if matches!(name, "from" | "to") && parse_day(&value).is_none() {
                 typed.errors.insert(name.into(), ctx.t("filter-error-day"));
@@ -99,7 +93,7 @@ fn filter(ctx: &Ctx, query: &Query) -> (Filter, Flash) {
     let day = |name: &str| query.get(name).and_then(|text| parse_day(&text));
     let filter = Filter {
         state: query.get("state").and_then(|state| State::parse(&state)),
-        order_id: None,
+        order_id: query.get("q"),
         reason_code: query.get("reason"),
         by: query.get("by"),
         from: day("from"),

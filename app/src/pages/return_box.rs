@@ -19,7 +19,10 @@ pub fn left(ctx: &Ctx, kept: &Return) -> (&'static str, String) {
     let days = kept.days_left(ctx.books().clock.today());
     let count = |days: i64| [("days", days.to_string())];
     if ctx.books().clock.today() > kept.due_on {
-        ("failed", ctx.tr("return-late", &count(days.abs())))
+        match days {
+            0 => ("failed", ctx.t("return-overdue")),
+            _ => ("failed", ctx.tr("return-late", &count(days.abs()))),
+        }
     } else if days == 0 {
         ("waiting", ctx.t("return-today"))
     } else {
@@ -36,13 +39,19 @@ fn open(ctx: &Ctx, kept: &Return, flash: &Flash) -> AnyView {
             ("due", format::iso_day(kept.due_on)),
         ],
     );
+    let opened = flash.is_error.then_some("");
     let close = ctx.may(Permission::Refund).then(|| {
+        let note = Field {
+            hint: Some(ctx.t("return-close-hint")),
+            id: Some("return-note".into()),
+            ..Field::text("note", ctx.t("refund-reason"), flash)
+        };
         view! {
-            <details class="confirm">
+            <details class="confirm" open=opened>
                 <summary>{ctx.t("return-close")}</summary>
                 <form method="post" action=ctx.href(CloseReturn::PATH)>
                     <input type="hidden" name="order_id" value=kept.order_id.clone()/>
-                    {Field { hint: Some(ctx.t("return-close-hint")), ..Field::text("note", ctx.t("refund-reason"), flash) }.view()}
+                    {note.view()}
                     <button class="button quiet" type="submit">{ctx.t("return-close")}</button>
                 </form>
             </details>
@@ -76,7 +85,7 @@ fn record(ctx: &Ctx, order_id: &str, flash: &Flash) -> AnyView {
                 <input type="hidden" name="order_id" value=order_id.to_owned()/>
                 {form::select("kind", ctx.t("return-kind"), kinds, "returned", flash)}
                 {day.view()}
-                {Field::text("note", ctx.t("refund-reason-text"), flash).view()}
+                {Field { id: Some("return-note".into()), ..Field::text("note", ctx.t("refund-reason-text"), flash) }.view()}
                 <button class="button quiet" type="submit">{ctx.t("return-record")}</button>
             </form>
         </details>

@@ -7,7 +7,7 @@ use super::Answer;
 use crate::{
     components::{
         badge, form,
-        layout::Frame,
+        layout::{self, Frame},
         list::{self, Query, SIZE},
     },
     context::Ctx,
@@ -74,6 +74,11 @@ fn filters(ctx: &Ctx, query: &Query) -> AnyView {
     .into_any()
 }
 
+pub fn tabs(ctx: &Ctx, active: &str) -> AnyView {
+    let views = [(routes::WEBHOOKS, "webhooks-came"), (routes::MISSING_EVENTS, "nav-missing")];
+    layout::tabs(ctx, "nav-webhooks", &views, active)
+}
+
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
     let filter = Filter {
@@ -82,7 +87,8 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         badge: query.get("badge"),
         q: query.get("q"),
     };
-    let heading = view! { <h1>{ctx.t("nav-webhooks")}</h1> {filters(&ctx, &query)} };
+    let heading =
+        view! { <h1>{ctx.t("nav-webhooks")}</h1> {tabs(&ctx, routes::WEBHOOKS)} {filters(&ctx, &query)} };
     let body = match query.cursor() {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::WEBHOOKS)} }.into_any(),
         Ok(cursor) => {

@@ -103,8 +103,13 @@ impl Backoffice {
             return Err(Refused::TooEarly.into());
         }
         // The lease keeps a job from sending while a person decides.
-        let Some(claimed) = self.claim(id).await? else { return Err(Refused::TooEarly.into()) };
-        let judged = self.judge_by_person(&claimed.payment_key, &refund, decision, mark).await;
+        let Some(claimed) = self.claim(id, false).await? else { return Err(Refused::TooEarly.into()) };
+        let judged = if *decision == Decision::NotMade && !claimed.quiet {
+            // A request of a moment ago may still be on its way to Toss.
+            Err(Refused::TooEarly.into())
+        } else {
+            self.judge_by_person(&claimed.payment_key, &refund, decision, mark).await
+        };
         let (verdict, outcome) = match judged {
             Ok(verdict) => (verdict, Ok(())),
             Err(refused) => (Verdict::undecided(), Err(refused)),

@@ -13,7 +13,7 @@ use toss::payments::{
 };
 use uuid::Uuid;
 
-use super::{KEY_LIFE, State};
+use super::{KEY_LIFE, State, TASK_AFTER};
 use crate::{Backoffice, Fault, audit::Actor, jobs, payments, payments::Asked, returns};
 
 /// The job that finishes what a request could not.
@@ -30,12 +30,14 @@ pub(super) struct Claimed {
     account: Option<RefundAccount>,
     idempotency_key: String,
     method: Option<String>,
-    requested_at: OffsetDateTime,
+    /// The key cannot have been used before.
+    sendable_since: OffsetDateTime,
     /// 1 for the first call.
     attempt: i32,
     fence: i64,
-    /// Nothing that was sent before is still on its way: a lease has passed since the first call.
-    quiet: bool,
+    for_return: bool,
+    /// Nothing that was sent before is still on its way: a lease has passed since the last attempt began.
+    pub quiet: bool,
     /// It was written down as unknown before.
     known_as_unknown: bool,
 }
@@ -96,6 +98,14 @@ impl Verdict {
         }
     }
 
+    fn aborted() -> Self {
+        Self::Failed {
+            code: "ABORTED".into(),
+            message: "the provider did not carry the cancel out".into(),
+            trace_id: None,
+        }
+    }
+
     /// A person looked and did not settle it.
     pub(super) fn undecided() -> Self {
         Self::unknown("a person is deciding")
@@ -106,7 +116,7 @@ impl Backoffice {
     /// Tries an open intent once. Does nothing when it is settled or somebody else is at it. Also what the job does;
     /// true when there is nothing left to do.
     pub async fn drive_refund(&self, id: Uuid) -> Result<bool, Fault> {
-        let Some(claimed) = self.claim(id).await? else {
+        let Some(claimed) = self.claim(id, true).await? else {
             return Ok(self.refund_by_id(id).await?.is_none_or(|refund| !refund.state.is_under_way()));
         };
         let outcome =
@@ -122,22 +132,28 @@ impl Backoffice {
         Ok(settled)
     }
 
-    pub(super) async fn claim(&self, id: Uuid) -> Result<Option<Claimed>, Fault> {
+    /// Takes the lease; `to_send` says that a request may leave under it.
+    pub(super) async fn claim(&self, id: Uuid, to_send: bool) -> Result<Option<Claimed>, Fault> {
         let now = self.clock.now();
         // The lease is kept in the database's time: it must not move when a sandbox clock is turned. An attempt that
         // left no word behind (its process died) has made the outcome unknown.
         let row = sqlx::query!(
             r#"update refunds set state = case when attempts > 0 then 'unknown' else 'sending' end,
-                    attempts = attempts + 1, fence = fence + 1, first_sent_at = coalesce(first_sent_at, now()),
+                    attempts = attempts + 1, fence = fence + 1,
+                    last_attempt_at = case when $3 then now() else last_attempt_at end,
                     lease_until = now() + make_interval(secs => $2)
              where id = $1 and state in ('requested', 'approved', 'sending', 'unknown')
                and (lease_until is null or lease_until < now())
              returning id, order_id, payment_key, amount, currency, refundable_amount, reason, refund_account,
-                       idempotency_key, requested_at, attempts, fence, unknown_since,
-                       first_sent_at < now() - make_interval(secs => $2) as "quiet!",
+                       idempotency_key, coalesce(approved_at, requested_at) as "sendable_since!", attempts, fence,
+                       unknown_since,
+                       for_return,
+                       (select coalesce(before.last_attempt_at < now() - make_interval(secs => $2), true)
+                        from refunds before where before.id = refunds.id) as "quiet!",
                        (select method from payments p where p.payment_key = refunds.payment_key) as method"#,
             id,
             self.refund_lease.as_secs_f64(),
+            to_send,
         )
         .fetch_optional(&self.pool)
         .await?;
@@ -147,7 +163,7 @@ impl Backoffice {
             .map(serde_json::from_value)
             .transpose()
             .map_err(|e| Fault::Inconsistent(format!("refund {id}: {e}")))?;
-        tracing::info!(refund = %id, attempt = row.attempts, age = %(now - row.requested_at), "refund");
+        tracing::info!(refund = %id, attempt = row.attempts, age = %(now - row.sendable_since), "refund");
         Ok(Some(Claimed {
             id: row.id,
             order_id: row.order_id,
@@ -159,9 +175,10 @@ impl Backoffice {
             account,
             idempotency_key: row.idempotency_key,
             method: row.method,
-            requested_at: row.requested_at,
+            sendable_since: row.sendable_since,
             attempt: row.attempts,
             fence: row.fence,
+            for_return: row.for_return,
             quiet: row.quiet,
             known_as_unknown: row.unknown_since.is_some(),
         }))
@@ -230,8 +247,10 @@ impl Backoffice {
                 Ours::None | Ours::Several | Ours::Aborted => Verdict::Succeeded { transaction_key: None },
             });
         };
-        if cancel.cancel_status == Some(CancelStatus::InProgress) {
-            return Ok(Verdict::unknown("Toss is still cancelling"));
+        match cancel.cancel_status {
+            Some(CancelStatus::InProgress) => return Ok(Verdict::unknown("Toss is still cancelling")),
+            Some(CancelStatus::Aborted) => return Ok(Verdict::aborted()),
+            _ => {}
         }
         Ok(Verdict::Succeeded {
             transaction_key: cancel.transaction_key.as_ref().map(|k| k.as_str().to_owned()),
@@ -241,10 +260,15 @@ impl Backoffice {
     /// After an attempt whose outcome we do not hold: ask first, then send again under the same key.
     async fn find_out(&self, refund: &Claimed) -> Result<Outcome, Fault> {
         let outcome = self.judge_by_look_up(refund, None).await?;
-        let remembered = self.clock.now() - refund.requested_at < KEY_LIFE;
+        let remembered = self.clock.now() - refund.sendable_since < KEY_LIFE;
         match &outcome.verdict {
             // Nothing of ours is there: the same request again, as long as Toss remembers its key.
             Verdict::Failed { code, .. } if code == NOT_SENT && remembered => self.send(refund).await,
+            // Not to be seen is no proof that it never was.
+            Verdict::Failed { code, message, .. } if code == NOT_SENT => {
+                Ok(Verdict::Unknown { code: None, why: message.clone(), needs_person: Some("key_expired") }
+                    .into())
+            }
             _ => Ok(outcome),
         }
     }
@@ -263,11 +287,7 @@ impl Backoffice {
         let verdict = match self.ours(refund, payment.cancels()).await? {
             Ours::One(key) => Verdict::Succeeded { transaction_key: Some(key) },
             Ours::UnderWay => Verdict::unknown("Toss is still cancelling"),
-            Ours::Aborted => Verdict::Failed {
-                code: "ABORTED".into(),
-                message: "the provider did not carry the cancel out".into(),
-                trace_id: None,
-            },
+            Ours::Aborted => Verdict::aborted(),
             Ours::Several => Verdict::Unknown {
                 code: None,
                 why: "several cancels at Toss could be this one".into(),
@@ -361,6 +381,7 @@ impl Backoffice {
             "update refunds set state = case when $3 = 'requested' and approved_by is not null then 'approved' else $3 end,
                     transaction_key = $4, error_code = $5, error_message = $6, trace_id = $7,
                     settled_at = $8, settled_by_name = $9, lease_until = null, needs_person = $10,
+                    refund_account = case when $8::timestamptz is null then refund_account end,
                     attempts = case when $3 = 'requested' then attempts - 1 else attempts end,
                     unknown_since = case when $3 = 'unknown' then coalesce(unknown_since, $11) else unknown_since end
              where id = $1 and fence = $2",
@@ -385,10 +406,12 @@ impl Backoffice {
             return Ok((over, true));
         }
         if !settled {
-            jobs::enqueue_refund(&mut tx, refund.id, back_off(refund.fence, needs_person.is_some())).await?;
+            let overdue = now - refund.sendable_since >= TASK_AFTER;
+            let wait = back_off(refund.fence, overdue, needs_person.is_some());
+            jobs::enqueue_refund(&mut tx, refund.id, wait).await?;
         }
         if state == State::Succeeded {
-            returns::close_refunded(&mut tx, now, actor, &refund.order_id).await?;
+            returns::close_refunded(&mut tx, now, actor, &refund.order_id, refund.for_return).await?;
         }
         // An attempt that found out nothing new is not worth a row of its own.
         let news = match state {
@@ -420,11 +443,15 @@ enum Ours {
     Several,
 }
 
-/// 2, 4, 8 … seconds, then every five minutes; every hour where only a person can tell.
-fn back_off(tries: i64, needs_person: bool) -> Duration {
-    if needs_person {
-        return Duration::from_secs(3600);
+/// 2, 4, 8 … seconds, then every five minutes. Once it is somebody's task the attempts leave that person time: the
+/// verdict "not made" needs a lease without one.
+fn back_off(tries: i64, overdue: bool, needs_person: bool) -> Duration {
+    match (needs_person, overdue) {
+        (true, _) => Duration::from_secs(3600),
+        (false, true) => Duration::from_secs(900),
+        (false, false) => {
+            let exponent = u32::try_from(tries.clamp(1, 9)).unwrap_or(1);
+            Duration::from_secs(2u64.pow(exponent).min(300))
+        }
     }
-    let exponent = u32::try_from(tries.clamp(1, 9)).unwrap_or(1);
-    Duration::from_secs(2u64.pow(exponent).min(300))
 }

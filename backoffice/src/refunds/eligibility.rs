@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use time::{Duration, Month, OffsetDateTime};
 use toss::{
-    payments::{Method, Payment, PaymentStatus},
+    payments::{CancelStatus, Method, Payment, PaymentStatus},
     timestamp::SEOUL,
 };
 
@@ -87,7 +87,8 @@ pub fn eligibility(payment: &Payment, now: OffsetDateTime) -> Eligibility {
         && payment.use_escrow != Some(true)
         && !mixed;
     // What is left of a payment that was refunded in part goes back under the rules of a part refund.
-    let full = why_not.is_none() && (divisible || payment.cancels().is_empty());
+    let untouched = payment.cancels().iter().all(|c| c.cancel_status == Some(CancelStatus::Aborted));
+    let full = why_not.is_none() && (divisible || untouched);
     let why_not = why_not.or((!full).then_some(WhyNot::NothingLeft));
     Eligibility {
         left,

@@ -71,7 +71,9 @@ pub(super) async fn of(tx: &mut PgConnection, actor: &Actor) -> Result<Option<He
     )
     .fetch_optional(tx)
     .await?;
-    Ok(row.map(|row| Held { staff, one_refund: row.one_refund, per_day: row.per_day }))
+    // A role that may not refund has no limits: whoever has lost theirs meanwhile needs a second person for anything.
+    let nothing = || Held { staff, one_refund: Some(Decimal::ZERO), per_day: Some(Decimal::ZERO) };
+    Ok(Some(row.map_or_else(nothing, |row| Held { staff, one_refund: row.one_refund, per_day: row.per_day })))
 }
 
 /// Which limit this amount is above, if any.

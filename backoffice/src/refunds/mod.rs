@@ -166,6 +166,8 @@ pub struct Form {
     pub bank: String,
     pub account_number: String,
     pub holder_name: String,
+    /// It is the refund of what came back, and stops the legal clock.
+    pub for_return: bool,
 }
 
 /// What is wrong with it, and where.

@@ -13,6 +13,12 @@ use crate::{Backoffice, Fault, audit::Actor, jobs, money};
 /// A job looks after an intent whose process has died. The process itself tries at once.
 const JOB_AFTER: Duration = Duration::from_secs(90);
 
+/// A line of a file: what it was previewed on, and who has approved the file.
+pub(super) struct Origin<'a> {
+    pub balance: Option<rust_decimal::Decimal>,
+    pub approval: Option<&'a Approval>,
+}
+
 /// The second person of a whole file, who has seen its preview.
 pub(super) struct Approval {
     pub because: String,
@@ -49,9 +55,7 @@ pub(super) fn parse_account(
     account_number: &str,
     holder_name: &str,
 ) -> Result<RefundAccount, Refused> {
-    if institutions::bank_name(bank).is_none() {
-        return Err(Refused::Bank);
-    }
+    let bank = institutions::bank_code(bank).ok_or(Refused::Bank)?;
     let number: String = account_number.chars().filter(|c| !matches!(c, '-' | ' ')).collect();
     if !(6..=20).contains(&number.len()) || !number.bytes().all(|b| b.is_ascii_digit()) {
         return Err(Refused::AccountNumber);
@@ -96,14 +100,14 @@ impl Backoffice {
 
     /// Takes the intent down and sends nothing: [`Backoffice::drive_refund`] carries it out, here or elsewhere.
     pub async fn intend_refund(&self, actor: &Actor, form: &Form) -> Result<Uuid, RefundError> {
-        self.intend(actor, form, None).await
+        self.intend(actor, form, &Origin { balance: None, approval: None }).await
     }
 
     pub(super) async fn intend(
         &self,
         actor: &Actor,
         form: &Form,
-        approval: Option<&Approval>,
+        origin: &Origin<'_>,
     ) -> Result<Uuid, RefundError> {
         let parsed = parse(form)?;
         // Decide on Toss's truth of this moment. When Toss cannot be asked, our copy decides, and
@@ -113,7 +117,7 @@ impl Backoffice {
         {
             tracing::warn!(%fault, "no look-up before a refund");
         }
-        self.take_down(actor, form, parsed, approval).await
+        self.take_down(actor, form, parsed, origin).await
     }
 
     /// Drives an intent on a task of its own: a browser that goes away must not leave a lease behind that nobody
@@ -131,8 +135,9 @@ impl Backoffice {
         actor: &Actor,
         form: &Form,
         parsed: Parsed,
-        approval: Option<&Approval>,
+        origin: &Origin<'_>,
     ) -> Result<Uuid, RefundError> {
+        let approval = origin.approval;
         let now = self.clock.now();
         let Parsed { id, reason } = parsed;
         let mut tx = self.pool.begin().await?;
@@ -180,6 +185,9 @@ impl Backoffice {
             .into());
         }
         let left = record.balance_amount;
+        if origin.balance.is_some_and(|previewed| previewed != left) {
+            return Err(Refused::Lapsed.into());
+        }
         let may = eligibility(&payment, now);
         if let Some(why_not) = may.why_not {
             return Err(Refused::NotPossible(why_not).into());
@@ -210,8 +218,8 @@ impl Backoffice {
         sqlx::query!(
             "insert into refunds (id, order_id, payment_key, amount, currency, refundable_amount, reason_code, reason,
                                   refund_account, state, idempotency_key, requested_by, requested_by_name, requested_at,
-                                  known_cancels, approval_because, approved_by, approved_by_name, approved_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+                                  known_cancels, approval_because, approved_by, approved_by_name, approved_at, for_return)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
             id,
             form.order_id,
             key,
@@ -231,6 +239,7 @@ impl Backoffice {
             approval.map(|a| a.by),
             approval.map(|a| a.by_name.clone()),
             approval.map(|_| now),
+            form.for_return,
         )
         .execute(&mut *tx)
         .await?;

@@ -79,6 +79,7 @@ impl Backoffice {
         header: &impl Fn(&str) -> Option<String>,
     ) -> Result<Option<i64>, Fault> {
         let dedup_key = column(event.and_then(|e| e.dedup_key.clone()));
+        let transaction_key = column(event.and_then(|e| e.transaction_key.clone()));
         let mut tx = self.pool.begin().await?;
         // Copies are looked into at the same time; the first that gets here is the one the others are copies of.
         sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 0))")
@@ -95,7 +96,7 @@ impl Backoffice {
         .await?;
         sqlx::query!(
             "update webhook_deliveries set transmission_id = $2, retried_count = $3, event_type = $4, order_id = $5,
-                payment_key = $6, body_status = $7, dedup_key = $8, duplicate_of = $9 where id = $1",
+                payment_key = $6, body_status = $7, dedup_key = $8, duplicate_of = $9, transaction_key = $10 where id = $1",
             id,
             column(header(webhook::TRANSMISSION_ID)),
             header(webhook::RETRIED_COUNT).and_then(|n| n.trim().parse::<i32>().ok()),
@@ -105,9 +106,19 @@ impl Backoffice {
             column(event.and_then(|e| e.status.clone())),
             dedup_key,
             duplicate_of,
+            transaction_key,
         )
         .execute(&mut *tx)
         .await?;
+        if let Some(key) = &transaction_key {
+            sqlx::query!(
+                "update missing_events set came_at = $2 where transaction_key = $1 and came_at is null",
+                key,
+                self.clock.now()
+            )
+            .execute(&mut *tx)
+            .await?;
+        }
         tx.commit().await?;
         Ok(duplicate_of)
     }

@@ -2,6 +2,7 @@
 
 mod apply;
 mod list;
+mod missing;
 
 use std::net::IpAddr;
 
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 pub use list::Filter;
+pub use missing::{Compared, Gap, Missing};
 
 use crate::{Backoffice, Fault, jobs, text};
 

@@ -75,6 +75,29 @@ async fn every_line_says_what_will_become_of_it_and_nothing_is_sent_before_the_s
 }
 
 #[tokio::test]
+async fn two_files_and_a_hand_never_pay_a_line_twice() {
+    let shop = Shop::open().await;
+    let (one, other) = (shop.log_in(Role::Support).await, shop.log_in(Role::Support).await);
+    for order in ["ord_pair_1", "ord_pair_2"] {
+        shop.paid(order, 20_000).await;
+    }
+    // Both are previewed before either is started; one order is refunded by hand in between.
+    let first = preview(&shop, &one, "ord_pair_1,5000\n").await;
+    let second = preview(&shop, &other, "ord_pair_1,5000\nord_pair_2,5000\n").await;
+    shop.books().refund(&one.actor(), &refund("ord_pair_2", "5000")).await.unwrap();
+    assert!(shop.books().start_batch(&other.actor(), first).await.is_err(), "only whoever made it starts it");
+    shop.books().start_batch(&one.actor(), first).await.unwrap();
+    finished(&shop, first).await;
+    shop.books().start_batch(&other.actor(), second).await.unwrap();
+    finished(&shop, second).await;
+    let done = shop.books().batch_progress(second).await.unwrap();
+    assert_eq!((done.succeeded, done.refused), (0, 2), "{done:?}");
+    let lines = shop.books().batch_lines(second, false, 0, 10).await.unwrap();
+    assert!(lines.iter().all(|line| line.why == Some(LineRefused::Refund(Refused::Lapsed))), "{lines:?}");
+    assert_eq!(cancels(&shop), 2);
+}
+
+#[tokio::test]
 async fn a_stopped_file_goes_on_where_it_stopped() {
     let shop = Shop::open().await;
     let agent = shop.log_in(Role::Support).await;
@@ -158,7 +181,7 @@ async fn a_disabled_persons_file_stops() {
     shop.paid("ord_gone_1", 1_000).await;
     let id = preview(&shop, &agent, "ord_gone_1,1000").await;
     shop.books().disable_staff(&Actor::CommandLine, agent.id).await.unwrap();
-    shop.books().start_batch(&Actor::CommandLine, id).await.unwrap();
+    shop.books().start_batch(&agent.actor(), id).await.unwrap();
     shop.eventually("it stops", || async {
         shop.books().batch(id).await.unwrap().unwrap().state == State::Stopped
     })

@@ -14,6 +14,7 @@ mod approvals;
 mod audit;
 mod batches;
 mod merchant_api;
+mod missing;
 mod mounted;
 mod pages;
 mod refunds;

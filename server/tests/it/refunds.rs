@@ -332,7 +332,7 @@ async fn a_form_in_the_browser_keeps_what_was_typed_and_says_what_is_wrong() {
     let response = shop.form("refund", Some(&agent.cookie), &fields("4,000")).await;
     assert_eq!(response.status(), 302);
     let (_, html) = shop.page("/orders/ord_browser", Some(&agent.cookie)).await;
-    assert!(html.contains("4,000원을 환불했어요"), "{html}");
+    assert!(html.contains("4,000원 환불을 마쳤어요"), "{html}");
     let (_, html) = shop.page("/orders/ord_browser", Some(&agent.cookie)).await;
-    assert!(!html.contains("환불했어요"), "a notice is said once");
+    assert!(!html.contains("환불을 마쳤어요"), "a notice is said once");
 }

@@ -57,6 +57,14 @@ pub const BANKS: &[(&str, &str)] = &[
     ("SD", "SK증권"),
 ];
 
+/// The code of a bank that somebody wrote down: its code, also without the zero that a spreadsheet takes away, or its
+/// name.
+pub fn bank_code(text: &str) -> Option<&'static str> {
+    let text = text.trim();
+    let padded = format!("{text:0>2}");
+    BANKS.iter().find(|(code, name)| *code == text || *code == padded || *name == text).map(|(code, _)| *code)
+}
+
 /// Card issuers and acquirers: `(code, name)`.
 pub const CARDS: &[(&str, &str)] = &[
     ("3K", "기업BC"),

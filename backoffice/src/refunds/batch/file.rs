@@ -41,6 +41,8 @@ struct Columns {
     order_id: usize,
     amount: usize,
     account: Option<[usize; 3]>,
+    /// How many there are.
+    width: usize,
 }
 
 const ORDER_ID: [&str; 4] = ["orderid", "order", "주문번호", "주문id"];
@@ -85,6 +87,7 @@ fn columns_of(head: &csv::StringRecord) -> Option<Columns> {
     Some(Columns {
         order_id: find(&ORDER_ID)?,
         amount: find(&AMOUNT)?,
+        width: head.len(),
         account: bank.zip(number).zip(holder).map(|((bank, number), holder)| [bank, number, holder]),
     })
 }
@@ -99,7 +102,8 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Line>, FileError> {
     if bytes.len() > MAX_BYTES {
         return Err(FileError::TooLarge);
     }
-    let text = text_of(bytes)?;
+    // One kind of line end, so that lines are counted as people count them.
+    let text = text_of(bytes)?.replace("\r\n", "\n").replace('\r', "\n");
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(separator(&text))
         .has_headers(false)
@@ -121,7 +125,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Line>, FileError> {
             None => {
                 let named = columns_of(&record);
                 // Without a head line the first two columns are what the page asks for.
-                let plain = Columns { order_id: 0, amount: 1, account: None };
+                let plain = Columns { order_id: 0, amount: 1, account: None, width: 2 };
                 let looks_plain = record.len() >= 2
                     && record.get(1).is_some_and(|amount| amount.chars().any(|c| c.is_ascii_digit()));
                 let found = named.or(looks_plain.then_some(plain)).ok_or(FileError::Columns)?;
@@ -138,7 +142,10 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Line>, FileError> {
         let cell = |at: usize| record.get(at).unwrap_or_default().replace('\0', "");
         let (order_id, amount) = (cell(columns.order_id), cell(columns.amount));
         let account = columns.account.map(|at| at.map(cell)).filter(|a| a.iter().any(|c| !c.is_empty()));
-        let refused = if is_formula(&order_id) || is_formula(&amount) {
+        let surplus = record.iter().skip(columns.width).any(|cell| !cell.is_empty());
+        let refused = if surplus {
+            Some(LineRefused::Cells)
+        } else if is_formula(&order_id) || is_formula(&amount) {
             Some(LineRefused::Formula)
         } else if order_id.is_empty() || order_id.chars().count() > 64 {
             Some(LineRefused::Refund(Refused::NoSuchOrder))
@@ -187,7 +194,7 @@ mod tests {
     #[test]
     fn a_line_that_refuses_itself_says_why() {
         let text = "orderId,amount\nord_1,100\nord_1,100\n\"=HYPERLINK(\"\"x\"\")\",100\nord_2,=1+1\n,100\n";
-        let lines = read(text.as_bytes()).unwrap();
+        let lines = read(text.replace('\n', "\r\n").as_bytes()).unwrap();
         let why: Vec<_> = lines.iter().map(|line| line.refused.clone()).collect();
         assert_eq!(
             why,
@@ -200,6 +207,15 @@ mod tests {
             ]
         );
         assert_eq!(lines.iter().map(|line| line.number).collect::<Vec<_>>(), vec![2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn an_amount_that_fell_apart_is_not_taken_for_a_smaller_one() {
+        for text in ["ord_1,12,000\n", "orderId,amount\r\nord_1,12,000\r\n"] {
+            assert_eq!(read(text.as_bytes()).unwrap()[0].refused, Some(LineRefused::Cells), "{text}");
+        }
+        let lines = read(b"ord_1,100\r\nord_2,200\r\n").unwrap();
+        assert_eq!(lines.iter().map(|line| line.number).collect::<Vec<_>>(), vec![1, 2]);
     }
 
     #[test]

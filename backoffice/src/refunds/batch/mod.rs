@@ -19,6 +19,8 @@ use crate::{
     page::{Cursor, Page, push_keyset},
 };
 
+const JOB: Actor = Actor::Job("batch");
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     Previewed,
@@ -66,6 +68,8 @@ pub enum LineRefused {
     Refund(Refused),
     /// A cell that a spreadsheet would calculate.
     Formula,
+    /// More cells than columns: an amount like 12,000 without its quotes.
+    Cells,
     /// The order stands in this line already.
     Twice { line: i32 },
     /// An earlier file has refunded this order by this amount, or is about to.
@@ -103,6 +107,8 @@ pub struct Line {
     pub why: Option<LineRefused>,
     /// The state of its intent, once there is one.
     pub refund: Option<super::State>,
+    /// What Toss said of it.
+    pub code: Option<String>,
     pub error: Option<String>,
 }
 
@@ -111,6 +117,10 @@ pub struct Line {
 pub struct Progress {
     pub lines: i64,
     pub ready: i64,
+    /// What is still to go back, in won.
+    pub ready_amount: Decimal,
+    /// Lines still to go that are not in won.
+    pub foreign: i64,
     pub refused: i64,
     pub succeeded: i64,
     pub failed: i64,
@@ -132,6 +142,8 @@ pub enum BatchError {
     State(State),
     #[error("nobody approves their own")]
     Own,
+    #[error("only whoever made it starts it")]
+    NotYours,
     #[error(transparent)]
     Fault(#[from] Fault),
 }
@@ -214,7 +226,7 @@ impl Backoffice {
         size: i64,
     ) -> Result<Vec<Line>, Fault> {
         let rows = sqlx::query!(
-            r#"select l.line, l.order_id, l.amount_text, l.amount, l.why, r.state as "refund?", r.error_message as "error?",
+            r#"select l.line, l.order_id, l.amount_text, l.amount, l.why, r.state as "refund?", r.error_code as "code?", r.error_message as "error?",
                       o.currency as "currency?"
                from refund_batch_lines l left join refunds r on r.id = l.refund_id
                left join orders o on o.order_id = l.order_id
@@ -237,6 +249,7 @@ impl Backoffice {
                 currency: row.currency,
                 why: row.why.and_then(|why| serde_json::from_value(why).ok()),
                 refund: row.refund.as_deref().and_then(super::State::parse),
+                code: row.code,
                 error: row.error,
             })
             .collect())
@@ -246,11 +259,14 @@ impl Backoffice {
         let row = sqlx::query!(
             r#"select count(*) as "lines!",
                       count(*) filter (where l.state = 'ready') as "ready!",
+                      coalesce(sum(l.amount) filter (where l.state = 'ready' and o.currency = 'KRW'), 0) as "ready_amount!",
+                      count(*) filter (where l.state = 'ready' and o.currency <> 'KRW') as "foreign!",
                       count(*) filter (where l.state = 'refused') as "refused!",
                       count(*) filter (where r.state = 'succeeded') as "succeeded!",
                       count(*) filter (where r.state in ('failed', 'declined')) as "failed!",
-                      coalesce(sum(r.amount) filter (where r.state = 'succeeded'), 0) as "amount!"
+                      coalesce(sum(r.amount) filter (where r.state = 'succeeded' and r.currency = 'KRW'), 0) as "amount!"
                from refund_batch_lines l left join refunds r on r.id = l.refund_id
+               left join orders o on o.order_id = l.order_id
                where l.batch_id = $1"#,
             id,
         )
@@ -259,6 +275,8 @@ impl Backoffice {
         Ok(Progress {
             lines: row.lines,
             ready: row.ready,
+            ready_amount: row.ready_amount,
+            foreign: row.foreign,
             refused: row.refused,
             succeeded: row.succeeded,
             failed: row.failed,
@@ -276,11 +294,16 @@ impl Backoffice {
         if !matches!(batch.state, State::Previewed | State::Stopped) {
             return Err(BatchError::State(batch.state));
         }
+        // The refunds are booked to whoever made the file: nobody else sets them off.
+        if batch.created_by.is_some() && batch.created_by != actor.staff_id() {
+            return Err(BatchError::NotYours);
+        }
         let because = if batch.approved_by_name.is_some() {
             None
         } else {
             let largest = sqlx::query!(
-                r#"select coalesce(max(l.amount), 0) as "amount!", bool_or(o.currency <> 'KRW') as foreign
+                r#"select coalesce(max(l.amount), 0) as "amount!", coalesce(sum(l.amount), 0) as "sum!",
+                          bool_or(o.currency <> 'KRW') as foreign
                    from refund_batch_lines l join orders o on o.order_id = l.order_id
                    where l.batch_id = $1 and l.state = 'ready'"#,
                 id
@@ -291,7 +314,7 @@ impl Backoffice {
             let one = limits::exceeded(&mut tx, held.as_ref(), largest.amount, currency, now).await?;
             match one {
                 Some(because) => Some(because),
-                None => limits::exceeded_by_sum(&mut tx, held.as_ref(), batch.ready_amount, now).await?,
+                None => limits::exceeded_by_sum(&mut tx, held.as_ref(), largest.sum, now).await?,
             }
         };
         let state = if because.is_some() { State::WaitingForApproval } else { State::Running };
@@ -316,7 +339,26 @@ impl Backoffice {
         Ok(state)
     }
 
-    /// Stops after the line that is being refunded.
+    /// Previews that nobody started within a week are over, and the accounts in them forgotten.
+    pub(crate) async fn expire_batches(&self) -> Result<(), Fault> {
+        let old = sqlx::query_scalar!(
+            "select id from refund_batches where state = 'previewed' and created_at < $1 limit 10",
+            self.clock.now() - time::Duration::days(7)
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        for id in old {
+            let (from, to) = (State::Previewed, State::Declined);
+            match self.turn_batch(&JOB, id, from, to, "refund_batch.expired", None).await {
+                Ok(()) | Err(BatchError::State(_) | BatchError::NotFound) => {}
+                Err(BatchError::Fault(fault)) => return Err(fault),
+                Err(other) => return Err(Fault::Inconsistent(other.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops after the lines that are being refunded.
     pub async fn stop_batch(&self, actor: &Actor, id: Uuid) -> Result<(), BatchError> {
         self.turn_batch(actor, id, State::Running, State::Stopped, "refund_batch.stopped", None).await
     }
@@ -373,9 +415,19 @@ impl Backoffice {
         if batch.state != from {
             return Err(BatchError::State(batch.state));
         }
-        sqlx::query!("update refund_batches set state = $2 where id = $1", id, to.as_str())
+        sqlx::query!(
+            "update refund_batches set state = $2, finished_at = case when $2 = 'finished' then $3::timestamptz end where id = $1",
+            id,
+            to.as_str(),
+            self.clock.now(),
+        )
             .execute(&mut *tx)
             .await?;
+        if to == State::Declined {
+            sqlx::query!("update refund_batch_lines set account = null where batch_id = $1", id)
+                .execute(&mut *tx)
+                .await?;
+        }
         let subject = id.to_string();
         let detail = json!({ "file": batch.file_name, "note": note });
         let act = Act { action, subject_kind: "refund_batch", subject: &subject, detail };

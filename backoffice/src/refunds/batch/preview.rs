@@ -35,6 +35,7 @@ struct Previewed {
     amount: Option<Decimal>,
     account: Option<serde_json::Value>,
     currency: Option<String>,
+    balance: Option<Decimal>,
 }
 
 impl Backoffice {
@@ -71,12 +72,14 @@ impl Backoffice {
         let earlier = self.earlier_lines(&ids).await?;
         let now = self.clock.now();
         for mut line in lines {
-            let mut previewed = Previewed { amount: None, account: None, currency: None, line: line.clone() };
+            let mut previewed =
+                Previewed { amount: None, account: None, currency: None, balance: None, line: line.clone() };
             if line.refused.is_none() {
                 match known.remove(&line.order_id) {
                     None => line.refused = Some(LineRefused::Refund(Refused::NoSuchOrder)),
                     Some(order) => {
                         previewed.currency = Some(order.currency.clone());
+                        previewed.balance = order.payment.as_ref().map(|payment| payment.balance_amount);
                         match judge(&line, &order, now) {
                             Err(refused) => line.refused = Some(LineRefused::Refund(refused)),
                             Ok((amount, account)) => {
@@ -182,15 +185,15 @@ impl Backoffice {
                 .iter()
                 .map(|p| {
                     json!({ "line": p.line.number, "order_id": p.line.order_id, "amount_text": p.line.amount,
-                            "amount": p.amount, "account": p.account,
+                            "amount": p.amount, "balance": p.balance, "account": p.account,
                             "state": if p.line.refused.is_some() { "refused" } else { "ready" },
                             "why": p.line.refused, "refund_id": Uuid::now_v7() })
                 })
                 .collect();
             sqlx::query!(
-                "insert into refund_batch_lines (batch_id, line, order_id, amount_text, amount, account, state, why, refund_id)
-                 select $1, line, order_id, amount_text, amount, nullif(account, 'null'), state, nullif(why, 'null'), refund_id
-                 from jsonb_to_recordset($2) as x(line int, order_id text, amount_text text, amount numeric, account jsonb,
+                "insert into refund_batch_lines (batch_id, line, order_id, amount_text, amount, balance, account, state, why, refund_id)
+                 select $1, line, order_id, amount_text, amount, balance, nullif(account, 'null'), state, nullif(why, 'null'), refund_id
+                 from jsonb_to_recordset($2) as x(line int, order_id text, amount_text text, amount numeric, balance numeric, account jsonb,
                                                   state text, why jsonb, refund_id uuid)",
                 id,
                 serde_json::Value::Array(rows),

@@ -1,19 +1,23 @@
-//! Running a file: line after line, until it is done, stopped, or its process dies; then another one goes on.
+//! Running a file: some lines at a time, until it is done, stopped, or its process dies; then another one goes on.
 
 use futures::{StreamExt, TryStreamExt, stream};
+use rust_decimal::Decimal;
 use toss::payments::RefundAccount;
 use uuid::Uuid;
 
-use super::{Batch, LineRefused, State};
+use super::{Batch, BatchError, JOB, LineRefused, State};
 use crate::{
     Backoffice, Fault,
     audit::Actor,
-    refunds::{Form, RefundError, take_down::Approval},
-    staff::Role,
+    refunds::{
+        self, Form, RefundError,
+        take_down::{Approval, Origin},
+    },
+    staff::{Permission, Role},
 };
 
-/// Lines between two looks at whether somebody has stopped it.
-const CHUNK: i64 = 20;
+/// Lines of one job. Other work comes in between.
+const CHUNK: i64 = 30;
 /// Lines at once. Toss takes 100 calls a minute in its test environment: more would only be refused.
 const AT_ONCE: usize = 3;
 /// How long to hold back once Toss says that it is too much.
@@ -23,68 +27,84 @@ struct Ready {
     line: i32,
     order_id: String,
     amount_text: String,
+    balance: Option<Decimal>,
     account: Option<serde_json::Value>,
     refund_id: Uuid,
 }
 
+/// What became of a line.
+#[derive(PartialEq, Eq)]
+enum Ran {
+    Done,
+    /// Toss has not taken it yet: hold back.
+    NotTaken,
+    /// Somebody stopped the file.
+    Stopped,
+}
+
 impl Backoffice {
-    /// What the job does. Every line that was taken down stays so: running it again goes on behind it.
-    pub(crate) async fn run_batch(&self, id: Uuid) -> Result<(), Fault> {
-        loop {
-            let Some(batch) = self.batch(id).await? else { return Ok(()) };
-            if batch.state != State::Running {
-                return Ok(());
-            }
-            let Some(actor) = self.author(&batch).await? else {
-                tracing::warn!(batch = %id, "whoever made this file may not refund any more");
-                sqlx::query!(
-                    "update refund_batches set state = 'stopped' where id = $1 and state = 'running'",
-                    id
-                )
-                .execute(&self.pool)
-                .await?;
-                return Ok(());
-            };
-            let approval = self.batch_approval(id).await?;
-            let lines = sqlx::query_as!(
-                Ready,
-                "select line, order_id, amount_text, account, refund_id from refund_batch_lines
-                 where batch_id = $1 and state = 'ready' order by line limit $2",
-                id,
-                CHUNK,
-            )
-            .fetch_all(&self.pool)
+    /// What one job does. Every line that was taken down stays so: running it again goes on behind it. True when more
+    /// is to do.
+    pub(crate) async fn run_batch(&self, id: Uuid) -> Result<bool, Fault> {
+        let Some(batch) = self.batch(id).await?.filter(|batch| batch.state == State::Running) else {
+            return Ok(false);
+        };
+        let approval = self.batch_approval(id).await?;
+        let lines = sqlx::query_as!(
+            Ready,
+            "select line, order_id, amount_text, balance, account, refund_id from refund_batch_lines
+             where batch_id = $1 and state = 'ready' order by line limit $2",
+            id,
+            CHUNK,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        if lines.is_empty() {
+            self.end_run(id, State::Finished, "refund_batch.finished").await?;
+            return Ok(false);
+        }
+        let ran: Vec<Ran> = stream::iter(lines)
+            .map(|line| self.run_line(&batch, approval.as_ref(), line))
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
             .await?;
-            if lines.is_empty() {
-                sqlx::query!(
-                    "update refund_batches set state = 'finished', finished_at = $2 where id = $1 and state = 'running'",
-                    id,
-                    self.clock.now(),
-                )
-                .execute(&self.pool)
-                .await?;
-                return Ok(());
-            }
-            let sent: Vec<bool> = stream::iter(lines)
-                .map(|line| self.run_line(&batch, &actor, approval.as_ref(), line))
-                .buffer_unordered(AT_ONCE)
-                .try_collect()
-                .await?;
-            if sent.contains(&false) {
-                tokio::time::sleep(TOO_MUCH).await;
-            }
+        if ran.contains(&Ran::NotTaken) {
+            tokio::time::sleep(TOO_MUCH).await;
+        }
+        Ok(!ran.contains(&Ran::Stopped))
+    }
+
+    async fn end_run(&self, id: Uuid, to: State, action: &'static str) -> Result<(), Fault> {
+        match self.turn_batch(&JOB, id, State::Running, to, action, None).await {
+            // Somebody was faster.
+            Ok(()) | Err(BatchError::State(_)) => Ok(()),
+            Err(BatchError::Fault(fault)) => Err(fault),
+            Err(other) => Err(Fault::Inconsistent(other.to_string())),
         }
     }
 
-    /// The person whose refunds these are, as they stand today.
+    /// The person whose refunds these are, as they stand today, while the file runs.
     async fn author(&self, batch: &Batch) -> Result<Option<Actor>, Fault> {
-        let Some(staff) = batch.created_by else { return Ok(Some(Actor::CommandLine)) };
-        let row = sqlx::query!("select name, role, disabled_at from staff where id = $1", staff)
-            .fetch_one(&self.pool)
-            .await?;
-        let role = Role::parse(&row.role)
-            .filter(|role| row.disabled_at.is_none() && role.may(crate::staff::Permission::Refund));
-        Ok(role.map(|role| Actor::Staff { id: staff, name: row.name, role, ip: None }))
+        let row = sqlx::query!(
+            r#"select b.state, b.created_by, s.name as "name?", s.role as "role?", s.disabled_at
+               from refund_batches b left join staff s on s.id = b.created_by where b.id = $1"#,
+            batch.id
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        if row.state != State::Running.as_str() {
+            return Ok(None);
+        }
+        let (Some(id), Some(name), Some(role)) = (row.created_by, row.name, row.role) else {
+            return Ok(Some(Actor::CommandLine));
+        };
+        let role =
+            Role::parse(&role).filter(|role| row.disabled_at.is_none() && role.may(Permission::Refund));
+        if role.is_none() {
+            tracing::warn!(batch = %batch.id, "whoever made this file may not refund any more");
+            self.end_run(batch.id, State::Stopped, "refund_batch.stopped").await?;
+        }
+        Ok(role.map(|role| Actor::Staff { id, name, role, ip: None }))
     }
 
     async fn batch_approval(&self, id: Uuid) -> Result<Option<Approval>, Fault> {
@@ -100,14 +120,8 @@ impl Backoffice {
         })
     }
 
-    /// Whether Toss took it: `false` asks for a pause.
-    async fn run_line(
-        &self,
-        batch: &Batch,
-        actor: &Actor,
-        approval: Option<&Approval>,
-        line: Ready,
-    ) -> Result<bool, Fault> {
+    async fn run_line(&self, batch: &Batch, approval: Option<&Approval>, line: Ready) -> Result<Ran, Fault> {
+        let Some(actor) = self.author(batch).await? else { return Ok(Ran::Stopped) };
         let account: Option<RefundAccount> = line.account.and_then(|a| serde_json::from_value(a).ok());
         let (bank, account_number, holder_name) =
             account.map(|a| (a.bank, a.account_number, a.holder_name)).unwrap_or_default();
@@ -120,19 +134,25 @@ impl Backoffice {
             bank,
             account_number,
             holder_name,
+            for_return: true,
         };
-        match self.intend(actor, &form, approval).await {
+        let origin = Origin { balance: line.balance, approval };
+        match self.intend(&actor, &form, &origin).await {
             Ok(id) => {
                 self.mark_line(batch.id, line.line, "taken", None).await?;
                 match self.drive_apart(id).await {
-                    Ok(refund) => Ok(refund.state != crate::refunds::State::Requested),
+                    Ok(refund) => {
+                        let waits =
+                            matches!(refund.state, refunds::State::Requested | refunds::State::Approved);
+                        Ok(if waits { Ran::NotTaken } else { Ran::Done })
+                    }
                     Err(RefundError::Fault(fault)) => Err(fault),
-                    Err(RefundError::Refused(_)) => Ok(true),
+                    Err(RefundError::Refused(_)) => Ok(Ran::Done),
                 }
             }
             Err(RefundError::Refused(refused)) => {
                 self.mark_line(batch.id, line.line, "refused", Some(LineRefused::Refund(refused))).await?;
-                Ok(true)
+                Ok(Ran::Done)
             }
             Err(RefundError::Fault(fault)) => Err(fault),
         }
@@ -146,7 +166,8 @@ impl Backoffice {
         why: Option<LineRefused>,
     ) -> Result<(), Fault> {
         sqlx::query!(
-            "update refund_batch_lines set state = $3, why = $4 where batch_id = $1 and line = $2",
+            "update refund_batch_lines set state = $3, why = $4, account = null
+             where batch_id = $1 and line = $2 and state = 'ready'",
             batch,
             line,
             state,

@@ -1,0 +1,215 @@
+//! Events that never came. Toss gives up after three days and 19 hours (toss-api.md A10.1), and a receiver that was
+//! away longer hears of them no more: its own list of transactions tells.
+
+use futures::TryStreamExt;
+use rust_decimal::Decimal;
+use serde_json::json;
+use time::{Duration, OffsetDateTime};
+use toss::payments::{PaymentKey, Transaction};
+
+use crate::{
+    Backoffice, Fault,
+    audit::{self, Act, Actor},
+    clock::day_start,
+    page::{Cursor, Page, push_keyset},
+    transactions,
+};
+
+const JOB: Actor = Actor::Job("missing");
+
+/// What happened so recently may still be on its way.
+const GRACE: Duration = Duration::minutes(10);
+/// How far back whole days are compared.
+const DAYS: i64 = 30;
+/// Windows of one run of the job: Toss takes 100 calls a minute in its test environment.
+const AT_ONCE: usize = 40;
+
+/// One event that Toss owes us, or owed.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Missing {
+    pub transaction_key: String,
+    pub payment_key: String,
+    pub order_id: String,
+    pub status: String,
+    pub currency: String,
+    pub amount: Decimal,
+    pub transaction_at: OffsetDateTime,
+    pub found_at: OffsetDateTime,
+    pub applied_at: Option<OffsetDateTime>,
+    pub came_at: Option<OffsetDateTime>,
+}
+
+/// From the first to the last event that never came, of those found in the last 30 days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    pub events: i64,
+    pub from: OffsetDateTime,
+    pub to: OffsetDateTime,
+}
+
+/// What a comparison found.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Compared {
+    pub read: u64,
+    pub missing: u64,
+    /// Payments whose state changed by the look-up.
+    pub changed: u64,
+}
+
+impl std::ops::AddAssign for Compared {
+    fn add_assign(&mut self, other: Self) {
+        self.read += other.read;
+        self.missing += other.missing;
+        self.changed += other.changed;
+    }
+}
+
+impl Backoffice {
+    /// Compares what has not been compared yet: the hours of today, the days before it. True when nothing is left.
+    pub async fn compare_due_windows(&self) -> Result<bool, Fault> {
+        let due = self.due_windows().await?;
+        for (from, to) in due.iter().take(AT_ONCE) {
+            self.compare_with_toss(*from, *to).await?;
+        }
+        Ok(due.len() <= AT_ONCE)
+    }
+
+    /// Windows that ended a while ago and were not looked at since, newest first.
+    async fn due_windows(&self) -> Result<Vec<(OffsetDateTime, OffsetDateTime)>, Fault> {
+        let now = self.clock.now();
+        let today = day_start(self.clock.today());
+        let hours = (0..24).map(|hour| (today + Duration::hours(hour), today + Duration::hours(hour + 1)));
+        let days = (1..=DAYS).map(|back| (today - Duration::days(back), today - Duration::days(back - 1)));
+        let mut windows: Vec<_> = hours.filter(|(_, to)| *to + GRACE <= now).collect();
+        windows.reverse();
+        windows.extend(days);
+        let starts: Vec<OffsetDateTime> = windows.iter().map(|(from, _)| *from).collect();
+        let done = sqlx::query!(
+            "select starts_at, ends_at from compared_windows
+             where starts_at = any($1) and compared_at >= ends_at + make_interval(secs => $2)",
+            &starts,
+            GRACE.as_seconds_f64(),
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        // A day that was only compared as its first hour has the same beginning and another end.
+        windows.retain(|(from, to)| !done.iter().any(|d| d.starts_at == *from && d.ends_at == *to));
+        Ok(windows)
+    }
+
+    /// Holds Toss's list of `[from, to)` against what arrived. What never came is noted, and a look-up brings the books
+    /// up to date. Doing it again is harmless.
+    pub async fn compare_with_toss(
+        &self,
+        from: OffsetDateTime,
+        to: OffsetDateTime,
+    ) -> Result<Compared, Fault> {
+        let begun = self.clock.now();
+        let mut compared = Compared::default();
+        {
+            let mut rows = std::pin::pin!(self.toss.transactions(from, to));
+            while let Some((row, _raw)) = rows.try_next().await? {
+                compared.read += 1;
+                transactions::take(&self.pool, &row).await?;
+                if row.transaction_at + GRACE <= begun {
+                    compared.missing += u64::from(self.note_missing(&row, begun).await?);
+                }
+            }
+        }
+        compared.changed = self.apply_missing().await?;
+        let mut tx = self.pool.begin().await?;
+        sqlx::query!(
+            "insert into compared_windows (starts_at, ends_at, compared_at) values ($1, $2, $3)
+             on conflict (starts_at) do update set ends_at = excluded.ends_at, compared_at = excluded.compared_at",
+            from,
+            to,
+            begun,
+        )
+        .execute(&mut *tx)
+        .await?;
+        if compared.missing > 0 {
+            let subject = toss::timestamp::format_local(from);
+            let detail = json!({ "to": toss::timestamp::format_local(to), "read": compared.read,
+                                 "missing": compared.missing, "changed": compared.changed });
+            let act = Act { action: "webhooks.missing", subject_kind: "window", subject: &subject, detail };
+            audit::record(&mut tx, self.clock.now(), &JOB, act).await?;
+        }
+        tx.commit().await?;
+        Ok(compared)
+    }
+
+    /// Notes a transaction that no delivery told of. True when that is news.
+    async fn note_missing(&self, row: &Transaction, now: OffsetDateTime) -> Result<bool, Fault> {
+        let noted = sqlx::query!(
+            "insert into missing_events (transaction_key, payment_key, order_id, status, currency, amount, transaction_at, found_at)
+             select $1, $2, $3, $4, $5, $6, $7, $8
+             where not exists (select 1 from webhook_deliveries where transaction_key = $1)
+               and not exists (select 1 from webhook_deliveries
+                               where transaction_key is null and payment_key = $2 and body_status = $4)
+               -- Approvals of a billing key are not told by webhook (toss-api.md A4.5).
+               and not exists (select 1 from payments p where p.payment_key = $2 and p.raw ->> 'type' = 'BILLING'
+                               and $4 = 'DONE')
+             on conflict (transaction_key) do nothing",
+            row.transaction_key.as_str(),
+            row.payment_key.as_str(),
+            row.order_id.as_str(),
+            row.status.as_str(),
+            row.currency.as_deref().unwrap_or("KRW"),
+            row.amount.abs(),
+            row.transaction_at,
+            now,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(noted.rows_affected() == 1)
+    }
+
+    /// Asks Toss about every payment that something is missing of. How many of them were news to the books.
+    async fn apply_missing(&self) -> Result<u64, Fault> {
+        let keys =
+            sqlx::query_scalar!("select distinct payment_key from missing_events where applied_at is null")
+                .fetch_all(&self.pool)
+                .await?;
+        let mut changed = 0;
+        for key in keys {
+            match self.look_up(&JOB, &PaymentKey(key.clone())).await {
+                Ok((_, changes)) => changed += u64::from(!changes.is_empty()),
+                // A list that names what Toss does not know is strange, and no reason to stop.
+                Err(Fault::Toss(error)) if error.is_not_found() => {
+                    tracing::warn!(payment = key, "Toss lists a payment it does not know");
+                }
+                Err(fault) => return Err(fault),
+            }
+            sqlx::query!(
+                "update missing_events set applied_at = $2 where payment_key = $1 and applied_at is null",
+                key,
+                self.clock.now()
+            )
+            .execute(&self.pool)
+            .await?;
+        }
+        Ok(changed)
+    }
+
+    pub async fn missing_events(&self, cursor: Option<&Cursor>, size: usize) -> Result<Page<Missing>, Fault> {
+        let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(
+            "select transaction_key, payment_key, order_id, status, currency, amount, transaction_at, found_at, applied_at,
+                    came_at from missing_events where true",
+        );
+        push_keyset(&mut query, cursor, "transaction_at", "transaction_key", size);
+        let rows: Vec<Missing> = query.build_query_as().fetch_all(&self.pool).await?;
+        Ok(Page::new(rows, size, cursor, |row| (row.transaction_at, row.transaction_key.clone())))
+    }
+
+    /// What is still absent of the last 30 days.
+    pub async fn missing_gap(&self) -> Result<Option<Gap>, Fault> {
+        let row = sqlx::query!(
+            r#"select count(*) as "events!", min(transaction_at) as "from", max(transaction_at) as "to"
+               from missing_events where came_at is null and transaction_at >= $1"#,
+            self.clock.now() - Duration::days(DAYS),
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(row.from.zip(row.to).map(|(from, to)| Gap { events: row.events, from, to }))
+    }
+}

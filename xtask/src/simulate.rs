@@ -50,16 +50,30 @@ fn runner(simulation: &Path, postgres: &Postgres, runs: u64, seed: u64) -> Comma
     command
 }
 
-/// Breaks a copy of the code in each of the ways of `simulation/breakages` and runs the simulation over it.
-pub(crate) fn breakages() -> anyhow::Result<()> {
-    report::step("building", || run(cargo().args(["build", "--workspace"])))?;
-    let postgres = report::step("starting a PostgreSQL", Postgres::start)?;
+fn patches() -> anyhow::Result<Vec<PathBuf>> {
     let mut patches: Vec<PathBuf> = fs::read_dir(root().join("simulation/breakages"))?
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<_, _>>()?;
     patches.sort();
+    Ok(patches)
+}
+
+/// A breakage that does not fit the code any more would break nothing.
+pub(crate) fn check_breakages() -> anyhow::Result<()> {
+    report::step("the breakages fit the code", || {
+        for patch in patches()? {
+            run(Command::new("git").args(["apply", "--check"]).arg(patch).current_dir(root()))?;
+        }
+        anyhow::Ok(())
+    })
+}
+
+/// Breaks a copy of the code in each of the ways of `simulation/breakages` and runs the simulation over it.
+pub(crate) fn breakages() -> anyhow::Result<()> {
+    report::step("building", || run(cargo().args(["build", "--workspace"])))?;
+    let postgres = report::step("starting a PostgreSQL", Postgres::start)?;
     let mut missed = Vec::new();
-    for patch in patches {
+    for patch in patches()? {
         let name = patch.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let copy = report::step(&format!("{name}: breaking and building"), || broken(&patch))?;
         let output = runner(&copy, &postgres, BROKEN_RUNS, 1).output()?;

@@ -80,6 +80,7 @@ impl Drop for Postgres {
 
 pub(crate) fn test(browser: bool) -> anyhow::Result<()> {
     lint::lint()?;
+    simulate::check_breakages()?;
     report::step("building", || run(cargo().args(["build", "--workspace"])))?;
     {
         let postgres = report::step("starting a PostgreSQL for the tests", Postgres::start)?;

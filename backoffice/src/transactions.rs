@@ -1,15 +1,12 @@
 //! Approvals, issued accounts, deposits and cancels, by Toss's `transactionKey`.
 
-use futures::TryStreamExt;
 use rust_decimal::Decimal;
-use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 use toss::payments::{CancelStatus, Payment, PaymentStatus, Transaction};
 
 use crate::{
     Backoffice, Fault,
-    audit::{self, Act, Actor},
     page::{Cursor, Page, push_keyset},
 };
 
@@ -140,39 +137,7 @@ pub(crate) async fn take(pool: &PgPool, row: &Transaction) -> Result<bool, Fault
     Ok(fresh)
 }
 
-/// What a sync found.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Synced {
-    pub read: u64,
-    pub new: u64,
-}
-
 impl Backoffice {
-    /// Copies Toss's list of `[from, to)` into our books. Reading the same window twice changes nothing.
-    pub async fn sync_transactions(
-        &self,
-        actor: &Actor,
-        from: OffsetDateTime,
-        to: OffsetDateTime,
-        progress: impl Fn(Synced),
-    ) -> Result<Synced, Fault> {
-        let mut synced = Synced::default();
-        let mut rows = std::pin::pin!(self.toss.transactions(from, to));
-        while let Some((row, _raw)) = rows.try_next().await? {
-            synced.read += 1;
-            synced.new += u64::from(take(&self.pool, &row).await?);
-            progress(synced);
-        }
-        let mut tx = self.pool.begin().await?;
-        let subject = toss::timestamp::format_local(from);
-        let detail =
-            json!({ "to": toss::timestamp::format_local(to), "read": synced.read, "new": synced.new });
-        let act = Act { action: "transactions.synced", subject_kind: "window", subject: &subject, detail };
-        audit::record(&mut tx, self.clock.now(), actor, act).await?;
-        tx.commit().await?;
-        Ok(synced)
-    }
-
     pub async fn transactions(
         &self,
         filter: &Filter,

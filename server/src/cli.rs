@@ -284,7 +284,7 @@ async fn sync_transactions(books: &Backoffice, from: &str, to: &str) -> anyhow::
     let mut sum = Compared::default();
     while day < to {
         let next = day.next_day().context("--to: too late")?;
-        let compared = books.compare_with_toss(day_start(day), day_start(next)).await?;
+        let compared = books.compare_with_toss(&Actor::CommandLine, day_start(day), day_start(next)).await?;
         sum += compared;
         say(&format!(
             "{day}: {} read, {} of them never told by webhook, {} payments brought up to date",

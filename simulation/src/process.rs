@@ -189,9 +189,11 @@ async fn act(
         Act::Approve { who, id } => said(books.approve_refund(&who.actor(), id).await),
         Act::Decline { who, id } => said(books.decline_refund(&who.actor(), id, "너무 많아요").await),
         Act::Drive { payment_key } => {
-            let task = tokio::spawn(drive(books.clone(), payment_key.clone())).abort_handle();
+            // Told again, it goes on as it is.
             if let Ok(mut driven) = driven.lock() {
-                driven.insert(payment_key, task);
+                driven
+                    .entry(payment_key.clone())
+                    .or_insert_with(|| tokio::spawn(drive(books.clone(), payment_key)).abort_handle());
             }
             "driving".into()
         }

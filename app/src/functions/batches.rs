@@ -71,13 +71,13 @@ pub async fn start_batch(#[server(default)] id: String) -> Result<(), AppError> 
     use crate::{context::Ctx, pages::refund_words, routes};
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let outcome = match (ctx.allow(Permission::Refund), refund_words::id(&ctx, &id)) {
-        (Ok(actor), Ok(id)) => match ctx.books().start_batch(&actor, id).await {
+    let outcome = match refund_words::about(&ctx, Permission::Refund, &id) {
+        Ok((actor, id)) => match ctx.books().start_batch(&actor, id).await {
             Ok(State::WaitingForApproval) => Ok(ctx.t("batch-waits")),
             Ok(_) => Ok(ctx.t("batch-started")),
             Err(error) => Err(refund_words::batch_error(&ctx, error)),
         },
-        (Err(error), _) | (_, Err(error)) => Err(error),
+        Err(error) => Err(error),
     };
     ctx.finish("batch", &[], outcome, &routes::refund_batch(&id)).await
 }
@@ -89,12 +89,12 @@ pub async fn stop_batch(#[server(default)] id: String) -> Result<(), AppError> {
     use crate::{context::Ctx, pages::refund_words, routes};
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let outcome = match (ctx.allow(Permission::Refund), refund_words::id(&ctx, &id)) {
-        (Ok(actor), Ok(id)) => match ctx.books().stop_batch(&actor, id).await {
+    let outcome = match refund_words::about(&ctx, Permission::Refund, &id) {
+        Ok((actor, id)) => match ctx.books().stop_batch(&actor, id).await {
             Ok(()) => Ok(ctx.t("batch-stopped")),
             Err(error) => Err(refund_words::batch_error(&ctx, error)),
         },
-        (Err(error), _) | (_, Err(error)) => Err(error),
+        Err(error) => Err(error),
     };
     ctx.finish("batch", &[], outcome, &routes::refund_batch(&id)).await
 }
@@ -106,12 +106,12 @@ pub async fn approve_batch(#[server(default)] id: String) -> Result<(), AppError
     use crate::{context::Ctx, pages::refund_words, routes};
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let outcome = match (ctx.allow(Permission::ApproveRefund), refund_words::id(&ctx, &id)) {
-        (Ok(actor), Ok(id)) => match ctx.books().approve_batch(&actor, id).await {
+    let outcome = match refund_words::about(&ctx, Permission::ApproveRefund, &id) {
+        Ok((actor, id)) => match ctx.books().approve_batch(&actor, id).await {
             Ok(()) => Ok(ctx.t("batch-started")),
             Err(error) => Err(refund_words::batch_error(&ctx, error)),
         },
-        (Err(error), _) | (_, Err(error)) => Err(error),
+        Err(error) => Err(error),
     };
     ctx.finish("batch", &[], outcome, &routes::refund_batch(&id)).await
 }
@@ -126,12 +126,12 @@ pub async fn decline_batch(
     use crate::{context::Ctx, pages::refund_words, routes};
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let outcome = match (ctx.allow(Permission::ApproveRefund), refund_words::id(&ctx, &id)) {
-        (Ok(actor), Ok(id)) => match ctx.books().decline_batch(&actor, id, &note).await {
+    let outcome = match refund_words::about(&ctx, Permission::ApproveRefund, &id) {
+        Ok((actor, id)) => match ctx.books().decline_batch(&actor, id, &note).await {
             Ok(()) => Ok(ctx.t("batch-declined")),
             Err(error) => Err(refund_words::batch_error(&ctx, error)),
         },
-        (Err(error), _) | (_, Err(error)) => Err(error),
+        Err(error) => Err(error),
     };
     ctx.finish("batch", &[("note", &note)], outcome, &routes::refund_batch(&id)).await
 }
@@ -156,15 +156,15 @@ pub async fn batch_progress(#[server(default)] id: String) -> Result<Tick, AppEr
     };
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let refused = match (ctx.allow(Permission::ViewTrade), refund_words::id(&ctx, &id)) {
-        (Ok(_), Ok(id)) => match ctx.books().batch(id).await.map_err(|fault| shown(&fault))? {
+    let refused = match refund_words::about(&ctx, Permission::ViewTrade, &id) {
+        Ok((_, id)) => match ctx.books().batch(id).await.map_err(|fault| shown(&fault))? {
             Some(batch) => {
                 let progress = ctx.books().batch_progress(id).await.map_err(|fault| shown(&fault))?;
                 return Ok(refund_batch::tick(&ctx, &progress, batch.state == State::Running));
             }
             None => AppError::Invalid { field: String::new(), message: ctx.t("batch-not-found") },
         },
-        (Err(error), _) | (_, Err(error)) => error,
+        Err(error) => error,
     };
     ctx.finish("batch", &[], Err(refused), routes::REFUND_BATCHES).await.map(|()| Tick::default())
 }

@@ -64,9 +64,9 @@ pub async fn approve_refund(
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let back = format!("{}#refund", routes::order(&order_id));
-    let outcome = match (ctx.allow(Permission::ApproveRefund), refund_words::id(&ctx, &id)) {
-        (Ok(actor), Ok(id)) => refund_words::outcome(&ctx, ctx.books().approve_refund(&actor, id).await),
-        (Err(error), _) | (_, Err(error)) => Err(error),
+    let outcome = match refund_words::about(&ctx, Permission::ApproveRefund, &id) {
+        Ok((actor, id)) => refund_words::outcome(&ctx, ctx.books().approve_refund(&actor, id).await),
+        Err(error) => Err(error),
     };
     ctx.finish("refund", &[], outcome, &back).await
 }
@@ -84,11 +84,9 @@ pub async fn decline_refund(
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let back = format!("{}#refund", routes::order(&order_id));
-    let outcome = match (ctx.allow(Permission::ApproveRefund), refund_words::id(&ctx, &id)) {
-        (Ok(actor), Ok(id)) => {
-            refund_words::outcome(&ctx, ctx.books().decline_refund(&actor, id, &note).await)
-        }
-        (Err(error), _) | (_, Err(error)) => Err(error),
+    let outcome = match refund_words::about(&ctx, Permission::ApproveRefund, &id) {
+        Ok((actor, id)) => refund_words::outcome(&ctx, ctx.books().decline_refund(&actor, id, &note).await),
+        Err(error) => Err(error),
     };
     ctx.finish("refund", &[("note", &note)], outcome, &back).await
 }
@@ -105,9 +103,9 @@ pub async fn withdraw_refund(
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let back = format!("{}#refund", routes::order(&order_id));
-    let outcome = match (ctx.allow(Permission::Refund), refund_words::id(&ctx, &id)) {
-        (Ok(actor), Ok(id)) => refund_words::outcome(&ctx, ctx.books().withdraw_refund(&actor, id).await),
-        (Err(error), _) | (_, Err(error)) => Err(error),
+    let outcome = match refund_words::about(&ctx, Permission::Refund, &id) {
+        Ok((actor, id)) => refund_words::outcome(&ctx, ctx.books().withdraw_refund(&actor, id).await),
+        Err(error) => Err(error),
     };
     ctx.finish("refund", &[], outcome, &back).await
 }
@@ -128,11 +126,11 @@ pub async fn decide_refund(
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let back = format!("{}#refund", routes::order(&order_id));
     let decision = if ours.is_empty() { Decision::NotMade } else { Decision::Ours(ours) };
-    let outcome = match (ctx.allow(Permission::Refund), refund_words::id(&ctx, &id)) {
-        (Ok(actor), Ok(id)) => {
+    let outcome = match refund_words::about(&ctx, Permission::Refund, &id) {
+        Ok((actor, id)) => {
             refund_words::outcome(&ctx, ctx.books().decide_refund(&actor, id, &decision, &mark).await)
         }
-        (Err(error), _) | (_, Err(error)) => Err(error),
+        Err(error) => Err(error),
     };
     ctx.finish("refund", &[], outcome, &back).await
 }

@@ -1,12 +1,14 @@
 //! What refunds say to the people who make them.
 
 use backoffice::{
+    Actor,
     money::AmountError,
     refunds::{
         Because, Eligibility, Refund, RefundError, Refused, State, WhyNot,
         batch::{BatchError, LineRefused, file::FileError},
         eligibility::Arrival,
     },
+    staff::Permission,
 };
 
 use crate::{
@@ -169,8 +171,13 @@ pub fn note(ctx: &Ctx, refund: &Refund) -> String {
     [Some(said), second].into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
+/// Who asks and about which refund or file: the role allows it, and the form carries an id.
+pub fn about(ctx: &Ctx, permission: Permission, text: &str) -> Result<(Actor, uuid::Uuid), AppError> {
+    Ok((ctx.allow(permission)?, id(ctx, text)?))
+}
+
 /// The id that a form carries.
-pub fn id(ctx: &Ctx, text: &str) -> Result<uuid::Uuid, AppError> {
+fn id(ctx: &Ctx, text: &str) -> Result<uuid::Uuid, AppError> {
     let damaged = |_| AppError::Invalid { field: String::new(), message: ctx.t("refund-error-form") };
     uuid::Uuid::parse_str(text).map_err(damaged)
 }

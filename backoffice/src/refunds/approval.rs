@@ -6,7 +6,10 @@ use time::OffsetDateTime;
 use toss::payments::{Payment, PaymentKey};
 use uuid::Uuid;
 
-use super::{Refund, RefundError, Refused, State, eligibility, note_of, take_down::check_amount};
+use super::{
+    Refund, RefundError, Refused, State, eligibility, note_of,
+    take_down::{JOB_AFTER, check_amount},
+};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
@@ -32,7 +35,7 @@ pub(crate) async fn lapse(
 ) -> Result<(), Fault> {
     let lapsed = sqlx::query!(
         "update refunds r set state = 'declined', settled_at = $2, error_code = 'LAPSED',
-                error_message = 'the balance has changed'
+                error_message = 'the balance has changed', refund_account = null
          from payments p
          where r.payment_key = $1 and p.payment_key = r.payment_key and r.state = 'waiting_for_approval'
            and p.balance_amount <> r.refundable_amount
@@ -90,7 +93,7 @@ impl Backoffice {
         )
         .execute(&mut *tx)
         .await?;
-        jobs::enqueue_refund(&mut tx, id, std::time::Duration::from_secs(90)).await?;
+        jobs::enqueue_refund(&mut tx, id, JOB_AFTER).await?;
         let detail = json!({ "refund": id, "amount": held.amount, "currency": held.currency });
         self.note(&mut tx, actor, &held.order_id, "refund.approved", detail).await?;
         tx.commit().await?;
@@ -126,7 +129,7 @@ impl Backoffice {
         };
         sqlx::query!(
             "update refunds set state = 'declined', settled_at = $2, settled_by_name = $3, error_code = $4,
-                    error_message = $5
+                    error_message = $5, refund_account = null
              where id = $1",
             id,
             now,

@@ -11,7 +11,7 @@ use super::{Form, REASONS, Refund, RefundError, Refused, State, WhyNot, eligibil
 use crate::{Backoffice, Fault, audit::Actor, jobs, money};
 
 /// A job looks after an intent whose process has died. The process itself tries at once.
-const JOB_AFTER: Duration = Duration::from_secs(90);
+pub(super) const JOB_AFTER: Duration = Duration::from_secs(90);
 
 /// A line of a file: what it was previewed on, and who has approved the file.
 pub(super) struct Origin<'a> {

@@ -51,6 +51,8 @@ pub struct Gap {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Compared {
     pub read: u64,
+    /// Transactions that the books did not hold yet.
+    pub new: u64,
     pub missing: u64,
     /// Payments whose state changed by the look-up.
     pub changed: u64,
@@ -59,6 +61,7 @@ pub struct Compared {
 impl std::ops::AddAssign for Compared {
     fn add_assign(&mut self, other: Self) {
         self.read += other.read;
+        self.new += other.new;
         self.missing += other.missing;
         self.changed += other.changed;
     }
@@ -69,7 +72,7 @@ impl Backoffice {
     pub async fn compare_due_windows(&self) -> Result<bool, Fault> {
         let due = self.due_windows().await?;
         for (from, to) in due.iter().take(AT_ONCE) {
-            self.compare_with_toss(*from, *to).await?;
+            self.compare_with_toss(&JOB, *from, *to).await?;
         }
         Ok(due.len() <= AT_ONCE)
     }
@@ -101,6 +104,7 @@ impl Backoffice {
     /// up to date. Doing it again is harmless.
     pub async fn compare_with_toss(
         &self,
+        actor: &Actor,
         from: OffsetDateTime,
         to: OffsetDateTime,
     ) -> Result<Compared, Fault> {
@@ -110,13 +114,13 @@ impl Backoffice {
             let mut rows = std::pin::pin!(self.toss.transactions(from, to));
             while let Some((row, _raw)) = rows.try_next().await? {
                 compared.read += 1;
-                transactions::take(&self.pool, &row).await?;
+                compared.new += u64::from(transactions::take(&self.pool, &row).await?);
                 if row.transaction_at + GRACE <= begun {
                     compared.missing += u64::from(self.note_missing(&row, begun).await?);
                 }
             }
         }
-        compared.changed = self.apply_missing().await?;
+        compared.changed = self.apply_missing(actor).await?;
         let mut tx = self.pool.begin().await?;
         sqlx::query!(
             "insert into compared_windows (starts_at, ends_at, compared_at) values ($1, $2, $3)
@@ -127,12 +131,14 @@ impl Backoffice {
         )
         .execute(&mut *tx)
         .await?;
-        if compared.missing > 0 {
+        // A job that found nothing is not worth a row; what a person does is.
+        if *actor != JOB || compared.new + compared.missing > 0 {
             let subject = toss::timestamp::format_local(from);
             let detail = json!({ "to": toss::timestamp::format_local(to), "read": compared.read,
-                                 "missing": compared.missing, "changed": compared.changed });
-            let act = Act { action: "webhooks.missing", subject_kind: "window", subject: &subject, detail };
-            audit::record(&mut tx, self.clock.now(), &JOB, act).await?;
+                                 "new": compared.new, "missing": compared.missing, "changed": compared.changed });
+            let act =
+                Act { action: "transactions.synced", subject_kind: "window", subject: &subject, detail };
+            audit::record(&mut tx, self.clock.now(), actor, act).await?;
         }
         tx.commit().await?;
         Ok(compared)
@@ -165,14 +171,14 @@ impl Backoffice {
     }
 
     /// Asks Toss about every payment that something is missing of. How many of them were news to the books.
-    async fn apply_missing(&self) -> Result<u64, Fault> {
+    async fn apply_missing(&self, actor: &Actor) -> Result<u64, Fault> {
         let keys =
             sqlx::query_scalar!("select distinct payment_key from missing_events where applied_at is null")
                 .fetch_all(&self.pool)
                 .await?;
         let mut changed = 0;
         for key in keys {
-            match self.look_up(&JOB, &PaymentKey(key.clone())).await {
+            match self.look_up(actor, &PaymentKey(key.clone())).await {
                 Ok((_, changes)) => changed += u64::from(!changes.is_empty()),
                 // A list that names what Toss does not know is strange, and no reason to stop.
                 Err(Fault::Toss(error)) if error.is_not_found() => {

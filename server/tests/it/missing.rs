@@ -1,6 +1,6 @@
 //! Webhooks that never came.
 
-use backoffice::staff::Role;
+use backoffice::{Actor, audit, staff::Role};
 use serde_json::json;
 use time::Duration;
 
@@ -81,7 +81,10 @@ async fn what_came_late_is_said_to_have_come() {
     pass(&shop, Duration::minutes(100)).await;
     while !shop.books().compare_due_windows().await.unwrap() {}
     let from = shop.books().clock.now() - Duration::hours(12);
-    shop.books().compare_with_toss(from, shop.books().clock.now()).await.unwrap();
+    shop.books().compare_with_toss(&Actor::CommandLine, from, shop.books().clock.now()).await.unwrap();
+    let filter = audit::Filter { action: Some("transactions.synced".into()), ..audit::Filter::default() };
+    let rows = audit::list(&shop.books().pool, &filter, None, 50).await.unwrap().rows;
+    assert!(rows.iter().any(|row| row.actor == "command-line"), "who asked is written down");
     assert_eq!(shop.books().missing_events(None, 50).await.unwrap().rows.len(), 1);
     pass(&shop, Duration::minutes(60)).await;
     shop.eventually("it comes", || async {

@@ -2,12 +2,13 @@
 //! can be run again. Every line has its intent's id from the preview on, so no line is ever paid twice.
 
 pub mod file;
+mod list;
 mod preview;
 mod run;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -16,8 +17,8 @@ use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     jobs,
-    page::{Cursor, Page, push_keyset},
 };
+use list::hold;
 
 const JOB: Actor = Actor::Job("batch");
 
@@ -154,137 +155,7 @@ impl From<sqlx::Error> for BatchError {
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct Stored {
-    id: Uuid,
-    file_name: String,
-    reason_code: String,
-    reason: String,
-    created_by: Option<Uuid>,
-    created_by_name: String,
-    created_at: OffsetDateTime,
-    state: String,
-    approval_because: Option<String>,
-    approved_by_name: Option<String>,
-    lines: i32,
-    ready: i32,
-    ready_amount: Decimal,
-    seen_before: Option<OffsetDateTime>,
-}
-
-impl TryFrom<Stored> for Batch {
-    type Error = Fault;
-
-    fn try_from(s: Stored) -> Result<Self, Fault> {
-        Ok(Self {
-            state: State::parse(&s.state)?,
-            id: s.id,
-            file_name: s.file_name,
-            reason_code: s.reason_code,
-            reason: s.reason,
-            created_by: s.created_by,
-            created_by_name: s.created_by_name,
-            created_at: s.created_at,
-            approval_because: s.approval_because.as_deref().and_then(Because::parse),
-            approved_by_name: s.approved_by_name,
-            lines: s.lines,
-            ready: s.ready,
-            ready_amount: s.ready_amount,
-            seen_before: s.seen_before,
-        })
-    }
-}
-
-const COLUMNS: &str = "select id, file_name, reason_code, reason, created_by, created_by_name, created_at, state,
-    approval_because, approved_by_name, lines, ready, ready_amount,
-    (select max(e.created_at) from refund_batches e where e.file_hash = b.file_hash and e.created_at < b.created_at)
-        as seen_before
-    from refund_batches b where true";
-
 impl Backoffice {
-    pub async fn batch(&self, id: Uuid) -> Result<Option<Batch>, Fault> {
-        let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(COLUMNS);
-        query.push(" and id = ").push_bind(id);
-        let row: Option<Stored> = query.build_query_as().fetch_optional(&self.pool).await?;
-        row.map(Batch::try_from).transpose()
-    }
-
-    pub async fn batches(&self, cursor: Option<&Cursor>, size: usize) -> Result<Page<Batch>, Fault> {
-        let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(COLUMNS);
-        push_keyset(&mut query, cursor, "created_at", "id::text", size);
-        let rows: Vec<Stored> = query.build_query_as().fetch_all(&self.pool).await?;
-        let rows = rows.into_iter().map(Batch::try_from).collect::<Result<Vec<_>, _>>()?;
-        Ok(Page::new(rows, size, cursor, |batch| (batch.created_at, batch.id.to_string())))
-    }
-
-    /// Lines after the line `after`, in the file's order.
-    pub async fn batch_lines(
-        &self,
-        id: Uuid,
-        only_refused: bool,
-        after: i32,
-        size: i64,
-    ) -> Result<Vec<Line>, Fault> {
-        let rows = sqlx::query!(
-            r#"select l.line, l.order_id, l.amount_text, l.amount, l.why, r.state as "refund?", r.error_code as "code?", r.error_message as "error?",
-                      o.currency as "currency?"
-               from refund_batch_lines l left join refunds r on r.id = l.refund_id
-               left join orders o on o.order_id = l.order_id
-               where l.batch_id = $1 and l.line > $2 and (not $3 or l.state = 'refused' or r.state in ('failed', 'declined'))
-               order by l.line limit $4"#,
-            id,
-            after,
-            only_refused,
-            size,
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| Line {
-                line: row.line,
-                order_id: row.order_id,
-                amount_text: row.amount_text,
-                amount: row.amount,
-                currency: row.currency,
-                why: row.why.and_then(|why| serde_json::from_value(why).ok()),
-                refund: row.refund.as_deref().and_then(super::State::parse),
-                code: row.code,
-                error: row.error,
-            })
-            .collect())
-    }
-
-    pub async fn batch_progress(&self, id: Uuid) -> Result<Progress, Fault> {
-        let row = sqlx::query!(
-            r#"select count(*) as "lines!",
-                      count(*) filter (where l.state = 'ready') as "ready!",
-                      coalesce(sum(l.amount) filter (where l.state = 'ready' and o.currency = 'KRW'), 0) as "ready_amount!",
-                      count(*) filter (where l.state = 'ready' and o.currency <> 'KRW') as "foreign!",
-                      count(*) filter (where l.state = 'refused') as "refused!",
-                      count(*) filter (where r.state = 'succeeded') as "succeeded!",
-                      count(*) filter (where r.state in ('failed', 'declined')) as "failed!",
-                      coalesce(sum(r.amount) filter (where r.state = 'succeeded' and r.currency = 'KRW'), 0) as "amount!"
-               from refund_batch_lines l left join refunds r on r.id = l.refund_id
-               left join orders o on o.order_id = l.order_id
-               where l.batch_id = $1"#,
-            id,
-        )
-        .fetch_one(&self.pool)
-        .await?;
-        Ok(Progress {
-            lines: row.lines,
-            ready: row.ready,
-            ready_amount: row.ready_amount,
-            foreign: row.foreign,
-            refused: row.refused,
-            succeeded: row.succeeded,
-            failed: row.failed,
-            open: row.lines - row.ready - row.refused - row.succeeded - row.failed,
-            amount: row.amount,
-        })
-    }
-
     /// Starts a previewed file, or goes on with a stopped one. Above a limit it waits for a second person instead.
     pub async fn start_batch(&self, actor: &Actor, id: Uuid) -> Result<State, BatchError> {
         let now = self.clock.now();
@@ -331,10 +202,7 @@ impl Backoffice {
         }
         let detail = json!({ "file": batch.file_name, "ready": batch.ready, "amount": batch.ready_amount,
                              "approvalBecause": because.map(Because::as_str) });
-        let subject = id.to_string();
-        let act =
-            Act { action: "refund_batch.started", subject_kind: "refund_batch", subject: &subject, detail };
-        audit::record(&mut tx, now, actor, act).await?;
+        note(&mut tx, now, actor, id, "refund_batch.started", detail).await?;
         tx.commit().await?;
         Ok(state)
     }
@@ -393,10 +261,7 @@ impl Backoffice {
         .await?;
         jobs::enqueue_batch(&mut tx, id).await?;
         let detail = json!({ "file": batch.file_name, "ready": batch.ready, "amount": batch.ready_amount });
-        let subject = id.to_string();
-        let act =
-            Act { action: "refund_batch.approved", subject_kind: "refund_batch", subject: &subject, detail };
-        audit::record(&mut tx, now, actor, act).await?;
+        note(&mut tx, now, actor, id, "refund_batch.approved", detail).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -408,38 +273,44 @@ impl Backoffice {
         from: State,
         to: State,
         action: &'static str,
-        note: Option<&str>,
+        why: Option<&str>,
     ) -> Result<(), BatchError> {
+        let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
         let batch = hold(&mut tx, id).await?;
         if batch.state != from {
             return Err(BatchError::State(batch.state));
         }
         sqlx::query!(
-            "update refund_batches set state = $2, finished_at = case when $2 = 'finished' then $3::timestamptz end where id = $1",
+            "update refund_batches
+             set state = $2, finished_at = case when $2 = 'finished' then $3::timestamptz end where id = $1",
             id,
             to.as_str(),
-            self.clock.now(),
+            now,
         )
-            .execute(&mut *tx)
-            .await?;
+        .execute(&mut *tx)
+        .await?;
         if to == State::Declined {
             sqlx::query!("update refund_batch_lines set account = null where batch_id = $1", id)
                 .execute(&mut *tx)
                 .await?;
         }
-        let subject = id.to_string();
-        let detail = json!({ "file": batch.file_name, "note": note });
-        let act = Act { action, subject_kind: "refund_batch", subject: &subject, detail };
-        audit::record(&mut tx, self.clock.now(), actor, act).await?;
+        let detail = json!({ "file": batch.file_name, "note": why });
+        note(&mut tx, now, actor, id, action, detail).await?;
         tx.commit().await?;
         Ok(())
     }
 }
 
-async fn hold(tx: &mut sqlx::PgConnection, id: Uuid) -> Result<Batch, BatchError> {
-    let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(COLUMNS);
-    query.push(" and id = ").push_bind(id).push(" for update of b");
-    let row: Option<Stored> = query.build_query_as().fetch_optional(tx).await?;
-    Ok(row.ok_or(BatchError::NotFound)?.try_into()?)
+async fn note(
+    tx: &mut sqlx::PgConnection,
+    now: OffsetDateTime,
+    actor: &Actor,
+    id: Uuid,
+    action: &'static str,
+    detail: Value,
+) -> Result<(), Fault> {
+    let subject = id.to_string();
+    audit::record(tx, now, actor, Act { action, subject_kind: "refund_batch", subject: &subject, detail })
+        .await
 }

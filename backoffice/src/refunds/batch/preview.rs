@@ -8,10 +8,10 @@ use sha2::{Digest, Sha256};
 use toss::payments::Payment;
 use uuid::Uuid;
 
-use super::{BatchError, LineRefused, file};
+use super::{BatchError, LineRefused, file, note};
 use crate::{
     Backoffice, Fault,
-    audit::{self, Act, Actor},
+    audit::Actor,
     money,
     refunds::{
         Form, Refused, WhyNot, eligibility,
@@ -201,12 +201,9 @@ impl Backoffice {
             .execute(&mut *tx)
             .await?;
         }
-        let subject = id.to_string();
         let detail =
             json!({ "file": file_name, "lines": count, "ready": ready_count, "amount": ready_amount });
-        let act =
-            Act { action: "refund_batch.previewed", subject_kind: "refund_batch", subject: &subject, detail };
-        audit::record(&mut tx, now, actor, act).await?;
+        note(&mut tx, now, actor, id, "refund_batch.previewed", detail).await?;
         tx.commit().await?;
         Ok(id)
     }

@@ -110,12 +110,13 @@ impl Backoffice {
         } else {
             self.judge_by_person(&claimed.payment_key, &refund, decision, mark).await
         };
-        let (verdict, outcome) = match judged {
-            Ok(verdict) => (verdict, Ok(())),
-            Err(refused) => (Verdict::undecided(), Err(refused)),
+        match judged {
+            Ok(verdict) => self.settle(actor, claimed, verdict.into()).await?,
+            Err(refused) => {
+                self.release(&claimed).await?;
+                return Err(refused);
+            }
         };
-        self.settle(actor, claimed, verdict.into()).await?;
-        outcome?;
         self.refund_by_id(id).await?.ok_or_else(|| Fault::Inconsistent(format!("refund {id} is gone")).into())
     }
 

@@ -105,11 +105,6 @@ impl Verdict {
             trace_id: None,
         }
     }
-
-    /// A person looked and did not settle it.
-    pub(super) fn undecided() -> Self {
-        Self::unknown("a person is deciding")
-    }
 }
 
 impl Backoffice {
@@ -328,6 +323,18 @@ impl Backoffice {
             (Some(key), None) => Ours::One(key),
             (Some(_), Some(_)) => Ours::Several,
         })
+    }
+
+    /// Gives the lease back with everything as it was: who held it found out nothing.
+    pub(super) async fn release(&self, refund: &Claimed) -> Result<(), Fault> {
+        sqlx::query!(
+            "update refunds set lease_until = null where id = $1 and fence = $2",
+            refund.id,
+            refund.fence,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
     }
 
     /// Writes the outcome down, with its audit row, unless a later holder of the lease was faster. Says whether

@@ -275,6 +275,14 @@ async fn what_toss_refuses_for_good_is_closed_by_a_person_and_can_be_refunded_ag
     assert_eq!(refused(stale), Refused::FactsChanged);
     let facts = shop.books().refund_facts(&stuck).await.unwrap();
     assert_eq!(facts.candidates.len(), 1);
+    // A refused decision leaves everything as it was, above all that it is a person's task.
+    let task = "update refunds set needs_person = 'key_expired' where id = $1 returning error_message";
+    let said: Option<String> =
+        sqlx::query_scalar(task).bind(stuck.id).fetch_one(&shop.books().pool).await.unwrap();
+    let early = decide(&shop, &agent, stuck.id, &Decision::NotMade, "old").await;
+    assert_eq!(refused(early), Refused::FactsChanged);
+    let kept = shop.books().refund_by_id(stuck.id).await.unwrap().unwrap();
+    assert_eq!((kept.needs_person.as_deref(), kept.error_message), (Some("key_expired"), said));
     // A cancel of another amount cannot be said to be ours.
     let wrong = Decision::Ours(facts.candidates[0].transaction_key.clone());
     assert_eq!(refused(decide(&shop, &agent, stuck.id, &wrong, &facts.mark).await), Refused::FactsChanged);

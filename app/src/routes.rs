@@ -10,6 +10,7 @@ pub const REFUND_REASONS: &str = "/refunds/reasons";
 pub const RETURNS: &str = "/returns";
 pub const WEBHOOKS: &str = "/webhooks";
 pub const MISSING_EVENTS: &str = "/webhooks/missing";
+pub const WEBHOOK_REPLAYS: &str = "/webhooks/replays";
 pub const STAFF: &str = "/staff";
 pub const AUDIT: &str = "/audit";
 pub const SETTINGS: &str = "/settings";
@@ -22,8 +23,12 @@ pub fn refund_batch(id: &impl std::fmt::Display) -> String {
     format!("{REFUND_BATCHES}/{id}")
 }
 
-pub fn webhook(id: i64) -> String {
+pub fn webhook(id: &impl std::fmt::Display) -> String {
     format!("{WEBHOOKS}/{id}")
+}
+
+pub fn webhook_replay(id: &impl std::fmt::Display) -> String {
+    format!("{WEBHOOK_REPLAYS}/{id}")
 }
 
 /// Whether a browser may be sent there after a form: a plain path of ours, nothing that leaves the host.

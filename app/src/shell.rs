@@ -76,6 +76,11 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/returns") view=|| page(|ctx, _| pages::returns::page(ctx)) ssr=SsrMode::Async/>
                 <Route path=path!("/webhooks") view=|| page(pages::webhooks::page) ssr=SsrMode::Async/>
                 <Route path=path!("/webhooks/missing") view=|| page(pages::missing_events::page) ssr=SsrMode::Async/>
+                <Route path=path!("/webhooks/replays") view=|| page(pages::replays::page) ssr=SsrMode::Async/>
+                <Route path=path!("/webhooks/replays/:id") view=|| {
+                    let id = param("id");
+                    page(move |ctx, _| pages::replays::one(ctx, id))
+                } ssr=SsrMode::Async/>
                 <Route path=path!("/webhooks/:id") view=|| {
                     let id = param("id");
                     page(move |ctx, _| pages::webhook::page(ctx, id))

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use time::{Duration, OffsetDateTime};
 
-use crate::{Backoffice, Fault, clock::day_start, refunds::TASK_AFTER};
+use crate::{Backoffice, Fault, clock::day_start, refunds::TASK_AFTER, webhooks::Health};
 
 /// Money that came in between two moments, won only.
 #[derive(Debug, Clone, Copy, Default)]
@@ -18,7 +18,7 @@ pub struct Home {
     /// Up to the same time of day.
     pub yesterday: Taken,
     pub refunded_today: Taken,
-    pub last_webhook_at: Option<OffsetDateTime>,
+    pub webhooks: Health,
     pub waiting: Waiting,
 }
 
@@ -47,14 +47,14 @@ impl Backoffice {
         let now = self.clock.now();
         let today = day_start(self.clock.today());
         let yesterday = today - Duration::DAY;
-        let (taken, before, refunded, last, waiting) = tokio::try_join!(
+        let (taken, before, refunded, webhooks, waiting) = tokio::try_join!(
             self.taken(today, now),
             self.taken(yesterday, now - Duration::DAY),
             self.refunded(today, now),
-            self.last_webhook(),
+            self.webhook_health(),
             self.waiting(),
         )?;
-        Ok(Home { today: taken, yesterday: before, refunded_today: refunded, last_webhook_at: last, waiting })
+        Ok(Home { today: taken, yesterday: before, refunded_today: refunded, webhooks, waiting })
     }
 
     async fn taken(&self, from: OffsetDateTime, to: OffsetDateTime) -> Result<Taken, Fault> {
@@ -84,13 +84,6 @@ impl Backoffice {
         Ok(Taken { orders: row.orders, amount: row.amount })
     }
 
-    async fn last_webhook(&self) -> Result<Option<OffsetDateTime>, Fault> {
-        let at = sqlx::query_scalar!("select received_at from webhook_deliveries order by id desc limit 1")
-            .fetch_optional(&self.pool)
-            .await?;
-        Ok(at)
-    }
-
     /// What the menu's badges show.
     pub async fn waiting(&self) -> Result<Waiting, Fault> {
         // A delivery that is not looked into within a minute has met a fault.
@@ -111,7 +104,7 @@ impl Backoffice {
                 (select count(*) from (select 1 from returns where closed_at is null and due_on <= $3 limit 100) x) as "returns!",
                 (select count(*) from (select 1 from orders where attention is not null limit 100) x) as "orders!",
                 (select count(*) from (select 1 from webhook_deliveries
-                                       where state = 'received' and received_at < $1 limit 100) x) as "webhooks!""#,
+                                       where state in ('received', 'failed') and id < webhook_floor($1) limit 100) x) as "webhooks!""#,
             stuck_since,
             self.clock.now() - TASK_AFTER,
             self.clock.today(),

@@ -65,9 +65,38 @@ async fn enqueue_in(
     Ok(())
 }
 
-pub(crate) async fn enqueue_webhook(tx: &mut PgConnection, id: i64) -> Result<(), Fault> {
-    let key = format!("webhook:{id}");
-    enqueue(tx, ApplyWebhook::IDENTIFIER, json!(ApplyWebhook { id }), &key, Duration::ZERO, 25).await
+/// One job for what was committed together. Deliveries from addresses that are not Toss's come after everything else
+/// and one job at a time: whoever forges them cannot keep the workers from the others.
+pub(crate) async fn enqueue_webhooks(
+    tx: &mut PgConnection,
+    ids: &[Uuid],
+    unlisted: bool,
+) -> Result<(), Fault> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "select id from graphile_worker.add_job(identifier => $1, payload => $2::json, max_attempts => 25,
+            priority => $3, queue_name => $4)",
+    )
+    .bind(ApplyWebhooks::IDENTIFIER)
+    .bind(json!(ApplyWebhooks { ids: ids.to_vec() }))
+    .bind(i16::from(unlisted) * 10)
+    .bind(unlisted.then_some("webhooks-unlisted"))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// For one that could not be looked into with the others.
+pub(crate) async fn enqueue_webhook(tx: &mut PgConnection, id: Uuid) -> Result<(), Fault> {
+    let (key, soon) = (format!("webhook:{id}"), Duration::from_secs(2));
+    enqueue(tx, ApplyWebhook::IDENTIFIER, json!(ApplyWebhook { id }), &key, soon, 25).await
+}
+
+pub(crate) async fn enqueue_replay(tx: &mut PgConnection, id: Uuid, delay: Duration) -> Result<(), Fault> {
+    let (key, payload) = (format!("webhook-replay:{id}"), json!(RunReplay { id }));
+    enqueue_in(tx, Some("webhook-replays"), RunReplay::IDENTIFIER, payload, &key, delay, 100).await
 }
 
 /// Replaces the job that is planned for this intent, so that there is never more than one.
@@ -119,7 +148,7 @@ fn backoffice(ctx: &WorkerContext) -> Result<Backoffice, Fault> {
 
 #[derive(Serialize, Deserialize)]
 struct ApplyWebhook {
-    id: i64,
+    id: Uuid,
 }
 
 impl TaskHandler for ApplyWebhook {
@@ -127,6 +156,32 @@ impl TaskHandler for ApplyWebhook {
 
     async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
         backoffice(&ctx)?.apply_webhook(self.id).await
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct ApplyWebhooks {
+    ids: Vec<Uuid>,
+}
+
+impl TaskHandler for ApplyWebhooks {
+    const IDENTIFIER: &'static str = "apply_webhooks";
+
+    async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
+        backoffice(&ctx)?.apply_webhooks(&self.ids).await
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct RunReplay {
+    id: Uuid,
+}
+
+impl TaskHandler for RunReplay {
+    const IDENTIFIER: &'static str = "run_webhook_replay";
+
+    async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
+        backoffice(&ctx)?.run_replay(self.id).await
     }
 }
 
@@ -210,6 +265,18 @@ impl TaskHandler for FindMissing {
     }
 }
 
+/// Adds the months that come and drops those that are over.
+#[derive(Serialize, Deserialize)]
+struct TurnMonths {}
+
+impl TaskHandler for TurnMonths {
+    const IDENTIFIER: &'static str = "turn_webhook_months";
+
+    async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
+        backoffice(&ctx)?.turn_webhook_months().await
+    }
+}
+
 /// Sweeps what is over.
 #[derive(Serialize, Deserialize)]
 struct Sweep {}
@@ -222,11 +289,10 @@ impl TaskHandler for Sweep {
         let pool = backoffice.pool.clone();
         sessions::delete_expired(&pool).await?;
         backoffice.expire_batches().await?;
-        revive(&pool).await
+        backoffice.revive_jobs().await
     }
 }
 
-/// Plans jobs again for what is open and has none left: no refund and no delivery may be forgotten.
 async fn revive(pool: &PgPool) -> Result<(), Fault> {
     // What is open is found first: planning a job that is planned already would begin its waiting anew.
     for statement in [
@@ -240,11 +306,23 @@ async fn revive(pool: &PgPool) -> Result<(), Fault> {
                 job_key => 'refund:' || r.id, max_attempts => 100) planned",
         "with left_over as materialized (
             select d.id from webhook_deliveries d
-            where d.state = 'received'
+            where d.state in ('received', 'failed')
               and not exists (select 1 from graphile_worker.jobs j
-                              where j.key = 'webhook:' || d.id and j.attempts < j.max_attempts))
+                              where j.key = 'webhook:' || d.id and j.attempts < j.max_attempts)
+              and d.id::text not in (
+                  select json_array_elements_text(j.payload -> 'ids') from graphile_worker._private_jobs j
+                  join graphile_worker._private_tasks t on t.id = j.task_id and t.identifier = 'apply_webhooks'
+                  where j.attempts < j.max_attempts))
          select d.id::text from left_over d, lateral graphile_worker.add_job('apply_webhook',
                 json_build_object('id', d.id), job_key => 'webhook:' || d.id, max_attempts => 25) planned",
+        "with left_over as materialized (
+            select r.id from webhook_replays r
+            where r.state = 'running'
+              and not exists (select 1 from graphile_worker.jobs j
+                              where j.key = 'webhook-replay:' || r.id and j.attempts < j.max_attempts))
+         select r.id::text from left_over r, lateral graphile_worker.add_job('run_webhook_replay',
+                json_build_object('id', r.id), job_key => 'webhook-replay:' || r.id, queue_name => 'webhook-replays',
+                max_attempts => 100) planned",
         "with left_over as materialized (
             select b.id from refund_batches b
             where b.state = 'running'
@@ -262,6 +340,11 @@ async fn revive(pool: &PgPool) -> Result<(), Fault> {
 }
 
 impl Backoffice {
+    /// Plans jobs again for what is open and has none left: no refund and no delivery may be forgotten.
+    pub async fn revive_jobs(&self) -> Result<(), Fault> {
+        revive(&self.pool).await
+    }
+
     /// Whether another job will come back to this intent.
     async fn refund_is_planned(&self, id: Uuid, this_job: i64) -> Result<bool, Fault> {
         let planned: bool = sqlx::query_scalar(
@@ -302,6 +385,9 @@ async fn run(
         .concurrency(CONCURRENCY)
         .poll_interval(Duration::from_millis(250))
         .define_job::<ApplyWebhook>()
+        .define_job::<ApplyWebhooks>()
+        .define_job::<RunReplay>()
+        .define_job::<TurnMonths>()
         .define_job::<SettleRefund>()
         .define_job::<RunBatch>()
         .define_job::<SettleConfirm>()
@@ -310,6 +396,9 @@ async fn run(
         .add_extension(State(backoffice.clone()))
         .with_cron(
             Cron::every_n_minutes::<FindMissing>(10)?.id("find_missing_events").payload_value(json!({})),
+        )
+        .with_cron(
+            Cron::every_n_minutes::<TurnMonths>(30)?.id("turn_webhook_months").payload_value(json!({})),
         )
         .with_cron(Cron::every_minute::<Sweep>().id("sweep").payload_value(json!({})))
         .worker_shutdown(

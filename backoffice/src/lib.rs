@@ -45,6 +45,8 @@ pub struct Backoffice {
     pub security_key: Option<SecretString>,
     /// How long one attempt at a refund may take; see [`REFUND_LEASE`].
     pub refund_lease: std::time::Duration,
+    /// How many years of webhook deliveries are kept; one of [`webhooks::KEPT_YEARS`].
+    pub webhook_years: u8,
 }
 
 /// One attempt is at most a look-up, a cancel and a look-up, of a minute each: a lease never ends while its holder

@@ -31,7 +31,7 @@ test("what finds nothing, and what cannot be read, says so", async ({ page }) =>
 
 test("a delivery shows what it said and what it changed", async ({ page }) => {
   await logIn(page, "support");
-  await page.goto("/webhooks?type=PAYMENT_STATUS_CHANGED&state=applied");
+  await page.goto("/webhooks?event=PAYMENT_STATUS_CHANGED&state=applied");
   await page.locator("a.row-link").first().click();
   await expect(page.getByRole("heading", { name: "바꾼 것" })).toBeVisible();
   await expect(page.getByText("tosspayments-webhook-transmission-time")).toBeVisible();

@@ -8,7 +8,8 @@ use serde_json::json;
 use time::{Duration, OffsetDateTime, macros::format_description};
 use toss::{
     payments::webhook::{
-        KeyReading, RETRIED_COUNT, RETRY_GAPS_MINUTES, SIGNATURE, TRANSMISSION_ID, TRANSMISSION_TIME, sign,
+        KeyReading, RETRIED_COUNT, RETRY_GAPS_MINUTES, SIGNATURE, TRANSMISSION_ID, TRANSMISSION_TIME,
+        is_signed, sign,
     },
     timestamp,
 };
@@ -189,7 +190,7 @@ impl World {
                 .header(TRANSMISSION_TIME, &transmitted)
                 .header(TRANSMISSION_ID, &delivery.id)
                 .header(RETRIED_COUNT, delivery.attempts.len().to_string());
-            if matches!(delivery.event_type.as_str(), "payout.changed" | "seller.changed") {
+            if is_signed(&delivery.event_type) {
                 let reading =
                     if self.options.sign_ascii { KeyReading::Ascii } else { KeyReading::DecodedBytes };
                 if let Some(mac) =

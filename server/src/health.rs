@@ -70,6 +70,22 @@ async fn render(State(jangbu): State<Jangbu>) -> Response {
             metrics::gauge!("jangbu_waiting", "what" => what).set(count as f64);
         }
     }
+    if let Ok(health) = jangbu.backoffice.webhook_health().await {
+        let silent = if health.silence.is_some() { 1.0 } else { 0.0 };
+        metrics::gauge!("jangbu_webhooks_silent").set(silent);
+        if let Some(last) = health.last_at {
+            let ago = jangbu.backoffice.clock.now() - last;
+            metrics::gauge!("jangbu_webhook_age_seconds").set(ago.as_seconds_f64());
+        }
+        #[expect(clippy::cast_precision_loss, reason = "counts up to a hundred")]
+        for (what, count) in [
+            ("webhooks_failed", health.failed),
+            ("webhooks_untrusted", health.untrusted),
+            ("webhooks_retried", health.retried),
+        ] {
+            metrics::gauge!("jangbu_waiting", "what" => what).set(count as f64);
+        }
+    }
     if let Ok(open) = jangbu.backoffice.open_refunds().await {
         #[expect(clippy::cast_precision_loss, reason = "counts of what is open")]
         for row in open {

@@ -1,8 +1,9 @@
 //! Where Toss posts to. What arrives is committed, then answered with 200, then looked into by a job: also what
 //! cannot be read, because Toss would only send it again.
 
-use std::time::Instant;
+use std::{net::IpAddr, time::Instant};
 
+use app::context::Mode;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
@@ -10,9 +11,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use backoffice::webhooks::Incoming;
+use backoffice::webhooks::{Incoming, NotKept};
+use toss::payments::webhook::SOURCE_ADDRESSES;
 
-use crate::{Jangbu, identify::address};
+use crate::{Jangbu, identify::address, settings::Settings};
 
 /// Toss's largest bodies have a few kilobytes.
 const LARGEST: usize = 1 << 20;
@@ -31,8 +33,15 @@ fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Whether Toss posts from there; the sandbox posts from this machine.
+fn is_listed(settings: &Settings, ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    SOURCE_ADDRESSES.iter().any(|known| known.parse() == Ok(ip))
+        || settings.webhook_allowed_ips.iter().any(|net| net.contains(&ip))
+        || (settings.mode == Mode::Sandbox && ip.is_loopback())
+}
+
 async fn toss_payments(State(jangbu): State<Jangbu>, request: Request) -> Response {
-    let started = Instant::now();
     let source_ip = address(&jangbu.settings, &request);
     let allowed = &jangbu.settings.webhook_allowed_ips;
     if !allowed.is_empty() && !source_ip.is_some_and(|ip| allowed.iter().any(|net| net.contains(&ip))) {
@@ -45,15 +54,16 @@ async fn toss_payments(State(jangbu): State<Jangbu>, request: Request) -> Respon
         Ok(body) => body,
         Err(_) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
     };
-    match jangbu.backoffice.keep_webhook(&Incoming { source_ip, headers, body }, started).await {
-        Ok(_) => {
+    let listed = source_ip.map(|ip| is_listed(&jangbu.settings, ip));
+    let incoming = Incoming { source_ip, listed, headers, body, read_at: Instant::now() };
+    match jangbu.intake.keep(incoming).await {
+        Ok(()) => {
             metrics::counter!("jangbu_webhooks_total", "outcome" => "kept").increment(1);
             StatusCode::OK.into_response()
         }
-        Err(fault) => {
-            // Not kept, so not answered with 200: Toss sends it again.
+        Err(NotKept) => {
+            // Not answered with 200: Toss sends it again.
             metrics::counter!("jangbu_webhooks_total", "outcome" => "not_kept").increment(1);
-            tracing::error!(error = %fault, "a webhook could not be kept");
             StatusCode::SERVICE_UNAVAILABLE.into_response()
         }
     }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use app::context::{Base, Site};
 use axum::Router;
-use backoffice::{Backoffice, Clock, PgPool, jobs};
+use backoffice::{Backoffice, Clock, PgPool, jobs, webhooks::Intake};
 use tokio_util::sync::CancellationToken;
 
 use crate::settings::Settings;
@@ -31,6 +31,7 @@ pub struct Jangbu {
     pub backoffice: Backoffice,
     /// The workers' own connections.
     worker_pool: PgPool,
+    intake: Intake,
 }
 
 /// ring for everything; a second call finds it installed.
@@ -57,8 +58,10 @@ impl Jangbu {
             clock: Clock::default(),
             security_key,
             refund_lease: backoffice::REFUND_LEASE,
+            webhook_years: settings.webhook_retention_years,
         };
-        Ok(Self { settings: Arc::new(settings), backoffice, worker_pool })
+        let intake = Intake::open(&backoffice);
+        Ok(Self { settings: Arc::new(settings), backoffice, worker_pool, intake })
     }
 
     /// Everything under the base path: `host.merge(jangbu.router())` mounts it.

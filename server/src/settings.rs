@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use app::context::Mode;
+use backoffice::webhooks::KEPT_YEARS;
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use toss::payments::OFFICIAL_URL;
@@ -22,6 +23,7 @@ use toss::payments::OFFICIAL_URL;
 /// | `TOSS_PAYMENTS_SECURITY_KEY` | – | 64 hexadecimal characters; verifies payout and seller events |
 /// | `JANGBU_MERCHANT_API_KEY` | – | without it `/api` answers 401 to everybody |
 /// | `JANGBU_WEBHOOK_ALLOWED_IPS` | everybody | addresses or ranges, by comma |
+/// | `JANGBU_WEBHOOK_RETENTION_YEARS` | 5 | 1, 2 or 5: older months of webhook deliveries are dropped |
 /// | `JANGBU_TRUSTED_PROXIES` | nobody | whose `X-Forwarded-For` is believed |
 /// | `JANGBU_DATABASE_CONNECTIONS` | 16 | |
 #[derive(Debug, Clone)]
@@ -40,6 +42,8 @@ pub struct Settings {
     pub toss_payments_security_key: Option<SecretString>,
     pub merchant_api_key: Option<SecretString>,
     pub webhook_allowed_ips: Vec<IpNet>,
+    /// How long deliveries are kept; one of [`KEPT_YEARS`].
+    pub webhook_retention_years: u8,
     pub trusted_proxies: Vec<IpNet>,
 }
 
@@ -166,6 +170,11 @@ impl Settings {
                 .map(|key| key.to_owned().into()),
             merchant_api_key: source.get("JANGBU_MERCHANT_API_KEY").map(|key| key.to_owned().into()),
             webhook_allowed_ips: nets(source, "JANGBU_WEBHOOK_ALLOWED_IPS")?,
+            webhook_retention_years: match source.get("JANGBU_WEBHOOK_RETENTION_YEARS").unwrap_or("5").parse()
+            {
+                Ok(years) if KEPT_YEARS.contains(&years) => years,
+                _ => return wrong("JANGBU_WEBHOOK_RETENTION_YEARS", "1, 2 or 5"),
+            },
             trusted_proxies: nets(source, "JANGBU_TRUSTED_PROXIES")?,
         };
         settings.check()?;

@@ -140,6 +140,7 @@ async fn run(runs: u64, first: u64, lanes: usize, server: &str, keep_going: bool
         clock: Clock::default(),
         security_key: None,
         refund_lease: process::LEASE,
+        webhook_years: 5,
     };
     let admin = staff(&books, "admin", Role::Admin).await?;
     let limited = books.set_refund_limit(&admin.actor(), "support", &LIMIT.to_string(), "").await?;

@@ -120,6 +120,7 @@ pub async fn run(database_url: &str, toss_url: &str, key: &str) -> anyhow::Resul
         clock: Clock::default(),
         security_key: None,
         refund_lease: LEASE,
+        webhook_years: 5,
     };
     let driven: Arc<Mutex<HashMap<String, tokio::task::AbortHandle>>> = Arc::default();
     let (replies, mut outbox) = tokio::sync::mpsc::unbounded_channel::<Reply>();
@@ -206,9 +207,15 @@ async fn act(
             "resting".into()
         }
         Act::Webhook { headers, body } => {
-            let incoming = Incoming { source_ip: None, headers, body: body.into() };
-            match books.keep_webhook(&incoming, Instant::now()).await {
-                Ok(id) => match books.apply_webhook(id).await {
+            let incoming = Incoming {
+                source_ip: None,
+                listed: None,
+                headers,
+                body: body.into(),
+                read_at: Instant::now(),
+            };
+            match books.keep_webhooks(std::slice::from_ref(&incoming)).await {
+                Ok(ids) => match books.apply_webhooks(&ids).await {
                     Ok(()) => "applied".into(),
                     Err(fault) => format!("kept: {fault}"),
                 },

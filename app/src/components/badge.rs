@@ -60,8 +60,9 @@ pub fn delivery_state(ctx: &Ctx, state: &str) -> (&'static str, String) {
 pub fn trust(ctx: &Ctx, badge: &str) -> (&'static str, String) {
     let tone = match badge {
         "fetched_equal" | "secret_matched" | "signature_verified" => "done",
-        "fetched_different" | "not_verifiable" => "waiting",
-        "secret_wrong" | "signature_wrong" | "unknown_to_toss" => "failed",
+        "not_verifiable" | "address_unlisted" => "waiting",
+        "fetched_different" | "secret_wrong" | "signature_wrong" | "signature_missing"
+        | "unknown_to_toss" => "failed",
         _ => "ended",
     };
     (tone, ctx.words.word("trust", badge))

@@ -9,10 +9,12 @@ const EVERY: u64 = 5;
 
 /// `words` carries `{}` where the count goes.
 #[island]
-pub fn LiveCount(newest: i64, words: String, href: String) -> impl IntoView {
+pub fn LiveCount(newest: String, words: String, href: String) -> impl IntoView {
     let count = RwSignal::new(0i64);
     Effect::new(move |_| {
+        let newest = newest.clone();
         let ask = move || {
+            let newest = newest.clone();
             leptos::task::spawn_local(async move {
                 // A failed question is asked again in a moment; nobody needs to hear of it.
                 if let Ok(new) = deliveries_since(newest).await {

@@ -1,25 +1,30 @@
-//! A bar that moves while a file of refunds is worked off, and the page anew once it is done.
+//! A bar that moves while long work goes on, and the page anew once it is done.
 
 use leptos::prelude::*;
 
-use crate::functions::batches::{Tick, batch_progress};
+use crate::functions::{
+    batches::{Tick, batch_progress},
+    webhooks::replay_progress,
+};
 
 /// Milliseconds between two questions.
 const EVERY: u64 = 1000;
 
+/// `of` is "batch" or "replay".
 #[island]
-pub fn Progress(id: String, now: Tick, label: String) -> impl IntoView {
+pub fn Progress(of: String, id: String, now: Tick, label: String) -> impl IntoView {
     let running = now.running;
     let tick = RwSignal::new(now);
     Effect::new(move |_| {
         if !running {
             return;
         }
-        let id = id.clone();
+        let (id, is_replay) = (id.clone(), of == "replay");
         let ask = move || {
             let id = id.clone();
             leptos::task::spawn_local(async move {
-                if let Ok(new) = batch_progress(id).await {
+                let asked = if is_replay { replay_progress(id).await } else { batch_progress(id).await };
+                if let Ok(new) = asked {
                     let over = !new.running;
                     tick.set(new);
                     if over {

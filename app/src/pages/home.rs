@@ -59,7 +59,7 @@ pub async fn page(ctx: Ctx) -> Answer {
         ),
         (
             ctx.t("home-last-webhook"),
-            home.last_webhook_at.map_or_else(|| "–".into(), format::short_time),
+            home.webhooks.last_at.map_or_else(|| "–".into(), format::short_time),
             ctx.t("home-last-webhook-hint"),
         ),
     ];
@@ -86,7 +86,19 @@ pub async fn page(ctx: Ctx) -> Answer {
             "failed",
             waiting.webhooks_stuck,
             "home-task-webhooks",
-            format!("{}?state=received", routes::WEBHOOKS),
+            format!("{}?state=failed", routes::WEBHOOKS),
+        ),
+        (
+            "failed",
+            i64::from(home.webhooks.silence.is_some()),
+            "home-task-silence",
+            routes::WEBHOOKS.to_owned(),
+        ),
+        (
+            "unknown",
+            home.webhooks.untrusted,
+            "home-task-untrusted",
+            format!("{}?badge=untrusted", routes::WEBHOOKS),
         ),
         ("failed", waiting.webhooks_missing, "home-task-missing", routes::MISSING_EVENTS.to_owned()),
         (

@@ -15,12 +15,16 @@ pub mod refund_form;
 pub mod refund_reasons;
 pub mod refund_words;
 pub mod refunds;
+pub mod replay_words;
+pub mod replays;
 mod return_box;
 pub mod returns;
 pub mod settings;
 pub mod staff;
 pub mod transactions;
 pub mod webhook;
+mod webhook_diff;
+mod webhook_series;
 pub mod webhooks;
 
 use backoffice::Fault;

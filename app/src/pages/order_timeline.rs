@@ -94,7 +94,7 @@ fn of_audit(ctx: &Ctx, row: &audit::Row) -> Entry {
 
 fn of_delivery(ctx: &Ctx, delivery: &Delivery) -> Entry {
     let name = delivery.event_type.as_deref().unwrap_or("?");
-    let trust = delivery.badge.as_deref().map(|b| badge::trust(ctx, b));
+    let trust = delivery.badges.first().map(|b| badge::trust(ctx, b));
     let tone = trust.as_ref().map_or("waiting", |(tone, _)| tone);
     let tries = match delivery.retried_count {
         Some(0) | None => ctx.t("event-first-try"),
@@ -106,7 +106,7 @@ fn of_delivery(ctx: &Ctx, delivery: &Delivery) -> Entry {
         tone,
         title: ctx.tr("event-webhook", &[("name", name.to_owned())]),
         detail: parts.into_iter().flatten().collect::<Vec<_>>().join(" · "),
-        href: Some(ctx.href(&routes::webhook(delivery.id))),
+        href: Some(ctx.href(&routes::webhook(&delivery.id))),
     }
 }
 

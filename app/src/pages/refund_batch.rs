@@ -196,7 +196,7 @@ pub async fn page(ctx: Ctx, id: String, query: Query) -> Answer {
                 </span>
             </p>
             <p class="soft">{facts.into_iter().flatten().collect::<Vec<_>>().join(" · ")}</p>
-            {begun.then(|| view! { <Progress id=batch.id.to_string() now=now label=ctx.t("batch-bar")/> })}
+            {begun.then(|| view! { <Progress of="batch".to_owned() id=batch.id.to_string() now=now label=ctx.t("batch-bar")/> })}
             <div class="acts">{acts(&ctx, &batch, &done, &flash)}</div>
         </section>
         <div class="chips">

@@ -1,14 +1,19 @@
 //! One delivery: what it said, how far it was believed, what it changed.
 
-use backoffice::webhooks::Opened;
-use leptos::prelude::*;
+use backoffice::{
+    staff::Permission,
+    webhooks::{Delivery, Opened},
+};
+use leptos::{prelude::*, server_fn::ServerFn};
 use serde_json::Value;
 
-use super::{Answer, errors};
+use super::{Answer, errors, webhook_diff, webhook_series, webhooks};
 use crate::{
     components::{badge, layout::Frame},
     context::Ctx,
-    format, routes,
+    format,
+    functions::webhooks::ReplayWebhook,
+    routes,
 };
 
 /// Headers that carry a secret.
@@ -50,30 +55,49 @@ fn changes(ctx: &Ctx, changed: Option<&Value>) -> AnyView {
     view! { <dl class="facts">{rows}</dl> }.into_any()
 }
 
-fn opened(ctx: &Ctx, opened: Opened) -> AnyView {
-    let Opened { delivery, headers, body, duplicates } = opened;
-    let order = delivery.order_id.clone().map(|id| {
-        view! {
-            <dt>{ctx.t("col-order")}</dt>
-            <dd><a href=ctx.href(&routes::order(&id))><code>{id.clone()}</code></a></dd>
-        }
-    });
+/// What matched: which value of the header, and how the key was read.
+fn proof(ctx: &Ctx, proof: &Value) -> Option<String> {
+    let value = proof.get("value")?.to_string();
+    let reading = ctx.words.word("key-reading", proof.get("reading")?.as_str()?);
+    Some(ctx.tr("webhook-proof", &[("value", value), ("reading", reading)]))
+}
+
+fn facts(ctx: &Ctx, delivery: &Delivery) -> AnyView {
+    let text = |value: Option<String>| value.unwrap_or_else(|| "–".into());
+    let event_type = delivery.event_type.clone().map(|t| view! { " " <code>{t}</code> });
     let first = delivery.duplicate_of.map(|id| {
         view! {
             <dt>{ctx.t("webhook-duplicate-of")}</dt>
-            <dd><a href=ctx.href(&routes::webhook(id))>{format!("#{id}")}</a></dd>
+            <dd><a href=ctx.href(&routes::webhook(&id))>{ctx.t("webhook-first")}</a></dd>
         }
     });
-    let again = (!duplicates.is_empty()).then(|| {
-        let links = duplicates
-            .iter()
-            .map(|id| view! { <a href=ctx.href(&routes::webhook(*id))>{format!("#{id}")}</a> " " })
-            .collect_view();
-        view! {
-            <dt>{ctx.t("webhook-came-again")}</dt>
-            <dd>{links}</dd>
-        }
-    });
+    let took = delivery.stored_in_us.map(|us| format!(" · {:.1} ms", f64::from(us) / 1000.0));
+    view! {
+        <dl class="facts">
+            <dt>{ctx.t("col-event")}</dt>
+            <dd>{webhooks::event_name(ctx, delivery.event_type.as_deref())} {event_type}</dd>
+            <dt>{ctx.t("webhook-about")}</dt>
+            <dd>{webhooks::subject(ctx, delivery)}</dd>
+            {delivery.payment_key.clone().map(|key| view! { <dt>"paymentKey"</dt> <dd><code>{key}</code></dd> })}
+            <dt>"transmission-id"</dt>
+            <dd><code>{text(delivery.transmission_id.clone())}</code></dd>
+            <dt>{ctx.t("col-received-at")}</dt>
+            <dd>{format::full_time(delivery.received_at)}</dd>
+            <dt>{ctx.t("webhook-answer")}</dt>
+            <dd>"200" {took}</dd>
+            <dt>{ctx.t("webhook-processed-at")}</dt>
+            <dd>{text(delivery.processed_at.map(format::full_time))}</dd>
+            <dt>{ctx.t("webhook-from")}</dt>
+            <dd><code>{text(delivery.source_ip.clone())}</code></dd>
+            {first}
+            {delivery.error.clone().map(|error| view! { <dt>{ctx.t("webhook-error")}</dt> <dd>{error}</dd> })}
+        </dl>
+    }
+    .into_any()
+}
+
+fn opened(ctx: &Ctx, opened: Opened) -> AnyView {
+    let Opened { delivery, headers, body, series, now } = opened;
     let headers = headers
         .into_iter()
         .map(|(name, value)| {
@@ -85,47 +109,46 @@ fn opened(ctx: &Ctx, opened: Opened) -> AnyView {
             }
         })
         .collect_view();
-    let explain =
-        delivery.badge.as_deref().map(|b| view! { <p class="soft">{ctx.words.word("trust-why", b)}</p> });
-    let text = |value: Option<String>| value.unwrap_or_else(|| "–".into());
+    let explain = delivery
+        .badges
+        .iter()
+        .map(|b| view! { <p class="soft">{ctx.words.word("trust-why", b)}</p> })
+        .collect_view();
+    let matched =
+        delivery.proof.as_ref().and_then(|p| proof(ctx, p)).map(|line| view! { <p class="soft">{line}</p> });
+    let again = ctx.may(Permission::LookUpAtToss).then(|| {
+        view! {
+            <form class="acts" method="post" action=ctx.href(ReplayWebhook::PATH)>
+                <input type="hidden" name="id" value=delivery.id.to_string()/>
+                <button class="button quiet" type="submit">{ctx.t("replay-one")}</button>
+                <span class="soft">{ctx.t("replay-one-hint")}</span>
+            </form>
+        }
+    });
+    let diff = now.and_then(|(now, at)| webhook_diff::view(ctx, &body, &now, at));
     let size = ctx.tr("webhook-bytes", &[("count", body.len().to_string())]);
     view! {
         <nav class="crumbs" aria-label=ctx.t("crumbs")>
             <a href=ctx.href(routes::WEBHOOKS)>{ctx.t("nav-webhooks")}</a>
             " / "
-            <h1>{format!("#{}", delivery.id)}</h1>
+            <h1>{title(ctx, &delivery)}</h1>
         </nav>
         <div class="two even">
             <section class="card pad">
                 <p class="badges">
-                    {delivery.badge.as_deref().map(|b| badge::badge(badge::trust(ctx, b)))}
+                    {webhooks::badges(ctx, &delivery)}
                     {badge::badge(badge::delivery_state(ctx, &delivery.state))}
                 </p>
                 {explain}
-                <dl class="facts">
-                    <dt>{ctx.t("col-event")}</dt>
-                    <dd>{text(delivery.event_type.clone())}</dd>
-                    {order}
-                    <dt>"transmission-id"</dt>
-                    <dd><code>{text(delivery.transmission_id.clone())}</code></dd>
-                    <dt>{ctx.t("col-retries")}</dt>
-                    <dd>{text(delivery.retried_count.map(|n| n.to_string()))}</dd>
-                    <dt>{ctx.t("col-received-at")}</dt>
-                    <dd>{format::full_time(delivery.received_at)}</dd>
-                    <dt>{ctx.t("webhook-processed-at")}</dt>
-                    <dd>{text(delivery.processed_at.map(format::full_time))}</dd>
-                    <dt>{ctx.t("webhook-from")}</dt>
-                    <dd><code>{text(delivery.source_ip.clone())}</code></dd>
-                    <dt>{ctx.t("webhook-answer")}</dt>
-                    <dd>"200"</dd>
-                    {first}
-                    {again}
-                    {delivery.error.clone().map(|error| view! { <dt>{ctx.t("webhook-error")}</dt> <dd>{error}</dd> })}
-                </dl>
+                {matched}
+                {facts(ctx, &delivery)}
+                {again}
                 <h2>{ctx.t("webhook-changed")}</h2>
                 {changes(ctx, delivery.changed.as_ref())}
+                {diff}
             </section>
             <section class="card pad">
+                {webhook_series::view(ctx, &series, &delivery)}
                 <h2>{ctx.t("webhook-body")} " " <small class="soft">{size}</small></h2>
                 <pre tabindex="0" aria-label=ctx.t("webhook-body")>{body_text(&body)}</pre>
                 <h2>{ctx.t("webhook-headers")}</h2>
@@ -136,13 +159,18 @@ fn opened(ctx: &Ctx, opened: Opened) -> AnyView {
     .into_any()
 }
 
+fn title(ctx: &Ctx, delivery: &Delivery) -> String {
+    let name = webhooks::event_name(ctx, delivery.event_type.as_deref());
+    format!("{name} · {}", format::short_time(delivery.received_at))
+}
+
 pub async fn page(ctx: Ctx, id: String) -> Answer {
     let flash = ctx.take_flash().await;
-    let found = match id.parse::<i64>() {
+    let found = match uuid::Uuid::try_parse(&id) {
         Ok(id) => ctx.books().webhook(id).await?,
         Err(_) => None,
     };
     let Some(found) = found else { return Ok(errors::missing(&ctx, ctx.t("webhook-not-found"))) };
-    let title = format!("{} #{}", ctx.t("nav-webhooks"), found.delivery.id);
+    let title = title(&ctx, &found.delivery);
     Ok(Frame { title, active: routes::WEBHOOKS, flash, body: opened(&ctx, found) })
 }

@@ -1,9 +1,14 @@
 //! What Toss posted to us, newest first.
 
-use backoffice::webhooks::{Delivery, Filter};
+use backoffice::{
+    clock::day_start,
+    staff::Permission,
+    webhooks::{Badge, Delivery, Filter, Health, UNTRUSTED},
+};
 use leptos::prelude::*;
+use time::Date;
 
-use super::Answer;
+use super::{Answer, orders::parse_day};
 use crate::{
     components::{
         badge, form,
@@ -12,32 +17,106 @@ use crate::{
     },
     context::Ctx,
     flash::Flash,
+    format,
     islands::LiveCount,
     routes,
 };
 
-const TYPES: [&str; 8] = [
+const TYPES: [&str; 9] = [
     "PAYMENT_STATUS_CHANGED",
     "DEPOSIT_CALLBACK",
     "CANCEL_STATUS_CHANGED",
+    "ORDER_PAYMENT_STATUS_CHANGED",
     "BILLING_DELETED",
     "METHOD_UPDATED",
     "CUSTOMER_STATUS_CHANGED",
     "payout.changed",
     "seller.changed",
 ];
-const STATES: [&str; 5] = ["received", "applied", "unchanged", "ignored", "failed"];
+const STATES: [&str; 5] = ["received", "failed", "applied", "unchanged", "ignored"];
+
+/// What the address of the list may carry.
+pub const FILTERS: [&str; 6] = ["q", "event", "badge", "state", "from", "to"];
+
+/// Reads the address. What cannot be read is said beside its field, and left out.
+pub fn filter(ctx: &Ctx, query: &Query) -> (Filter, Flash) {
+    let mut flash = Flash::default();
+    for name in FILTERS {
+        if let Some(value) = query.get(name) {
+            flash.values.insert(name.into(), value);
+        }
+    }
+    let mut day = |name: &str| {
+        let text = query.get(name)?;
+        let day = parse_day(&text);
+        if day.is_none() {
+            flash.errors.insert(name.into(), ctx.t("filter-error-day"));
+        }
+        day
+    };
+    let (from, to) = (day("from"), day("to"));
+    let filter = Filter {
+        event_type: query.get("event"),
+        state: query.get("state"),
+        badge: query.get("badge"),
+        from: from.map(day_start),
+        to: to.and_then(Date::next_day).map(day_start),
+        q: query.get("q"),
+    };
+    (filter, flash)
+}
+
+/// The address that means a filter: the other way round.
+pub fn query_of(filter: &Filter) -> Query {
+    let last_day = filter.to.map(|to| format::day(to - time::Duration::SECOND));
+    let values = [
+        ("q", filter.q.clone()),
+        ("event", filter.event_type.clone()),
+        ("badge", filter.badge.clone()),
+        ("state", filter.state.clone()),
+        ("from", filter.from.map(format::day)),
+        ("to", last_day),
+    ];
+    Query(values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
+}
+
+/// What an event is called, in words; what Toss adds tomorrow keeps its own name.
+pub fn event_name(ctx: &Ctx, event_type: Option<&str>) -> String {
+    event_type.map_or_else(|| ctx.t("webhook-unreadable"), |name| ctx.words.word("event-type", name))
+}
+
+/// What a delivery is about, with a way there.
+pub fn subject(ctx: &Ctx, delivery: &Delivery) -> AnyView {
+    if let Some(id) = delivery.order_id.clone() {
+        let href = ctx.href(&routes::order(&id));
+        return view! { <a href=href><code>{id}</code></a> }.into_any();
+    }
+    let Some(id) = delivery.subject_id.clone() else { return "–".into_any() };
+    let kind = ctx.words.word("subject", delivery.subject.as_deref().unwrap_or("other"));
+    let href = ctx.href(&format!("{}?q={}", routes::WEBHOOKS, routes::encode(&id)));
+    // A billing key pays whoever holds it.
+    let shown =
+        if delivery.subject.as_deref() == Some("billing_key") { format::mask_number(&id) } else { id };
+    view! { {kind} " " <a href=href><code>{shown}</code></a> }.into_any()
+}
+
+pub fn badges(ctx: &Ctx, delivery: &Delivery) -> AnyView {
+    delivery
+        .badges
+        .iter()
+        .map(|b| view! { {badge::badge(badge::trust(ctx, b))} " " })
+        .collect_view()
+        .into_any()
+}
 
 fn row(ctx: &Ctx, delivery: Delivery) -> AnyView {
-    let href = ctx.href(&routes::webhook(delivery.id));
-    let name = delivery.event_type.clone().unwrap_or_else(|| ctx.t("webhook-unreadable"));
-    let trust = delivery.badge.as_deref().map(|b| badge::badge(badge::trust(ctx, b)));
+    let href = ctx.href(&routes::webhook(&delivery.id));
     view! {
         <tr>
-            <td class="id"><a class="row-link" href=href>{name}</a></td>
-            <td class="what"><code>{delivery.order_id.unwrap_or_else(|| "–".into())}</code></td>
-            <td class="buyer">{delivery.body_status.map_or_else(|| "–".into(), |s| badge::payment_status(ctx, &s).1)}</td>
-            <td class="trust">{trust}</td>
+            <td class="id"><a class="row-link" href=href>{event_name(ctx, delivery.event_type.as_deref())}</a></td>
+            <td class="what">{subject(ctx, &delivery)}</td>
+            <td class="buyer">{delivery.body_status.as_deref().map_or_else(|| "–".into(), |s| badge::payment_status(ctx, s).1)}</td>
+            <td class="trust">{badges(ctx, &delivery)}</td>
             <td class="state">{badge::badge(badge::delivery_state(ctx, &delivery.state))}</td>
             <td class="n left">{delivery.retried_count.map(|n| n.to_string())}</td>
             <td class="when">{list::time(delivery.received_at)}</td>
@@ -46,25 +125,28 @@ fn row(ctx: &Ctx, delivery: Delivery) -> AnyView {
     .into_any()
 }
 
-fn filters(ctx: &Ctx, query: &Query) -> AnyView {
-    let mut flash = Flash::default();
-    for name in ["q", "type", "state"] {
-        if let Some(value) = query.get(name) {
-            flash.values.insert(name.into(), value);
-        }
-    }
-    let types: Vec<(String, String)> = std::iter::once((String::new(), ctx.t("all-types")))
-        .chain(TYPES.map(|t| (t.to_owned(), ctx.words.word("event-type", t))))
+fn filters(ctx: &Ctx, flash: &Flash) -> AnyView {
+    let options = |all: &str, words: Vec<(String, String)>| {
+        std::iter::once((String::new(), ctx.words.get(all, &[]))).chain(words).collect::<Vec<_>>()
+    };
+    let types = TYPES.map(|t| (t.to_owned(), ctx.words.word("event-type", t))).to_vec();
+    let trust = std::iter::once(UNTRUSTED)
+        .chain(Badge::ALL.map(Badge::as_str))
+        .map(|b| (b.to_owned(), badge::trust(ctx, b).1))
         .collect();
-    let states: Vec<(String, String)> = std::iter::once((String::new(), ctx.t("all-states")))
-        .chain(STATES.map(|s| (s.to_owned(), badge::delivery_state(ctx, s).1)))
-        .collect();
-    let q = form::Field { kind: "search", ..form::Field::text("q", ctx.t("filter-q-webhooks"), &flash) };
+    let states = STATES.map(|s| (s.to_owned(), badge::delivery_state(ctx, s).1)).to_vec();
+    let q = form::Field { kind: "search", ..form::Field::text("q", ctx.t("filter-q-webhooks"), flash) };
+    let day = |name, key: &str| {
+        form::Field { kind: "date", ..form::Field::text(name, ctx.words.get(key, &[]), flash) }.view()
+    };
     view! {
         <form class="filters" method="get" action=ctx.href(routes::WEBHOOKS)>
             {q.view()}
-            {form::select("type", ctx.t("col-event"), types, "", &flash)}
-            {form::select("state", ctx.t("col-handled"), states, "", &flash)}
+            {form::select("event", ctx.t("col-event"), options("all-types", types), "", flash)}
+            {form::select("badge", ctx.t("col-trust"), options("all-badges", trust), "", flash)}
+            {form::select("state", ctx.t("col-handled"), options("all-states", states), "", flash)}
+            {day("from", "filter-from")}
+            {day("to", "filter-to")}
             <div class="filter-acts">
                 <button class="button" type="submit">{ctx.t("filter-apply")}</button>
                 <a class="link" href=ctx.href(routes::WEBHOOKS)>{ctx.t("filter-clear")}</a>
@@ -74,26 +156,73 @@ fn filters(ctx: &Ctx, query: &Query) -> AnyView {
     .into_any()
 }
 
+/// How the stream is: one line, and what is wrong with it behind.
+fn health(ctx: &Ctx, health: &Health) -> AnyView {
+    let link = |state: &str| ctx.href(&format!("{}?{state}", routes::WEBHOOKS));
+    let count = |key: &str, n: i64, tone: &'static str, href: Option<String>| {
+        (n > 0).then(|| {
+            let word = ctx.words.get(key, &[("count", if n >= 100 { "100+".into() } else { n.to_string() })]);
+            match href {
+                Some(href) => {
+                    view! { <li><a href=href><span class=format!("dot {tone}")></span>{word}</a></li> }
+                        .into_any()
+                }
+                None => view! { <li><span class=format!("dot {tone}")></span>{word}</li> }.into_any(),
+            }
+        })
+    };
+    let last = health.last_at.map_or_else(
+        || ctx.t("webhook-health-none"),
+        |at| ctx.tr("webhook-health-last", &[("time", format::short_time(at))]),
+    );
+    let silence = health.silence.map(|silence| {
+        let line = ctx.tr(
+            "webhook-health-silent",
+            &[("time", format::short_time(silence.since)), ("usual", format!("{:.0}", silence.usual))],
+        );
+        view! { <p class="notice bad" role="note">{line}</p> }
+    });
+    let tone = if health.silence.is_some() { "failed" } else { "done" };
+    view! {
+        {silence}
+        <ul class="health">
+            <li><span class=format!("dot {tone}")></span>{last}</li>
+            {count("webhook-health-failed", health.failed, "failed", Some(link("state=failed")))}
+            {count("webhook-health-retried", health.retried, "waiting", None)}
+            {count("webhook-health-untrusted", health.untrusted, "failed", Some(link("badge=untrusted")))}
+        </ul>
+    }
+    .into_any()
+}
+
 pub fn tabs(ctx: &Ctx, active: &str) -> AnyView {
-    let views = [(routes::WEBHOOKS, "webhooks-came"), (routes::MISSING_EVENTS, "nav-missing")];
+    let views = [
+        (routes::WEBHOOKS, "webhooks-came"),
+        (routes::MISSING_EVENTS, "nav-missing"),
+        (routes::WEBHOOK_REPLAYS, "nav-replays"),
+    ];
     layout::tabs(ctx, "nav-webhooks", &views, active)
 }
 
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
-    let filter = Filter {
-        event_type: query.get("type"),
-        state: query.get("state"),
-        badge: query.get("badge"),
-        q: query.get("q"),
+    let (filter, typed) = filter(&ctx, &query);
+    let again = ctx.may(Permission::LookUpAtToss).then(|| {
+        let href = ctx.href(&format!("{}{}", routes::WEBHOOK_REPLAYS, query.with("", "")));
+        view! { <p class="again"><a class="link" href=href>{ctx.t("webhooks-replay")}</a></p> }
+    });
+    let heading = view! {
+        <h1>{ctx.t("nav-webhooks")}</h1>
+        {tabs(&ctx, routes::WEBHOOKS)}
+        {health(&ctx, &ctx.books().webhook_health().await?)}
+        {filters(&ctx, &typed)}
+        {again}
     };
-    let heading =
-        view! { <h1>{ctx.t("nav-webhooks")}</h1> {tabs(&ctx, routes::WEBHOOKS)} {filters(&ctx, &query)} };
     let body = match query.cursor() {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::WEBHOOKS)} }.into_any(),
         Ok(cursor) => {
             let page = ctx.books().webhooks(&filter, cursor.as_ref(), SIZE).await?;
-            let newest = page.rows.first().map_or(0, |d| d.id);
+            let newest = page.rows.first().map(|d| d.id.to_string()).unwrap_or_default();
             let live = cursor.is_none().then(|| {
                 view! {
                     <LiveCount newest=newest words=ctx.tr("webhooks-new", &[("count", "{}".into())]) href=ctx.href(routes::WEBHOOKS)/>

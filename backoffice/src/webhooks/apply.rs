@@ -1,27 +1,71 @@
-//! Looking into a delivery: read it, prove it, let a fresh look-up change the books.
+//! Looking into a delivery: read it, prove it, let a fresh look-up change the books. The body itself never does.
 
+use futures::{StreamExt, stream};
 use secrecy::ExposeSecret;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
 use toss::payments::{
     OrderId, Payment, PaymentKey, WebhookSecret,
-    webhook::{self, Event},
+    webhook::{self, Event, Subject},
+};
+use uuid::Uuid;
+
+use super::{
+    Badge,
+    trust::{Agreement, compare},
+};
+use crate::{
+    Backoffice, Fault,
+    audit::{self, Act, Actor},
+    jobs,
 };
 
-use crate::{Backoffice, Fault, audit::Actor};
-
 const JOB: Actor = Actor::Job("webhook");
+
+/// Deliveries of one job at once.
+const AT_ONCE: usize = 4;
 
 /// What looking into it led to.
 struct Finding {
     state: &'static str,
-    badge: Option<&'static str>,
+    badges: Vec<Badge>,
+    proof: Option<Value>,
     changed: Map<String, Value>,
 }
 
 impl Finding {
-    fn ignored(badge: Option<&'static str>) -> Self {
-        Self { state: "ignored", badge, changed: Map::new() }
+    fn ignored(badge: Badge) -> Self {
+        Self { state: "ignored", badges: vec![badge], proof: None, changed: Map::new() }
     }
+
+    fn proven(badges: Vec<Badge>, proof: Option<Value>, changed: Map<String, Value>) -> Self {
+        let state = if changed.is_empty() { "unchanged" } else { "applied" };
+        Self { state, badges, proof, changed }
+    }
+}
+
+struct Row {
+    received_at: OffsetDateTime,
+    listed: Option<bool>,
+    headers: Value,
+    body: Vec<u8>,
+    state: String,
+}
+
+impl Row {
+    fn header(&self, name: &str) -> Option<String> {
+        self.headers.as_array()?.iter().find_map(|pair| {
+            (pair.get(0)?.as_str()?.eq_ignore_ascii_case(name))
+                .then(|| pair.get(1)?.as_str().map(str::to_owned))?
+        })
+    }
+}
+
+/// The first delivery of the same event.
+struct First {
+    id: Uuid,
+    /// It was found to be true, and said the very same: what calls itself a copy may have been altered.
+    proven: bool,
 }
 
 /// A column takes neither NUL nor a novel.
@@ -29,84 +73,150 @@ fn column(text: Option<String>) -> Option<String> {
     text.map(|t| t.chars().filter(|c| *c != '\0').take(300).collect())
 }
 
+fn is_sane(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 200 && !text.chars().any(char::is_control)
+}
+
 impl Backoffice {
+    /// Looks into deliveries that came together. What cannot be done now gets a job of its own.
+    pub async fn apply_webhooks(&self, ids: &[Uuid]) -> Result<(), Fault> {
+        let mut outcomes = stream::iter(ids.to_vec())
+            .map(|id| async move { (id, self.apply_webhook(id).await) })
+            .buffer_unordered(AT_ONCE);
+        while let Some((id, outcome)) = outcomes.next().await {
+            if let Err(fault) = outcome {
+                tracing::warn!(%fault, delivery = %id, "looked into again in a moment");
+                jobs::enqueue_webhook(&mut *self.pool.acquire().await?, id).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Does the work of one delivery. Doing it again is harmless. An error means "not now": the job comes back.
-    pub async fn apply_webhook(&self, id: i64) -> Result<(), Fault> {
-        let row = sqlx::query!("select headers, body, state from webhook_deliveries where id = $1", id)
-            .fetch_optional(&self.pool)
-            .await?;
-        let Some(row) = row.filter(|row| row.state == "received") else { return Ok(()) };
-        let header = |name: &str| {
-            row.headers.as_array()?.iter().find_map(|pair| {
-                (pair.get(0)?.as_str()?.eq_ignore_ascii_case(name))
-                    .then(|| pair.get(1)?.as_str().map(str::to_owned))?
-            })
-        };
+    pub async fn apply_webhook(&self, id: Uuid) -> Result<(), Fault> {
+        self.look_into_delivery(id, false).await.map(|_| ())
+    }
+
+    /// The same for one that was looked into before, without believing what was found then. True when the books changed.
+    pub(super) async fn look_again(&self, id: Uuid) -> Result<bool, Fault> {
+        self.look_into_delivery(id, true).await
+    }
+
+    async fn look_into_delivery(&self, id: Uuid, again: bool) -> Result<bool, Fault> {
+        let row = sqlx::query_as!(
+            Row,
+            "select received_at, listed, headers, body, state from webhook_deliveries where id = $1",
+            id
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        let is_open = |row: &Row| matches!(row.state.as_str(), "received" | "failed");
+        let Some(row) = row.filter(|row| again || is_open(row)) else { return Ok(false) };
         let event = webhook::parse(&row.body);
-        let duplicate_of = self.read_off(id, event.as_ref(), &header).await?;
+        let first = self.read_off(id, event.as_ref(), &row).await?;
         let finding = match &event {
-            None => Finding::ignored(Some("unreadable")),
-            Some(event) => match self.look_into(event, &row.body, &header, duplicate_of).await {
-                Ok(finding) => finding,
-                Err(fault) => {
-                    let why: String = fault.to_string().chars().take(300).collect();
-                    sqlx::query!("update webhook_deliveries set error = $2 where id = $1", id, why)
-                        .execute(&self.pool)
-                        .await?;
-                    return Err(fault);
-                }
-            },
+            None => Ok(Finding::ignored(Badge::Unreadable)),
+            Some(event) => self.look_into(id, event, &row, first.as_ref().filter(|_| !again)).await,
         };
+        let mut finding = match finding {
+            Ok(finding) => finding,
+            Err(fault) => {
+                let why: String = fault.to_string().chars().take(300).collect();
+                // A delivery that was settled stays so when looking again does not work.
+                sqlx::query!(
+                    "update webhook_deliveries set error = $2, state = 'failed'
+                     where id = $1 and state in ('received', 'failed')",
+                    id,
+                    why
+                )
+                .execute(&self.pool)
+                .await?;
+                return Err(fault);
+            }
+        };
+        if first.is_some() && !finding.badges.contains(&Badge::SecretWrong) {
+            finding.badges.push(Badge::Duplicate);
+        }
+        if row.listed == Some(false) {
+            finding.badges.push(Badge::AddressUnlisted);
+        }
+        self.settle_delivery(id, finding).await
+    }
+
+    async fn settle_delivery(&self, id: Uuid, finding: Finding) -> Result<bool, Fault> {
+        let has_changed = finding.state == "applied";
+        for badge in &finding.badges {
+            metrics::counter!("jangbu_webhook_badges_total", "badge" => badge.as_str()).increment(1);
+            if Badge::LOUD.contains(badge) {
+                tracing::warn!(delivery = %id, badge = badge.as_str(), "a delivery that cannot be believed");
+            }
+        }
+        let badges: Vec<String> = finding.badges.iter().map(|badge| badge.as_str().to_owned()).collect();
+        // Looking again does not wipe out what the delivery once changed.
         sqlx::query!(
-            "update webhook_deliveries set state = $2, badge = $3, changed = $4, processed_at = $5, error = null
+            "update webhook_deliveries set
+                state = case when state = 'applied' and $2 = 'unchanged' then state else $2 end,
+                badges = $3, proof = $4, changed = case when $2 = 'applied' then $5 else coalesce(changed, $5) end,
+                processed_at = $6, error = null
              where id = $1",
             id,
             finding.state,
-            finding.badge,
+            &badges,
+            finding.proof,
             Value::Object(finding.changed),
             self.clock.now(),
         )
         .execute(&self.pool)
         .await?;
-        Ok(())
+        Ok(has_changed)
     }
 
     /// Writes the searchable parts beside the raw ones, and finds the first delivery of the same event.
-    async fn read_off(
-        &self,
-        id: i64,
-        event: Option<&Event>,
-        header: &impl Fn(&str) -> Option<String>,
-    ) -> Result<Option<i64>, Fault> {
+    async fn read_off(&self, id: Uuid, event: Option<&Event>, row: &Row) -> Result<Option<First>, Fault> {
         let dedup_key = column(event.and_then(|e| e.dedup_key.clone()));
         let transaction_key = column(event.and_then(|e| e.transaction_key.clone()));
+        let transmission_id = column(row.header(webhook::TRANSMISSION_ID));
+        let mut ids: Vec<String> = event.map(|e| e.ids.clone()).unwrap_or_default();
+        ids.extend(transmission_id.clone());
+        let ids: Vec<String> = ids.into_iter().filter_map(|id| column(Some(id))).collect();
         let mut tx = self.pool.begin().await?;
         // Copies are looked into at the same time; the first that gets here is the one the others are copies of.
         sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 0))")
             .bind(&dedup_key)
             .execute(&mut *tx)
             .await?;
-        let duplicate_of = sqlx::query_scalar!(
-            "select id from webhook_deliveries where dedup_key = $1 and id <> $2 and duplicate_of is null
-             order by id limit 1",
+        // Toss sends again for four days, and a person in its console perhaps later.
+        let first = sqlx::query!(
+            r#"select id, body = $4 and badges && array['signature_verified', 'secret_matched', 'fetched_equal'] as "proven!"
+               from webhook_deliveries
+               where dedup_key = $1 and id <> $2 and duplicate_of is null and id >= webhook_floor($3)
+               order by id limit 1"#,
             dedup_key,
-            id
+            id,
+            row.received_at - time::Duration::days(40),
+            &row.body,
         )
         .fetch_optional(&mut *tx)
-        .await?;
+        .await?
+        .map(|first| First { id: first.id, proven: first.proven });
         sqlx::query!(
-            "update webhook_deliveries set transmission_id = $2, retried_count = $3, event_type = $4, order_id = $5,
-                payment_key = $6, body_status = $7, dedup_key = $8, duplicate_of = $9, transaction_key = $10 where id = $1",
+            "update webhook_deliveries set transmission_id = $2, retried_count = $3, event_type = $4, subject = $5,
+                subject_id = $6, order_id = coalesce($7, order_id), payment_key = coalesce($8, payment_key),
+                transaction_key = $9, body_status = $10, dedup_key = $11, duplicate_of = $12, ids = $13
+             where id = $1",
             id,
-            column(header(webhook::TRANSMISSION_ID)),
-            header(webhook::RETRIED_COUNT).and_then(|n| n.trim().parse::<i32>().ok()),
+            transmission_id,
+            row.header(webhook::RETRIED_COUNT).and_then(|n| n.trim().parse::<i32>().ok()),
             column(event.map(|e| e.event_type.clone())),
+            event.map(|e| e.subject.as_str()),
+            column(event.and_then(|e| e.subject_id.clone())),
             column(event.and_then(|e| e.order_id.clone())),
             column(event.and_then(|e| e.payment_key.clone())),
+            transaction_key,
             column(event.and_then(|e| e.status.clone())),
             dedup_key,
-            duplicate_of,
-            transaction_key,
+            first.as_ref().map(|first| first.id),
+            &ids,
         )
         .execute(&mut *tx)
         .await?;
@@ -120,85 +230,205 @@ impl Backoffice {
             .await?;
         }
         tx.commit().await?;
-        Ok(duplicate_of)
+        Ok(first)
     }
 
     async fn look_into(
         &self,
+        id: Uuid,
         event: &Event,
-        body: &[u8],
-        header: &impl Fn(&str) -> Option<String>,
-        duplicate_of: Option<i64>,
+        row: &Row,
+        first: Option<&First>,
     ) -> Result<Finding, Fault> {
-        if let Some(signature) = header(webhook::SIGNATURE) {
-            let at = header(webhook::TRANSMISSION_TIME).unwrap_or_default();
-            let verified = self
-                .security_key
-                .as_ref()
-                .and_then(|key| webhook::verify_signature(key.expose_secret(), body, &at, &signature));
-            return Ok(Finding::ignored(Some(if verified.is_some() {
-                "signature_verified"
-            } else {
-                "signature_wrong"
-            })));
-        }
-        let (key, order) = (event.payment_key.as_deref(), event.order_id.as_deref());
-        let sane = |text: &str| !text.is_empty() && text.len() <= 200 && !text.chars().any(char::is_control);
-        // CANCEL_STATUS_CHANGED names neither order nor payment, only its own transaction (toss-api.md A10.5).
-        let by_transaction = match (key, order, event.transaction_key.as_deref().filter(|t| sane(t))) {
-            (None, None, Some(transaction)) => {
-                sqlx::query_scalar!(
-                    "select payment_key from transactions where transaction_key = $1",
-                    transaction
-                )
-                .fetch_optional(&self.pool)
-                .await?
-            }
-            _ => None,
+        let signature = match self.check_signature(event, row) {
+            Ok(proof) => proof,
+            Err(badge) => return Ok(Finding::ignored(badge)),
         };
-        let key = key.or(by_transaction.as_deref());
-        let proof = match order.filter(|o| sane(o)) {
-            Some(order) => self.secret_matches(order, event).await?,
+        match event.subject {
+            Subject::Payment | Subject::Cancel => self.look_into_payment(id, event, signature, first).await,
+            Subject::Payout | Subject::Seller if signature.is_some() => {
+                let changed = self.take_told(id, event, row).await?;
+                Ok(Finding::proven(vec![Badge::SignatureVerified], signature, changed))
+            }
+            _ if signature.is_some() => {
+                Ok(Finding::proven(vec![Badge::SignatureVerified], signature, Map::new()))
+            }
+            // Nothing to ask Toss about: billing keys, customers, and what it adds tomorrow.
+            _ => Ok(Finding::ignored(Badge::NotVerifiable)),
+        }
+    }
+
+    /// What matched, or nothing where nothing was to match; the badge of a signature that proves the contrary.
+    fn check_signature(&self, event: &Event, row: &Row) -> Result<Option<Value>, Badge> {
+        let signature = row.header(webhook::SIGNATURE);
+        match (signature, &self.security_key) {
+            (None, _) if webhook::is_signed(&event.event_type) => Err(Badge::SignatureMissing),
+            // Without our key nobody can tell.
+            (None, _) | (Some(_), None) => Ok(None),
+            (Some(signature), Some(key)) => {
+                let at = row.header(webhook::TRANSMISSION_TIME).unwrap_or_default();
+                webhook::verify_signature(key.expose_secret(), &row.body, &at, &signature)
+                    .map(|proof| Some(json!({ "value": proof.value, "reading": proof.reading.as_str() })))
+                    .ok_or(Badge::SignatureWrong)
+            }
+        }
+    }
+
+    async fn look_into_payment(
+        &self,
+        id: Uuid,
+        event: &Event,
+        signature: Option<Value>,
+        first: Option<&First>,
+    ) -> Result<Finding, Fault> {
+        let order = event.order_id.as_deref().filter(|o| is_sane(o));
+        // A copy of what was found to be true has nothing to tell.
+        if let Some(First { proven: true, .. }) = first {
+            let proof = match (&signature, self.secret_matches(event).await?) {
+                (Some(_), _) => Badge::SignatureVerified,
+                (None, Some(true)) => Badge::SecretMatched,
+                (None, Some(false)) => return Ok(Finding::ignored(Badge::SecretWrong)),
+                (None, None) => Badge::FetchedEqual,
+            };
+            return Ok(Finding::proven(vec![proof], signature, Map::new()));
+        }
+        let key = match event.payment_key.clone() {
+            Some(key) => Some(key),
+            None if order.is_none() => self.payment_of_cancel(id, event).await?,
             None => None,
         };
-        let fetched = match (key.filter(|k| sane(k)), order.filter(|o| sane(o))) {
-            (Some(key), _) => self.look_up(&JOB, &PaymentKey(key.to_owned())).await,
+        let fetched = match (key.filter(|k| is_sane(k)), order) {
+            (Some(key), _) => self.look_up(&JOB, &PaymentKey(key)).await,
             (None, Some(order)) => self.look_up_order(&JOB, &OrderId(order.to_owned())).await,
-            // Nothing to ask Toss about: billing keys, customers.
-            (None, None) => return Ok(Finding::ignored(Some("not_verifiable"))),
+            (None, None) => return Ok(Finding::ignored(Badge::NotVerifiable)),
         };
         let (payment, changed) = match fetched {
             Ok(found) => found,
             Err(Fault::Toss(error)) if error.is_not_found() => {
-                return Ok(Finding::ignored(Some("unknown_to_toss")));
+                return Ok(Finding::ignored(Badge::UnknownToToss));
             }
             Err(fault) => return Err(fault),
         };
-        let badge = match proof {
-            Some(false) => "secret_wrong",
-            Some(true) if agrees(event, &payment) => "secret_matched",
-            _ if agrees(event, &payment) => "fetched_equal",
-            _ => "fetched_different",
+        // The answer may have carried the secret that we did not know before.
+        let proof = match (&signature, self.secret_matches(event).await?) {
+            (Some(_), _) => Some(Badge::SignatureVerified),
+            (None, Some(true)) => Some(Badge::SecretMatched),
+            (None, Some(false)) => Some(Badge::SecretWrong),
+            (None, None) => None,
         };
-        let badge = if duplicate_of.is_some() && badge != "secret_wrong" { "duplicate" } else { badge };
-        let state = if changed.is_empty() { "unchanged" } else { "applied" };
-        Ok(Finding { state, badge: Some(badge), changed })
+        let remark = match compare(event, &payment) {
+            Agreement::Equal if proof.is_none() => Some(Badge::FetchedEqual),
+            Agreement::Equal => None,
+            Agreement::Older => Some(Badge::OutOfOrder),
+            Agreement::Different => Some(Badge::FetchedDifferent),
+        };
+        let badges = proof.into_iter().chain(remark).collect();
+        self.link(id, &payment).await?;
+        Ok(Finding::proven(badges, signature, changed))
     }
 
-    /// Compares the body's secret with the one kept from the confirm. `None` when there is nothing to compare.
-    async fn secret_matches(&self, order_id: &str, event: &Event) -> Result<Option<bool>, Fault> {
-        let Some(theirs) = &event.secret else { return Ok(None) };
-        let ours = sqlx::query_scalar!(
-            r#"select secret as "secret!" from payments where order_id = $1 and secret is not null
-               order by asked desc limit 1"#,
-            order_id
+    /// `CANCEL_STATUS_CHANGED` names only its own transaction or the id that we gave it (toss-api.md A10.5).
+    async fn payment_of_cancel(&self, id: Uuid, event: &Event) -> Result<Option<String>, Fault> {
+        let transaction = event.transaction_key.as_deref().filter(|t| is_sane(t));
+        let ours = event.cancel_request_id.as_deref().and_then(|id| Uuid::try_parse(id).ok());
+        let key = sqlx::query_scalar!(
+            r#"select payment_key as "key!" from transactions where transaction_key = $1
+               union all select payment_key from refunds where id = $2
+               union all select p.payment_key from payments p
+                   where $1::text is not null and p.raw -> 'cancels' @> jsonb_build_array(jsonb_build_object('transactionKey', $1::text))
+                     and p.payment_key in (select payment_key from refunds where state in ('sending', 'unknown'))
+               limit 1"#,
+            transaction,
+            ours,
         )
         .fetch_optional(&self.pool)
         .await?;
-        Ok(ours.map(|ours| WebhookSecret(ours).matches(theirs)))
+        if key.is_none() {
+            tracing::info!(delivery = %id, "a cancel that belongs to no payment we know");
+        }
+        Ok(key)
     }
-}
 
-fn agrees(event: &Event, payment: &Payment) -> bool {
-    event.status.as_deref() == Some(payment.status.as_str())
+    /// A body that names no order, or no payment key, is found under both all the same.
+    async fn link(&self, id: Uuid, payment: &Payment) -> Result<(), Fault> {
+        sqlx::query!(
+            "update webhook_deliveries set order_id = coalesce(order_id, $2), payment_key = coalesce(payment_key, $3)
+             where id = $1",
+            id,
+            payment.order_id.as_str(),
+            payment.payment_key.as_str(),
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// What a signed event tells of a payout or a seller, unless a newer one was there before.
+    async fn take_told(&self, id: Uuid, event: &Event, row: &Row) -> Result<Map<String, Value>, Fault> {
+        let mut changed = Map::new();
+        let Some(subject_id) = event.subject_id.as_deref().filter(|id| is_sane(id)) else {
+            return Ok(changed);
+        };
+        let happened_at =
+            event.created_at.as_deref().and_then(toss::timestamp::parse).unwrap_or(row.received_at);
+        let body: Value =
+            serde_json::from_slice(&row.body).map_err(|e| Fault::Inconsistent(e.to_string()))?;
+        let body = crate::text::without_nul(body.get("entityBody").cloned().unwrap_or_default());
+        let status = column(event.status.clone());
+        let mut tx = self.pool.begin().await?;
+        let before = sqlx::query!(
+            "select status, happened_at from told where subject = $1 and subject_id = $2 for update",
+            event.subject.as_str(),
+            subject_id,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        if before.as_ref().is_some_and(|before| before.happened_at >= happened_at) {
+            return Ok(changed);
+        }
+        let written = sqlx::query!(
+            "insert into told (subject, subject_id, status, happened_at, delivery_id, body) values ($1, $2, $3, $4, $5, $6)
+             on conflict (subject, subject_id) do update set status = excluded.status, happened_at = excluded.happened_at,
+                delivery_id = excluded.delivery_id, body = excluded.body
+             where told.happened_at < excluded.happened_at",
+            event.subject.as_str(),
+            subject_id,
+            status,
+            happened_at,
+            id,
+            body,
+        )
+        .execute(&mut *tx)
+        .await?;
+        let was = before.and_then(|before| before.status);
+        if written.rows_affected() == 1 && was != status {
+            changed.insert("status".into(), json!([was, status]));
+            let action = if event.subject == Subject::Payout { "payout.changed" } else { "seller.changed" };
+            let detail = json!({ "status": [was, status], "delivery": id });
+            let act = Act { action, subject_kind: event.subject.as_str(), subject: subject_id, detail };
+            audit::record(&mut tx, self.clock.now(), &JOB, act).await?;
+        }
+        tx.commit().await?;
+        Ok(changed)
+    }
+
+    /// Compares the body's secret with the one kept from the confirm. `None` when there is nothing to compare.
+    async fn secret_matches(&self, event: &Event) -> Result<Option<bool>, Fault> {
+        let Some((theirs, order_id)) =
+            event.secret.as_ref().zip(event.order_id.as_deref().filter(|o| is_sane(o)))
+        else {
+            return Ok(None);
+        };
+        let ours = sqlx::query_scalar!(
+            r#"select secret as "secret!" from payments where order_id = $1 and secret is not null
+               and ($2::text is null or payment_key = $2) order by asked desc"#,
+            order_id,
+            event.payment_key.as_deref(),
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        // An order can have been tried with several payments.
+        let matches = ours.iter().any(|ours| WebhookSecret(ours.clone()).matches(theirs));
+        Ok((!ours.is_empty()).then_some(matches))
+    }
 }

@@ -1,25 +1,61 @@
 //! Reading deliveries.
 
+use serde::{Deserialize, Serialize};
 use sqlx::{Postgres, QueryBuilder};
+use time::OffsetDateTime;
+use uuid::Uuid;
 
-use super::{Delivery, Opened};
+use super::{Badge, Delivery, Opened};
 use crate::{
     Backoffice, Fault,
     page::{Cursor, Direction, Page},
 };
 
-const COLUMNS: &str =
-    "select id, received_at, source_ip, transmission_id, retried_count, event_type, order_id, payment_key,
-    body_status, state, badge, duplicate_of, changed, error, processed_at, stored_in_us
-    from webhook_deliveries where true";
+const COLUMNS: &str = "select id, received_at, source_ip, stored_in_us, state, transmission_id, retried_count, event_type,
+    subject, subject_id, order_id, payment_key, body_status, dedup_key, duplicate_of, badges, proof, changed, error,
+    processed_at from webhook_deliveries where true";
 
-#[derive(Debug, Clone, Default)]
+/// Any of [`Badge::LOUD`].
+pub const UNTRUSTED: &str = "untrusted";
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Filter {
     pub event_type: Option<String>,
     pub state: Option<String>,
+    /// See [`super::Badge`], or [`UNTRUSTED`].
     pub badge: Option<String>,
-    /// An order id, payment key or transmission id.
+    #[serde(with = "toss::timestamp::option", default)]
+    pub from: Option<OffsetDateTime>,
+    /// Exclusive.
+    #[serde(with = "toss::timestamp::option", default)]
+    pub to: Option<OffsetDateTime>,
+    /// Any id that stands in the body, or the transmission id.
     pub q: Option<String>,
+}
+
+impl Filter {
+    /// The rows it means, behind a `where true`.
+    pub(super) fn push(&self, query: &mut QueryBuilder<Postgres>) {
+        for (column, wanted) in [("event_type", &self.event_type), ("state", &self.state)] {
+            if let Some(wanted) = wanted {
+                query.push(format!(" and {column} = ")).push_bind(wanted.clone());
+            }
+        }
+        match self.badge.as_deref() {
+            Some(UNTRUSTED) => drop(query.push(" and badges && ").push_bind(Badge::loud())),
+            Some(badge) => drop(query.push(" and badges @> ").push_bind(vec![badge.to_owned()])),
+            None => {}
+        }
+        if let Some(q) = &self.q {
+            query.push(" and ids @> ").push_bind(vec![q.clone()]);
+        }
+        // By the key, whose time is that of the arrival: months outside are not even opened.
+        for (sign, moment) in [(">=", self.from), ("<", self.to)] {
+            if let Some(moment) = moment {
+                query.push(format!(" and id {sign} webhook_floor(")).push_bind(moment).push(")");
+            }
+        }
+    }
 }
 
 impl Backoffice {
@@ -31,19 +67,8 @@ impl Backoffice {
     ) -> Result<Page<Delivery>, Fault> {
         let backwards = cursor.is_some_and(|c| c.direction == Direction::Newer);
         let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
-        for (column, wanted) in
-            [("event_type", &filter.event_type), ("state", &filter.state), ("badge", &filter.badge)]
-        {
-            if let Some(wanted) = wanted {
-                query.push(format!(" and {column} = ")).push_bind(wanted.clone());
-            }
-        }
-        if let Some(q) = &filter.q {
-            query.push(" and (order_id = ").push_bind(q.clone());
-            query.push(" or payment_key = ").push_bind(q.clone());
-            query.push(" or transmission_id = ").push_bind(q.clone()).push(")");
-        }
-        if let Some(id) = cursor.and_then(|c| c.key.parse::<i64>().ok()) {
+        filter.push(&mut query);
+        if let Some(id) = cursor.and_then(|c| Uuid::try_parse(&c.key).ok()) {
             query.push(if backwards { " and id > " } else { " and id < " }).push_bind(id);
         }
         query.push(if backwards { " order by id asc limit " } else { " order by id desc limit " });
@@ -53,44 +78,63 @@ impl Backoffice {
     }
 
     pub async fn webhooks_of_order(&self, order_id: &str) -> Result<Vec<Delivery>, Fault> {
-        let rows = sqlx::query_as!(
-            Delivery,
-            "select id, received_at, source_ip, transmission_id, retried_count, event_type, order_id, payment_key,
-                    body_status, state, badge, duplicate_of, changed, error, processed_at, stored_in_us
-             from webhook_deliveries where order_id = $1 order by id desc limit 200",
-            order_id,
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(rows)
+        let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+        query.push(" and order_id = ").push_bind(order_id.to_owned()).push(" order by id desc limit 200");
+        Ok(query.build_query_as().fetch_all(&self.pool).await?)
     }
 
-    pub async fn webhook(&self, id: i64) -> Result<Option<Opened>, Fault> {
-        let delivery = sqlx::query_as!(
-            Delivery,
-            "select id, received_at, source_ip, transmission_id, retried_count, event_type, order_id, payment_key,
-                    body_status, state, badge, duplicate_of, changed, error, processed_at, stored_in_us
-             from webhook_deliveries where id = $1",
-            id,
-        )
-        .fetch_optional(&self.pool)
-        .await?;
-        let Some(delivery) = delivery else { return Ok(None) };
+    pub async fn webhook(&self, id: Uuid) -> Result<Option<Opened>, Fault> {
+        let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+        query.push(" and id = ").push_bind(id);
+        let Some(delivery) = query.build_query_as::<Delivery>().fetch_optional(&self.pool).await? else {
+            return Ok(None);
+        };
         let row = sqlx::query!("select headers, body from webhook_deliveries where id = $1", id)
             .fetch_one(&self.pool)
             .await?;
-        let duplicates = sqlx::query_scalar!(
-            "select id from webhook_deliveries where duplicate_of = $1 order by id limit 100",
+        let headers = serde_json::from_value(row.headers).map_err(|e| Fault::Inconsistent(e.to_string()))?;
+        let series = match &delivery.dedup_key {
+            Some(key) => self.series(key).await?,
+            None => vec![delivery.clone()],
+        };
+        let now = match (delivery.subject.as_deref(), &delivery.subject_id) {
+            (Some("payout" | "seller"), Some(id)) => self.told(delivery.subject.as_deref(), id).await?,
+            _ => self.payment_now(&delivery).await?,
+        };
+        Ok(Some(Opened { delivery, headers, body: row.body, series, now }))
+    }
+
+    async fn series(&self, dedup_key: &str) -> Result<Vec<Delivery>, Fault> {
+        let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+        query.push(" and dedup_key = ").push_bind(dedup_key.to_owned()).push(" order by id limit 50");
+        Ok(query.build_query_as().fetch_all(&self.pool).await?)
+    }
+
+    async fn payment_now(
+        &self,
+        delivery: &Delivery,
+    ) -> Result<Option<(serde_json::Value, OffsetDateTime)>, Fault> {
+        let Some(key) = &delivery.payment_key else { return Ok(None) };
+        Ok(self.payment(key).await?.map(|record| (record.raw, record.fetched_at)))
+    }
+
+    async fn told(
+        &self,
+        subject: Option<&str>,
+        id: &str,
+    ) -> Result<Option<(serde_json::Value, OffsetDateTime)>, Fault> {
+        let row = sqlx::query!(
+            "select body, happened_at from told where subject = $1 and subject_id = $2",
+            subject,
             id
         )
-        .fetch_all(&self.pool)
+        .fetch_optional(&self.pool)
         .await?;
-        let headers = serde_json::from_value(row.headers).map_err(|e| Fault::Inconsistent(e.to_string()))?;
-        Ok(Some(Opened { delivery, headers, body: row.body, duplicates }))
+        Ok(row.map(|row| (row.body, row.happened_at)))
     }
 
     /// How many deliveries came after one that was seen; at most a hundred are counted.
-    pub async fn webhooks_since(&self, id: i64) -> Result<i64, Fault> {
+    pub async fn webhooks_since(&self, id: Uuid) -> Result<i64, Fault> {
         let count = sqlx::query_scalar!(
             r#"select count(*) as "count!" from (select 1 from webhook_deliveries where id > $1 limit 100) newer"#,
             id

@@ -149,9 +149,11 @@ impl Backoffice {
         let noted = sqlx::query!(
             "insert into missing_events (transaction_key, payment_key, order_id, status, currency, amount, transaction_at, found_at)
              select $1, $2, $3, $4, $5, $6, $7, $8
-             where not exists (select 1 from webhook_deliveries where transaction_key = $1)
+             where not exists (select 1 from webhook_deliveries
+                               where transaction_key = $1 and id >= webhook_floor($7::timestamptz - interval '1 day'))
                and not exists (select 1 from webhook_deliveries
-                               where transaction_key is null and payment_key = $2 and body_status = $4)
+                               where transaction_key is null and payment_key = $2 and body_status = $4
+                                 and id >= webhook_floor($7::timestamptz - interval '1 day'))
                -- Approvals of a billing key are not told by webhook (toss-api.md A4.5).
                and not exists (select 1 from payments p where p.payment_key = $2 and p.raw ->> 'type' = 'BILLING'
                                and $4 = 'DONE')

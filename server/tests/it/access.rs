@@ -4,6 +4,7 @@ use app::access::{Access, FUNCTIONS, PAGES};
 use backoffice::{
     Actor,
     staff::{LoginRefused, Role, password::Password},
+    webhooks::Filter,
 };
 
 use crate::support::{PASSWORD, Person, Shop};
@@ -35,10 +36,18 @@ async fn every_page_as_every_role() {
         .await
         .unwrap()
         .to_string();
+    shop.quiet().await;
+    let delivery = shop.deliveries(&Filter::default()).await[0].id.to_string();
+    let replay =
+        shop.books().start_replay(&Actor::CommandLine, &Filter::default()).await.unwrap().to_string();
     for (role, person) in everybody(&shop).await {
         let cookie = person.as_ref().map(|p| p.cookie.as_str());
         for (pattern, access) in PAGES {
-            let id = if pattern.starts_with("/refunds") { &batch } else { "1" };
+            let id = match *pattern {
+                "/webhooks/{id}" => &delivery,
+                "/webhooks/replays/{id}" => &replay,
+                _ => &batch,
+            };
             let path = pattern.replace("{order_id}", "ord_access").replace("{id}", id);
             let (status, _) = shop.page(&path, cookie).await;
             let expected = match (allowed(*access, role), role) {

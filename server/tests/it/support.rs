@@ -14,6 +14,7 @@ use backoffice::{
     Actor, Backoffice,
     refunds::Form,
     staff::{NewStaff, Role, password::Password},
+    webhooks::{Delivery, Filter},
 };
 use sandbox::{Options, PUBLIC_TEST_KEYS, SANDBOX_SECURITY_KEY, World};
 use serde_json::{Value, json};
@@ -31,7 +32,7 @@ static TEMPLATE: OnceCell<String> = OnceCell::const_new();
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// A database of its own, copied from one that has every table.
-async fn database() -> String {
+pub async fn database() -> String {
     let url = std::env::var("JANGBU_TEST_DATABASE_URL")
         .expect("JANGBU_TEST_DATABASE_URL: run the tests with `cargo xtask test`");
     let (server, _) = url.rsplit_once('/').unwrap();
@@ -160,14 +161,45 @@ impl Shop {
         self.sandbox.with_books(|books| books.record(key).unwrap().payment.cancels().to_vec())
     }
 
-    pub async fn eventually<F: Future<Output = bool>>(&self, what: &str, mut holds: impl FnMut() -> F) {
-        for _ in 0..400 {
+    pub async fn eventually<F: Future<Output = bool>>(&self, what: &str, holds: impl FnMut() -> F) {
+        self.eventually_within(10, what, holds).await;
+    }
+
+    pub async fn eventually_within<F: Future<Output = bool>>(
+        &self,
+        seconds: u32,
+        what: &str,
+        mut holds: impl FnMut() -> F,
+    ) {
+        for _ in 0..seconds * 40 {
             if holds().await {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
         panic!("never: {what}");
+    }
+
+    /// Posts to where Toss posts to.
+    pub async fn hook(&self, headers: &[(&str, &str)], body: impl Into<reqwest::Body>) -> u16 {
+        let mut request = self.http.post(format!("{}/hooks/toss-payments", self.url)).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.unwrap().status().as_u16()
+    }
+
+    /// The deliveries of a filter, newest first.
+    pub async fn deliveries(&self, filter: &Filter) -> Vec<Delivery> {
+        self.books().webhooks(filter, None, 500).await.unwrap().rows
+    }
+
+    /// Until Toss has posted all it has to, and everything was looked into.
+    pub async fn quiet(&self) {
+        self.eventually("no delivery waits", || async {
+            self.sandbox.pending_deliveries() == 0 && !self.books().webhooks_are_waiting().await.unwrap()
+        })
+        .await;
     }
 
     pub async fn status_of(&self, order_id: &str) -> String {

@@ -1,0 +1,217 @@
+//! How far a delivery can be trusted. The proof comes first; what else is worth a remark comes behind it.
+
+use toss::payments::{
+    Cancel, Payment,
+    webhook::{Event, Subject},
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Badge {
+    // --- proofs
+    SignatureVerified,
+    SecretMatched,
+    FetchedEqual,
+    // --- no proof
+    FetchedDifferent,
+    UnknownToToss,
+    SecretWrong,
+    SignatureWrong,
+    /// Toss signs these events, and this one is not signed.
+    SignatureMissing,
+    /// Nothing in it that Toss could be asked about, and no signature.
+    NotVerifiable,
+    Unreadable,
+    // --- remarks
+    AddressUnlisted,
+    Duplicate,
+    OutOfOrder,
+}
+
+impl Badge {
+    pub const ALL: [Self; 13] = [
+        Self::SignatureVerified,
+        Self::SecretMatched,
+        Self::FetchedEqual,
+        Self::OutOfOrder,
+        Self::Duplicate,
+        Self::FetchedDifferent,
+        Self::UnknownToToss,
+        Self::SecretWrong,
+        Self::SignatureWrong,
+        Self::SignatureMissing,
+        Self::NotVerifiable,
+        Self::Unreadable,
+        Self::AddressUnlisted,
+    ];
+
+    /// Those that an honest delivery does not get: somebody should look.
+    pub const LOUD: [Self; 5] = [
+        Self::FetchedDifferent,
+        Self::UnknownToToss,
+        Self::SecretWrong,
+        Self::SignatureWrong,
+        Self::SignatureMissing,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SignatureVerified => "signature_verified",
+            Self::SecretMatched => "secret_matched",
+            Self::FetchedEqual => "fetched_equal",
+            Self::FetchedDifferent => "fetched_different",
+            Self::UnknownToToss => "unknown_to_toss",
+            Self::SecretWrong => "secret_wrong",
+            Self::SignatureWrong => "signature_wrong",
+            Self::SignatureMissing => "signature_missing",
+            Self::NotVerifiable => "not_verifiable",
+            Self::Unreadable => "unreadable",
+            Self::AddressUnlisted => "address_unlisted",
+            Self::Duplicate => "duplicate",
+            Self::OutOfOrder => "out_of_order",
+        }
+    }
+
+    pub(super) fn loud() -> Vec<String> {
+        Self::LOUD.iter().map(|badge| badge.as_str().to_owned()).collect()
+    }
+}
+
+/// How a body and Toss's own answer stand to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Agreement {
+    Equal,
+    /// True once; the payment has moved on since.
+    Older,
+    Different,
+}
+
+/// How far a payment has come. What stands beside this road (aborted, expired) has no place on it.
+fn stage(status: &str) -> Option<u8> {
+    ["READY", "IN_PROGRESS", "WAITING_FOR_DEPOSIT", "DONE", "PARTIAL_CANCELED", "CANCELED"]
+        .iter()
+        .position(|s| *s == status)
+        .and_then(|at| u8::try_from(at).ok())
+}
+
+/// Holds what a body claims against the payment that Toss has just answered with. Only what the body says is compared.
+pub(super) fn compare(event: &Event, payment: &Payment) -> Agreement {
+    let claims = &event.claims;
+    let differs = |claim: Option<&str>, truth: &str| claim.is_some_and(|claim| claim != truth);
+    if differs(event.order_id.as_deref(), payment.order_id.as_str())
+        || differs(event.payment_key.as_deref(), payment.payment_key.as_str())
+        || differs(claims.currency.as_deref(), payment.currency())
+    {
+        return Agreement::Different;
+    }
+    if event.subject == Subject::Cancel {
+        return compare_cancel(event, payment);
+    }
+    if claims.total_amount.is_some_and(|claim| claim != payment.total_amount) {
+        return Agreement::Different;
+    }
+    let status = event.status.as_deref();
+    let (said, is) = (status.and_then(stage), stage(payment.status.as_str()));
+    let is_lower = |balance| claims.balance_amount.is_some_and(|claim| claim < balance);
+    if status == Some(payment.status.as_str()) {
+        return match claims.balance_amount {
+            Some(claim) if claim > payment.balance_amount => Agreement::Older,
+            _ if is_lower(payment.balance_amount) => Agreement::Different,
+            _ => Agreement::Equal,
+        };
+    }
+    match (said, is) {
+        (Some(said), Some(is)) if said < is && !is_lower(payment.balance_amount) => Agreement::Older,
+        _ => Agreement::Different,
+    }
+}
+
+fn compare_cancel(event: &Event, payment: &Payment) -> Agreement {
+    let is_meant = |cancel: &&Cancel| match (&event.transaction_key, &event.cancel_request_id) {
+        (Some(key), _) => cancel.transaction_key.as_ref().is_some_and(|k| k.as_str() == key),
+        (None, Some(id)) => cancel.cancel_request_id.as_ref() == Some(id),
+        (None, None) => false,
+    };
+    let Some(cancel) = payment.cancels().iter().find(is_meant) else { return Agreement::Different };
+    if event.claims.cancel_amount.is_some_and(|claim| claim != cancel.cancel_amount) {
+        return Agreement::Different;
+    }
+    // A cancel that is not said to be under way is done.
+    let is = cancel.cancel_status.as_ref().map_or("DONE", |status| status.as_str());
+    match event.status.as_deref() {
+        Some(said) if said == is => Agreement::Equal,
+        Some("IN_PROGRESS") => Agreement::Older,
+        _ => Agreement::Different,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use toss::payments::webhook;
+
+    use super::*;
+
+    fn payment(status: &str, balance: i64) -> Payment {
+        serde_json::from_value(json!({ "version": "2022-11-16", "mId": "shop", "paymentKey": "p", "orderId": "o",
+            "orderName": "머그컵", "status": status, "currency": "KRW", "totalAmount": 10_000, "balanceAmount": balance,
+            "type": "NORMAL", "requestedAt": "2026-11-20T10:00:00+09:00",
+            "cancels": [{ "transactionKey": "c1", "cancelAmount": 4_000, "cancelStatus": "DONE", "cancelReason": "x",
+                          "taxFreeAmount": 0, "refundableAmount": 6_000, "canceledAt": "2026-11-20T11:00:00+09:00" }] }))
+        .unwrap()
+    }
+
+    fn of(event_type: &str, data: Value, payment: &Payment) -> Agreement {
+        let body = json!({ "eventType": event_type, "createdAt": "x", "data": data }).to_string();
+        compare(&webhook::parse(body.as_bytes()).unwrap(), payment)
+    }
+
+    #[test]
+    fn a_body_is_held_against_every_figure_it_names() {
+        let now = payment("PARTIAL_CANCELED", 6_000);
+        let said = |changes: Value| {
+            let mut data = json!({ "paymentKey": "p", "orderId": "o", "status": "PARTIAL_CANCELED", "totalAmount": 10_000,
+                                   "balanceAmount": 6_000, "currency": "KRW" });
+            for (name, value) in changes.as_object().unwrap() {
+                data[name] = value.clone();
+            }
+            of("PAYMENT_STATUS_CHANGED", data, &now)
+        };
+        assert_eq!(said(json!({})), Agreement::Equal);
+        for older in [
+            json!({ "status": "DONE", "balanceAmount": 10_000 }),
+            json!({ "balanceAmount": 8_000 }),
+            json!({ "status": "WAITING_FOR_DEPOSIT", "balanceAmount": 10_000 }),
+        ] {
+            assert_eq!(said(older.clone()), Agreement::Older, "{older}");
+        }
+        for forged in [
+            json!({ "status": "CANCELED", "balanceAmount": 0 }),
+            json!({ "totalAmount": 1 }),
+            json!({ "balanceAmount": 5_999 }),
+            json!({ "orderId": "another" }),
+            json!({ "currency": "USD" }),
+            json!({ "status": "ABORTED" }),
+            json!({ "status": "DONE", "balanceAmount": 1 }),
+            json!({ "status": "SOMETHING_NEW" }),
+        ] {
+            assert_eq!(said(forged.clone()), Agreement::Different, "{forged}");
+        }
+    }
+
+    #[test]
+    fn a_cancel_is_held_against_the_cancel_it_names() {
+        let now = payment("PARTIAL_CANCELED", 6_000);
+        let said = |data| of("CANCEL_STATUS_CHANGED", data, &now);
+        assert_eq!(
+            said(json!({ "transactionKey": "c1", "cancelStatus": "DONE", "cancelAmount": 4_000 })),
+            Agreement::Equal
+        );
+        assert_eq!(said(json!({ "transactionKey": "c1", "cancelStatus": "IN_PROGRESS" })), Agreement::Older);
+        assert_eq!(said(json!({ "transactionKey": "c1", "cancelStatus": "ABORTED" })), Agreement::Different);
+        assert_eq!(
+            said(json!({ "transactionKey": "c1", "cancelStatus": "DONE", "cancelAmount": 1 })),
+            Agreement::Different
+        );
+        assert_eq!(said(json!({ "transactionKey": "c9", "cancelStatus": "DONE" })), Agreement::Different);
+    }
+}

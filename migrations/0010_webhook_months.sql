@@ -21,8 +21,8 @@ create table webhook_deliveries (
     -- [[name, value], ...] in the order they came
     headers           jsonb not null,
     body              bytea not null,
-    -- from the last byte of the request to the writing of its row
-    stored_in_us      integer,
+    -- from the last byte of the request to our 200; written down a moment later
+    answered_in_us    integer,
     -- received: nobody has looked yet; failed: somebody has, in vain, and somebody will again
     state             text not null default 'received'
                       check (state in ('received', 'failed', 'applied', 'unchanged', 'ignored')),
@@ -50,12 +50,13 @@ create table webhook_deliveries (
     error             text,
     processed_at      timestamptz
 ) partition by range (id);
-create index webhook_deliveries_order on webhook_deliveries (order_id, id desc);
-create index webhook_deliveries_payment on webhook_deliveries (payment_key);
-create index webhook_deliveries_type on webhook_deliveries (event_type, id desc);
+-- What is read off later costs the intake nothing.
+create index webhook_deliveries_order on webhook_deliveries (order_id, id desc) where order_id is not null;
+create index webhook_deliveries_payment on webhook_deliveries (payment_key) where payment_key is not null;
+create index webhook_deliveries_type on webhook_deliveries (event_type, id desc) where event_type is not null;
 create index webhook_deliveries_state on webhook_deliveries (state, id desc);
-create index webhook_deliveries_dedup on webhook_deliveries (dedup_key, id);
-create index webhook_deliveries_transaction on webhook_deliveries (transaction_key);
+create index webhook_deliveries_dedup on webhook_deliveries (dedup_key, id) where dedup_key is not null;
+create index webhook_deliveries_transaction on webhook_deliveries (transaction_key) where transaction_key is not null;
 create index webhook_deliveries_ids on webhook_deliveries using gin (ids);
 create index webhook_deliveries_badges on webhook_deliveries using gin (badges);
 create index webhook_deliveries_open on webhook_deliveries (id) where state in ('received', 'failed');
@@ -85,14 +86,14 @@ create function webhook_key_before(at timestamptz, id bigint) returns uuid langu
     select (substr(webhook_floor(at)::text, 1, 13) || '-7' || lpad(to_hex(id >> 44 & 4095), 3, '0') || '-8000-'
             || lpad(to_hex(id & 17592186044415), 12, '0'))::uuid
 $$;
-insert into webhook_deliveries (id, received_at, source_ip, headers, body, stored_in_us, state, transmission_id, retried_count,
+insert into webhook_deliveries (id, received_at, source_ip, headers, body, answered_in_us, state, transmission_id, retried_count,
     event_type, subject, subject_id, order_id, payment_key, transaction_key, body_status, dedup_key, duplicate_of, ids,
     badges, changed, error, processed_at)
 select webhook_key_before(b.received_at, b.id), b.received_at, b.source_ip, b.headers, b.body, b.stored_in_us, b.state,
     b.transmission_id, b.retried_count, b.event_type,
     case when b.payment_key is not null or b.order_id is not null then 'payment' end, coalesce(b.payment_key, b.order_id),
     b.order_id, b.payment_key, b.transaction_key, b.body_status, b.dedup_key, webhook_key_before(f.received_at, f.id),
-    array_remove(array[b.order_id, b.payment_key, b.transaction_key], null),
+    array_remove(array[b.order_id, b.payment_key, b.transaction_key, b.transmission_id], null),
     case b.badge when 'duplicate' then array['fetched_equal', 'duplicate'] else array_remove(array[b.badge], null) end,
     b.changed, b.error, b.processed_at
 from webhook_deliveries_before b left join webhook_deliveries_before f on f.id = b.duplicate_of;

@@ -579,3 +579,4 @@ replays-empty = Nothing was looked into again yet
 replays-empty-hint = Choose a filter under "Received" to look into all that it finds.
 job-webhook-replay = Webhook replay
 job-webhook-months = Webhook retention
+webhook-body-too-long = Too long for a webhook; it is not shown.

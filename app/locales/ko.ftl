@@ -579,3 +579,4 @@ replays-empty = 다시 처리한 적이 없어요
 replays-empty-hint = 받은 것에서 조건을 고르면 그 웹훅을 모두 다시 처리할 수 있어요.
 job-webhook-replay = 웹훅 다시 처리
 job-webhook-months = 웹훅 보관
+webhook-body-too-long = 웹훅이라 하기에는 너무 길어 보여주지 않아요.

@@ -114,6 +114,13 @@ pub fn redact(value: &mut serde_json::Value) {
                     ("customerMobilePhone" | "customerPhoneNumber" | "phone", Value::String(text)) => {
                         *member = Value::String(mask_phone(text));
                     }
+                    // What a person is called; a company's name is no secret.
+                    ("individual", Value::Object(_)) => {
+                        if let Some(Value::String(name)) = member.get("name") {
+                            member["name"] = Value::String(mask_name(name));
+                        }
+                        redact(member);
+                    }
                     // Old versions carry {plain, masking}.
                     ("customerMobilePhone", Value::Object(_) | Value::Number(_)) => {
                         *member = Value::String("***".into())

@@ -65,33 +65,21 @@ async fn enqueue_in(
     Ok(())
 }
 
-/// One job for what was committed together. Deliveries from addresses that are not Toss's come after everything else
-/// and one job at a time: whoever forges them cannot keep the workers from the others.
-pub(crate) async fn enqueue_webhooks(
-    tx: &mut PgConnection,
-    ids: &[Uuid],
-    unlisted: bool,
-) -> Result<(), Fault> {
-    if ids.is_empty() {
-        return Ok(());
-    }
+/// For one that could not be looked into with the others.
+pub(crate) async fn enqueue_webhook(tx: &mut PgConnection, id: Uuid, unlisted: bool) -> Result<(), Fault> {
+    // In the terms of `webhooks::intake`: those that are not Toss's stay behind the others.
     sqlx::query(
-        "select id from graphile_worker.add_job(identifier => $1, payload => $2::json, max_attempts => 25,
-            priority => $3, queue_name => $4)",
+        "select id from graphile_worker.add_job(identifier => $1, payload => $2::json, job_key => 'webhook:' || $3,
+            run_at => now() + interval '2 seconds', max_attempts => 25, priority => $4, queue_name => $5)",
     )
-    .bind(ApplyWebhooks::IDENTIFIER)
-    .bind(json!(ApplyWebhooks { ids: ids.to_vec() }))
+    .bind(ApplyWebhook::IDENTIFIER)
+    .bind(json!(ApplyWebhook { id }))
+    .bind(id.to_string())
     .bind(i16::from(unlisted) * 10)
     .bind(unlisted.then_some("webhooks-unlisted"))
     .execute(tx)
     .await?;
     Ok(())
-}
-
-/// For one that could not be looked into with the others.
-pub(crate) async fn enqueue_webhook(tx: &mut PgConnection, id: Uuid) -> Result<(), Fault> {
-    let (key, soon) = (format!("webhook:{id}"), Duration::from_secs(2));
-    enqueue(tx, ApplyWebhook::IDENTIFIER, json!(ApplyWebhook { id }), &key, soon, 25).await
 }
 
 pub(crate) async fn enqueue_replay(tx: &mut PgConnection, id: Uuid, delay: Duration) -> Result<(), Fault> {
@@ -162,13 +150,14 @@ impl TaskHandler for ApplyWebhook {
 #[derive(Serialize, Deserialize)]
 struct ApplyWebhooks {
     ids: Vec<Uuid>,
+    unlisted: bool,
 }
 
 impl TaskHandler for ApplyWebhooks {
     const IDENTIFIER: &'static str = "apply_webhooks";
 
     async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
-        backoffice(&ctx)?.apply_webhooks(&self.ids).await
+        backoffice(&ctx)?.apply_webhooks(&self.ids, self.unlisted).await
     }
 }
 
@@ -305,7 +294,7 @@ async fn revive(pool: &PgPool) -> Result<(), Fault> {
          select r.id::text from left_over r, lateral graphile_worker.add_job('settle_refund', json_build_object('id', r.id),
                 job_key => 'refund:' || r.id, max_attempts => 100) planned",
         "with left_over as materialized (
-            select d.id from webhook_deliveries d
+            select d.id, d.listed is false as is_unlisted from webhook_deliveries d
             where d.state in ('received', 'failed')
               and not exists (select 1 from graphile_worker.jobs j
                               where j.key = 'webhook:' || d.id and j.attempts < j.max_attempts)
@@ -314,7 +303,9 @@ async fn revive(pool: &PgPool) -> Result<(), Fault> {
                   join graphile_worker._private_tasks t on t.id = j.task_id and t.identifier = 'apply_webhooks'
                   where j.attempts < j.max_attempts))
          select d.id::text from left_over d, lateral graphile_worker.add_job('apply_webhook',
-                json_build_object('id', d.id), job_key => 'webhook:' || d.id, max_attempts => 25) planned",
+                json_build_object('id', d.id), job_key => 'webhook:' || d.id, max_attempts => 25,
+                priority => case when is_unlisted then 10 else 0 end,
+                queue_name => case when is_unlisted then 'webhooks-unlisted' end) planned",
         "with left_over as materialized (
             select r.id from webhook_replays r
             where r.state = 'running'

@@ -47,6 +47,8 @@ pub struct Backoffice {
     pub refund_lease: std::time::Duration,
     /// How many years of webhook deliveries are kept; one of [`webhooks::KEPT_YEARS`].
     pub webhook_years: u8,
+    /// Where deliveries come in, if they do in this process.
+    pub door: webhooks::Door,
 }
 
 /// One attempt is at most a look-up, a cancel and a look-up, of a minute each: a lease never ends while its holder
@@ -88,12 +90,22 @@ pub enum MigrateError {
 
 /// A pool whose connections look into our schema first.
 pub async fn connect(database_url: &str, max_connections: u32) -> Result<PgPool, sqlx::Error> {
+    connect_with(database_url, max_connections, &[]).await
+}
+
+/// The same with settings of PostgreSQL's for each connection.
+pub(crate) async fn connect_with(
+    database_url: &str,
+    max_connections: u32,
+    settings: &[(&str, &str)],
+) -> Result<PgPool, sqlx::Error> {
     let options: sqlx::postgres::PgConnectOptions = database_url.parse()?;
     let name = options.get_application_name().unwrap_or("jangbu").to_owned();
+    let options = options.options([("search_path", SCHEMA)]).options(settings.iter().copied());
     sqlx::postgres::PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(std::time::Duration::from_secs(10))
-        .connect_with(options.options([("search_path", SCHEMA)]).application_name(&name))
+        .connect_with(options.application_name(&name))
         .await
 }
 

@@ -3,6 +3,7 @@
 use std::{io::Read, net::SocketAddr, time::Duration};
 
 use anyhow::{Context, bail};
+use app::context::Mode;
 use backoffice::{
     Actor, Backoffice,
     audit::{self, Verdict},
@@ -12,6 +13,7 @@ use backoffice::{
     webhooks::Compared,
 };
 use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -146,7 +148,7 @@ async fn dispatch(command: Command, settings: Settings, database: &Database) -> 
             Ok(())
         }
         Command::Staff(command) => staff(books, command).await,
-        Command::Sync(Sync::Transactions { from, to }) => sync_transactions(books, &from, &to).await,
+        Command::Sync(Sync::Transactions { from, to }) => sync_transactions(&jangbu, &from, &to).await,
         Command::Audit(Audit::Verify) => match audit::verify(&books.pool).await? {
             Verdict::Whole { rows, head } => {
                 say(&format!("the audit log is whole: {rows} rows, head {head}"));
@@ -272,28 +274,47 @@ async fn staff(books: &Backoffice, command: Staff) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn sync_transactions(books: &Backoffice, from: &str, to: &str) -> anyhow::Result<()> {
+/// One call after the other, so that a minute holds less than the 100 that Toss takes in its test environment.
+const PACE: Duration = Duration::from_millis(610);
+
+async fn sync_transactions(jangbu: &Jangbu, from: &str, to: &str) -> anyhow::Result<()> {
     let day = |name: &str, text: &str| {
         toss::timestamp::parse_date(text).with_context(|| format!("--{name}: a day like 2026-11-21"))
     };
-    let (from, to) = (day("from", from)?, day("to", to)?);
-    if to <= from {
+    let (from, last) = (day("from", from)?, day("to", to)?);
+    if last <= from {
         bail!("--to is the day after the last one: it must be later than --from");
     }
+    let mut books = jangbu.backoffice.clone();
+    if jangbu.settings.mode != Mode::Live {
+        books.toss = books.toss.paced(PACE);
+    }
+    let bar = ProgressBar::new(u64::try_from((last - from).whole_days()).unwrap_or_default())
+        .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} ({eta})")?);
     let mut day = from;
     let mut sum = Compared::default();
-    while day < to {
+    while day < last {
         let next = day.next_day().context("--to: too late")?;
-        let compared = books.compare_with_toss(&Actor::CommandLine, day_start(day), day_start(next)).await?;
+        bar.set_message(day.to_string());
+        let compared = tokio::select! {
+            compared = books.compare_with_toss(&Actor::CommandLine, day_start(day), day_start(next)) => compared?,
+            _ = tokio::signal::ctrl_c() => {
+                bar.abandon();
+                // Every day before this one is in the books; doing this one again is harmless.
+                bail!("stopped; go on with: jangbu sync transactions --from {day} --to {last}");
+            }
+        };
         sum += compared;
-        say(&format!(
-            "{day}: {} read, {} of them never told by webhook, {} payments brought up to date",
-            compared.read, compared.missing, compared.changed
-        ));
-        // Toss takes 100 calls a minute in its test environment, and answers a day of most shops in one.
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        bar.suspend(|| {
+            say(&format!(
+                "{day}: {} read, {} of them never told by webhook, {} payments brought up to date",
+                compared.read, compared.missing, compared.changed
+            ));
+        });
+        bar.inc(1);
         day = next;
     }
+    bar.finish_and_clear();
     say(&format!("done: {} read, {} missing, {} brought up to date", sum.read, sum.missing, sum.changed));
     Ok(())
 }

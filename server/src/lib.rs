@@ -19,7 +19,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use app::context::{Base, Site};
 use axum::Router;
-use backoffice::{Backoffice, Clock, PgPool, jobs, webhooks::Intake};
+use backoffice::{
+    Backoffice, Clock, PgPool, jobs,
+    webhooks::{Door, Intake},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::settings::Settings;
@@ -59,8 +62,9 @@ impl Jangbu {
             security_key,
             refund_lease: backoffice::REFUND_LEASE,
             webhook_years: settings.webhook_retention_years,
+            door: Door::default(),
         };
-        let intake = Intake::open(&backoffice);
+        let intake = Intake::open(&backoffice, database_url).await?;
         Ok(Self { settings: Arc::new(settings), backoffice, worker_pool, intake })
     }
 

@@ -27,6 +27,7 @@ use axum::{
 use backoffice::{
     Actor, Backoffice, Clock, audit,
     staff::{NewStaff, Role, password::Password},
+    webhooks::Door,
 };
 use clap::{Parser, Subcommand};
 use sandbox::{Options, PUBLIC_TEST_KEYS, World};
@@ -141,6 +142,7 @@ async fn run(runs: u64, first: u64, lanes: usize, server: &str, keep_going: bool
         security_key: None,
         refund_lease: process::LEASE,
         webhook_years: 5,
+        door: Door::default(),
     };
     let admin = staff(&books, "admin", Role::Admin).await?;
     let limited = books.set_refund_limit(&admin.actor(), "support", &LIMIT.to_string(), "").await?;

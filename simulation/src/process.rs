@@ -13,7 +13,7 @@ use backoffice::{
     Actor, Backoffice, Clock,
     refunds::{Form, Refund, RefundError},
     staff::Role,
-    webhooks::Incoming,
+    webhooks::{Door, Incoming},
 };
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -121,6 +121,7 @@ pub async fn run(database_url: &str, toss_url: &str, key: &str) -> anyhow::Resul
         security_key: None,
         refund_lease: LEASE,
         webhook_years: 5,
+        door: Door::default(),
     };
     let driven: Arc<Mutex<HashMap<String, tokio::task::AbortHandle>>> = Arc::default();
     let (replies, mut outbox) = tokio::sync::mpsc::unbounded_channel::<Reply>();
@@ -215,7 +216,7 @@ async fn act(
                 read_at: Instant::now(),
             };
             match books.keep_webhooks(std::slice::from_ref(&incoming)).await {
-                Ok(ids) => match books.apply_webhooks(&ids).await {
+                Ok(ids) => match books.apply_webhooks(&ids, false).await {
                     Ok(()) => "applied".into(),
                     Err(fault) => format!("kept: {fault}"),
                 },

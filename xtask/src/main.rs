@@ -1,5 +1,6 @@
 //! What is more than one command: the demo, the tests, the browser build, a folder to ship.
 
+mod bench;
 mod demo;
 mod front;
 mod lint;
@@ -45,6 +46,9 @@ enum Task {
         #[arg(long)]
         breakages: bool,
     },
+    /// Measures; what is compared runs in turns on this machine.
+    #[command(subcommand)]
+    Bench(Bench),
     /// Formatting and lints, on the native and the browser's target.
     Lint,
     /// Builds; with --release one folder to ship.
@@ -59,12 +63,19 @@ enum Task {
     },
 }
 
+#[derive(Subcommand)]
+enum Bench {
+    /// The intake of webhooks beside pgbench.
+    Webhooks,
+}
+
 fn main() -> std::process::ExitCode {
     let outcome = match Cli::parse().task {
         Task::Demo { orders } => demo::demo(orders),
         Task::Test { no_browser } => test::test(!no_browser),
         Task::Simulate { breakages: true, .. } => simulate::breakages(),
         Task::Simulate { runs, seed, .. } => simulate::simulate(runs, seed),
+        Task::Bench(Bench::Webhooks) => bench::webhooks(),
         Task::Lint => lint::lint(),
         Task::Build { release } => front::build_all(release),
         Task::Sqlx { check } => sqlx::prepare(check),

@@ -1,6 +1,9 @@
 //! Looking into deliveries once more: what a filter finds, before it is done, and what was done before.
 
-use backoffice::{staff::Permission, webhooks::Replay};
+use backoffice::{
+    staff::Permission,
+    webhooks::{Replay, ReplayState, shortened},
+};
 use leptos::{prelude::*, server_fn::ServerFn};
 
 use super::{Answer, errors, replay_words, webhooks};
@@ -29,7 +32,7 @@ fn said(ctx: &Ctx, query: &Query) -> String {
                 "badge" => badge::trust(ctx, &value).1,
                 "from" => ctx.tr("replay-from", &[("day", value)]),
                 "to" => ctx.tr("replay-to", &[("day", value)]),
-                _ => value,
+                _ => shortened(&value),
             })
         })
         .collect();
@@ -131,7 +134,6 @@ pub async fn one(ctx: Ctx, id: String) -> Answer {
             }
         })
     };
-    use backoffice::webhooks::ReplayState;
     let acts = match replay.state {
         ReplayState::Running => act(StopReplay::PATH, "button danger", ctx.t("batch-stop")),
         ReplayState::Stopped => act(GoOnWithReplay::PATH, "button", ctx.t("batch-go-on")),

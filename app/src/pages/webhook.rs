@@ -19,7 +19,13 @@ use crate::{
 /// Headers that carry a secret.
 const SECRET_HEADERS: [&str; 3] = ["authorization", "cookie", "tosspayments-webhook-signature"];
 
-fn body_text(body: &[u8]) -> String {
+/// Longer bodies are no webhooks of Toss's; laid out, some would fill the memory.
+const SHOWN: usize = 64 << 10;
+
+fn body_text(ctx: &Ctx, body: &[u8]) -> String {
+    if body.len() > SHOWN {
+        return ctx.t("webhook-body-too-long");
+    }
     match serde_json::from_slice::<Value>(body) {
         Ok(mut value) => {
             format::redact(&mut value);
@@ -71,7 +77,7 @@ fn facts(ctx: &Ctx, delivery: &Delivery) -> AnyView {
             <dd><a href=ctx.href(&routes::webhook(&id))>{ctx.t("webhook-first")}</a></dd>
         }
     });
-    let took = delivery.stored_in_us.map(|us| format!(" · {:.1} ms", f64::from(us) / 1000.0));
+    let took = delivery.answered_in_us.map(|us| format!(" · {:.1} ms", f64::from(us) / 1000.0));
     view! {
         <dl class="facts">
             <dt>{ctx.t("col-event")}</dt>
@@ -125,7 +131,8 @@ fn opened(ctx: &Ctx, opened: Opened) -> AnyView {
             </form>
         }
     });
-    let diff = now.and_then(|(now, at)| webhook_diff::view(ctx, &body, &now, at));
+    let diff =
+        now.filter(|_| body.len() <= SHOWN).and_then(|(now, at)| webhook_diff::view(ctx, &body, &now, at));
     let size = ctx.tr("webhook-bytes", &[("count", body.len().to_string())]);
     view! {
         <nav class="crumbs" aria-label=ctx.t("crumbs")>
@@ -150,7 +157,7 @@ fn opened(ctx: &Ctx, opened: Opened) -> AnyView {
             <section class="card pad">
                 {webhook_series::view(ctx, &series, &delivery)}
                 <h2>{ctx.t("webhook-body")} " " <small class="soft">{size}</small></h2>
-                <pre tabindex="0" aria-label=ctx.t("webhook-body")>{body_text(&body)}</pre>
+                <pre tabindex="0" aria-label=ctx.t("webhook-body")>{body_text(ctx, &body)}</pre>
                 <h2>{ctx.t("webhook-headers")}</h2>
                 <dl class="facts wide">{headers}</dl>
             </section>

@@ -6,15 +6,30 @@ use serde_json::Value;
 
 use crate::{context::Ctx, format};
 
-fn shown(value: Option<Value>, name: &str) -> String {
+/// Rows of one table.
+const ROWS: usize = 100;
+
+/// Masked under every name of its path, as everywhere else.
+fn shown(value: Option<Value>, path: &str) -> String {
     let Some(value) = value else { return "–".into() };
-    // Masked under its own name, as everywhere else.
-    let mut holder = Value::Object([(name.to_owned(), value)].into_iter().collect());
+    let names: Vec<&str> = path.split('.').map(|name| name.split('[').next().unwrap_or(name)).collect();
+    let mut holder = names
+        .iter()
+        .rev()
+        .fold(value, |value, name| Value::Object([((*name).to_owned(), value)].into_iter().collect()));
     format::redact(&mut holder);
-    let text = match holder.get(name) {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Null) | None => "–".into(),
-        Some(other) => other.to_string(),
+    let mut inner = &holder;
+    for name in names {
+        match inner.get(name) {
+            Some(member) => inner = member,
+            // What holds it is masked as a whole.
+            None => break,
+        }
+    }
+    let text = match inner {
+        Value::String(text) => text.clone(),
+        Value::Null => "–".into(),
+        other => other.to_string(),
     };
     text.chars().take(300).collect()
 }
@@ -22,13 +37,13 @@ fn shown(value: Option<Value>, name: &str) -> String {
 pub fn view(ctx: &Ctx, body: &[u8], now: &Value, asked: time::OffsetDateTime) -> Option<AnyView> {
     let rows: Vec<_> = differences(body, now)?
         .into_iter()
+        .take(ROWS)
         .map(|d| {
-            let name = d.path.rsplit('.').next().unwrap_or_default().to_owned();
             view! {
                 <tr>
                     <td><code>{d.path.clone()}</code></td>
-                    <td>{shown(d.said, &name)}</td>
-                    <td>{shown(d.now, &name)}</td>
+                    <td>{shown(d.said, &d.path)}</td>
+                    <td>{shown(d.now, &d.path)}</td>
                 </tr>
             }
         })
@@ -63,6 +78,10 @@ mod tests {
     #[test]
     fn what_is_personal_is_masked_here_too() {
         assert_eq!(shown(Some(json!("ps_secret")), "secret"), "•••");
+        assert_eq!(shown(Some(json!("홍길동")), "individual.name"), "홍*동");
+        let phone = shown(Some(json!("01012345678")), "mobilePhone.customerMobilePhone.plain");
+        assert!(!phone.contains("1234"), "{phone}");
+        assert_eq!(shown(Some(json!("DONE")), "cancels[0].cancelStatus"), "DONE");
         assert_eq!(
             shown(Some(json!({ "accountNumber": "110123456789" })), "account"),
             r#"{"accountNumber":"********6789"}"#

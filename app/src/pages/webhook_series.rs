@@ -83,7 +83,7 @@ fn drawing(ctx: &Ctx, series: &[Delivery], began: OffsetDateTime) -> AnyView {
 
 fn answered(ctx: &Ctx, delivery: &Delivery) -> String {
     let took =
-        delivery.stored_in_us.map(|us| format!("{:.1} ms", f64::from(us) / 1000.0)).unwrap_or_default();
+        delivery.answered_in_us.map(|us| format!("{:.1} ms", f64::from(us) / 1000.0)).unwrap_or_default();
     let try_ = match delivery.retried_count {
         Some(0) | None => ctx.t("event-first-try"),
         Some(n) => ctx.tr("event-retry", &[("count", n.to_string())]),

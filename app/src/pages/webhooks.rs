@@ -93,11 +93,12 @@ pub fn subject(ctx: &Ctx, delivery: &Delivery) -> AnyView {
     }
     let Some(id) = delivery.subject_id.clone() else { return "–".into_any() };
     let kind = ctx.words.word("subject", delivery.subject.as_deref().unwrap_or("other"));
+    // A billing key pays whoever holds it: not even an address carries it.
+    if delivery.subject.as_deref() == Some("billing_key") {
+        return view! { {kind} " " <code>{format::mask_number(&id)}</code> }.into_any();
+    }
     let href = ctx.href(&format!("{}?q={}", routes::WEBHOOKS, routes::encode(&id)));
-    // A billing key pays whoever holds it.
-    let shown =
-        if delivery.subject.as_deref() == Some("billing_key") { format::mask_number(&id) } else { id };
-    view! { {kind} " " <a href=href><code>{shown}</code></a> }.into_any()
+    view! { {kind} " " <a href=href><code>{id}</code></a> }.into_any()
 }
 
 pub fn badges(ctx: &Ctx, delivery: &Delivery) -> AnyView {
@@ -233,7 +234,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
                 class: "webhook-rows",
                 heads: vec![
                     list::head(&ctx, "col-event"),
-                    list::head(&ctx, "col-order"),
+                    list::head(&ctx, "webhook-about"),
                     list::head(&ctx, "col-said"),
                     list::head(&ctx, "col-trust"),
                     list::head(&ctx, "col-handled"),

@@ -5,7 +5,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use toss::payments::{
-    OrderId, Payment, PaymentKey, WebhookSecret,
+    OrderId, Payment, PaymentKey, RetryClass, WebhookSecret,
     webhook::{self, Event, Subject},
 };
 use uuid::Uuid;
@@ -36,6 +36,10 @@ struct Finding {
 impl Finding {
     fn ignored(badge: Badge) -> Self {
         Self { state: "ignored", badges: vec![badge], proof: None, changed: Map::new() }
+    }
+
+    fn is_loud(&self) -> bool {
+        self.badges.iter().any(|badge| Badge::LOUD.contains(badge))
     }
 
     fn proven(badges: Vec<Badge>, proof: Option<Value>, changed: Map<String, Value>) -> Self {
@@ -74,22 +78,44 @@ fn column(text: Option<String>) -> Option<String> {
 }
 
 fn is_sane(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 200 && !text.chars().any(char::is_control)
+    !text.is_empty()
+        && text.len() <= 200
+        && !matches!(text, "." | "..")
+        && !text.chars().any(char::is_control)
+}
+
+/// Toss knows no such payment, or says that what stands in the body cannot be a key: it will say so again.
+fn is_no_question(error: &toss::payments::Error) -> bool {
+    error.is_not_found()
+        || error.refusal().is_some_and(|refusal| {
+            matches!(refusal.status, 400 | 404) && refusal.retry_class() == RetryClass::Operator
+        })
 }
 
 impl Backoffice {
     /// Looks into deliveries that came together. What cannot be done now gets a job of its own.
-    pub async fn apply_webhooks(&self, ids: &[Uuid]) -> Result<(), Fault> {
+    pub async fn apply_webhooks(&self, ids: &[Uuid], unlisted: bool) -> Result<(), Fault> {
+        // Whoever posts from elsewhere must not use up the calls that Toss allows.
+        let (books, at_once) = if unlisted { (self.gently(), 1) } else { (self.clone(), AT_ONCE) };
+        let books = &books;
         let mut outcomes = stream::iter(ids.to_vec())
-            .map(|id| async move { (id, self.apply_webhook(id).await) })
-            .buffer_unordered(AT_ONCE);
+            .map(|id| async move {
+                books.door.gives_way().await;
+                (id, books.apply_webhook(id).await)
+            })
+            .buffer_unordered(at_once);
         while let Some((id, outcome)) = outcomes.next().await {
             if let Err(fault) = outcome {
                 tracing::warn!(%fault, delivery = %id, "looked into again in a moment");
-                jobs::enqueue_webhook(&mut *self.pool.acquire().await?, id).await?;
+                jobs::enqueue_webhook(&mut *self.pool.acquire().await?, id, unlisted).await?;
             }
         }
         Ok(())
+    }
+
+    /// The same books, asking Toss slowly.
+    pub(super) fn gently(&self) -> Self {
+        Self { toss: self.toss.gently(), ..self.clone() }
     }
 
     /// Does the work of one delivery. Doing it again is harmless. An error means "not now": the job comes back.
@@ -134,7 +160,7 @@ impl Backoffice {
                 return Err(fault);
             }
         };
-        if first.is_some() && !finding.badges.contains(&Badge::SecretWrong) {
+        if first.is_some() && !finding.is_loud() {
             finding.badges.push(Badge::Duplicate);
         }
         if row.listed == Some(false) {
@@ -144,7 +170,7 @@ impl Backoffice {
     }
 
     async fn settle_delivery(&self, id: Uuid, finding: Finding) -> Result<bool, Fault> {
-        let has_changed = finding.state == "applied";
+        let (has_changed, is_loud) = (finding.state == "applied", finding.is_loud());
         for badge in &finding.badges {
             metrics::counter!("jangbu_webhook_badges_total", "badge" => badge.as_str()).increment(1);
             if Badge::LOUD.contains(badge) {
@@ -156,6 +182,9 @@ impl Backoffice {
         sqlx::query!(
             "update webhook_deliveries set
                 state = case when state = 'applied' and $2 = 'unchanged' then state else $2 end,
+                -- What cannot be believed is no attempt of Toss's.
+                dedup_key = case when $7 then null else dedup_key end,
+                duplicate_of = case when $7 then null else duplicate_of end,
                 badges = $3, proof = $4, changed = case when $2 = 'applied' then $5 else coalesce(changed, $5) end,
                 processed_at = $6, error = null
              where id = $1",
@@ -165,9 +194,20 @@ impl Backoffice {
             finding.proof,
             Value::Object(finding.changed),
             self.clock.now(),
+            is_loud,
         )
         .execute(&self.pool)
         .await?;
+        if !is_loud && finding.badges.iter().any(|badge| Badge::TRUE.contains(badge)) {
+            sqlx::query!(
+                "update missing_events set came_at = $2 where came_at is null
+                 and transaction_key = (select transaction_key from webhook_deliveries where id = $1)",
+                id,
+                self.clock.now()
+            )
+            .execute(&self.pool)
+            .await?;
+        }
         Ok(has_changed)
     }
 
@@ -176,8 +216,16 @@ impl Backoffice {
         let dedup_key = column(event.and_then(|e| e.dedup_key.clone()));
         let transaction_key = column(event.and_then(|e| e.transaction_key.clone()));
         let transmission_id = column(row.header(webhook::TRANSMISSION_ID));
-        let mut ids: Vec<String> = event.map(|e| e.ids.clone()).unwrap_or_default();
-        ids.extend(transmission_id.clone());
+        // What people are given most comes first: a body may name more than is kept.
+        let mut ids: Vec<String> = event
+            .into_iter()
+            .flat_map(|e| [&e.order_id, &e.payment_key, &e.transaction_key, &e.subject_id])
+            .filter_map(Clone::clone)
+            .chain(transmission_id.clone())
+            .chain(event.map(|e| e.ids.clone()).unwrap_or_default())
+            .collect();
+        let mut seen = std::collections::HashSet::new();
+        ids.retain(|id| seen.insert(id.clone()));
         let ids: Vec<String> = ids.into_iter().filter_map(|id| column(Some(id))).collect();
         let mut tx = self.pool.begin().await?;
         // Copies are looked into at the same time; the first that gets here is the one the others are copies of.
@@ -206,7 +254,9 @@ impl Backoffice {
              where id = $1",
             id,
             transmission_id,
-            row.header(webhook::RETRIED_COUNT).and_then(|n| n.trim().parse::<i32>().ok()),
+            row.header(webhook::RETRIED_COUNT)
+                .and_then(|n| n.trim().parse::<i32>().ok())
+                .filter(|n| (0..=7).contains(n)),
             column(event.map(|e| e.event_type.clone())),
             event.map(|e| e.subject.as_str()),
             column(event.and_then(|e| e.subject_id.clone())),
@@ -220,15 +270,6 @@ impl Backoffice {
         )
         .execute(&mut *tx)
         .await?;
-        if let Some(key) = &transaction_key {
-            sqlx::query!(
-                "update missing_events set came_at = $2 where transaction_key = $1 and came_at is null",
-                key,
-                self.clock.now()
-            )
-            .execute(&mut *tx)
-            .await?;
-        }
         tx.commit().await?;
         Ok(first)
     }
@@ -283,7 +324,8 @@ impl Backoffice {
     ) -> Result<Finding, Fault> {
         let order = event.order_id.as_deref().filter(|o| is_sane(o));
         // A copy of what was found to be true has nothing to tell.
-        if let Some(First { proven: true, .. }) = first {
+        if let Some(First { id: first, proven: true }) = first {
+            self.link_as(id, *first).await?;
             let proof = match (&signature, self.secret_matches(event).await?) {
                 (Some(_), _) => Badge::SignatureVerified,
                 (None, Some(true)) => Badge::SecretMatched,
@@ -304,7 +346,7 @@ impl Backoffice {
         };
         let (payment, changed) = match fetched {
             Ok(found) => found,
-            Err(Fault::Toss(error)) if error.is_not_found() => {
+            Err(Fault::Toss(error)) if is_no_question(&error) => {
                 return Ok(Finding::ignored(Badge::UnknownToToss));
             }
             Err(fault) => return Err(fault),
@@ -316,7 +358,7 @@ impl Backoffice {
             (None, Some(false)) => Some(Badge::SecretWrong),
             (None, None) => None,
         };
-        let remark = match compare(event, &payment) {
+        let remark = match compare(event, &payment, proof == Some(Badge::SecretMatched)) {
             Agreement::Equal if proof.is_none() => Some(Badge::FetchedEqual),
             Agreement::Equal => None,
             Agreement::Older => Some(Badge::OutOfOrder),
@@ -352,11 +394,27 @@ impl Backoffice {
     /// A body that names no order, or no payment key, is found under both all the same.
     async fn link(&self, id: Uuid, payment: &Payment) -> Result<(), Fault> {
         sqlx::query!(
-            "update webhook_deliveries set order_id = coalesce(order_id, $2), payment_key = coalesce(payment_key, $3)
+            "update webhook_deliveries set order_id = coalesce(order_id, $2), payment_key = coalesce(payment_key, $3),
+                ids = array(select distinct unnest(ids || array[$2, $3]))
              where id = $1",
             id,
             payment.order_id.as_str(),
             payment.payment_key.as_str(),
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// A copy is found where its first is found.
+    async fn link_as(&self, id: Uuid, first: Uuid) -> Result<(), Fault> {
+        sqlx::query!(
+            "update webhook_deliveries d set order_id = coalesce(d.order_id, f.order_id),
+                payment_key = coalesce(d.payment_key, f.payment_key),
+                ids = array(select distinct unnest(d.ids || f.ids || d.transmission_id))
+             from webhook_deliveries f where d.id = $1 and f.id = $2",
+            id,
+            first,
         )
         .execute(&self.pool)
         .await?;
@@ -423,7 +481,7 @@ impl Backoffice {
             r#"select secret as "secret!" from payments where order_id = $1 and secret is not null
                and ($2::text is null or payment_key = $2) order by asked desc"#,
             order_id,
-            event.payment_key.as_deref(),
+            event.payment_key.as_deref().filter(|key| is_sane(key)),
         )
         .fetch_all(&self.pool)
         .await?;

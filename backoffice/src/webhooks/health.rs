@@ -7,7 +7,7 @@ use super::Badge;
 use crate::{Backoffice, Fault};
 
 /// Days that make a habit.
-const DAYS: i32 = 14;
+const DAYS: i64 = 14;
 /// Fewer days are no habit yet.
 const ENOUGH_DAYS: i64 = 5;
 /// So many deliveries usually came in the hours that are silent now. With eight expected, none is an accident once in
@@ -42,7 +42,7 @@ impl Backoffice {
         let now = self.clock.now();
         let row = sqlx::query!(
             r#"select
-                (select received_at from webhook_deliveries order by id desc limit 1) as last_at,
+                (select received_at from webhook_deliveries where not badges && $4 order by id desc limit 1) as last_at,
                 (select count(*) from (select 1 from webhook_deliveries where state in ('received', 'failed')
                     and id < webhook_floor($1) limit 100) x) as "waiting!",
                 (select count(*) from (select 1 from webhook_deliveries where state = 'failed' limit 100) x) as "failed!",
@@ -53,6 +53,7 @@ impl Backoffice {
             now - Duration::MINUTE,
             now - Duration::DAY,
             &Badge::loud(),
+            &Badge::strangers(),
         )
         .fetch_one(&self.pool)
         .await?;
@@ -78,16 +79,22 @@ impl Backoffice {
         let row = sqlx::query!(
             r#"with day as (
                 select $1::timestamptz - make_interval(days => back) as a, $2::timestamptz - make_interval(days => back) as b
-                from generate_series(1, $3) back
-                where $1::timestamptz - make_interval(days => back)
-                      >= (select received_at from webhook_deliveries order by id limit 1)),
+                from generate_series(1, 60) back
+                -- A day that lies within the silence itself is no habit.
+                where $2::timestamptz - make_interval(days => back) <= $4
+                  and $1::timestamptz - make_interval(days => back)
+                      >= (select received_at from webhook_deliveries order by id limit 1)
+                order by back limit $3),
              came as (
                 select (select count(*) from (select 1 from webhook_deliveries
-                        where id > webhook_floor(day.a) and id < webhook_floor(day.b) limit 1000) x) as n from day)
+                        where id > webhook_floor(day.a) and id < webhook_floor(day.b)
+                          and not badges && $5 limit 1000) x) as n from day)
              select count(*) as "days!", coalesce(min(n), 0) as "least!", coalesce(avg(n), 0)::float8 as "usual!" from came"#,
             from,
             now,
             DAYS,
+            last,
+            &Badge::strangers(),
         )
         .fetch_one(&self.pool)
         .await?;

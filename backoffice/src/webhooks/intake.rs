@@ -1,7 +1,13 @@
 //! Taking deliveries in. What arrives together is committed together: one transaction costs the disk the same for one
 //! row as for a hundred, and Toss waits ten seconds at most.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use serde_json::json;
 use sqlx::postgres::PgDatabaseError;
@@ -10,16 +16,20 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use uuid::Uuid;
 
 use super::Incoming;
-use crate::{Backoffice, Fault, jobs, text};
+use crate::{Backoffice, Fault, text};
 
-/// Deliveries that may wait for a commit; more of them are told to wait at the door.
+/// Deliveries that may wait for a commit; more of them are sent away.
 const WAITING: usize = 1024;
 /// Deliveries of one commit.
 const GROUP: usize = 256;
 /// Bytes of bodies of one commit.
 const GROUP_BYTES: usize = 4 << 20;
+/// So many at the door are a crowd.
+const CROWD: usize = 3;
+/// Answers whose time is noted in a second.
+const NOTED: usize = 500;
 /// Commits at once: while one waits for the disk the next one is being sent.
-const WRITERS: usize = 2;
+const WRITERS: u32 = 2;
 
 /// It was not committed: Toss has to send it again.
 #[derive(Debug, thiserror::Error)]
@@ -28,43 +38,120 @@ pub struct NotKept;
 
 struct Waiting {
     incoming: Incoming,
-    kept: oneshot::Sender<bool>,
+    kept: oneshot::Sender<Option<Uuid>>,
+}
+
+/// How long an answer took.
+struct Answered {
+    id: Uuid,
+    us: i32,
+}
+
+/// How many deliveries stand at the door of this process.
+#[derive(Debug, Clone, Default)]
+pub struct Door(Arc<AtomicUsize>);
+
+/// One that stands there, until it is dropped.
+struct Standing(Door);
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Door {
+    fn enter(&self) -> Standing {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Standing(self.clone())
+    }
+
+    /// Waits while there is a crowd, so that taking in goes before looking into; a second at most, because what was
+    /// taken in must not wait for ever either.
+    pub(super) async fn gives_way(&self) {
+        for _ in 0..40 {
+            if self.0.load(Ordering::Relaxed) <= CROWD {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    }
 }
 
 /// The door for deliveries. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Intake {
     queue: mpsc::Sender<Waiting>,
+    answered: mpsc::Sender<Answered>,
+    door: Door,
 }
 
 impl Intake {
-    /// Begins to take in; ends when the last clone is dropped.
-    pub fn open(books: &Backoffice) -> Self {
+    /// Begins to take in, over connections of its own: whatever else is going on, a delivery never waits for one. Ends
+    /// when the last clone is dropped.
+    pub async fn open(books: &Backoffice, database_url: &str) -> Result<Self, sqlx::Error> {
+        // The one statement is planned once.
+        let settings = [("plan_cache_mode", "force_generic_plan")];
+        // One more for the times.
+        let pool = crate::connect_with(database_url, WRITERS + 1, &settings).await?;
+        let (books, door) = (Backoffice { pool, ..books.clone() }, books.door.clone());
         let (queue, waiting) = mpsc::channel(WAITING);
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..WRITERS {
             tokio::spawn(write(books.clone(), Arc::clone(&waiting)));
         }
-        Self { queue }
+        let (answered, times) = mpsc::channel(NOTED);
+        tokio::spawn(note_times(books, times));
+        Ok(Self { queue, answered, door })
     }
 
     /// Comes back once the delivery is committed.
     pub async fn keep(&self, incoming: Incoming) -> Result<(), NotKept> {
         let (kept, answer) = oneshot::channel();
-        self.queue.send(Waiting { incoming, kept }).await.map_err(|_| NotKept)?;
-        match answer.await {
-            Ok(true) => Ok(()),
-            Ok(false) | Err(_) => Err(NotKept),
+        let (read_at, _standing) = (incoming.read_at, self.door.enter());
+        // A full house turns away at once; Toss comes again.
+        self.queue.try_send(Waiting { incoming, kept }).map_err(|_| NotKept)?;
+        let id = answer.await.ok().flatten().ok_or(NotKept)?;
+        let us = i32::try_from(read_at.elapsed().as_micros()).unwrap_or(i32::MAX);
+        if self.answered.try_send(Answered { id, us }).is_err() {
+            tracing::trace!("too busy to note how long an answer took");
+        }
+        Ok(())
+    }
+}
+
+/// Writes down once a second how long the answers took, apart from the way of a delivery: nobody waits for it, and
+/// under a flood only the first of each second are noted.
+async fn note_times(books: Backoffice, mut times: mpsc::Receiver<Answered>) {
+    let mut noted = Vec::new();
+    while times.recv_many(&mut noted, NOTED).await > 0 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        while let Ok(more) = times.try_recv() {
+            noted.push(more);
+        }
+        let (ids, us): (Vec<Uuid>, Vec<i32>) = noted.drain(..).map(|one| (one.id, one.us)).unzip();
+        let written = sqlx::query!(
+            "update webhook_deliveries d set answered_in_us = n.us from unnest($1::uuid[], $2::integer[]) as n (id, us)
+             where d.id = n.id",
+            &ids,
+            &us,
+        )
+        .execute(&books.pool)
+        .await;
+        if let Err(error) = written {
+            tracing::warn!(%error, "how long answers took is not noted");
         }
     }
 }
 
-/// Whatever waits right now, up to a group. Nobody waits for others to come.
+/// Whatever waits right now, up to a group. Waiting longer for more was measured and is slower.
 async fn group(waiting: &Mutex<mpsc::Receiver<Waiting>>) -> Vec<Waiting> {
     let mut waiting = waiting.lock().await;
     let Some(first) = waiting.recv().await else { return Vec::new() };
-    let mut bytes = first.incoming.body.len();
     let mut group = vec![first];
+    // Requests that have been read already come to the door before the group leaves it.
+    tokio::task::yield_now().await;
+    let mut bytes: usize = group.iter().map(|one| one.incoming.body.len()).sum();
     while group.len() < GROUP
         && bytes < GROUP_BYTES
         && let Ok(next) = waiting.try_recv()
@@ -83,17 +170,17 @@ async fn write(books: Backoffice, waiting: Arc<Mutex<mpsc::Receiver<Waiting>>>) 
             return;
         }
         let kept = match books.keep_webhooks(&incoming).await {
-            Ok(_) => vec![true; incoming.len()],
+            Ok(ids) => ids.into_iter().map(Some).collect(),
             // One that cannot be kept must not take the others with it.
             Err(fault) if incoming.len() > 1 => {
                 tracing::warn!(%fault, count = incoming.len(), "a group of webhooks is kept one by one");
                 let mut kept = Vec::with_capacity(incoming.len());
                 for one in &incoming {
-                    kept.push(is_kept(books.keep_webhooks(std::slice::from_ref(one)).await));
+                    kept.push(first(books.keep_webhooks(std::slice::from_ref(one)).await));
                 }
                 kept
             }
-            failed => vec![is_kept(failed)],
+            failed => vec![first(failed)],
         };
         for (answer, kept) in answers.into_iter().zip(kept) {
             if answer.send(kept).is_err() {
@@ -103,8 +190,12 @@ async fn write(books: Backoffice, waiting: Arc<Mutex<mpsc::Receiver<Waiting>>>) 
     }
 }
 
-fn is_kept(outcome: Result<Vec<Uuid>, Fault>) -> bool {
-    outcome.inspect_err(|error| tracing::error!(%error, "a webhook could not be kept")).is_ok()
+fn first(outcome: Result<Vec<Uuid>, Fault>) -> Option<Uuid> {
+    outcome
+        .inspect_err(|error| tracing::error!(%error, "a webhook could not be kept"))
+        .ok()?
+        .into_iter()
+        .next()
 }
 
 /// A UUID of version 7 whose time is exactly that of the arrival, to the microsecond: the months are cut by it, also
@@ -118,6 +209,19 @@ fn key(at: OffsetDateTime, n: usize) -> Uuid {
     rest[2..4].copy_from_slice(&order.to_be_bytes());
     uuid::Builder::from_unix_timestamp_millis(micros / 1000, &rest).into_uuid()
 }
+
+/// Deliveries with the job that will look into them. Those from addresses that are not Toss's come after everything
+/// else and one job at a time: whoever forges them cannot keep the workers from the others.
+const KEEP: &str = "with kept as (
+        insert into webhook_deliveries (id, received_at, source_ip, listed, headers, body)
+        select id, $1, source_ip, listed, headers, body
+        from unnest($2::uuid[], $3::text[], $4::boolean[], $5::jsonb[], $6::bytea[])
+             as came (id, source_ip, listed, headers, body)
+        returning id, coalesce(not listed, false) as is_unlisted),
+     grouped as (select is_unlisted, json_build_object('ids', json_agg(id), 'unlisted', is_unlisted) as payload from kept group by is_unlisted)
+     select count(job.id) from grouped, lateral graphile_worker.add_job(identifier => 'apply_webhooks',
+        payload => grouped.payload, max_attempts => 25, priority => case when is_unlisted then 10 else 0 end,
+        queue_name => case when is_unlisted then 'webhooks-unlisted' end) as job";
 
 impl Backoffice {
     /// Commits deliveries together with the job that will look into them. Nothing is interpreted before that.
@@ -153,30 +257,17 @@ impl Backoffice {
         let source_ips: Vec<_> = incoming.iter().map(|one| one.source_ip.map(|ip| ip.to_string())).collect();
         let listed: Vec<_> = incoming.iter().map(|one| one.listed).collect();
         let bodies: Vec<&[u8]> = incoming.iter().map(|one| one.body.as_ref()).collect();
-        let waited: Vec<_> = incoming.iter().map(|one| micros(one.read_at)).collect();
-        let mut tx = self.pool.begin().await?;
-        sqlx::query!(
-            "insert into webhook_deliveries (id, received_at, source_ip, listed, headers, body, stored_in_us)
-             select id, $1, source_ip, listed, headers, body, stored_in_us
-             from unnest($2::uuid[], $3::text[], $4::boolean[], $5::jsonb[], $6::bytea[], $7::integer[])
-                  as came (id, source_ip, listed, headers, body, stored_in_us)",
-            now,
-            ids,
-            &source_ips as &[Option<String>],
-            &listed as &[Option<bool>],
-            &headers,
-            &bodies as &[&[u8]],
-            &waited as &[Option<i32>],
-        )
-        .execute(&mut *tx)
-        .await?;
-        let (unlisted, others): (Vec<_>, Vec<_>) =
-            ids.iter().zip(&listed).partition(|(_, listed)| **listed == Some(false));
-        for (ids, is_unlisted) in [(others, false), (unlisted, true)] {
-            let ids: Vec<Uuid> = ids.into_iter().map(|(id, _)| *id).collect();
-            jobs::enqueue_webhooks(&mut tx, &ids, is_unlisted).await?;
-        }
-        tx.commit().await?;
+        // One statement is one round trip and one commit. Not checked while compiling: the tables of the job library are
+        // not there then.
+        sqlx::query(KEEP)
+            .bind(now)
+            .bind(ids)
+            .bind(&source_ips)
+            .bind(&listed)
+            .bind(&headers)
+            .bind(&bodies)
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 
@@ -189,10 +280,6 @@ impl Backoffice {
         .await?;
         Ok(waiting)
     }
-}
-
-fn micros(since: Instant) -> Option<i32> {
-    i32::try_from(since.elapsed().as_micros()).ok()
 }
 
 /// "no partition of relation found for row" is a check violation without a constraint's name.

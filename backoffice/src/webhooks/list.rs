@@ -11,7 +11,7 @@ use crate::{
     page::{Cursor, Direction, Page},
 };
 
-const COLUMNS: &str = "select id, received_at, source_ip, stored_in_us, state, transmission_id, retried_count, event_type,
+const COLUMNS: &str = "select id, received_at, source_ip, answered_in_us, state, transmission_id, retried_count, event_type,
     subject, subject_id, order_id, payment_key, body_status, dedup_key, duplicate_of, badges, proof, changed, error,
     processed_at from webhook_deliveries where true";
 

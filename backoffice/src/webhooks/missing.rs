@@ -7,6 +7,7 @@ use serde_json::json;
 use time::{Duration, OffsetDateTime};
 use toss::payments::{PaymentKey, Transaction};
 
+use super::Badge;
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
@@ -149,12 +150,12 @@ impl Backoffice {
         let noted = sqlx::query!(
             "insert into missing_events (transaction_key, payment_key, order_id, status, currency, amount, transaction_at, found_at)
              select $1, $2, $3, $4, $5, $6, $7, $8
+             -- Only what was believed has come: anybody can post a key.
              where not exists (select 1 from webhook_deliveries
-                               where transaction_key = $1 and id >= webhook_floor($7::timestamptz - interval '1 day'))
+                               where badges && $9 and not badges && $10 and transaction_key = $1 and id >= webhook_floor($7::timestamptz - interval '1 day'))
                and not exists (select 1 from webhook_deliveries
-                               where transaction_key is null and payment_key = $2 and body_status = $4
+                               where badges && $9 and not badges && $10 and transaction_key is null and payment_key = $2 and body_status = $4
                                  and id >= webhook_floor($7::timestamptz - interval '1 day'))
-               -- Approvals of a billing key are not told by webhook (toss-api.md A4.5).
                and not exists (select 1 from payments p where p.payment_key = $2 and p.raw ->> 'type' = 'BILLING'
                                and $4 = 'DONE')
              on conflict (transaction_key) do nothing",
@@ -166,6 +167,8 @@ impl Backoffice {
             row.amount.abs(),
             row.transaction_at,
             now,
+            &Badge::words_of_truth(),
+            &Badge::loud(),
         )
         .execute(&self.pool)
         .await?;
@@ -188,6 +191,14 @@ impl Backoffice {
                 }
                 Err(fault) => return Err(fault),
             }
+            // Approvals of a billing key are not told by webhook (toss-api.md A4.5); only now it is known to be one.
+            sqlx::query!(
+                "delete from missing_events m using payments p where m.payment_key = $1 and m.status = 'DONE'
+                 and p.payment_key = m.payment_key and p.raw ->> 'type' = 'BILLING'",
+                key
+            )
+            .execute(&self.pool)
+            .await?;
             sqlx::query!(
                 "update missing_events set applied_at = $2 where payment_key = $1 and applied_at is null",
                 key,

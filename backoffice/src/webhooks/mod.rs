@@ -20,11 +20,11 @@ use uuid::Uuid;
 
 pub use diff::{Difference, differences};
 pub use health::{Health, Silence};
-pub use intake::{Intake, NotKept};
+pub use intake::{Door, Intake, NotKept};
 pub use list::{Filter, UNTRUSTED};
 pub use missing::{Compared, Gap, Missing};
 pub use months::KEPT_YEARS;
-pub use replay::{Replay, ReplayError, ReplayState};
+pub use replay::{Replay, ReplayError, ReplayState, shortened};
 pub use trust::Badge;
 
 /// A request as it came in.
@@ -55,7 +55,7 @@ pub struct Delivery {
     pub id: Uuid,
     pub received_at: OffsetDateTime,
     pub source_ip: Option<String>,
-    pub stored_in_us: Option<i32>,
+    pub answered_in_us: Option<i32>,
     /// `received`, `failed`, `applied`, `unchanged` or `ignored`.
     pub state: String,
     pub transmission_id: Option<String>,

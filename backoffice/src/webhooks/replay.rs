@@ -4,6 +4,7 @@
 use serde_json::json;
 use sqlx::{Postgres, QueryBuilder};
 use time::OffsetDateTime;
+use toss::payments::Error as TossError;
 use uuid::Uuid;
 
 use super::Filter;
@@ -174,7 +175,9 @@ impl Backoffice {
         )
         .execute(&mut *tx)
         .await?;
-        let detail = json!({ "filter": filter, "deliveries": total });
+        // What was searched for may be a billing key.
+        let said = Filter { q: filter.q.as_deref().map(shortened), ..filter.clone() };
+        let detail = json!({ "filter": said, "deliveries": total });
         note(&mut tx, now, actor, id, "webhook_replay.started", detail).await?;
         jobs::enqueue_replay(&mut tx, id, std::time::Duration::ZERO).await?;
         tx.commit().await?;
@@ -280,21 +283,27 @@ impl Backoffice {
                 Err(other) => Err(Fault::Inconsistent(other.to_string())),
             };
         }
+        let gently = self.gently();
         for delivery in ids {
-            match self.look_again(delivery).await {
-                Ok(changed) => {
-                    if !self.step_replay(id, delivery, changed).await? {
-                        return Ok(());
-                    }
-                }
-                Err(Fault::Toss(error)) => {
-                    let why: String = error.to_string().chars().take(300).collect();
+            let changed = match gently.look_again(delivery).await {
+                Ok(changed) => changed,
+                // It will not be readable the next time either: the others are not held up for it.
+                Err(Fault::Toss(TossError::Unreadable { .. })) => false,
+                Err(fault) => {
+                    let why: String = fault.to_string().chars().take(300).collect();
                     sqlx::query!("update webhook_replays set error = $2 where id = $1", id, why)
                         .execute(&self.pool)
                         .await?;
-                    return jobs::enqueue_replay(&mut *self.pool.acquire().await?, id, HOLD_BACK).await;
+                    return match fault {
+                        Fault::Toss(_) => {
+                            jobs::enqueue_replay(&mut *self.pool.acquire().await?, id, HOLD_BACK).await
+                        }
+                        other => Err(other),
+                    };
                 }
-                Err(fault) => return Err(fault),
+            };
+            if !self.step_replay(id, delivery, changed).await? {
+                return Ok(());
             }
         }
         jobs::enqueue_replay(&mut *self.pool.acquire().await?, id, std::time::Duration::ZERO).await
@@ -313,6 +322,16 @@ impl Backoffice {
         .await?;
         Ok(stepped.rows_affected() == 1)
     }
+}
+
+/// An id that is told from others, and of no use to anybody.
+pub fn shortened(id: &str) -> String {
+    let all: Vec<char> = id.chars().collect();
+    if all.len() <= 16 {
+        return id.to_owned();
+    }
+    let (head, tail) = (all.iter().take(6), all.iter().skip(all.len() - 4));
+    head.chain(&['…']).chain(tail).collect()
 }
 
 async fn note(

@@ -268,6 +268,14 @@ async fn a_stream_more_silent_than_its_habit_is_said() {
     assert!(list.contains("웹훅이 오지 않아요"), "{list}");
     let metrics = shop.page("/metrics", None).await.1;
     assert!(metrics.contains("jangbu_webhooks_silent 1"), "{metrics}");
+    // A stranger's post is no sign of life, and days of silence do not become a habit.
+    assert_eq!(shop.hook(&[], "no webhook").await, 200);
+    shop.eventually("it was looked into", || async { !shop.books().webhooks_are_waiting().await.unwrap() })
+        .await;
+    assert!(books.webhook_health().await.unwrap().silence.is_some());
+    books.clock.set_offset(Duration::days(3));
+    assert!(books.webhook_health().await.unwrap().silence.is_some(), "three days later it is silent still");
+    books.clock.set_offset(Duration::ZERO);
     // One comes: all is well.
     books.keep_webhooks(&[billing(0)]).await.unwrap();
     assert_eq!(books.webhook_health().await.unwrap().silence, None);

@@ -159,9 +159,55 @@ async fn forged_and_altered_deliveries_of_every_type_change_nothing() {
     assert_eq!(shop.status_of("ord_true").await, "DONE");
     assert_eq!(shop.status_of("ord_va").await, "WAITING_FOR_DEPOSIT");
     assert!(shop.books().order("ord_forged").await.unwrap().is_none());
+    let honest = shop.deliveries(&Filter { q: Some(key), ..Filter::default() }).await.pop().unwrap();
+    let series = shop.books().webhook(honest.id).await.unwrap().unwrap().series;
+    assert_eq!(series.len(), 1, "a forgery is no attempt of Toss's: {series:?}");
     let untrusted = Filter { badge: Some(backoffice::webhooks::UNTRUSTED.into()), ..Filter::default() };
     let loud = shop.deliveries(&untrusted).await;
     assert_eq!(loud.len(), forged.iter().filter(|(_, badge)| *badge != "not_verifiable").count());
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_about_is_settled_and_holds_nobody_up() {
+    let shop = Shop::open().await;
+    shop.paid("ord_odd", 24_000).await;
+    shop.quiet().await;
+    let event = |key: &str| {
+        json!({ "eventType": "PAYMENT_STATUS_CHANGED",
+                "data": { "paymentKey": key, "orderId": "ord_odd", "status": "DONE", "secret": "x", "totalAmount": 1 } })
+    };
+    for key in ["a\u{0}", "..", ".", "a/../b", "%00", "?", "\u{7f}"] {
+        let delivery =
+            told(&shop, &[("tosspayments-webhook-transmission-retried-count", "2147483647")], &event(key))
+                .await;
+        assert_ne!(delivery.state, "applied", "{key:?}");
+        assert_eq!(delivery.error, None, "{key:?}");
+        assert!(!delivery.badges.is_empty(), "{key:?}: {delivery:?}");
+        assert_eq!(delivery.retried_count, None, "no attempt of Toss's has that number");
+    }
+    let id = shop.books().start_replay(&backoffice::Actor::CommandLine, &Filter::default()).await.unwrap();
+    shop.eventually("the replay has ended", || async {
+        shop.books().replay(id).await.unwrap().unwrap().state == backoffice::webhooks::ReplayState::Finished
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_forged_cancel_does_not_hide_that_the_true_one_never_came() {
+    let shop = Shop::open().await;
+    let key = shop.paid("ord_hidden", 24_000).await;
+    shop.quiet().await;
+    let forged = json!({ "eventType": "PAYMENT_STATUS_CHANGED",
+        "data": { "paymentKey": key, "orderId": "ord_hidden", "status": "CANCELED" } });
+    assert_eq!(told(&shop, &[], &forged).await.badges, ["fetched_different"]);
+    shop.sandbox.outbox().urls.clear();
+    shop.refund_behind_our_back(&key, 24_000);
+    let now = shop.sandbox.clock.now();
+    let (from, to) = (now - time::Duration::hours(1), now + time::Duration::minutes(5));
+    shop.books().clock.set_offset(time::Duration::hours(2));
+    shop.books().compare_with_toss(&backoffice::Actor::CommandLine, from, to).await.unwrap();
+    assert_eq!(shop.status_of("ord_hidden").await, "CANCELED");
+    assert_eq!(shop.books().missing_events(None, 10).await.unwrap().rows.len(), 1);
 }
 
 #[tokio::test]

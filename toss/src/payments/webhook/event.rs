@@ -38,6 +38,8 @@ pub struct Claims {
     pub balance_amount: Option<Decimal>,
     pub cancel_amount: Option<Decimal>,
     pub currency: Option<String>,
+    /// One of the amounts is there and is none.
+    pub unreadable: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -74,14 +76,17 @@ fn text(value: &Value, key: &str) -> Option<String> {
     }
 }
 
-fn amount(value: &Value, key: &str) -> Option<Decimal> {
-    match value.get(key)? {
-        Value::Number(n) => {
-            let text = n.to_string();
-            text.parse().or_else(|_| Decimal::from_scientific(&text)).ok()
-        }
-        _ => None,
-    }
+/// A number, also one in quotes; what is there and is neither is said to be unreadable.
+fn amount(value: &Value, key: &str, unreadable: &mut bool) -> Option<Decimal> {
+    let text = match value.get(key)? {
+        Value::Null => return None,
+        Value::Number(n) => n.to_string(),
+        Value::String(s) => s.trim().to_owned(),
+        _ => String::new(),
+    };
+    let amount = text.parse().or_else(|_| Decimal::from_scientific(&text)).ok();
+    *unreadable |= amount.is_none();
+    amount
 }
 
 /// Members whose name says that they identify something.
@@ -176,12 +181,12 @@ pub fn parse(body: &[u8]) -> Option<Event> {
     } else {
         (Subject::Other, None)
     };
-    let claims = Claims {
-        total_amount: amount(data, "totalAmount"),
-        balance_amount: amount(data, "balanceAmount"),
-        cancel_amount: amount(data, "cancelAmount"),
-        currency: text(data, "currency"),
-    };
+    let mut unreadable = false;
+    let mut claimed = |key| amount(data, key, &mut unreadable);
+    let (total_amount, balance_amount, cancel_amount) =
+        (claimed("totalAmount"), claimed("balanceAmount"), claimed("cancelAmount"));
+    let claims =
+        Claims { total_amount, balance_amount, cancel_amount, currency: text(data, "currency"), unreadable };
     // Payments and cancels move from transaction to transaction; of the others, only the time tells two events apart.
     let turn = match subject {
         Subject::Payment | Subject::Cancel => transaction_key.as_deref(),

@@ -1,6 +1,15 @@
 // What Toss posts, what somebody else posts, and looking into both again.
 
 import { buy, eventually, expect, logIn, sandbox, test } from "./product";
+import type { Page } from "@playwright/test";
+
+/** A delivery is found once it was looked into. */
+async function rowAppears(page: Page) {
+  await expect(async () => {
+    await page.reload();
+    await expect(page.locator("a.row-link").first()).toBeVisible({ timeout: 500 });
+  }).toPass({ timeout: 15_000 });
+}
 
 test("a forged webhook is loud, changes nothing, and shows what it lied about", async ({ page, baseURL }) => {
   const order = await buy(page, "요가 매트");
@@ -13,7 +22,8 @@ test("a forged webhook is loud, changes nothing, and shows what it lied about", 
   });
   expect(posted.status()).toBe(200);
   await page.goto(`/webhooks?q=${order}&badge=untrusted`);
-  await eventually(page, "조회 결과와 다름");
+  await rowAppears(page);
+  await expect(page.getByRole("table").getByText("조회 결과와 다름").first()).toBeVisible();
   await page.locator("a.row-link").first().click();
   const difference = page.getByRole("row", { name: /^balanceAmount 0/ });
   await expect(difference).toBeVisible();
@@ -29,8 +39,7 @@ test("all that a filter finds is looked into again", async ({ page }) => {
   const order = await buy(page, "요가 매트");
   await logIn(page, "support");
   await page.goto(`/webhooks?q=${order}`);
-  await eventually(page, "결제 상태 변경");
-  await page.reload();
+  await rowAppears(page);
   await page.getByRole("link", { name: "이 조건의 웹훅을 모두 다시 처리하기" }).click();
   await expect(page.getByRole("heading", { name: /웹훅 \d+건을 다시 처리해요/ })).toBeVisible();
   await page.getByRole("button", { name: /건 다시 처리/ }).click();

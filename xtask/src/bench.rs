@@ -116,6 +116,13 @@ fn sql(url: &str, statement: &str) -> anyhow::Result<String> {
         .with_context(|| format!("psql: {statement}"))
 }
 
+/// Every turn begins with the same tables, and with nothing left to write of the turn before.
+fn empty(url: &str) -> anyhow::Result<()> {
+    sql(url, "truncate jangbu.webhook_deliveries; delete from graphile_worker._private_jobs")?;
+    sql(url, "checkpoint")?;
+    Ok(())
+}
+
 fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
@@ -221,22 +228,23 @@ pub(crate) fn webhooks() -> anyhow::Result<()> {
 
     let (mut theirs, mut alone, mut working) = (Vec::new(), Vec::new(), Vec::new());
     for turn in 1..=TURNS {
+        empty(&url)?;
         theirs.push(report::step(&format!("pgbench, turn {turn}"), || pgbench(&url, &script))?);
         for (work, rates) in [(true, &mut working), (false, &mut alone)] {
+            empty(&url)?;
             let what = if work { "jangbu serve" } else { "jangbu serve --no-work" };
             let server = serve(&url, work)?;
             let load = report::step(&format!("{what}, turn {turn}"), || load(server.port, SECONDS, 0.0))?;
             ensure!(load.refused == 0, "{} deliveries were refused", load.refused);
             rates.push(load.per_second());
         }
-        // Every turn begins with the same table.
-        sql(&url, "truncate jangbu.webhook_deliveries; delete from graphile_worker._private_jobs")?;
     }
     let (theirs, working, alone) = (median(theirs), median(working), median(alone));
+    empty(&url)?;
     let server = serve(&url, true)?;
     let calm = report::step("half of pgbench's rate", || load(server.port, SECONDS, theirs / 2.0))?;
     drop(server);
-    sql(&url, "truncate jangbu.webhook_deliveries; delete from graphile_worker._private_jobs")?;
+    empty(&url)?;
     let (accepted, lost) = report::step("kill -9 under full load", || killed(&url))?;
 
     for line in [

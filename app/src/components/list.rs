@@ -1,9 +1,13 @@
 //! Lists: filters in the address, pages by cursor, words when there is nothing.
 
-use backoffice::page::{BadCursor, Cursor, Page};
+use backoffice::{
+    clock::day_start,
+    page::{BadCursor, Cursor, Page},
+};
 use leptos::prelude::*;
+use time::{Date, OffsetDateTime, macros::format_description};
 
-use crate::{context::Ctx, format, routes};
+use crate::{context::Ctx, flash::Flash, format, routes};
 
 /// Rows on a page.
 pub const SIZE: usize = 50;
@@ -40,6 +44,33 @@ impl Query {
         let joint = if rest.is_empty() { '?' } else { '&' };
         format!("{rest}{joint}at={}", routes::encode(&cursor.encode()))
     }
+}
+
+fn parse_day(text: &str) -> Option<Date> {
+    Date::parse(text, format_description!("[year]-[month]-[day]"))
+        .ok()
+        .filter(|d| (1990..2200).contains(&d.year()))
+}
+
+/// The days `from` and `to` of an address. What is no day is said beside its field and left out: a date field cannot
+/// hold it.
+pub fn days(ctx: &Ctx, query: &Query, flash: &mut Flash) -> (Option<Date>, Option<Date>) {
+    let mut day = |name: &str| {
+        let text = query.get(name)?;
+        let day = parse_day(&text);
+        match day {
+            Some(_) => flash.values.insert(name.into(), text),
+            None => flash.errors.insert(name.into(), ctx.t("filter-error-day")),
+        };
+        day
+    };
+    (day("from"), day("to"))
+}
+
+/// The same as moments: both days are included on the screen.
+pub fn span(ctx: &Ctx, query: &Query, flash: &mut Flash) -> (Option<OffsetDateTime>, Option<OffsetDateTime>) {
+    let (from, to) = days(ctx, query, flash);
+    (from.map(day_start), to.and_then(Date::next_day).map(day_start))
 }
 
 /// Newer and older, as ordinary links.
@@ -145,7 +176,7 @@ pub fn bad_cursor(ctx: &Ctx, path: &str) -> AnyView {
     .into_any()
 }
 
-pub fn time(at: time::OffsetDateTime) -> AnyView {
+pub fn time(at: OffsetDateTime) -> AnyView {
     view! { <time datetime=format::iso(at) title=format::full_time(at)>{format::short_time(at)}</time> }
         .into_any()
 }

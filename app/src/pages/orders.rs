@@ -1,12 +1,10 @@
 //! The list of orders: one box for any id, filters in the address.
 
 use backoffice::{
-    clock::day_start,
     money,
     orders::{Filter, METHODS, Order},
 };
 use leptos::prelude::*;
-use time::{Date, macros::format_description};
 
 use super::Answer;
 use crate::{
@@ -31,24 +29,10 @@ const STATUSES: [&str; 8] = [
     "IN_PROGRESS",
 ];
 
-pub fn parse_day(text: &str) -> Option<Date> {
-    Date::parse(text, format_description!("[year]-[month]-[day]"))
-        .ok()
-        .filter(|d| (1990..2200).contains(&d.year()))
-}
-
 /// Reads the address. What cannot be read is said beside its field, and left out.
 fn filter(ctx: &Ctx, query: &Query) -> (Filter, Flash) {
     let mut flash = Flash::default();
-    let mut day = |name: &str| {
-        let text = query.get(name)?;
-        let day = parse_day(&text);
-        if day.is_none() {
-            flash.errors.insert(name.into(), ctx.t("filter-error-day"));
-        }
-        day
-    };
-    let (from, to) = (day("from"), day("to"));
+    let (from, to) = list::span(ctx, query, &mut flash);
     let mut amount = |name: &str| {
         let text = query.get(name)?;
         let amount = money::parse(&text, "USD").ok();
@@ -58,10 +42,8 @@ fn filter(ctx: &Ctx, query: &Query) -> (Filter, Flash) {
         amount
     };
     let (min, max) = (amount("min"), amount("max"));
-    for name in ["q", "status", "method", "from", "to", "min", "max"] {
-        // A date field cannot hold what is not a date.
-        let holds = |value: &String| !matches!(name, "from" | "to") || parse_day(value).is_some();
-        if let Some(value) = query.get(name).filter(holds) {
+    for name in ["q", "status", "method", "min", "max"] {
+        if let Some(value) = query.get(name) {
             flash.values.insert(name.into(), value);
         }
     }
@@ -69,9 +51,8 @@ fn filter(ctx: &Ctx, query: &Query) -> (Filter, Flash) {
         q: query.get("q"),
         status: query.get("status"),
         method: query.get("method"),
-        from: from.map(day_start),
-        // Both days are included on the screen.
-        to: to.and_then(Date::next_day).map(day_start),
+        from,
+        to,
         min,
         max,
         attention: query.get("attention").is_some(),

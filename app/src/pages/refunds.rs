@@ -3,7 +3,7 @@
 use backoffice::refunds::{Filter, REASONS, Refund, State};
 use leptos::prelude::*;
 
-use super::{Answer, orders::parse_day, refund_words};
+use super::{Answer, refund_words};
 use crate::{
     components::{
         badge, form,
@@ -81,23 +81,19 @@ fn filters(ctx: &Ctx, query: &Query, typed: &Flash) -> AnyView {
 
 fn filter(ctx: &Ctx, query: &Query) -> (Filter, Flash) {
     let mut typed = Flash::default();
-    for name in ["q", "state", "reason", "by", "from", "to"] {
+    let (from, to) = list::days(ctx, query, &mut typed);
+    for name in ["q", "state", "reason", "by"] {
         if let Some(value) = query.get(name) {
-            if matches!(name, "from" | "to") && parse_day(&value).is_none() {
-                typed.errors.insert(name.into(), ctx.t("filter-error-day"));
-            } else {
-                typed.values.insert(name.into(), value);
-            }
+            typed.values.insert(name.into(), value);
         }
     }
-    let day = |name: &str| query.get(name).and_then(|text| parse_day(&text));
     let filter = Filter {
         state: query.get("state").and_then(|state| State::parse(&state)),
         order_id: query.get("q"),
         reason_code: query.get("reason"),
         by: query.get("by"),
-        from: day("from"),
-        to: day("to"),
+        from,
+        to,
         overdue_at: query.get("overdue").map(|_| ctx.books().clock.now()),
     };
     (filter, typed)

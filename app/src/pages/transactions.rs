@@ -1,16 +1,9 @@
 //! Money in and out, by Toss's transaction key.
 
-use backoffice::{
-    clock::day_start,
-    transactions::{Filter, Row},
-};
+use backoffice::transactions::{Filter, Row};
 use leptos::prelude::*;
-use time::Date;
 
-use super::{
-    Answer,
-    orders::{method_word, parse_day},
-};
+use super::{Answer, orders::method_word};
 use crate::{
     components::{
         badge, form,
@@ -68,22 +61,11 @@ fn filters(ctx: &Ctx, query: &Query, flash: &Flash) -> AnyView {
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
     let mut typed = Flash::default();
-    for name in ["q", "from", "to"] {
-        if let Some(value) = query.get(name) {
-            if name != "q" && parse_day(&value).is_none() {
-                typed.errors.insert(name.into(), ctx.t("filter-error-day"));
-            } else {
-                typed.values.insert(name.into(), value);
-            }
-        }
+    let (from, to) = list::span(&ctx, &query, &mut typed);
+    if let Some(q) = query.get("q") {
+        typed.values.insert("q".into(), q);
     }
-    let day = |name: &str| query.get(name).and_then(|text| parse_day(&text));
-    let filter = Filter {
-        q: query.get("q"),
-        from: day("from").map(day_start),
-        to: day("to").and_then(Date::next_day).map(day_start),
-        outgoing: query.get("way").map(|way| way == "out"),
-    };
+    let filter = Filter { q: query.get("q"), from, to, outgoing: query.get("way").map(|way| way == "out") };
     let heading = view! { <h1>{ctx.t("nav-transactions")}</h1> {filters(&ctx, &query, &typed)} };
     let body = match query.cursor() {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::TRANSACTIONS)} }.into_any(),

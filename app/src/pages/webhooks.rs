@@ -1,14 +1,12 @@
 //! What Toss posted to us, newest first.
 
 use backoffice::{
-    clock::day_start,
     staff::Permission,
     webhooks::{Badge, Delivery, Filter, Health, UNTRUSTED},
 };
 use leptos::prelude::*;
-use time::Date;
 
-use super::{Answer, orders::parse_day};
+use super::Answer;
 use crate::{
     components::{
         badge, form,
@@ -41,26 +39,18 @@ pub const FILTERS: [&str; 6] = ["q", "event", "badge", "state", "from", "to"];
 /// Reads the address. What cannot be read is said beside its field, and left out.
 pub fn filter(ctx: &Ctx, query: &Query) -> (Filter, Flash) {
     let mut flash = Flash::default();
-    for name in FILTERS {
+    let (from, to) = list::span(ctx, query, &mut flash);
+    for name in ["q", "event", "badge", "state"] {
         if let Some(value) = query.get(name) {
             flash.values.insert(name.into(), value);
         }
     }
-    let mut day = |name: &str| {
-        let text = query.get(name)?;
-        let day = parse_day(&text);
-        if day.is_none() {
-            flash.errors.insert(name.into(), ctx.t("filter-error-day"));
-        }
-        day
-    };
-    let (from, to) = (day("from"), day("to"));
     let filter = Filter {
         event_type: query.get("event"),
         state: query.get("state"),
         badge: query.get("badge"),
-        from: from.map(day_start),
-        to: to.and_then(Date::next_day).map(day_start),
+        from,
+        to,
         q: query.get("q"),
     };
     (filter, flash)

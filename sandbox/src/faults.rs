@@ -20,6 +20,11 @@ pub enum Fault {
     /// Answered with this code although it happened, and the key forgotten: whether Toss binds a 5xx to its key is
     /// not documented (toss-api.md Part E7).
     ErrorAfter { code: String },
+    /// Apps in Toss answers with this `resultType` (`HTTP_TIMEOUT`, `NETWORK_ERROR`, `INTERRUPTED`, `INTERNAL_ERROR`, …);
+    /// nothing happened.
+    ResultType { word: String },
+    /// The same, although it happened.
+    ResultTypeAfter { word: String },
     /// Answered 502 with a page that is not JSON, although it happened.
     Garbage,
     /// A webhook is delivered this many times.
@@ -35,7 +40,8 @@ pub enum Fault {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Switch {
-    /// `confirm`, `cancel`, `payment`, `order`, `transactions`, `settlements`, …, `webhook`, or `*`.
+    /// `confirm`, `cancel`, `payment`, `order`, `transactions`, `settlements`, …, `webhook`; of Apps in Toss the end of the path,
+    /// like `refund-payment`; or `*`.
     pub on: String,
     #[serde(flatten)]
     pub fault: Fault,

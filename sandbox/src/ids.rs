@@ -41,6 +41,11 @@ pub fn billing_key() -> String {
     format!("{}=", random(43))
 }
 
+/// At most 30 characters.
+pub fn pay_token() -> String {
+    random(22)
+}
+
 pub fn receipt_key() -> String {
     random(24)
 }

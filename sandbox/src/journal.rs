@@ -10,12 +10,13 @@ use std::{
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-use crate::{books::Change, gate::Remembered, webhooks::Delivery};
+use crate::{apps_in_toss, books::Change, gate::Remembered, webhooks::Delivery};
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Line {
     Change(Change),
+    AppsInToss(apps_in_toss::Change),
     Delivery(Box<Delivery>),
     Remembered(Box<Remembered>),
     ClockOffsetMs(i64),

@@ -1,9 +1,10 @@
-//! A Toss to practise against: the same calls, codes, webhooks and clocks, over real HTTP.
+//! A Toss to practise against: the same calls, codes, webhooks and clocks, over real HTTP and real mutual TLS.
 //!
 //! It knows Toss's wire types and none of Jangbu's code, so that a mistake in our client cannot hide in it. It
 //! takes test keys only.
 
 mod api;
+pub mod apps_in_toss;
 pub mod books;
 pub mod clock;
 mod control;
@@ -25,6 +26,10 @@ use axum::Router;
 use tokio::{net::TcpListener, sync::Notify};
 
 use crate::{
+    apps_in_toss::{
+        MiniApp,
+        tls::{Authority, Pair},
+    },
     books::Books,
     clock::Clock,
     faults::Faults,
@@ -53,6 +58,16 @@ pub struct Options {
     pub journal: Option<PathBuf>,
     /// A shop to buy in, if a merchant API is at hand.
     pub shop: Option<ShopConfig>,
+    /// Where Toss tells that a user has ended the link with the mini-app.
+    pub unlink: Option<Callback>,
+}
+
+/// An address of the partner's, as it is set in Toss's console.
+#[derive(Debug, Clone)]
+pub struct Callback {
+    pub url: String,
+    /// Name and password of Basic authentication.
+    pub basic: Option<(String, String)>,
 }
 
 impl Default for Options {
@@ -65,6 +80,7 @@ impl Default for Options {
             webhook_urls: Vec::new(),
             journal: None,
             shop: None,
+            unlink: None,
         }
     }
 }
@@ -75,6 +91,7 @@ pub struct World {
     pub clock: Clock,
     pub options: Options,
     books: Mutex<Books>,
+    mini_app: Mutex<MiniApp>,
     faults: Mutex<Faults>,
     gate: Mutex<Gate>,
     outbox: Mutex<Outbox>,
@@ -93,6 +110,7 @@ impl World {
         // An error here means that one is installed already, which is what is wanted.
         drop(rustls::crypto::ring::default_provider().install_default());
         let mut books = Books::new(options.m_id.clone());
+        let mut mini_app = MiniApp::default();
         let mut gate = Gate::default();
         let mut outbox = Outbox { urls: options.webhook_urls.clone(), ..Outbox::default() };
         let clock = Clock::default();
@@ -100,6 +118,7 @@ impl World {
             None => Journal::default(),
             Some(path) => Journal::open(path, |line| match line {
                 Line::Change(change) => books.replay(change),
+                Line::AppsInToss(change) => mini_app.replay(change),
                 Line::Remembered(answer) => gate.remember(*answer),
                 Line::Delivery(delivery) => drop(outbox.deliveries.insert(delivery.id.clone(), *delivery)),
                 Line::ClockOffsetMs(ms) => clock.set_offset(time::Duration::milliseconds(ms)),
@@ -109,6 +128,7 @@ impl World {
             clock,
             options,
             books: Mutex::new(books),
+            mini_app: Mutex::new(mini_app),
             faults: Mutex::default(),
             gate: Mutex::new(gate),
             outbox: Mutex::new(outbox),
@@ -133,6 +153,16 @@ impl World {
         result
     }
 
+    /// The same for the mini-app's side.
+    pub fn with_mini_app<T>(&self, rule: impl FnOnce(&mut MiniApp) -> T) -> T {
+        let mut app = hold(&self.mini_app);
+        let result = rule(&mut app);
+        for change in std::mem::take(&mut app.changes) {
+            self.journal.write(&Line::AppsInToss(change));
+        }
+        result
+    }
+
     pub fn faults(&self) -> MutexGuard<'_, Faults> {
         hold(&self.faults)
     }
@@ -151,13 +181,35 @@ impl World {
     }
 
     fn router(self: &Arc<Self>) -> Router {
-        api::router(self)
-            .merge(Router::new().nest("/_sandbox", control::router(self).merge(pages::router(self))))
+        api::router(self).merge(
+            Router::new().nest(
+                "/_sandbox",
+                control::router(self)
+                    .nest("/apps-in-toss", apps_in_toss::control::router(self))
+                    .merge(pages::router(self)),
+            ),
+        )
     }
 
     /// Answers calls and sends webhooks until dropped.
     pub async fn run(self: Arc<Self>, listener: TcpListener) {
         let router = self.router();
         tokio::join!(serve::serve(listener, router), Arc::clone(&self).deliver());
+    }
+
+    /// Answers the mini-app's calls on both hosts until dropped; only callers with a certificate of `authority` are let in.
+    pub async fn run_apps_in_toss(
+        self: Arc<Self>,
+        authority: &Authority,
+        server: &Pair,
+        general: TcpListener,
+        pay: TcpListener,
+    ) -> anyhow::Result<()> {
+        let tls = authority.server_config(server)?;
+        tokio::join!(
+            serve::serve_tls(general, apps_in_toss::api::general(&self), Arc::clone(&tls)),
+            serve::serve_tls(pay, apps_in_toss::api::pay(&self), tls),
+        );
+        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! The HTTP server. Like `axum::serve`, except that it can hang up without an answer.
+//! The HTTP server. Like `axum::serve`, except that it can hang up without an answer, and ask for client certificates.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -8,7 +8,12 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
 };
-use tokio::net::TcpListener;
+use rustls::ServerConfig;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 /// Marks a response that must never be sent: the connection is closed instead.
@@ -29,33 +34,53 @@ struct Lost;
 
 /// Serves until the future is dropped.
 pub async fn serve(listener: TcpListener, router: Router) {
-    let router = Arc::new(router);
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let stream = accept(&listener).await;
+        tokio::spawn(answer(stream, router.clone()));
+    }
+}
+
+/// The same behind TLS.
+pub async fn serve_tls(listener: TcpListener, router: Router, tls: Arc<ServerConfig>) {
+    let acceptor = TlsAcceptor::from(tls);
+    loop {
+        let stream = accept(&listener).await;
+        let (acceptor, router) = (acceptor.clone(), router.clone());
+        tokio::spawn(async move {
+            match acceptor.accept(stream).await {
+                Ok(stream) => answer(stream, router).await,
+                Err(error) => tracing::info!(%error, "a caller was refused by TLS"),
+            }
+        });
+    }
+}
+
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
             Err(error) => {
                 tracing::warn!(%error, "accept");
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-                continue;
             }
-        };
-        let router = Arc::clone(&router);
-        tokio::spawn(async move {
-            let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-                let router = Router::clone(&router);
-                async move {
-                    let response: Result<Response, Infallible> =
-                        router.oneshot(request.map(axum::body::Body::new)).await;
-                    let Ok(response) = response;
-                    if response.extensions().get::<LoseAnswer>().is_some() { Err(Lost) } else { Ok(response) }
-                }
-            });
-            let served = auto::Builder::new(TokioExecutor::new())
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-            if let Err(error) = served {
-                tracing::debug!(%error, "connection ended");
-            }
-        });
+        }
+    }
+}
+
+/// One connection to its end.
+async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router) {
+    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let router = router.clone();
+        async move {
+            let response: Result<Response, Infallible> =
+                router.oneshot(request.map(axum::body::Body::new)).await;
+            let Ok(response) = response;
+            if response.extensions().get::<LoseAnswer>().is_some() { Err(Lost) } else { Ok(response) }
+        }
+    });
+    let served =
+        auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "connection ended");
     }
 }

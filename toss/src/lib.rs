@@ -3,6 +3,7 @@
 //! This crate knows HTTP, JSON and Toss's words. It knows no database, no web page and no rule of ours:
 //! what a merchant may do with a payment is decided in `backoffice`.
 
+pub mod apps_in_toss;
 pub mod decimal;
 mod open_enum;
 pub mod payments;

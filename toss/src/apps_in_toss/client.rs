@@ -1,0 +1,422 @@
+//! The HTTP client of Apps in Toss.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use reqwest::Method as Verb;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+
+use super::{
+    Bulk, Error, ExecutePayment, Executed, GrantState, IapOrder, Identity, MakePayment, MaybeDone,
+    MessageResult, NotDone, OFFICIAL_PAY_URL, OFFICIAL_URL, PayToken, Payment, Profile, PromotionKey,
+    RefundReason, Refunded, TlsProblem, Tokens, UserKey, envelope,
+    messenger::{Send, SendBulk},
+    pay::{About, Made, Make},
+    promotion::{Execute, Key},
+};
+
+const PREFIX: &str = "/api-partner/v1/apps-in-toss";
+
+/// How to reach Apps in Toss.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub url: String,
+    pub pay_url: String,
+    /// The certificate in use, and the one that follows it.
+    pub identities: Vec<Identity>,
+    /// PEM of the only authorities to trust; the machine's own when absent.
+    pub ca_pem: Option<String>,
+    /// Sent along as `isTestPayment`: true moves no money (toss-api.md B5.6).
+    pub is_test: bool,
+    pub timeout: Duration,
+    pub connect_timeout: Duration,
+}
+
+impl Config {
+    pub fn new(url: impl Into<String>, pay_url: impl Into<String>, identities: Vec<Identity>) -> Self {
+        Self {
+            url: url.into(),
+            pay_url: pay_url.into(),
+            identities,
+            ca_pem: None,
+            is_test: true,
+            timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error(
+        "payments that move real money may only be asked of {OFFICIAL_URL} and {OFFICIAL_PAY_URL}, not of {0}"
+    )]
+    LiveElsewhere(String),
+    #[error("{0} does not begin with https://")]
+    NotHttps(String),
+    #[error("the authority's certificate cannot be read: {0}")]
+    Ca(#[source] reqwest::Error),
+    #[error(transparent)]
+    Http(#[from] reqwest::Error),
+}
+
+/// An answer: what it means, and the content of its envelope as it came.
+#[derive(Debug)]
+pub struct Answer<T> {
+    pub value: T,
+    pub raw: Box<RawValue>,
+}
+
+/// On whose behalf a call is made.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Headers<'a> {
+    pub user: Option<UserKey>,
+    /// The hash of a user without Toss login, instead of the user key (toss-api.md B1.2).
+    pub anonymous: Option<&'a str>,
+    pub access_token: Option<&'a SecretString>,
+}
+
+impl From<UserKey> for Headers<'_> {
+    fn from(user: UserKey) -> Self {
+        Self { user: Some(user), ..Self::default() }
+    }
+}
+
+/// A client for one mini-app. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Client {
+    url: String,
+    pay_url: String,
+    is_test: bool,
+    /// Without a certificate there is one client that carries none: the answer then says what is missing.
+    clients: Vec<(Option<Identity>, reqwest::Client)>,
+}
+
+/// Which of the two hosts.
+#[derive(Debug, Clone, Copy)]
+enum Host {
+    General,
+    Pay,
+}
+
+impl Client {
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        let url = config.url.trim_end_matches('/').to_owned();
+        let pay_url = config.pay_url.trim_end_matches('/').to_owned();
+        for (url, official) in [(&url, OFFICIAL_URL), (&pay_url, OFFICIAL_PAY_URL)] {
+            if !url.starts_with("https://") {
+                return Err(ConfigError::NotHttps(url.clone()));
+            }
+            if !config.is_test && url != official {
+                return Err(ConfigError::LiveElsewhere(url.clone()));
+            }
+        }
+        let build = |identity: Option<&Identity>| {
+            let mut builder = reqwest::Client::builder()
+                .timeout(config.timeout)
+                .connect_timeout(config.connect_timeout)
+                .tls_version_min(reqwest::tls::Version::TLS_1_2)
+                .user_agent(concat!("jangbu/", env!("CARGO_PKG_VERSION")))
+                .https_only(true)
+                // There is no idempotency key: the library must never send twice by itself.
+                .retry(reqwest::retry::never())
+                .redirect(reqwest::redirect::Policy::none());
+            if let Some(pem) = &config.ca_pem {
+                let roots = reqwest::Certificate::from_pem_bundle(pem.as_bytes()).map_err(ConfigError::Ca)?;
+                builder = builder.tls_certs_only(roots);
+            }
+            if let Some(identity) = identity {
+                builder = builder.identity(identity.for_reqwest()?);
+            }
+            Ok::<_, ConfigError>((identity.cloned(), builder.build()?))
+        };
+        let clients = if config.identities.is_empty() {
+            vec![build(None)?]
+        } else {
+            config.identities.iter().map(|identity| build(Some(identity))).collect::<Result<_, _>>()?
+        };
+        Ok(Self { url, pay_url, is_test: config.is_test, clients })
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub fn pay_url(&self) -> &str {
+        &self.pay_url
+    }
+
+    /// Whether payments are asked for that move no money.
+    pub fn is_test(&self) -> bool {
+        self.is_test
+    }
+
+    /// Every certificate that was configured.
+    pub fn identities(&self) -> impl Iterator<Item = &Identity> {
+        self.clients.iter().filter_map(|(identity, _)| identity.as_ref())
+    }
+
+    /// The one that calls at this moment are made with: the first that is valid, else the last.
+    pub fn identity(&self, now: OffsetDateTime) -> Option<&Identity> {
+        let valid = self.identities().find(|identity| identity.is_valid_at(now));
+        valid.or_else(|| self.identities().last())
+    }
+
+    /// Exchanges the code that the mini-app got; it works once, within ten minutes.
+    pub async fn generate_token(&self, code: &str, referrer: &str) -> Result<Answer<Tokens>, Error> {
+        let body = serde_json::json!({ "authorizationCode": code, "referrer": referrer });
+        self.post(Host::General, "/user/oauth2/generate-token", Headers::default(), &body).await
+    }
+
+    pub async fn refresh_token(&self, refresh_token: &SecretString) -> Result<Answer<Tokens>, Error> {
+        let body = serde_json::json!({ "refreshToken": refresh_token.expose_secret() });
+        self.post(Host::General, "/user/oauth2/refresh-token", Headers::default(), &body).await
+    }
+
+    pub async fn login_me(&self, access_token: &SecretString) -> Result<Answer<Profile>, Error> {
+        let headers = Headers { access_token: Some(access_token), ..Headers::default() };
+        self.call(Host::General, Verb::GET, "/user/oauth2/login-me", headers, None::<&()>).await
+    }
+
+    /// Ends the link of the token's user with this mini-app.
+    pub async fn remove_by_access_token(&self, access_token: &SecretString) -> Result<(), Error> {
+        let headers = Headers { access_token: Some(access_token), ..Headers::default() };
+        let path = "/user/oauth2/access/remove-by-access-token";
+        self.raw(Host::General, Verb::POST, path, headers, None::<&()>).await.map(drop)
+    }
+
+    /// Ends a user's link with this mini-app.
+    pub async fn remove_by_user_key(&self, user: UserKey) -> Result<(), Error> {
+        let body = serde_json::json!({ "userKey": user });
+        let path = "/user/oauth2/access/remove-by-user-key";
+        self.raw(Host::General, Verb::POST, path, Headers::default(), Some(&body)).await.map(drop)
+    }
+
+    /// A key for one payout, good for an hour. Nothing is paid out by it.
+    pub async fn promotion_key(&self, headers: Headers<'_>) -> Result<Answer<PromotionKey>, Error> {
+        let path = "/promotion/execute-promotion/get-key";
+        let answer: Answer<Key> = self.post(Host::General, path, headers, &serde_json::json!({})).await?;
+        Ok(Answer { value: answer.value.key, raw: answer.raw })
+    }
+
+    /// Pays out. The key it answers with is held against ours.
+    pub async fn execute_promotion(
+        &self,
+        headers: Headers<'_>,
+        promotion_code: &str,
+        key: &PromotionKey,
+        amount: i64,
+    ) -> Result<Answer<PromotionKey>, Error> {
+        let body = Execute { promotion_code, key, amount: Some(amount) };
+        let answer: Answer<Key> =
+            self.post(Host::General, "/promotion/execute-promotion", headers, &body).await?;
+        if answer.value.key != *key {
+            return Err(
+                MaybeDone::Contradiction(format!("asked for {key}, answered {}", answer.value.key)).into()
+            );
+        }
+        Ok(Answer { value: answer.value.key, raw: answer.raw })
+    }
+
+    pub async fn promotion_result(
+        &self,
+        headers: Headers<'_>,
+        promotion_code: &str,
+        key: &PromotionKey,
+    ) -> Result<Answer<GrantState>, Error> {
+        let body = Execute { promotion_code, key, amount: None };
+        self.post(Host::General, "/promotion/execution-result", headers, &body).await
+    }
+
+    pub async fn send_message(
+        &self,
+        headers: Headers<'_>,
+        template_set_code: &str,
+        context: &BTreeMap<String, String>,
+    ) -> Result<Answer<MessageResult>, Error> {
+        let body = Send { template_set_code, context, deployment_id: None };
+        self.post(Host::General, "/messenger/send-message", headers, &body).await
+    }
+
+    /// To try a template before Toss has approved it. `deployment_id` is the UUID of an uploaded bundle.
+    pub async fn send_test_message(
+        &self,
+        headers: Headers<'_>,
+        template_set_code: &str,
+        context: &BTreeMap<String, String>,
+        deployment_id: &str,
+    ) -> Result<Answer<MessageResult>, Error> {
+        let body = Send { template_set_code, context, deployment_id: Some(deployment_id) };
+        self.post(Host::General, "/messenger/send-test-message", headers, &body).await
+    }
+
+    /// At most 2,500 receivers.
+    pub async fn send_bulk_message(
+        &self,
+        template_set_code: &str,
+        context_list: &[Bulk],
+    ) -> Result<Answer<MessageResult>, Error> {
+        let body = SendBulk { template_set_code, context_list };
+        self.post(Host::General, "/messenger/send-bulk-message", Headers::default(), &body).await
+    }
+
+    /// How an in-app purchase stands. With a user key Toss answers only about that user's orders.
+    pub async fn iap_order(&self, user: Option<UserKey>, order_id: &str) -> Result<Answer<IapOrder>, Error> {
+        let headers = Headers { user, ..Headers::default() };
+        let body = serde_json::json!({ "orderId": order_id });
+        self.post(Host::General, "/order/get-order-status", headers, &body).await
+    }
+
+    /// Begins a payment; the token goes to the mini-app, which lets the buyer authenticate.
+    pub async fn make_payment(
+        &self,
+        user: UserKey,
+        payment: &MakePayment,
+    ) -> Result<Answer<PayToken>, Error> {
+        let body = Make { payment, is_test_payment: self.is_test };
+        let answer: Answer<Made> = self.post(Host::Pay, "/pay/make-payment", user.into(), &body).await?;
+        Ok(Answer { value: answer.value.pay_token, raw: answer.raw })
+    }
+
+    /// Takes the money of a payment that the buyer has authenticated.
+    pub async fn execute_payment(
+        &self,
+        user: UserKey,
+        payment: &ExecutePayment,
+    ) -> Result<Answer<Executed>, Error> {
+        let body = self.about(Some(&payment.pay_token), payment.order_no.as_deref());
+        let answer: Answer<Executed> =
+            self.post(Host::Pay, "/pay/execute-payment", user.into(), &body).await?;
+        let said = &answer.value;
+        if said.pay_token != payment.pay_token {
+            let why = format!("asked for {}, answered {}", payment.pay_token, said.pay_token);
+            return Err(MaybeDone::Contradiction(why).into());
+        }
+        // A success may carry a payment that failed (toss-api.md B5.2). Only the status tells what it did.
+        if said.code != 0 || said.error_code.is_some() {
+            let code = said.error_code.clone().unwrap_or_else(|| said.code.to_string());
+            let why = format!("{code}: {}", said.msg.as_deref().unwrap_or_default());
+            return Err(MaybeDone::Contradiction(why).into());
+        }
+        Ok(answer)
+    }
+
+    /// Gives the whole payment back. There is no key: never send it twice without having asked for the status between.
+    pub async fn refund_payment(
+        &self,
+        user: UserKey,
+        pay_token: &PayToken,
+        reason: &RefundReason,
+    ) -> Result<Answer<Refunded>, Error> {
+        let body = About { reason: Some(&reason.sent), ..self.about(Some(pay_token), None) };
+        let answer: Answer<Refunded> =
+            self.post(Host::Pay, "/pay/refund-payment", user.into(), &body).await?;
+        if answer.value.pay_token != *pay_token {
+            let why = format!("asked for {pay_token}, answered {}", answer.value.pay_token);
+            return Err(MaybeDone::Contradiction(why).into());
+        }
+        Ok(answer)
+    }
+
+    /// By token, by order number, or by both, which is what Toss's guide asks for.
+    pub async fn payment_status(
+        &self,
+        user: UserKey,
+        pay_token: Option<&PayToken>,
+        order_no: Option<&str>,
+    ) -> Result<Answer<Payment>, Error> {
+        let body = self.about(pay_token, order_no);
+        self.post(Host::Pay, "/pay/get-payment-status", user.into(), &body).await
+    }
+
+    fn about<'a>(&self, pay_token: Option<&'a PayToken>, order_no: Option<&'a str>) -> About<'a> {
+        About { pay_token, order_no, reason: None, is_test_payment: self.is_test }
+    }
+
+    async fn post<T: DeserializeOwned, B: Serialize>(
+        &self,
+        host: Host,
+        path: &str,
+        headers: Headers<'_>,
+        body: &B,
+    ) -> Result<Answer<T>, Error> {
+        self.call(host, Verb::POST, path, headers, Some(body)).await
+    }
+
+    async fn call<T: DeserializeOwned, B: Serialize>(
+        &self,
+        host: Host,
+        verb: Verb,
+        path: &str,
+        headers: Headers<'_>,
+        body: Option<&B>,
+    ) -> Result<Answer<T>, Error> {
+        let (status, raw) = self.raw(host, verb, path, headers, body).await?;
+        let value =
+            serde_json::from_str(raw.get()).map_err(|source| MaybeDone::Unreadable { status, source })?;
+        Ok(Answer { value, raw })
+    }
+
+    /// One exchange; the content of the envelope.
+    async fn raw<B: Serialize>(
+        &self,
+        host: Host,
+        verb: Verb,
+        path: &str,
+        headers: Headers<'_>,
+        body: Option<&B>,
+    ) -> Result<(u16, Box<RawValue>), Error> {
+        let base = match host {
+            Host::General => &self.url,
+            Host::Pay => &self.pay_url,
+        };
+        let mut request = self.http().request(verb, format!("{base}{PREFIX}{path}"));
+        if let Some(user) = headers.user {
+            request = request.header("x-toss-user-key", user.0);
+        }
+        if let Some(hash) = headers.anonymous {
+            request = request.header("x-anon-key", hash);
+        }
+        if let Some(token) = headers.access_token {
+            request = request.bearer_auth(token.expose_secret());
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(failed)?;
+        let status = response.status().as_u16();
+        let bytes = response.bytes().await.map_err(failed)?;
+        let opened = envelope::open(status, &bytes);
+        let code = opened.as_ref().err().and_then(Error::code).unwrap_or("SUCCESS");
+        tracing::info!(path, status, code, "apps in toss");
+        Ok((status, opened?))
+    }
+
+    fn http(&self) -> &reqwest::Client {
+        let now = now();
+        let valid = self.clients.iter().find(|(id, _)| id.as_ref().is_none_or(|id| id.is_valid_at(now)));
+        // `new` makes at least one.
+        let (_, http) = valid.or_else(|| self.clients.last()).unwrap_or(&self.clients[0]);
+        http
+    }
+}
+
+/// Certificates end by the machine's clock, also where a rehearsal turns another one.
+#[expect(clippy::disallowed_methods, reason = "TLS itself goes by the machine's clock")]
+fn now() -> OffsetDateTime {
+    OffsetDateTime::now_utc()
+}
+
+fn failed(error: reqwest::Error) -> Error {
+    if let Some(problem) = TlsProblem::find(&error) {
+        return NotDone::Tls(problem).into();
+    }
+    // Only a failed connect proves that nothing left this machine.
+    if error.is_connect() || error.is_builder() {
+        NotDone::NotReached(error).into()
+    } else {
+        MaybeDone::NoAnswer(error).into()
+    }
+}

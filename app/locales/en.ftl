@@ -580,3 +580,24 @@ replays-empty-hint = Choose a filter under "Received" to look into all that it f
 job-webhook-replay = Webhook replay
 job-webhook-months = Webhook retention
 webhook-body-too-long = Too long for a webhook; it is not shown.
+
+# --- Toss Pay
+status-pay-standby = Waiting to be paid
+status-pay-approved = Authenticated
+status-pay-cancel = Cancelled before payment
+status-pay-progress = Being paid
+status-pay-complete = Paid
+status-refund-progress = Being refunded
+status-refund-success = Refunded
+status-settlement-complete = Settled
+status-settlement-refund-complete = Refunded and settled
+why-not-under-way = Toss is giving it back already. It shows here once that is done.
+why-not-settled = This Toss Pay payment has been settled: nothing can be refunded any more.
+refund-error-reason-most = The reason for this payment's refund may have { $most } characters.
+refund-error-reason-characters = Toss Pay does not take these characters: { $characters } Without them “{ $sent }” is sent.
+refund-reason-toss-pay = Up to 55 characters. Korean, Latin letters, digits and _ - : . ^ @ ( ) [ ] # / ! % ? & are sent; spaces are left out.
+apps-in-toss-missing = Apps in Toss is not set up: set APPS_IN_TOSS_CERT and APPS_IN_TOSS_KEY.
+method-toss-money = Toss Money
+method-toss-pay-card = Toss Pay card
+api-not-executable = This payment cannot be executed now. Its state: { $status }
+api-not-reached = Toss could not be reached. Nothing was sent: try again in a moment.

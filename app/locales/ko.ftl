@@ -580,3 +580,24 @@ replays-empty-hint = 받은 것에서 조건을 고르면 그 웹훅을 모두 �
 job-webhook-replay = 웹훅 다시 처리
 job-webhook-months = 웹훅 보관
 webhook-body-too-long = 웹훅이라 하기에는 너무 길어 보여주지 않아요.
+
+# --- Toss Pay
+status-pay-standby = 결제 대기
+status-pay-approved = 인증 완료
+status-pay-cancel = 결제 취소
+status-pay-progress = 결제 진행 중
+status-pay-complete = 결제 완료
+status-refund-progress = 환불 진행 중
+status-refund-success = 환불 완료
+status-settlement-complete = 정산 완료
+status-settlement-refund-complete = 환불 정산 완료
+why-not-under-way = 토스가 이미 환불하고 있어요. 끝나면 여기에 보여요.
+why-not-settled = 정산이 끝난 토스페이 결제라 더는 환불할 수 없어요.
+refund-error-reason-most = 이 결제의 환불 사유는 { $most }자까지 보낼 수 있어요.
+refund-error-reason-characters = 토스페이가 받지 않는 글자가 있어요: { $characters } 지우면 “{ $sent }”로 보내요.
+refund-reason-toss-pay = 55자까지. 한글, 영문, 숫자와 _ - : . ^ @ ( ) [ ] # / ! % ? & 만 보내고, 띄어쓰기는 빼고 보내요.
+apps-in-toss-missing = 앱인토스가 설정되지 않았어요. APPS_IN_TOSS_CERT와 APPS_IN_TOSS_KEY를 설정해 주세요.
+method-toss-money = 토스머니
+method-toss-pay-card = 토스페이 카드
+api-not-executable = 이 결제는 지금 승인할 수 없어요. 상태: { $status }
+api-not-reached = 토스에 연결하지 못했어요. 아무것도 보내지 않았으니 잠시 뒤에 다시 시도해 주세요.

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use time::{Duration, OffsetDateTime};
 
-use crate::{Backoffice, Fault, clock::day_start, refunds::TASK_AFTER, webhooks::Health};
+use crate::{Backoffice, Fault, clock::day_start, payments::OUTGOING, refunds::TASK_AFTER, webhooks::Health};
 
 /// Money that came in between two moments, won only.
 #[derive(Debug, Clone, Copy, Default)]
@@ -75,9 +75,10 @@ impl Backoffice {
             r#"select count(*) as "orders!", coalesce(sum(t.amount), 0) as "amount!" from transactions t
                join orders o on o.order_id = t.order_id
                where t.transaction_at >= $1 and t.transaction_at < $2 and t.currency = 'KRW'
-                 and t.status in ('CANCELED', 'PARTIAL_CANCELED') and o.paid_at is not null"#,
+                 and t.status = any($3) and o.paid_at is not null"#,
             from,
-            to
+            to,
+            &OUTGOING.map(str::to_owned),
         )
         .fetch_one(&self.pool)
         .await?;

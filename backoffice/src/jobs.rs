@@ -118,6 +118,16 @@ pub(crate) async fn enqueue_confirm(
     enqueue(tx, SettleConfirm::IDENTIFIER, payload, &format!("confirm:{payment_key}"), delay, 20).await
 }
 
+/// For a payment whose outcome has to be found out, should nobody ask before.
+pub(crate) async fn enqueue_look_up(
+    tx: &mut PgConnection,
+    order_id: &str,
+    delay: Duration,
+) -> Result<(), Fault> {
+    let payload = json!(LookUp { order_id: order_id.into() });
+    enqueue(tx, LookUp::IDENTIFIER, payload, &format!("look_up:{order_id}"), delay, 20).await
+}
+
 /// What handlers work with. Debug is asked for by the library and shows nothing.
 #[derive(Clone)]
 struct State(Backoffice);
@@ -238,6 +248,32 @@ impl TaskHandler for SettleConfirm {
             }
             Ok(_) | Err(_) => Ok(()),
         }
+    }
+}
+
+/// Asks how an order's payment stands.
+#[derive(Serialize, Deserialize)]
+struct LookUp {
+    order_id: String,
+}
+
+impl TaskHandler for LookUp {
+    const IDENTIFIER: &'static str = "look_up";
+
+    async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
+        backoffice(&ctx)?.look_up_held(&Actor::Job("look_up"), &self.order_id, None).await.map(|_| ())
+    }
+}
+
+/// Asks about the payments of mini-apps that are under way: nobody tells of them.
+#[derive(Serialize, Deserialize)]
+struct LookAfterTossPay {}
+
+impl TaskHandler for LookAfterTossPay {
+    const IDENTIFIER: &'static str = "look_after_toss_pay";
+
+    async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
+        backoffice(&ctx)?.look_after_toss_pay().await.map(|_| ())
     }
 }
 
@@ -382,6 +418,8 @@ async fn run(
         .define_job::<SettleRefund>()
         .define_job::<RunBatch>()
         .define_job::<SettleConfirm>()
+        .define_job::<LookUp>()
+        .define_job::<LookAfterTossPay>()
         .define_job::<FindMissing>()
         .define_job::<Sweep>()
         .add_extension(State(backoffice.clone()))
@@ -390,6 +428,9 @@ async fn run(
         )
         .with_cron(
             Cron::every_n_minutes::<TurnMonths>(30)?.id("turn_webhook_months").payload_value(json!({})),
+        )
+        .with_cron(
+            Cron::every_minute::<LookAfterTossPay>().id("look_after_toss_pay").payload_value(json!({})),
         )
         .with_cron(Cron::every_minute::<Sweep>().id("sweep").payload_value(json!({})))
         .worker_shutdown(

@@ -8,6 +8,7 @@
     reason = "sqlx 0.9.0 warns of chrono, which the job library switches on, beside time; its own remedy does not work"
 )]
 
+mod apps_in_toss;
 pub mod audit;
 pub mod calendar;
 pub mod clock;
@@ -21,9 +22,11 @@ pub mod refunds;
 pub mod returns;
 pub mod staff;
 mod text;
+pub mod toss_pay;
 pub mod transactions;
 pub mod webhooks;
 
+pub use apps_in_toss::AppsInToss;
 pub use audit::Actor;
 pub use clock::Clock;
 pub use rust_decimal::Decimal;
@@ -40,6 +43,8 @@ static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 pub struct Backoffice {
     pub pool: PgPool,
     pub toss: toss::payments::Client,
+    /// The mini-app's side, where the merchant has one.
+    pub apps_in_toss: Option<AppsInToss>,
     pub clock: Clock,
     /// Proves payout and seller events.
     pub security_key: Option<SecretString>,
@@ -62,6 +67,11 @@ pub enum Fault {
     Database(#[from] sqlx::Error),
     #[error("Toss: {0}")]
     Toss(#[from] toss::payments::Error),
+    #[error("Apps in Toss: {0}")]
+    AppsInToss(#[from] toss::apps_in_toss::Error),
+    /// Something of a mini-app was asked for, and there is none.
+    #[error("Apps in Toss is not set up: APPS_IN_TOSS_CERT and APPS_IN_TOSS_KEY are missing")]
+    NoAppsInToss,
     /// The books say something that cannot be.
     #[error("the books contradict themselves: {0}")]
     Inconsistent(String),

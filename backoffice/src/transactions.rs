@@ -3,11 +3,12 @@
 use rust_decimal::Decimal;
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
-use toss::payments::{CancelStatus, Payment, PaymentStatus, Transaction};
+use toss::payments::Transaction;
 
 use crate::{
     Backoffice, Fault,
     page::{Cursor, Page, push_keyset},
+    payments::{Held, Movement, OUTGOING},
 };
 
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -25,7 +26,7 @@ pub struct Row {
 impl Row {
     /// Money out? The status says it; the amount's sign does not (toss-api.md A7).
     pub fn is_outgoing(&self) -> bool {
-        matches!(self.status.as_str(), "CANCELED" | "PARTIAL_CANCELED")
+        OUTGOING.contains(&self.status.as_str())
     }
 }
 
@@ -38,78 +39,24 @@ pub struct Filter {
     pub q: Option<String>,
 }
 
-struct New<'a> {
-    key: &'a str,
-    payment: &'a Payment,
-    status: &'a str,
-    amount: Decimal,
-    at: OffsetDateTime,
-}
-
-async fn insert(tx: &mut PgConnection, new: New<'_>) -> Result<(), Fault> {
-    sqlx::query!(
-        "insert into transactions
-            (transaction_key, payment_key, order_id, method, status, currency, amount, transaction_at, source)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, 'payment') on conflict (transaction_key) do nothing",
-        new.key,
-        new.payment.payment_key.as_str(),
-        new.payment.order_id.as_str(),
-        new.payment.method.as_ref().map(|m| m.as_str().to_owned()),
-        new.status,
-        new.payment.currency(),
-        new.amount,
-        new.at,
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-/// Books what a Payment tells of its own transactions.
-pub(crate) async fn learn(
-    tx: &mut PgConnection,
-    payment: &Payment,
-    now: OffsetDateTime,
-) -> Result<(), Fault> {
-    // Only while nothing was cancelled does lastTransactionKey belong to the approval (toss-api.md A5.2).
-    let moved = matches!(
-        payment.status,
-        PaymentStatus::WaitingForDeposit
-            | PaymentStatus::Done
-            | PaymentStatus::PartialCanceled
-            | PaymentStatus::Canceled
-    );
-    if let (Some(key), true) = (&payment.last_transaction_key, moved && payment.cancels().is_empty()) {
-        let (amount, at) = match payment.status {
-            PaymentStatus::WaitingForDeposit => (Decimal::ZERO, payment.requested_at),
-            _ => (payment.total_amount, payment.approved_at),
-        };
-        let new = New {
-            key: key.as_str(),
-            payment,
-            status: payment.status.as_str(),
+/// Books what a payment tells of its own movements.
+pub(crate) async fn learn(tx: &mut PgConnection, payment: &Held, now: OffsetDateTime) -> Result<(), Fault> {
+    for Movement { key, status, amount, at } in payment.movements() {
+        sqlx::query!(
+            "insert into transactions
+                (transaction_key, payment_key, order_id, method, status, currency, amount, transaction_at, source)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, 'payment') on conflict (transaction_key) do nothing",
+            key,
+            payment.key(),
+            payment.order_id(),
+            payment.method(),
+            status,
+            payment.currency(),
             amount,
-            at: at.unwrap_or(now),
-        };
-        insert(tx, new).await?;
-    }
-    let mut left = payment.total_amount;
-    for cancel in payment.cancels() {
-        left -= cancel.cancel_amount;
-        // What the provider has not made yet, or never made, moved no money.
-        if matches!(cancel.cancel_status, Some(CancelStatus::InProgress | CancelStatus::Aborted)) {
-            continue;
-        }
-        let Some(key) = &cancel.transaction_key else { continue };
-        let whole = cancel.cancel_amount == payment.total_amount;
-        let new = New {
-            key: key.as_str(),
-            payment,
-            status: if whole { "CANCELED" } else { "PARTIAL_CANCELED" },
-            amount: cancel.cancel_amount,
-            at: cancel.canceled_at.unwrap_or(now),
-        };
-        insert(tx, new).await?;
+            at.unwrap_or(now),
+        )
+        .execute(&mut *tx)
+        .await?;
     }
     Ok(())
 }
@@ -160,8 +107,8 @@ impl Backoffice {
             query.push(" and transaction_at < ").push_bind(to);
         }
         match filter.outgoing {
-            Some(true) => drop(query.push(" and status in ('CANCELED', 'PARTIAL_CANCELED')")),
-            Some(false) => drop(query.push(" and status not in ('CANCELED', 'PARTIAL_CANCELED')")),
+            Some(true) => drop(query.push(" and status = any(").push_bind(OUTGOING).push(")")),
+            Some(false) => drop(query.push(" and status <> all(").push_bind(OUTGOING).push(")")),
             None => {}
         }
         push_keyset(&mut query, cursor, "transaction_at", "transaction_key", size);

@@ -197,7 +197,7 @@ impl World {
         tokio::join!(serve::serve(listener, router), Arc::clone(&self).deliver());
     }
 
-    /// Answers the mini-app's calls on both hosts until dropped; only callers with a certificate of `authority` are let in.
+    /// Answers the mini-app's calls on both hosts until dropped. Only callers with a certificate of `authority` are let in.
     pub async fn run_apps_in_toss(
         self: Arc<Self>,
         authority: &Authority,

@@ -2,11 +2,12 @@
 
 #![expect(clippy::print_stderr, reason = "a command line speaks to the person who typed it")]
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use clap::{Parser, Subcommand};
 use sandbox::{
-    Options, PUBLIC_TEST_KEYS, SANDBOX_SECURITY_KEY, World,
+    Callback, Options, PUBLIC_TEST_KEYS, SANDBOX_SECURITY_KEY, World,
+    apps_in_toss::tls::Authority,
     shop::{ShopConfig, trade},
 };
 use tokio::net::TcpListener;
@@ -20,8 +21,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Answers like Toss Payments until it is stopped.
-    Serve(Serve),
+    /// Answers like Toss Payments, and like Apps in Toss, until it is stopped.
+    Serve(Box<Serve>),
     /// Buys in a shop for a month, on the sandbox's clock.
     Trade(Trade),
 }
@@ -48,6 +49,24 @@ struct Serve {
     shop_api: Option<String>,
     #[arg(long, env = "JANGBU_MERCHANT_API_KEY", hide_env_values = true, default_value = "")]
     shop_key: String,
+    /// Plays Apps in Toss too: certificates are kept in this folder, and made when there are none.
+    #[arg(long)]
+    tls_dir: Option<PathBuf>,
+    /// Where Apps in Toss answers: login, messages, promotions, in-app purchases.
+    #[arg(long, default_value = "127.0.0.1:4101")]
+    apps_addr: SocketAddr,
+    /// Where its Toss Pay answers.
+    #[arg(long, default_value = "127.0.0.1:4102")]
+    apps_pay_addr: SocketAddr,
+    /// A name of this machine that its certificate has to carry; may be given several times.
+    #[arg(long = "tls-host")]
+    tls_hosts: Vec<String>,
+    /// Where Toss tells that a user has ended the link with the mini-app.
+    #[arg(long)]
+    unlink_url: Option<String>,
+    /// `name:password` that goes along with it.
+    #[arg(long, env = "APPS_IN_TOSS_UNLINK_AUTH", hide_env_values = true)]
+    unlink_auth: Option<String>,
 }
 
 #[derive(clap::Args)]
@@ -78,7 +97,7 @@ async fn main() -> anyhow::Result<()> {
         )
         .init();
     match Cli::parse().command {
-        Command::Serve(serve) => run(serve).await,
+        Command::Serve(serve) => run(*serve).await,
         Command::Trade(trade) => make(trade).await,
     }
 }
@@ -105,11 +124,34 @@ async fn run(args: Serve) -> anyhow::Result<()> {
             api_key: args.shop_key,
             own_url: own_url.clone(),
         }),
+        unlink: args.unlink_url.map(|url| Callback {
+            url,
+            basic: args
+                .unlink_auth
+                .as_deref()
+                .and_then(|pair| pair.split_once(':'))
+                .map(|(name, password)| (name.to_owned(), password.to_owned())),
+        }),
         ..Options::default()
     })?;
+    let mini_app = Arc::clone(&world);
+    let apps_in_toss = async move {
+        let Some(folder) = args.tls_dir else { return std::future::pending().await };
+        let (authority, server) = Authority::in_folder(&folder, &args.tls_hosts)?;
+        let (general, pay) =
+            (TcpListener::bind(args.apps_addr).await?, TcpListener::bind(args.apps_pay_addr).await?);
+        eprintln!(
+            "Apps in Toss answers at https://{} and https://{} to whoever has a certificate of {}",
+            general.local_addr()?,
+            pay.local_addr()?,
+            folder.display()
+        );
+        mini_app.run_apps_in_toss(&authority, &server, general, pay).await
+    };
     eprintln!("the sandbox answers at {own_url} (control desk: {own_url}/_sandbox/)");
     tokio::select! {
         () = world.run(listener) => {}
+        ended = apps_in_toss => ended?,
         _ = tokio::signal::ctrl_c() => {}
         () = terminated() => {}
     }

@@ -16,6 +16,7 @@ use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use toss::apps_in_toss::Certificate;
 
 use crate::{
     Jangbu,
@@ -329,6 +330,26 @@ async fn check(jangbu: &Jangbu) -> anyhow::Result<()> {
         }
         Err(error) => bail!("Toss Payments at {}: {error}", jangbu.backoffice.toss.url()),
         Ok(_) => bail!("Toss Payments at {} knows a payment that cannot be", jangbu.backoffice.toss.url()),
+    }
+    let Some(apps) = &jangbu.backoffice.apps_in_toss else {
+        say("Apps in Toss: not set up");
+        return Ok(());
+    };
+    for certificate in apps.client.certificates() {
+        let (subject, days) = (&certificate.identity.subject, certificate.days_left);
+        let used = if certificate.is_used { ", in use" } else { "" };
+        say(&format!("Apps in Toss: certificate {subject}, {days} days left{used}"));
+        if days < Certificate::WARNING_DAYS {
+            say(
+                "  have a new one issued in Toss's console, and set APPS_IN_TOSS_CERT_NEXT and APPS_IN_TOSS_KEY_NEXT",
+            );
+        }
+    }
+    for (url, answered) in apps.client.greet().await {
+        match answered {
+            Ok(()) => say(&format!("Apps in Toss: answers at {url}")),
+            Err(error) => bail!("Apps in Toss at {url}: {error}"),
+        }
     }
     Ok(())
 }

@@ -17,10 +17,10 @@ pub mod settings;
 use std::sync::Arc;
 
 use anyhow::Context;
-use app::context::{Base, Site};
+use app::context::{Base, Mode, Site};
 use axum::Router;
 use backoffice::{
-    Backoffice, Clock, PgPool, jobs,
+    AppsInToss, Backoffice, Clock, PgPool, jobs,
     webhooks::{Door, Intake},
 };
 use tokio_util::sync::CancellationToken;
@@ -42,6 +42,20 @@ pub fn install_crypto() {
     drop(rustls::crypto::ring::default_provider().install_default());
 }
 
+/// The client of the mini-app. Only in live mode does it ask for payments that move money.
+fn mini_app(settings: &settings::AppsInToss, mode: Mode) -> anyhow::Result<AppsInToss> {
+    let (url, pay_url) = (settings.url.clone(), settings.pay_url.clone());
+    let is_test = mode != Mode::Live;
+    let config = toss::apps_in_toss::Config {
+        ca_pem: settings.ca_pem.clone(),
+        is_test,
+        ..toss::apps_in_toss::Config::new(url, pay_url, settings.identities.clone())
+    };
+    tracing::info!(is_test_payment = is_test, url = settings.url, "Apps in Toss");
+    let client = toss::apps_in_toss::Client::new(config).context("APPS_IN_TOSS_URL")?;
+    Ok(AppsInToss { client, profile_key: settings.profile_key.clone() })
+}
+
 impl Jangbu {
     /// Connects, brings the tables up to date, and makes the Toss client. Serves nothing yet.
     pub async fn start(settings: Settings, database_url: &str) -> anyhow::Result<Self> {
@@ -54,10 +68,13 @@ impl Jangbu {
             settings.toss_payments_secret_key.clone(),
         ))
         .context("TOSS_PAYMENTS_SECRET_KEY")?;
+        let apps_in_toss =
+            settings.apps_in_toss.as_ref().map(|apps| mini_app(apps, settings.mode)).transpose()?;
         let security_key = settings.toss_payments_security_key.clone();
         let backoffice = Backoffice {
             pool,
             toss,
+            apps_in_toss,
             clock: Clock::default(),
             security_key,
             refund_lease: backoffice::REFUND_LEASE,

@@ -7,7 +7,10 @@ use app::context::Mode;
 use backoffice::webhooks::KEPT_YEARS;
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
-use toss::payments::OFFICIAL_URL;
+use toss::{
+    apps_in_toss::{self, Identity, IdentityError, ProfileKey},
+    payments::OFFICIAL_URL,
+};
 
 /// | Name | Default | |
 /// |---|---|---|
@@ -21,6 +24,12 @@ use toss::payments::OFFICIAL_URL;
 /// | `TOSS_PAYMENTS_URL` | Toss's own | |
 /// | `TOSS_PAYMENTS_SECRET_KEY` | – | |
 /// | `TOSS_PAYMENTS_SECURITY_KEY` | – | 64 hexadecimal characters; verifies payout and seller events |
+/// | `APPS_IN_TOSS_CERT`, `APPS_IN_TOSS_KEY` | – | PEM files of the client certificate and its key; without them there is no mini-app |
+/// | `APPS_IN_TOSS_CERT_NEXT`, `APPS_IN_TOSS_KEY_NEXT` | – | the pair that follows when the first has ended |
+/// | `APPS_IN_TOSS_URL`, `APPS_IN_TOSS_PAY_URL` | Toss's own | |
+/// | `APPS_IN_TOSS_CA` | the machine's | PEM file of the only authority to trust: a sandbox's `ca.pem` |
+/// | `APPS_IN_TOSS_DECRYPT_KEY`, `APPS_IN_TOSS_DECRYPT_AAD` | – | open login profiles; both come by e-mail |
+/// | `APPS_IN_TOSS_UNLINK_AUTH` | – | `name:password` that Toss sends with unlink callbacks |
 /// | `JANGBU_MERCHANT_API_KEY` | – | without it `/api` answers 401 to everybody |
 /// | `JANGBU_WEBHOOK_ALLOWED_IPS` | everybody | addresses or ranges, by comma |
 /// | `JANGBU_WEBHOOK_RETENTION_YEARS` | 5 | 1, 2 or 5: older months of webhook deliveries are dropped |
@@ -40,11 +49,26 @@ pub struct Settings {
     pub toss_payments_url: String,
     pub toss_payments_secret_key: SecretString,
     pub toss_payments_security_key: Option<SecretString>,
+    /// The mini-app, where there is one.
+    pub apps_in_toss: Option<AppsInToss>,
     pub merchant_api_key: Option<SecretString>,
     pub webhook_allowed_ips: Vec<IpNet>,
     /// How long deliveries are kept; one of [`KEPT_YEARS`].
     pub webhook_retention_years: u8,
     pub trusted_proxies: Vec<IpNet>,
+}
+
+/// How to reach Apps in Toss.
+#[derive(Debug, Clone)]
+pub struct AppsInToss {
+    pub url: String,
+    pub pay_url: String,
+    /// The one in use, and the one that follows.
+    pub identities: Vec<Identity>,
+    pub ca_pem: Option<String>,
+    pub profile_key: Option<ProfileKey>,
+    /// What the `Authorization` header of unlink callbacks has to be.
+    pub unlink_auth: Option<SecretString>,
 }
 
 /// One sentence that names the setting.
@@ -109,6 +133,101 @@ fn nets(source: &Source, name: &'static str) -> Result<Vec<IpNet>, SettingError>
         .collect()
 }
 
+/// The file that a setting names.
+fn file(source: &Source, name: &'static str) -> Result<Option<String>, SettingError> {
+    let Some(path) = source.get(name) else { return Ok(None) };
+    let text =
+        std::fs::read_to_string(path).or_else(|e| wrong(name, format!("{path} cannot be read: {e}")))?;
+    Ok(Some(text))
+}
+
+/// A client certificate with its key.
+fn identity(
+    source: &Source,
+    cert_name: &'static str,
+    key_name: &'static str,
+) -> Result<Option<Identity>, SettingError> {
+    match (file(source, cert_name)?, file(source, key_name)?) {
+        (None, None) => Ok(None),
+        (Some(_), None) => wrong(key_name, format!("missing: the private key that belongs to {cert_name}")),
+        (None, Some(_)) => wrong(cert_name, format!("missing: the certificate that belongs to {key_name}")),
+        (Some(cert), Some(key)) => match Identity::from_pem(&cert, &key) {
+            Ok(identity) => Ok(Some(identity)),
+            Err(error @ (IdentityError::NoKey | IdentityError::BadKey(_))) => {
+                wrong(key_name, error.to_string())
+            }
+            Err(error) => wrong(cert_name, error.to_string()),
+        },
+    }
+}
+
+impl AppsInToss {
+    fn read(source: &Source, mode: Mode) -> Result<Option<Self>, SettingError> {
+        let address = |name: &'static str, official: &'static str| -> Result<String, SettingError> {
+            let url = source.get(name).unwrap_or(official).trim_end_matches('/').to_owned();
+            if !url.starts_with("https://") {
+                return wrong(name, "it begins with https://: Apps in Toss asks for a client certificate");
+            }
+            match (mode, url == official) {
+                (Mode::Live, false) => {
+                    wrong(name, format!("JANGBU_MODE is live, but this is not {official}"))
+                }
+                (Mode::Sandbox, true) => {
+                    wrong(name, "JANGBU_MODE is sandbox, but this is Toss's own address")
+                }
+                _ => Ok(url),
+            }
+        };
+        let first = identity(source, "APPS_IN_TOSS_CERT", "APPS_IN_TOSS_KEY")?;
+        let next = identity(source, "APPS_IN_TOSS_CERT_NEXT", "APPS_IN_TOSS_KEY_NEXT")?;
+        let Some(first) = first else {
+            for name in
+                ["APPS_IN_TOSS_URL", "APPS_IN_TOSS_PAY_URL", "APPS_IN_TOSS_CA", "APPS_IN_TOSS_CERT_NEXT"]
+            {
+                if source.get(name).is_some() {
+                    return wrong("APPS_IN_TOSS_CERT", format!("missing, although {name} is set"));
+                }
+            }
+            return Ok(None);
+        };
+        let ca_pem = file(source, "APPS_IN_TOSS_CA")?;
+        if mode == Mode::Live && ca_pem.is_some() {
+            return wrong(
+                "APPS_IN_TOSS_CA",
+                "JANGBU_MODE is live: Toss's own hosts are trusted by this machine already",
+            );
+        }
+        let aad = source.get("APPS_IN_TOSS_DECRYPT_AAD");
+        let profile_key = match (source.get("APPS_IN_TOSS_DECRYPT_KEY"), aad) {
+            (None, None) => None,
+            (None, Some(_)) => return wrong("APPS_IN_TOSS_DECRYPT_KEY", "missing, although the AAD is set"),
+            (Some(_), None) => {
+                return wrong(
+                    "APPS_IN_TOSS_DECRYPT_AAD",
+                    "missing: it comes by e-mail together with the key",
+                );
+            }
+            (Some(key), Some(aad)) => match ProfileKey::new(key, aad) {
+                Ok(key) => Some(key),
+                Err(error) => return wrong("APPS_IN_TOSS_DECRYPT_KEY", error.to_string()),
+            },
+        };
+        let unlink_auth = match source.get("APPS_IN_TOSS_UNLINK_AUTH") {
+            None => None,
+            Some(pair) if pair.contains(':') => Some(pair.to_owned().into()),
+            Some(_) => return wrong("APPS_IN_TOSS_UNLINK_AUTH", "write it like name:password"),
+        };
+        Ok(Some(Self {
+            url: address("APPS_IN_TOSS_URL", apps_in_toss::OFFICIAL_URL)?,
+            pay_url: address("APPS_IN_TOSS_PAY_URL", apps_in_toss::OFFICIAL_PAY_URL)?,
+            identities: std::iter::once(first).chain(next).collect(),
+            ca_pem,
+            profile_key,
+            unlink_auth,
+        }))
+    }
+}
+
 impl Settings {
     pub fn read(source: &Source) -> Result<Self, SettingError> {
         let addr: SocketAddr = match source.get("JANGBU_ADDR").unwrap_or("127.0.0.1:4000").parse() {
@@ -168,6 +287,7 @@ impl Settings {
             toss_payments_security_key: source
                 .get("TOSS_PAYMENTS_SECURITY_KEY")
                 .map(|key| key.to_owned().into()),
+            apps_in_toss: AppsInToss::read(source, mode)?,
             merchant_api_key: source.get("JANGBU_MERCHANT_API_KEY").map(|key| key.to_owned().into()),
             webhook_allowed_ips: nets(source, "JANGBU_WEBHOOK_ALLOWED_IPS")?,
             webhook_retention_years: match source.get("JANGBU_WEBHOOK_RETENTION_YEARS").unwrap_or("5").parse()
@@ -259,6 +379,8 @@ mod tests {
             (&[("JANGBU_BASE_PATH", "back")], "JANGBU_BASE_PATH"),
             (&[("JANGBU_TRUSTED_PROXIES", "10.0.0.0/99")], "JANGBU_TRUSTED_PROXIES"),
             (&[("TOSS_PAYMENTS_SECURITY_KEY", "abc")], "TOSS_PAYMENTS_SECURITY_KEY"),
+            (&[("APPS_IN_TOSS_URL", "https://127.0.0.1:4101")], "APPS_IN_TOSS_CERT"),
+            (&[("APPS_IN_TOSS_CERT", "/nowhere/client.pem")], "APPS_IN_TOSS_CERT"),
             (&[("JANGBU_MODE", "test"), ("JANGBU_MERCHANT_API_KEY", "short")], "JANGBU_MERCHANT_API_KEY"),
         ] {
             assert_eq!(read(pairs).map(drop).unwrap_err().name, name, "{pairs:?}");

@@ -10,8 +10,9 @@ use rust_decimal::Decimal;
 use sandbox::World;
 
 use crate::{
-    lane::{Outcome, Shared, payment_key},
-    schedule::Schedule,
+    lane::{Outcome, Shared},
+    schedule::{Rail, Schedule, TOTAL},
+    toss_pay,
 };
 
 /// The cancel that Toss made under an intent's own key, if it made one.
@@ -32,7 +33,7 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     // What the console did is learnt by webhook or by the next question, whichever comes.
     for _ in 0..20 {
-        if shared.books.look_up(&Actor::Job("simulation"), &payment_key(key)).await.is_ok() {
+        if shared.books.look_up_held(&Actor::Job("simulation"), order_id, Some(key)).await.is_ok() {
             break;
         }
     }
@@ -42,10 +43,29 @@ pub async fn run(
         *outcome.states.entry(refund.state.as_str().to_owned()).or_default() += 1;
     }
     let mut wrong = Vec::new();
+    match schedule.rail {
+        Rail::TossPay => toss_pay::check(shared, key, behind, &refunds, &mut wrong),
+        Rail::TossPayments => cancels(shared, schedule, key, behind, &refunds, &mut wrong),
+    }
+    sums(shared, schedule.rail, order_id, key, &refunds, &mut wrong).await?;
+    audit(shared, order_id, &refunds, &mut wrong).await?;
+    outcome.violations.extend(wrong);
+    Ok(())
+}
+
+/// Toss's cancels and our intents, one by one.
+fn cancels(
+    shared: &Shared,
+    schedule: &Schedule,
+    key: &str,
+    behind: &[String],
+    refunds: &[Refund],
+    wrong: &mut Vec<String>,
+) {
     let payment = shared.world.with_books(|books| books.record(key).map(|r| r.payment.clone()));
     let Some(payment) = payment else {
-        outcome.violations.push("the payment is gone".into());
-        return Ok(());
+        wrong.push("the payment is gone".into());
+        return;
     };
     let cancels = payment.cancels();
     let key_of =
@@ -53,7 +73,7 @@ pub async fn run(
 
     let mut accounted: BTreeSet<String> = behind.iter().cloned().collect();
     let mut booked = BTreeSet::new();
-    for refund in &refunds {
+    for refund in refunds {
         let made = truth(&shared.world, refund);
         match refund.state {
             State::Succeeded => {
@@ -118,11 +138,22 @@ pub async fn run(
             ));
         }
     }
-    keys(shared, schedule, key, &refunds, &mut wrong);
-    sums(shared, order_id, key, &refunds, &payment, &mut wrong).await?;
-    audit(shared, order_id, &refunds, &mut wrong).await?;
-    outcome.violations.extend(wrong);
-    Ok(())
+    keys(shared, schedule, key, refunds, wrong);
+}
+
+/// What is left at Toss, and what went back.
+fn left_at_toss(world: &World, rail: Rail, key: &str) -> Option<(Decimal, Decimal)> {
+    match rail {
+        Rail::TossPayments => {
+            let payment = world.with_books(|books| books.record(key).map(|r| r.payment.clone()))?;
+            Some((payment.balance_amount, payment.cancels().iter().map(|c| c.cancel_amount).sum()))
+        }
+        Rail::TossPay => {
+            let payment = world.with_mini_app(|app| app.payment(key).cloned())?;
+            let back: i64 = payment.steps.iter().map(|step| -step.amount.min(0)).sum();
+            Some((Decimal::from(payment.amount - back), Decimal::from(back)))
+        }
+    }
 }
 
 /// Every key that Toss saw was committed with an intent, and no two processes sent one at the same time.
@@ -146,10 +177,10 @@ fn keys(shared: &Shared, schedule: &Schedule, key: &str, refunds: &[Refund], wro
 
 async fn sums(
     shared: &Shared,
+    rail: Rail,
     order_id: &str,
     key: &str,
     refunds: &[Refund],
-    payment: &toss::payments::Payment,
     wrong: &mut Vec<String>,
 ) -> anyhow::Result<()> {
     let (balance, promised): (Decimal, Decimal) =
@@ -161,12 +192,12 @@ async fn sums(
         .bind(order_id)
         .fetch_one(&shared.books.pool)
         .await?;
-    if balance != payment.balance_amount || order != Some(balance) {
-        wrong.push(format!("balance {balance} (order {order:?}), at Toss {}", payment.balance_amount));
+    let Some((left, back)) = left_at_toss(&shared.world, rail, key) else { return Ok(()) };
+    if balance != left || order != Some(balance) {
+        wrong.push(format!("balance {balance} (order {order:?}), at Toss {left}"));
     }
-    let cancelled: Decimal = payment.cancels().iter().map(|c| c.cancel_amount).sum();
-    if cancelled + payment.balance_amount != payment.total_amount {
-        wrong.push(format!("{cancelled} cancelled and {balance} left of {}", payment.total_amount));
+    if back + left != Decimal::from(TOTAL) {
+        wrong.push(format!("{back} went back and {left} is left of {TOTAL}"));
     }
     let counted: Decimal = refunds
         .iter()

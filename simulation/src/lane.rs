@@ -28,13 +28,14 @@ use tokio::{
     process::{Child, ChildStdin},
     sync::{Mutex, oneshot},
 };
-use toss::payments::{CancelRequest, ConfirmRequest, OrderId, PaymentKey};
+use toss::payments::{CancelRequest, ConfirmRequest, OrderId};
 use uuid::Uuid;
 
 use crate::{
     check,
-    process::{Act, Command, Person, Reply},
-    schedule::{Approvers, Schedule, TOTAL},
+    process::{Act, Command, Person, Reply, Toss},
+    schedule::{Approvers, Rail, Schedule, TOTAL},
+    toss_pay,
 };
 
 /// A run whose intents are not known this long after Toss answers again has failed.
@@ -47,8 +48,7 @@ pub struct Shared {
     pub books: Backoffice,
     pub world: Arc<World>,
     pub database_url: String,
-    pub toss_url: String,
-    pub key: String,
+    pub toss: Toss,
     pub support: [Person; 2],
     pub finance: [Person; 2],
 }
@@ -103,7 +103,7 @@ impl Lane {
         let mut child = tokio::process::Command::new(std::env::current_exe()?)
             .args(["process", "--database-url"])
             .arg(format!("{}?application_name={name}", self.shared.database_url))
-            .args(["--toss-url", &self.shared.toss_url, "--key", &self.shared.key])
+            .args(self.shared.toss.arguments())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -213,7 +213,10 @@ impl Lane {
         let begun = Instant::now();
         let schedule = Schedule::of(seed);
         let order_id = format!("sim_{}_{seed}", self.number);
-        let key = self.paid(&order_id).await?;
+        let key = match schedule.rail {
+            Rail::TossPayments => self.paid(&order_id).await?,
+            Rail::TossPay => toss_pay::paid(&self.shared, &order_id).await?,
+        };
         self.revive(&key).await?;
         for process in 0..2 {
             self.tell(process, Act::Drive { payment_key: key.clone() }).await;
@@ -287,6 +290,9 @@ impl Lane {
         }));
         let behind = join_all(schedule.behind.iter().map(|behind| async move {
             tokio::time::sleep(Duration::from_millis(behind.after_ms)).await;
+            if schedule.rail == Rail::TossPay {
+                return toss_pay::refund_behind(&self.shared.world, key);
+            }
             let request = CancelRequest {
                 cancel_reason: if behind.same_words {
                     "고객 변심"
@@ -414,8 +420,4 @@ impl Lane {
 pub fn lane_of(body: &str) -> Option<usize> {
     let at = body.find("\"sim_")? + 5;
     body.get(at..)?.split('_').next()?.parse().ok()
-}
-
-pub fn payment_key(key: &str) -> PaymentKey {
-    PaymentKey(key.to_owned())
 }

@@ -6,9 +6,11 @@ mod check;
 mod lane;
 mod process;
 mod schedule;
+mod toss_pay;
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -25,17 +27,16 @@ use axum::{
     routing::post,
 };
 use backoffice::{
-    Actor, Backoffice, Clock, audit,
+    Actor, Backoffice, audit,
     staff::{NewStaff, Role, password::Password},
-    webhooks::Door,
 };
 use clap::{Parser, Subcommand};
-use sandbox::{Options, PUBLIC_TEST_KEYS, World};
+use sandbox::{Options, PUBLIC_TEST_KEYS, World, apps_in_toss::tls::Authority};
 use tokio::net::TcpListener;
 
 use crate::{
     lane::{Lane, Outcome, Shared},
-    process::Person,
+    process::{Person, Toss},
     schedule::{LIMIT, Schedule},
 };
 
@@ -69,10 +70,8 @@ enum Command {
     Process {
         #[arg(long)]
         database_url: String,
-        #[arg(long)]
-        toss_url: String,
-        #[arg(long)]
-        key: String,
+        #[command(flatten)]
+        toss: Toss,
     },
 }
 
@@ -89,9 +88,7 @@ fn main() -> anyhow::Result<()> {
             Command::Run { runs, seed, lanes, database_url, keep_going } => {
                 run(runs, seed, lanes, &database_url, keep_going).await
             }
-            Command::Process { database_url, toss_url, key } => {
-                process::run(&database_url, &toss_url, &key).await
-            }
+            Command::Process { database_url, toss } => process::run(&database_url, &toss).await,
         }
     })
 }
@@ -120,12 +117,22 @@ async fn receive(State(lanes): State<Arc<Vec<Arc<Lane>>>>, headers: HeaderMap, b
     if lane.deliver(n, headers, body).await { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
-async fn world(hook_url: String) -> anyhow::Result<(Arc<World>, String)> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let url = format!("http://{}", listener.local_addr()?);
+async fn world(hook_url: String, tls_dir: PathBuf) -> anyhow::Result<(Arc<World>, Toss)> {
+    let bind = || TcpListener::bind("127.0.0.1:0");
+    let (listener, apps, pay) = (bind().await?, bind().await?, bind().await?);
+    let toss = Toss {
+        url: format!("http://{}", listener.local_addr()?),
+        key: PUBLIC_TEST_KEYS[0].to_owned(),
+        apps_url: format!("https://{}", apps.local_addr()?),
+        pay_url: format!("https://{}", pay.local_addr()?),
+        tls_dir,
+    };
+    let (authority, server) = Authority::in_folder(&toss.tls_dir, &[])?;
     let world = World::new(Options { webhook_urls: vec![hook_url], ..Options::default() })?;
     tokio::spawn(Arc::clone(&world).run(listener));
-    Ok((world, url))
+    let mini_app = Arc::clone(&world);
+    tokio::spawn(async move { mini_app.run_apps_in_toss(&authority, &server, apps, pay).await });
+    Ok((world, toss))
 }
 
 async fn run(runs: u64, first: u64, lanes: usize, server: &str, keep_going: bool) -> anyhow::Result<()> {
@@ -133,17 +140,10 @@ async fn run(runs: u64, first: u64, lanes: usize, server: &str, keep_going: bool
     let name = format!("simulation_{}", std::process::id());
     let database_url = backoffice::create_migrated(server, &name).await?;
     let hooks = TcpListener::bind("127.0.0.1:0").await?;
-    let (world, toss_url) = world(format!("http://{}/hooks", hooks.local_addr()?)).await?;
-    let key = PUBLIC_TEST_KEYS[0].to_owned();
-    let books = Backoffice {
-        pool: backoffice::connect(&database_url, 10).await?,
-        toss: process::client(&toss_url, &key)?,
-        clock: Clock::default(),
-        security_key: None,
-        refund_lease: process::LEASE,
-        webhook_years: 5,
-        door: Door::default(),
-    };
+    let certificates = tempfile::tempdir()?;
+    let hook_url = format!("http://{}/hooks", hooks.local_addr()?);
+    let (world, toss) = world(hook_url, certificates.path().to_owned()).await?;
+    let books = toss.books(&database_url, 10).await?;
     let admin = staff(&books, "admin", Role::Admin).await?;
     let limited = books.set_refund_limit(&admin.actor(), "support", &LIMIT.to_string(), "").await?;
     anyhow::ensure!(limited.is_ok(), "no limit");
@@ -153,8 +153,7 @@ async fn run(runs: u64, first: u64, lanes: usize, server: &str, keep_going: bool
         books,
         world,
         database_url,
-        toss_url,
-        key,
+        toss,
     });
     let lanes: Arc<Vec<Arc<Lane>>> =
         Arc::new((0..lanes).map(|n| Arc::new(Lane::new(n, Arc::clone(&shared)))).collect());

@@ -2,7 +2,9 @@
 
 use std::{
     collections::HashMap,
+    ffi::OsString,
     future::Future,
+    path::PathBuf,
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll},
@@ -10,14 +12,17 @@ use std::{
 };
 
 use backoffice::{
-    Actor, Backoffice, Clock,
+    Actor, AppsInToss, Backoffice, Clock,
     refunds::{Form, Refund, RefundError},
     staff::Role,
     webhooks::{Door, Incoming},
 };
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use toss::payments::{Client, Config};
+use toss::{
+    apps_in_toss::{self, Identity},
+    payments::{Client, Config},
+};
 use uuid::Uuid;
 
 use crate::schedule::PATIENCE_MS;
@@ -105,24 +110,73 @@ impl<F: Future> Future for DieAt<F> {
     }
 }
 
-pub fn client(url: &str, key: &str) -> anyhow::Result<Client> {
-    let mut config = Config::new(url, key.to_owned());
-    config.timeout = Duration::from_millis(PATIENCE_MS);
-    config.connect_timeout = Duration::from_millis(PATIENCE_MS);
-    Ok(Client::new(config)?)
+/// Where both sandboxes answer.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Toss {
+    #[arg(long)]
+    pub url: String,
+    #[arg(long)]
+    pub key: String,
+    #[arg(long)]
+    pub apps_url: String,
+    #[arg(long)]
+    pub pay_url: String,
+    /// The sandbox's certificates.
+    #[arg(long)]
+    pub tls_dir: PathBuf,
+}
+
+impl Toss {
+    pub fn arguments(&self) -> [OsString; 10] {
+        [
+            "--url".into(),
+            self.url.clone().into(),
+            "--key".into(),
+            self.key.clone().into(),
+            "--apps-url".into(),
+            self.apps_url.clone().into(),
+            "--pay-url".into(),
+            self.pay_url.clone().into(),
+            "--tls-dir".into(),
+            self.tls_dir.clone().into(),
+        ]
+    }
+
+    fn client(&self) -> anyhow::Result<Client> {
+        let mut config = Config::new(&self.url, self.key.clone());
+        config.timeout = Duration::from_millis(PATIENCE_MS);
+        config.connect_timeout = Duration::from_millis(PATIENCE_MS);
+        Ok(Client::new(config)?)
+    }
+
+    fn mini_app(&self) -> anyhow::Result<AppsInToss> {
+        let read = |name: &str| std::fs::read_to_string(self.tls_dir.join(name));
+        let identity = Identity::from_pem(&read("client.pem")?, &read("client.key")?)?;
+        let mut config = apps_in_toss::Config::new(&self.apps_url, &self.pay_url, vec![identity]);
+        config.ca_pem = Some(read("ca.pem")?);
+        config.timeout = Duration::from_millis(PATIENCE_MS);
+        config.connect_timeout = Duration::from_millis(PATIENCE_MS);
+        Ok(AppsInToss { client: apps_in_toss::Client::new(config)?, profile_key: None })
+    }
+
+    /// The real rules, with a shorter lease and less patience.
+    pub async fn books(&self, database_url: &str, connections: u32) -> anyhow::Result<Backoffice> {
+        Ok(Backoffice {
+            pool: backoffice::connect(database_url, connections).await?,
+            toss: self.client()?,
+            apps_in_toss: Some(self.mini_app()?),
+            clock: Clock::default(),
+            security_key: None,
+            refund_lease: LEASE,
+            webhook_years: 5,
+            door: Door::default(),
+        })
+    }
 }
 
 /// Works until its standard input ends.
-pub async fn run(database_url: &str, toss_url: &str, key: &str) -> anyhow::Result<()> {
-    let books = Backoffice {
-        pool: backoffice::connect(database_url, 6).await?,
-        toss: client(toss_url, key)?,
-        clock: Clock::default(),
-        security_key: None,
-        refund_lease: LEASE,
-        webhook_years: 5,
-        door: Door::default(),
-    };
+pub async fn run(database_url: &str, toss: &Toss) -> anyhow::Result<()> {
+    let books = toss.books(database_url, 6).await?;
     let driven: Arc<Mutex<HashMap<String, tokio::task::AbortHandle>>> = Arc::default();
     let (replies, mut outbox) = tokio::sync::mpsc::unbounded_channel::<Reply>();
     tokio::spawn(async move {

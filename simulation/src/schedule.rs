@@ -50,6 +50,7 @@ const CODES: [&str; 32] = [
 #[derive(Debug, Clone, Serialize)]
 pub struct Schedule {
     pub seed: u64,
+    pub rail: Rail,
     pub agents: Vec<Agent>,
     /// Fault switches of the sandbox, without the payment they are about.
     pub faults: Vec<Value>,
@@ -61,6 +62,13 @@ pub struct Schedule {
     /// `(after milliseconds, process, seconds)`: its clock jumps.
     pub clocks: Vec<(u64, usize, i64)>,
     pub approvers: Approvers,
+}
+
+/// Which way the money took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Rail {
+    TossPayments,
+    TossPay,
 }
 
 /// Somebody who asks for a refund.
@@ -142,7 +150,23 @@ impl Schedule {
             .collect();
         let approvers =
             pick(&mut rng, &[Approvers::Approve, Approvers::Approve, Approvers::Decline, Approvers::Nobody]);
-        Self { seed, agents, faults, behind, kills, cuts, clocks, approvers }
+        let rail = if seed.is_multiple_of(3) { Rail::TossPay } else { Rail::TossPayments };
+        let mut schedule = Self { seed, rail, agents, faults, behind, kills, cuts, clocks, approvers };
+        if rail == Rail::TossPay {
+            schedule.for_toss_pay(&mut rng);
+        }
+        schedule
+    }
+
+    /// Only the whole of it goes back there; a part now and then has to be refused. Other calls, other words.
+    fn for_toss_pay(&mut self, rng: &mut StdRng) {
+        for agent in &mut self.agents {
+            if agent.amount != 10_000 {
+                agent.amount = TOTAL;
+            }
+        }
+        self.behind.truncate(1);
+        self.faults = (0..rng.random_range(0..=4)).map(|_| toss_pay_fault(rng)).collect();
     }
 
     /// Whether an answer may be so late that its caller has given up.
@@ -180,6 +204,34 @@ fn fault(rng: &mut StdRng) -> Value {
         }
     };
     fault["on"] = json!(on);
+    fault["times"] = json!(rng.random_range(1..=3));
+    fault["after"] = json!(rng.random_range(0..=2));
+    fault
+}
+
+fn toss_pay_fault(rng: &mut StdRng) -> Value {
+    const WORDS: [&str; 4] = ["HTTP_TIMEOUT", "NETWORK_ERROR", "INTERRUPTED", "INTERNAL_ERROR"];
+    const CODES: [&str; 8] = [
+        "COMMON_REFUND_ERROR",
+        "COMMON_PAY_ERROR",
+        "COMMON_BREAK_TIME_OF_BANK",
+        "COMMON_INVALID_PARAMETER",
+        "INACTIVE_USER",
+        "REFUND_EXCEED_DAILY",
+        "INTERNAL_ERROR",
+        "4095",
+    ];
+    let mut fault = match rng.random_range(0..10) {
+        0 | 1 => json!({ "kind": "lose_before" }),
+        2 | 3 => json!({ "kind": "lose_after" }),
+        4 => json!({ "kind": "delay", "ms": PATIENCE_MS + rng.random_range(20..300) }),
+        5 => json!({ "kind": "garbage" }),
+        6 => json!({ "kind": "result_type", "word": pick(rng, &WORDS) }),
+        7 => json!({ "kind": "result_type_after", "word": pick(rng, &WORDS) }),
+        _ => json!({ "kind": "error", "code": pick(rng, &CODES) }),
+    };
+    fault["on"] =
+        json!(pick(rng, &["refund-payment", "refund-payment", "refund-payment", "get-payment-status"]));
     fault["times"] = json!(rng.random_range(1..=3));
     fault["after"] = json!(rng.random_range(0..=2));
     fault

@@ -19,6 +19,9 @@ use crate::{
 
 pub(crate) const SECRET_KEY: &str = "test_sk_zXLkKEypNArWmo50nX3lmeaxYG5R";
 pub(crate) const SECURITY_KEY: &str = "5e0f6a3c9b1d4e7f8a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f7081";
+/// What the sandbox encrypts login profiles with.
+const DECRYPT_KEY: &str = "c2FuZGJveC1kZWNyeXB0LWtleS0wMTIzNDU2Nzg5YWI=";
+const UNLINK_AUTH: &str = "toss:sandbox-unlink";
 pub(crate) const MERCHANT_KEY: &str = "sandbox-merchant-key";
 /// One for every account of a sandbox that listens on the loopback only.
 pub(crate) const PASSWORD: &str = "jangbu-demo-2026";
@@ -117,6 +120,10 @@ impl Stack {
         let sandbox_port = free_port(wished + 100)?;
         let url = format!("http://127.0.0.1:{port}");
         let sandbox_url = format!("http://127.0.0.1:{sandbox_port}");
+        let apps_port = free_port(sandbox_port + 1)?;
+        let pay_port = free_port(apps_port + 1)?;
+        let tls = folder.join("sandbox-tls");
+        let certificate = |name: &str| tls.join(name).display().to_string();
         let environment = vec![
             ("JANGBU_MODE", "sandbox".to_owned()),
             ("JANGBU_ADDR", format!("127.0.0.1:{port}")),
@@ -126,6 +133,16 @@ impl Stack {
             ("TOSS_PAYMENTS_SECRET_KEY", SECRET_KEY.to_owned()),
             ("TOSS_PAYMENTS_SECURITY_KEY", SECURITY_KEY.to_owned()),
             ("JANGBU_MERCHANT_API_KEY", MERCHANT_KEY.to_owned()),
+            ("APPS_IN_TOSS_URL", format!("https://127.0.0.1:{apps_port}")),
+            ("APPS_IN_TOSS_PAY_URL", format!("https://127.0.0.1:{pay_port}")),
+            ("APPS_IN_TOSS_CERT", certificate("client.pem")),
+            ("APPS_IN_TOSS_KEY", certificate("client.key")),
+            ("APPS_IN_TOSS_CERT_NEXT", certificate("client-next.pem")),
+            ("APPS_IN_TOSS_KEY_NEXT", certificate("client-next.key")),
+            ("APPS_IN_TOSS_CA", certificate("ca.pem")),
+            ("APPS_IN_TOSS_DECRYPT_KEY", DECRYPT_KEY.to_owned()),
+            ("APPS_IN_TOSS_DECRYPT_AAD", "TOSS".to_owned()),
+            ("APPS_IN_TOSS_UNLINK_AUTH", UNLINK_AUTH.to_owned()),
         ];
         let mut stack = Self { parts: Vec::new(), url, sandbox_url, folder: folder.to_owned(), environment };
         let mut sandbox = Command::new(binary("toss-sandbox"));
@@ -139,13 +156,19 @@ impl Stack {
             ])
             .arg("--journal")
             .arg(folder.join("sandbox.jsonl"))
+            .arg("--tls-dir")
+            .arg(&tls)
+            .args(["--apps-addr", &format!("127.0.0.1:{apps_port}")])
+            .args(["--apps-pay-addr", &format!("127.0.0.1:{pay_port}")])
+            .args(["--unlink-url", &format!("{}/hooks/apps-in-toss/unlink", stack.url)])
+            .env("APPS_IN_TOSS_UNLINK_AUTH", UNLINK_AUTH)
             .env("JANGBU_MERCHANT_API_KEY", MERCHANT_KEY);
-        let sandbox = Part::start("toss-sandbox", sandbox, folder)?;
+        // First the sandbox: it makes the certificates that the dashboard is started with.
+        stack.parts.push(Part::start("toss-sandbox", sandbox, folder)?);
+        stack.wait_for("/_sandbox/health", sandbox_port)?;
         let mut serve = stack.jangbu();
         serve.arg("serve");
-        stack.parts.push(Part::start("jangbu", serve, folder)?);
-        stack.parts.push(sandbox);
-        stack.wait_for("/_sandbox/health", sandbox_port)?;
+        stack.parts.insert(0, Part::start("jangbu", serve, folder)?);
         stack.wait_for("/health/ready", port)?;
         Ok(stack)
     }

@@ -18,8 +18,13 @@ pub fn order_status(ctx: &Ctx, order: &Order) -> (&'static str, String) {
 
 pub fn payment_status(ctx: &Ctx, status: &str) -> (&'static str, String) {
     let tone = match status {
-        "DONE" => "done",
-        "WAITING_FOR_DEPOSIT" | "IN_PROGRESS" => "waiting",
+        "DONE" | "PAY_COMPLETE" | "SETTLEMENT_COMPLETE" => "done",
+        "WAITING_FOR_DEPOSIT"
+        | "IN_PROGRESS"
+        | "PAY_STANDBY"
+        | "PAY_APPROVED"
+        | "PAY_PROGRESS"
+        | "REFUND_PROGRESS" => "waiting",
         "PARTIAL_CANCELED" => "part",
         "ABORTED" => "failed",
         _ => "ended",

@@ -25,14 +25,16 @@ pub async fn look_up(#[server(default)] order_id: String) -> Result<(), AppError
     let outcome = match ctx.books().order(&order_id).await {
         Ok(None) => Err(invalid(ctx.t("order-not-found"))),
         Err(fault) => Err(shown(&fault)),
-        Ok(Some(order)) => match ctx.books().look_up_known(&actor, &order).await {
-            Ok(changed) if changed.is_empty() => Ok(ctx.t("look-up-same")),
+        Ok(Some(order)) => match ctx.books().look_up_held(&actor, &order.order_id, None).await {
+            Ok((_, changed)) if changed.is_empty() => Ok(ctx.t("look-up-same")),
             Ok(_) => Ok(ctx.t("look-up-changed")),
             Err(Fault::Toss(error)) if error.is_not_found() => Err(invalid(ctx.t("look-up-not-found"))),
-            Err(Fault::Toss(error)) => {
-                tracing::warn!(%error, "a look-up by hand");
+            Err(Fault::AppsInToss(error)) if error.is_not_found() => Err(invalid(ctx.t("look-up-not-found"))),
+            Err(fault @ (Fault::Toss(_) | Fault::AppsInToss(_))) => {
+                tracing::warn!(%fault, "a look-up by hand");
                 Err(invalid(ctx.t("look-up-failed")))
             }
+            Err(Fault::NoAppsInToss) => Err(invalid(ctx.t("apps-in-toss-missing"))),
             Err(fault) => Err(shown(&fault)),
         },
     };

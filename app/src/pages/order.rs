@@ -40,11 +40,16 @@ fn copied(ctx: &Ctx, id: &str) -> AnyView {
     .into_any()
 }
 
+/// Toss's own name for its key.
+fn key_name(order: &Order) -> &'static str {
+    if order.rail == "toss_pay" { "payToken" } else { "paymentKey" }
+}
+
 fn head(ctx: &Ctx, order: &Order, record: Option<&Record>) -> AnyView {
     let money = |amount| format::amount(ctx.words, amount, &order.currency);
     let left = order
         .balance_amount
-        .filter(|_| !matches!(order.status.as_str(), "READY" | "IN_PROGRESS" | "ABORTED" | "EXPIRED"))
+        .filter(|_| order.paid_at.is_some() || order.status == "WAITING_FOR_DEPOSIT")
         .map(|left| ctx.tr("order-left", &[("amount", money(left))]));
     let contact = [
         order.customer_mobile_phone.as_deref().map(format::mask_phone),
@@ -55,7 +60,9 @@ fn head(ctx: &Ctx, order: &Order, record: Option<&Record>) -> AnyView {
     let method = method_text(ctx, order.method.as_deref(), order.method_detail.as_deref());
     let account =
         record.and_then(|r| r.raw.pointer("/virtualAccount/accountNumber")?.as_str().map(str::to_owned));
-    let card = record.and_then(|r| r.raw.pointer("/card/number")?.as_str().map(str::to_owned));
+    let card = record.and_then(|r| {
+        r.raw.pointer("/card/number").or(r.raw.pointer("/card/cardNumber"))?.as_str().map(str::to_owned)
+    });
     let number = card.or(account.map(|a| format::mask_number(&a)));
     let failure = record.and_then(|r| {
         let failure = r.raw.get("failure")?;
@@ -99,8 +106,9 @@ fn head(ctx: &Ctx, order: &Order, record: Option<&Record>) -> AnyView {
                 {fact(ctx.t("col-product"), order.order_name.clone().into_any())}
                 {fact(ctx.t("col-buyer"), who.into_any())}
                 {fact(ctx.t("col-method"), [Some(method), number].into_iter().flatten().collect::<Vec<_>>().join(" · ").into_any())}
-                {order.payment_key.as_deref().map(|key| fact("paymentKey".into(), copied(ctx, key)))}
+                {order.payment_key.as_deref().map(|key| fact(key_name(order).into(), copied(ctx, key)))}
                 {fact("orderId".into(), copied(ctx, &order.order_id))}
+                {order.user_key.as_deref().map(|key| fact("userKey".into(), copied(ctx, key)))}
                 {failure.map(|text| fact(ctx.t("order-failure"), text.into_any()))}
             </dl>
             <div class="acts">

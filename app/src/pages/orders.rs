@@ -18,7 +18,7 @@ use crate::{
     format, routes,
 };
 
-const STATUSES: [&str; 8] = [
+const STATUSES: [&str; 17] = [
     "DONE",
     "WAITING_FOR_DEPOSIT",
     "PARTIAL_CANCELED",
@@ -27,6 +27,15 @@ const STATUSES: [&str; 8] = [
     "EXPIRED",
     "READY",
     "IN_PROGRESS",
+    "PAY_STANDBY",
+    "PAY_APPROVED",
+    "PAY_CANCEL",
+    "PAY_PROGRESS",
+    "PAY_COMPLETE",
+    "REFUND_PROGRESS",
+    "REFUND_SUCCESS",
+    "SETTLEMENT_COMPLETE",
+    "SETTLEMENT_REFUND_COMPLETE",
 ];
 
 /// Reads the address. What cannot be read is said beside its field, and left out.

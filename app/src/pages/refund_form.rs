@@ -88,6 +88,8 @@ fn fields(ctx: &Ctx, order: &Order, may: &Eligibility, for_return: bool, flash: 
     let amount = flash.value("amount").unwrap_or_else(|| money::group(may.left, currency));
     let reasons: Vec<(String, String)> =
         REASONS.iter().map(|code| ((*code).to_owned(), ctx.words.word("reason", code))).collect();
+    let reason_hint =
+        if order.rail == "toss_pay" { ctx.t("refund-reason-toss-pay") } else { ctx.t("refund-reason-hint") };
     let intent = backoffice::refunds::new_intent();
     let form = view! {
         <form method="post" action=ctx.href(RefundFn::PATH)>
@@ -113,7 +115,7 @@ fn fields(ctx: &Ctx, order: &Order, may: &Eligibility, for_return: bool, flash: 
                 </span>
             </label>
             {form::select("reason_code", ctx.t("refund-reason"), reasons, "changed_mind", flash)}
-            {Field { hint: Some(ctx.t("refund-reason-hint")), ..Field::text("reason", ctx.t("refund-reason-text"), flash) }
+            {Field { hint: Some(reason_hint), ..Field::text("reason", ctx.t("refund-reason-text"), flash) }
                 .view()}
             {may.needs_account.then(|| account_fields(ctx, flash))}
             {for_return.then(|| view! {

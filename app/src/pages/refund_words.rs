@@ -25,6 +25,8 @@ pub fn why_not(ctx: &Ctx, why: WhyNot) -> String {
         WhyNot::NothingLeft => ctx.t("why-not-nothing-left"),
         WhyNot::MonthIsOver => ctx.t("why-not-month"),
         WhyNot::TooLate => ctx.t("why-not-late"),
+        WhyNot::UnderWay => ctx.t("why-not-under-way"),
+        WhyNot::Settled => ctx.t("why-not-settled"),
         WhyNot::UnknownStatus => ctx.t("why-not-unknown"),
     }
 }
@@ -72,6 +74,16 @@ pub fn invalid(ctx: &Ctx, refused: &Refused) -> AppError {
         Refused::ReasonCode => at("reason_code", ctx.t("refund-error-reason-code")),
         Refused::ReasonTooShort => at("reason", ctx.t("refund-error-reason-empty")),
         Refused::ReasonTooLong => at("reason", ctx.t("refund-error-reason-long")),
+        Refused::ReasonTooLongFor { most } => {
+            at("reason", ctx.tr("refund-error-reason-most", &[("most", most.to_string())]))
+        }
+        Refused::ReasonCharacters { not_taken, sent } => at(
+            "reason",
+            ctx.tr(
+                "refund-error-reason-characters",
+                &[("characters", not_taken.clone()), ("sent", sent.clone())],
+            ),
+        ),
         Refused::Bank => at("bank", ctx.t("refund-error-bank")),
         Refused::AccountNumber => at("account_number", ctx.t("refund-error-account")),
         Refused::HolderName => at("holder_name", ctx.t("refund-error-holder")),
@@ -148,6 +160,7 @@ pub fn outcome(ctx: &Ctx, outcome: Result<Refund, RefundError>) -> Result<String
 pub fn said(ctx: &Ctx, state: State, code: Option<&str>, message: Option<&str>) -> Option<String> {
     match (state, code) {
         (State::Failed | State::Declined, Some("LAPSED")) => Some(ctx.t("said-lapsed")),
+        (State::Failed | State::Declined, Some("SETTLED")) => Some(ctx.t("why-not-settled")),
         (State::Failed | State::Declined, Some("NOT_MADE")) => Some(ctx.t("said-not-made")),
         (State::Failed | State::Declined, Some("NOT_SENT")) => Some(ctx.t("said-not-sent")),
         (State::Failed | State::Declined, Some("ABORTED")) => Some(ctx.t("said-aborted")),

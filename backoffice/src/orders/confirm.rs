@@ -12,7 +12,8 @@ use super::{Order, load};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    jobs, payments,
+    jobs,
+    payments::{self, Told},
 };
 
 /// What the merchant's server sends when the buyer has come back from the payment window.
@@ -183,7 +184,8 @@ impl Backoffice {
             match self.toss.confirm(&request, &idempotency_key).await {
                 Ok(answer) => {
                     let mut tx = self.pool.begin().await?;
-                    let applied = payments::apply(&mut tx, self.clock.now(), actor, asked, &answer).await?;
+                    let told = Told::by_toss_payments(answer)?;
+                    let applied = payments::apply(&mut tx, self.clock.now(), actor, asked, &told).await?;
                     tx.commit().await?;
                     // A look-up from before the approval may stand in the books, or this answer may be a replay.
                     if applied.superseded || attempt > 0 || matches!(actor, Actor::Job(_)) {

@@ -18,7 +18,7 @@ const COLUMNS: &str = "select o.order_id, rail, origin, order_name, o.amount, o.
 
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// An order id or the beginning of one, a payment key, a transaction key, or the beginning of the buyer's name.
+    /// An order id or the beginning of one, a payment key, a transaction key, a user key, or the beginning of the buyer's name.
     pub q: Option<String>,
     pub status: Option<String>,
     pub method: Option<String>,
@@ -87,6 +87,7 @@ fn push_search(query: &mut QueryBuilder<Postgres>, q: &str) {
     query.push(" union select order_id from orders where customer_name like ").push_bind(prefix);
     query.push(" union select order_id from payments where payment_key = ").push_bind(q.to_owned());
     query.push(" union select order_id from orders where payment_key = ").push_bind(q.to_owned());
+    query.push(" union select order_id from orders where user_key = ").push_bind(q.to_owned());
     query.push(" union select order_id from transactions where transaction_key = ").push_bind(q.to_owned());
     query.push(")");
 }

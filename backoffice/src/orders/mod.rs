@@ -7,7 +7,10 @@ use rust_decimal::Decimal;
 use serde_json::json;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
-use toss::payments::{Method, institutions};
+use toss::{
+    apps_in_toss::{self, UserKey},
+    payments::{Method, institutions},
+};
 
 pub use confirm::{Confirm, ConfirmError};
 pub use find::Filter;
@@ -43,8 +46,16 @@ pub struct Order {
     pub refund_unknown: bool,
 }
 
-/// Every method Toss knows: `(Toss's Korean word, its code)`.
-pub const METHODS: [(&str, &str); 9] = [
+impl Order {
+    /// The user of the mini-app.
+    pub(crate) fn user(&self) -> Result<UserKey, Fault> {
+        let key = self.user_key.as_deref().and_then(UserKey::parse);
+        key.ok_or_else(|| Fault::Inconsistent(format!("order {} has no user key", self.order_id)))
+    }
+}
+
+/// Every method Toss knows: `(Toss's word, its code)`. The last two are of mini-apps.
+pub const METHODS: [(&str, &str); 11] = [
     ("카드", "card"),
     ("간편결제", "easy_pay"),
     ("가상계좌", "virtual_account"),
@@ -54,10 +65,17 @@ pub const METHODS: [(&str, &str); 9] = [
     ("도서문화상품권", "book_gift_certificate"),
     ("게임문화상품권", "game_gift_certificate"),
     ("해외간편결제", "foreign_easy_pay"),
+    ("TOSS_MONEY", "toss_money"),
+    ("CARD", "toss_pay_card"),
 ];
 
 /// The name behind a code of [`Order::method_detail`]: the same two characters are a card here and a bank there.
 pub fn method_detail_name(method: &str, detail: &str) -> Option<&'static str> {
+    match method {
+        "TOSS_MONEY" => return apps_in_toss::bank_name(detail),
+        "CARD" => return detail.parse().ok().and_then(apps_in_toss::card_name),
+        _ => {}
+    }
     match Method::from(method) {
         Method::Card => institutions::card_name(detail),
         Method::VirtualAccount | Method::Transfer => institutions::bank_name(detail),

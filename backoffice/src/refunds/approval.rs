@@ -3,7 +3,6 @@
 use serde_json::json;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
-use toss::payments::{Payment, PaymentKey};
 use uuid::Uuid;
 
 use super::{
@@ -14,10 +13,11 @@ use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     jobs,
+    payments::{Held, Rail},
 };
 
 /// An intent that is being decided on, with its order, payment and own row locked.
-struct Held {
+struct Locked {
     order_id: String,
     payment_key: String,
     amount: rust_decimal::Decimal,
@@ -58,7 +58,7 @@ impl Backoffice {
     pub async fn approve_refund(&self, actor: &Actor, id: Uuid) -> Result<Refund, RefundError> {
         let refund = self.refund_by_id(id).await?.ok_or(Refused::NoSuchRefund)?;
         // Toss's truth of this moment; a balance that has moved makes the request lapse.
-        if let Err(fault) = self.look_up(actor, &PaymentKey(refund.payment_key)).await {
+        if let Err(fault) = self.look_up_held(actor, &refund.order_id, Some(&refund.payment_key)).await {
             tracing::warn!(%fault, "no look-up before an approval");
         }
         self.approve(actor, id).await?;
@@ -73,15 +73,16 @@ impl Backoffice {
         if held.requested_by == Some(approver) {
             return Err(Refused::OwnRequest.into());
         }
-        let payment =
-            sqlx::query!("select raw, balance_amount from payments where payment_key = $1", held.payment_key)
-                .fetch_one(&mut *tx)
-                .await?;
+        let payment = sqlx::query!(
+            "select rail, raw, balance_amount from payments where payment_key = $1",
+            held.payment_key
+        )
+        .fetch_one(&mut *tx)
+        .await?;
         if payment.balance_amount != held.refundable_amount {
             return Err(Refused::Lapsed.into());
         }
-        let payment: Payment =
-            serde_json::from_value(payment.raw).map_err(|e| Fault::Inconsistent(e.to_string()))?;
+        let payment = Held::read(Rail::parse(&payment.rail)?, payment.raw)?;
         check_amount(&eligibility(&payment, now), held.amount, &held.currency)?;
         sqlx::query!(
             "update refunds set state = 'approved', approved_by = $2, approved_by_name = $3, approved_at = $4
@@ -146,9 +147,9 @@ impl Backoffice {
     }
 }
 
-async fn hold(tx: &mut PgConnection, id: Uuid) -> Result<Held, RefundError> {
+async fn hold(tx: &mut PgConnection, id: Uuid) -> Result<Locked, RefundError> {
     let held = sqlx::query_as!(
-        Held,
+        Locked,
         "select order_id, payment_key, amount, currency, refundable_amount, requested_by from refunds where id = $1",
         id
     )

@@ -3,11 +3,17 @@
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
-use toss::payments::{Cancel, CancelStatus, Payment, PaymentKey};
 use uuid::Uuid;
 
-use super::{Refund, RefundError, Refused, drive::Verdict};
-use crate::{Backoffice, Fault, audit::Actor};
+use super::{
+    Refund, RefundError, Refused,
+    drive::{Claimed, JOB, Verdict},
+};
+use crate::{
+    Backoffice, Fault,
+    audit::Actor,
+    payments::{GivenBack, Held, Stage},
+};
 
 /// A cancel at Toss that came after the intent and belongs to no other of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,35 +51,36 @@ impl Backoffice {
         self.facts(refund.id, &record.payment()?).await
     }
 
-    async fn facts(&self, id: Uuid, payment: &Payment) -> Result<Facts, Fault> {
-        let newcomers = self.newcomers(id, payment.cancels()).await?;
+    async fn facts(&self, id: Uuid, payment: &Held) -> Result<Facts, Fault> {
+        let newcomers = self.newcomers(id, payment.given_back()).await?;
         let mut hasher = Sha256::new();
-        hasher.update(payment.balance_amount.to_string());
+        hasher.update(payment.left().normalize().to_string());
         for cancel in &newcomers {
-            hasher.update(format!("|{:?}|{:?}", cancel.transaction_key, cancel.cancel_status));
+            hasher.update(format!("|{:?}|{:?}", cancel.transaction_key, cancel.stage));
         }
         let mark = hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let candidates = newcomers
             .iter()
             .filter_map(|cancel| {
                 Some(Candidate {
-                    transaction_key: cancel.transaction_key.as_ref()?.as_str().to_owned(),
-                    amount: cancel.cancel_amount,
-                    reason: cancel.cancel_reason.clone(),
-                    canceled_at: cancel.canceled_at,
-                    done: cancel.cancel_status.as_ref().is_none_or(|s| *s == CancelStatus::Done),
+                    transaction_key: cancel.transaction_key.clone()?,
+                    amount: cancel.amount,
+                    reason: cancel.reason.clone(),
+                    canceled_at: cancel.at,
+                    done: cancel.stage == Stage::Done,
                 })
             })
             .collect();
         Ok(Facts { candidates, mark })
     }
 
-    /// Toss's cancels that were not there when the intent was taken down and are not booked to another one.
-    pub(super) async fn newcomers(&self, id: Uuid, cancels: &[Cancel]) -> Result<Vec<Cancel>, Fault> {
-        let keys: Vec<String> = cancels
-            .iter()
-            .filter_map(|c| c.transaction_key.as_ref().map(|key| key.as_str().to_owned()))
-            .collect();
+    /// What went back at Toss since the intent was taken down, and is not booked to another one.
+    pub(super) async fn newcomers(
+        &self,
+        id: Uuid,
+        mut given_back: Vec<GivenBack>,
+    ) -> Result<Vec<GivenBack>, Fault> {
+        let keys: Vec<String> = given_back.iter().filter_map(|c| c.transaction_key.clone()).collect();
         let old = sqlx::query_scalar!(
             r#"select unnest(known_cancels) as "key!" from refunds where id = $2
                union select transaction_key from refunds where transaction_key = any($1) and id <> $2"#,
@@ -82,9 +89,8 @@ impl Backoffice {
         )
         .fetch_all(&self.pool)
         .await?;
-        let is_old =
-            |c: &Cancel| c.transaction_key.as_ref().is_some_and(|key| old.iter().any(|o| o == key.as_str()));
-        Ok(cancels.iter().filter(|c| !is_old(c)).cloned().collect())
+        given_back.retain(|c| c.transaction_key.as_ref().is_none_or(|key| !old.contains(key)));
+        Ok(given_back)
     }
 
     /// Settles an intent that is somebody's task, on facts that still hold.
@@ -108,7 +114,7 @@ impl Backoffice {
             // A request of a moment ago may still be on its way to Toss.
             Err(Refused::TooEarly.into())
         } else {
-            self.judge_by_person(&claimed.payment_key, &refund, decision, mark).await
+            self.judge_by_person(&claimed, &refund, decision, mark).await
         };
         match judged {
             Ok(verdict) => self.settle(actor, claimed, verdict.into()).await?,
@@ -122,15 +128,16 @@ impl Backoffice {
 
     async fn judge_by_person(
         &self,
-        payment_key: &PaymentKey,
+        claimed: &Claimed,
         refund: &Refund,
         decision: &Decision,
         mark: &str,
     ) -> Result<Verdict, RefundError> {
-        let (payment, _) = match self.look_up(&Actor::Job("refund"), payment_key).await {
+        let looked = self.look_up_held(&JOB, &claimed.order_id, Some(&claimed.payment_key)).await;
+        let (payment, _) = match looked {
             Ok(found) => found,
-            Err(Fault::Toss(error)) => {
-                tracing::warn!(%error, refund = %refund.id, "no look-up before a decision");
+            Err(fault @ (Fault::Toss(_) | Fault::AppsInToss(_) | Fault::NoAppsInToss)) => {
+                tracing::warn!(%fault, refund = %refund.id, "no look-up before a decision");
                 return Err(Refused::TossSilent.into());
             }
             Err(fault) => return Err(fault.into()),

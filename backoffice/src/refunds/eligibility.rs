@@ -1,13 +1,16 @@
-//! What may be given back, decided from a payment and the time alone (toss-api.md A5.3). The form, the API and the
+//! What may be given back, decided from a payment and the time alone (toss-api.md A5.3, B5.3). The form, the API and the
 //! rules all ask here, so that nobody learns it from an error afterwards.
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use time::{Duration, Month, OffsetDateTime};
 use toss::{
+    apps_in_toss::{self, PayMethod, PayStatus},
     payments::{CancelStatus, Method, Payment, PaymentStatus},
     timestamp::SEOUL,
 };
+
+use crate::payments::Held;
 
 /// Why nothing can be given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +24,10 @@ pub enum WhyNot {
     MonthIsOver,
     /// The method's own limit has passed.
     TooLate,
+    /// Toss Pay: Toss is giving it back already.
+    UnderWay,
+    /// Toss Pay: after settlement nothing goes back any more.
+    Settled,
     /// A status this version does not know: a person looks at Toss's console.
     UnknownStatus,
 }
@@ -58,7 +65,43 @@ pub struct Eligibility {
     pub why_not: Option<WhyNot>,
 }
 
-pub fn eligibility(payment: &Payment, now: OffsetDateTime) -> Eligibility {
+pub fn eligibility(payment: &Held, now: OffsetDateTime) -> Eligibility {
+    match payment {
+        Held::TossPayments(payment) => of_toss_payments(payment, now),
+        Held::TossPay(payment) => of_toss_pay(payment),
+    }
+}
+
+/// The whole of it or nothing (toss-api.md B5.3).
+fn of_toss_pay(payment: &apps_in_toss::Payment) -> Eligibility {
+    let left = Decimal::from(payment.left());
+    let why_not = match payment.pay_status {
+        PayStatus::Complete if left.is_zero() => Some(WhyNot::NothingLeft),
+        PayStatus::Complete => None,
+        PayStatus::Standby | PayStatus::Approved | PayStatus::Progress => Some(WhyNot::NotPaid),
+        PayStatus::Cancel => Some(WhyNot::Aborted),
+        PayStatus::RefundProgress => Some(WhyNot::UnderWay),
+        PayStatus::RefundSuccess => Some(WhyNot::NothingLeft),
+        PayStatus::SettlementComplete | PayStatus::SettlementRefundComplete => Some(WhyNot::Settled),
+        PayStatus::Other(_) => Some(WhyNot::UnknownStatus),
+    };
+    Eligibility {
+        left,
+        full: why_not.is_none(),
+        part: false,
+        least: None,
+        needs_account: false,
+        until: None,
+        arrival: match payment.pay_method {
+            Some(PayMethod::TossMoney) => Arrival::AtOnce,
+            _ => Arrival::CardThreeToFourDays,
+        },
+        may_fail: false,
+        why_not,
+    }
+}
+
+fn of_toss_payments(payment: &Payment, now: OffsetDateTime) -> Eligibility {
     let left = payment.balance_amount;
     let waiting = payment.status == PaymentStatus::WaitingForDeposit;
     let until = deadline(payment);
@@ -162,20 +205,20 @@ mod tests {
     fn a_phone_payment_goes_back_only_in_its_month_in_seoul() {
         let phone = payment("휴대폰", "DONE", json!({}));
         let last_moment = datetime!(2026-11-30 14:59:59 UTC);
-        assert_eq!(eligibility(&phone, last_moment).why_not, None);
+        assert_eq!(of_toss_payments(&phone, last_moment).why_not, None);
         let december = datetime!(2026-11-30 15:00 UTC);
-        assert_eq!(eligibility(&phone, december).why_not, Some(WhyNot::MonthIsOver));
+        assert_eq!(of_toss_payments(&phone, december).why_not, Some(WhyNot::MonthIsOver));
     }
 
     #[test]
     fn a_deposited_account_needs_one_to_pay_back_to_and_a_waiting_one_does_not() {
         let now = datetime!(2026-12-01 00:00 UTC);
-        let deposited = eligibility(&payment("가상계좌", "DONE", json!({"virtualAccount": {}})), now);
+        let deposited = of_toss_payments(&payment("가상계좌", "DONE", json!({"virtualAccount": {}})), now);
         assert!(deposited.needs_account && deposited.part);
         assert_eq!(deposited.arrival, Arrival::TwoBusinessDays);
         let waiting =
             payment("가상계좌", "WAITING_FOR_DEPOSIT", json!({"virtualAccount": {}, "approvedAt": null}));
-        let waiting = eligibility(&waiting, now);
+        let waiting = of_toss_payments(&waiting, now);
         assert!(waiting.full && !waiting.part && !waiting.needs_account);
         assert_eq!(waiting.arrival, Arrival::NothingToReturn);
     }
@@ -186,7 +229,7 @@ mod tests {
         for more in
             [json!({"isPartialCancelable": false}), json!({"useEscrow": true}), json!({"taxFreeAmount": 100})]
         {
-            let may = eligibility(&payment("카드", "DONE", more), now);
+            let may = of_toss_payments(&payment("카드", "DONE", more), now);
             assert!(may.full && !may.part);
         }
     }
@@ -202,19 +245,23 @@ mod tests {
             ("CANCELED", WhyNot::NothingLeft),
             ("FROZEN", WhyNot::UnknownStatus),
         ] {
-            assert_eq!(eligibility(&payment("카드", status, json!({})), now).why_not, Some(why), "{status}");
+            assert_eq!(
+                of_toss_payments(&payment("카드", status, json!({})), now).why_not,
+                Some(why),
+                "{status}"
+            );
         }
         let spent = payment("카드", "PARTIAL_CANCELED", json!({"balanceAmount": 0}));
-        assert_eq!(eligibility(&spent, now).why_not, Some(WhyNot::NothingLeft));
+        assert_eq!(of_toss_payments(&spent, now).why_not, Some(WhyNot::NothingLeft));
     }
 
     #[test]
     fn transfers_and_paypal_end_after_180_days() {
         for method in ["계좌이체", "해외간편결제"] {
             let paid = payment(method, "DONE", json!({}));
-            assert_eq!(eligibility(&paid, datetime!(2027-05-29 14:59:58 UTC)).why_not, None, "{method}");
+            assert_eq!(of_toss_payments(&paid, datetime!(2027-05-29 14:59:58 UTC)).why_not, None, "{method}");
             assert_eq!(
-                eligibility(&paid, datetime!(2027-05-29 15:00 UTC)).why_not,
+                of_toss_payments(&paid, datetime!(2027-05-29 15:00 UTC)).why_not,
                 Some(WhyNot::TooLate),
                 "{method}"
             );
@@ -224,10 +271,35 @@ mod tests {
     #[test]
     fn a_part_below_the_instant_discount_is_said_beforehand() {
         let paid = payment("카드", "DONE", json!({ "discount": { "amount": 3000 } }));
-        let may = eligibility(&paid, datetime!(2026-12-01 00:00 UTC));
+        let may = of_toss_payments(&paid, datetime!(2026-12-01 00:00 UTC));
         assert_eq!(may.least, Some(Decimal::from(3000)));
         let check = |amount: i64| check_amount(&may, Decimal::from(amount), "KRW").is_ok();
         assert!(!check(2_999) && check(3_000) && check(10_000));
+    }
+
+    #[test]
+    fn a_toss_pay_payment_goes_back_whole_until_it_is_settled() {
+        let told = |status: &str, left: i64| {
+            let body = json!({ "payToken": "t", "orderNo": "o", "payStatus": status, "payMethod": "CARD", "amount": 1000,
+                               "refundableAmount": left });
+            of_toss_pay(&serde_json::from_value(body).unwrap())
+        };
+        let may = told("PAY_COMPLETE", 1000);
+        assert!(may.full && !may.part && may.why_not.is_none());
+        for (status, why) in [
+            ("PAY_STANDBY", WhyNot::NotPaid),
+            ("PAY_APPROVED", WhyNot::NotPaid),
+            ("PAY_PROGRESS", WhyNot::NotPaid),
+            ("PAY_CANCEL", WhyNot::Aborted),
+            ("REFUND_PROGRESS", WhyNot::UnderWay),
+            ("REFUND_SUCCESS", WhyNot::NothingLeft),
+            ("SETTLEMENT_COMPLETE", WhyNot::Settled),
+            ("SETTLEMENT_REFUND_COMPLETE", WhyNot::Settled),
+            ("NEW_WORD", WhyNot::UnknownStatus),
+        ] {
+            assert_eq!(told(status, 0).why_not, Some(why), "{status}");
+        }
+        assert_eq!(told("PAY_COMPLETE", 0).why_not, Some(WhyNot::NothingLeft));
     }
 
     /// One payment at the sandbox, however it was paid, and an amount that somebody wants back some days later.
@@ -332,7 +404,7 @@ mod tests {
             }
             let now = paid_at + Duration::days(case.days);
             let payment = books.look_up(&key.0, now).unwrap();
-            let allowed = check_amount(&eligibility(&payment, now), case.amount.into(), currency);
+            let allowed = check_amount(&of_toss_payments(&payment, now), case.amount.into(), currency);
             let done = books.cancel(&key.0, &ask(case.amount, currency), now);
             prop_assert_eq!(allowed.is_ok(), done.is_ok(), "{:?} / {:?} of {:?}", allowed, done.map(|p| p.status), payment);
         }

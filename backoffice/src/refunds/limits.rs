@@ -54,7 +54,7 @@ pub enum LimitError {
 }
 
 /// The limits of a person who asks for a refund.
-pub(super) struct Held {
+pub(super) struct Allowance {
     staff: Uuid,
     one_refund: Option<Decimal>,
     per_day: Option<Decimal>,
@@ -62,7 +62,7 @@ pub(super) struct Held {
 
 /// Reads the limits of the role the person has now, and holds the person's row: two refunds at once must not both
 /// count as the last one of the day.
-pub(super) async fn of(tx: &mut PgConnection, actor: &Actor) -> Result<Option<Held>, Fault> {
+pub(super) async fn of(tx: &mut PgConnection, actor: &Actor) -> Result<Option<Allowance>, Fault> {
     let Some(staff) = actor.staff_id() else { return Ok(None) };
     let row = sqlx::query!(
         "select l.one_refund, l.per_day from staff s join refund_limits l on l.role = s.role
@@ -72,14 +72,18 @@ pub(super) async fn of(tx: &mut PgConnection, actor: &Actor) -> Result<Option<He
     .fetch_optional(tx)
     .await?;
     // A role that may not refund has no limits: whoever has lost theirs meanwhile needs a second person for anything.
-    let nothing = || Held { staff, one_refund: Some(Decimal::ZERO), per_day: Some(Decimal::ZERO) };
-    Ok(Some(row.map_or_else(nothing, |row| Held { staff, one_refund: row.one_refund, per_day: row.per_day })))
+    let nothing = || Allowance { staff, one_refund: Some(Decimal::ZERO), per_day: Some(Decimal::ZERO) };
+    Ok(Some(row.map_or_else(nothing, |row| Allowance {
+        staff,
+        one_refund: row.one_refund,
+        per_day: row.per_day,
+    })))
 }
 
 /// Which limit this amount is above, if any.
 pub(super) async fn exceeded(
     tx: &mut PgConnection,
-    held: Option<&Held>,
+    held: Option<&Allowance>,
     amount: Decimal,
     currency: &str,
     now: OffsetDateTime,
@@ -99,7 +103,7 @@ pub(super) async fn exceeded(
 /// Whether so much more, in won, is above what the person may refund in a day.
 pub(super) async fn exceeded_by_sum(
     tx: &mut PgConnection,
-    held: Option<&Held>,
+    held: Option<&Allowance>,
     amount: Decimal,
     now: OffsetDateTime,
 ) -> Result<Option<Because>, Fault> {

@@ -4,10 +4,12 @@
 //! resolved by asking Toss: never by a timer, never under a second key.
 //!
 //! One intent walks `requested → (waiting_for_approval → approved | declined) → sending → succeeded | failed |
-//! unknown → succeeded | failed`. [`take_down`] begins it, [`approval`] is the second person, [`drive`] calls Toss,
-//! [`decide`] is the person who settles what no machine can tell, [`batch`] does it for a whole file.
+//! unknown → succeeded | failed`. [`take_down`] begins it, [`approval`] is the second person, [`drive`] carries it out on
+//! its rail, [`decide`] is the person who settles what no machine can tell, [`batch`] does it for a whole file.
 
 mod approval;
+mod at_toss_pay;
+mod at_toss_payments;
 pub mod batch;
 mod decide;
 mod drive;
@@ -193,6 +195,15 @@ pub enum Refused {
     ReasonCode,
     ReasonTooShort,
     ReasonTooLong,
+    /// The rail takes fewer characters.
+    ReasonTooLongFor {
+        most: usize,
+    },
+    /// The rail takes other characters: which it does not take, and what would be sent without them.
+    ReasonCharacters {
+        not_taken: String,
+        sent: String,
+    },
     Bank,
     AccountNumber,
     HolderName,

@@ -4,11 +4,19 @@
 use std::time::Duration;
 
 use serde_json::json;
-use toss::payments::{Payment, PaymentKey, RefundAccount, institutions};
+use toss::{
+    apps_in_toss::{Invalid, RefundReason},
+    payments::{RefundAccount, institutions},
+};
 use uuid::Uuid;
 
 use super::{Form, REASONS, Refund, RefundError, Refused, State, WhyNot, eligibility, limits};
-use crate::{Backoffice, Fault, audit::Actor, jobs, money};
+use crate::{
+    Backoffice, Fault,
+    audit::Actor,
+    jobs, money,
+    payments::{Held, Rail},
+};
 
 /// A job looks after an intent whose process has died. The process itself tries at once.
 pub(super) const JOB_AFTER: Duration = Duration::from_secs(90);
@@ -90,6 +98,22 @@ pub(super) fn check_amount(
     Ok(())
 }
 
+/// Toss Pay takes shorter reasons, of fewer characters (toss-api.md B5.3). Nothing is left out unsaid.
+pub(super) fn check_reason(rail: Rail, reason: &str) -> Result<(), Refused> {
+    if rail != Rail::TossPay {
+        return Ok(());
+    }
+    match RefundReason::parse(reason) {
+        Ok(reason) if reason.stripped.is_empty() => Ok(()),
+        Ok(reason) => Err(Refused::ReasonCharacters {
+            not_taken: reason.stripped.into_iter().collect(),
+            sent: reason.sent,
+        }),
+        Err(Invalid::ReasonTooLong) => Err(Refused::ReasonTooLongFor { most: RefundReason::LONGEST }),
+        Err(_) => Err(Refused::ReasonTooShort),
+    }
+}
+
 impl Backoffice {
     /// Takes the intent down and tries it at once. What comes back is how it stands, which may be `unknown`, or
     /// `waiting_for_approval`.
@@ -112,8 +136,9 @@ impl Backoffice {
         let parsed = parse(form)?;
         // Decide on Toss's truth of this moment. When Toss cannot be asked, our copy decides, and
         // `refundableAmount` makes Toss refuse should it be stale.
-        if let Some(key) = self.order(&form.order_id).await?.and_then(|order| order.payment_key)
-            && let Err(fault) = self.look_up(actor, &PaymentKey(key)).await
+        if let Some(order) = self.order(&form.order_id).await?
+            && order.payment_key.is_some()
+            && let Err(fault) = self.look_up_held(actor, &order.order_id, None).await
         {
             tracing::warn!(%fault, "no look-up before a refund");
         }
@@ -160,15 +185,14 @@ impl Backoffice {
         }
         let key = order.payment_key.ok_or(Refused::NotPossible(WhyNot::NotPaid))?;
         let record = sqlx::query!(
-            "select raw, balance_amount, currency from payments where payment_key = $1 and order_id = $2 for update",
+            "select rail, raw, balance_amount, currency from payments where payment_key = $1 and order_id = $2 for update",
             key,
             form.order_id
         )
         .fetch_optional(&mut *tx)
         .await?
         .ok_or(Refused::NotPossible(WhyNot::NotPaid))?;
-        let payment: Payment =
-            serde_json::from_value(record.raw).map_err(|e| Fault::Inconsistent(e.to_string()))?;
+        let payment = Held::read(Rail::parse(&record.rail)?, record.raw)?;
         let open = sqlx::query!(
             "select requested_by_name, amount from refunds where payment_key = $1
              and state in ('requested', 'waiting_for_approval', 'approved', 'sending', 'unknown')",
@@ -194,6 +218,7 @@ impl Backoffice {
         }
         let amount = money::parse(&form.amount, &record.currency).map_err(Refused::Amount)?;
         check_amount(&may, amount, &record.currency)?;
+        check_reason(payment.rail(), &reason)?;
         let account = if may.needs_account {
             Some(parse_account(&form.bank, &form.account_number, &form.holder_name)?)
         } else {
@@ -210,11 +235,8 @@ impl Backoffice {
             (Some(_), None) => State::WaitingForApproval,
             (Some(_), Some(_)) => State::Approved,
         };
-        let known_cancels: Vec<String> = payment
-            .cancels()
-            .iter()
-            .filter_map(|c| c.transaction_key.as_ref().map(|key| key.as_str().to_owned()))
-            .collect();
+        let known_cancels: Vec<String> =
+            payment.given_back().into_iter().filter_map(|c| c.transaction_key).collect();
         sqlx::query!(
             "insert into refunds (id, order_id, payment_key, amount, currency, refundable_amount, reason_code, reason,
                                   refund_account, state, idempotency_key, requested_by, requested_by_name, requested_at,

@@ -68,6 +68,9 @@ async fn exchange(world: Arc<World>, request: Request, is_pay: bool) -> Response
         return not_there();
     }
     let about = about(&parts.headers, &bytes);
+    // On arrival: also what is lost afterwards was sent.
+    let call = Call { endpoint: endpoint.clone(), about: about.clone() };
+    world.with_mini_app(|app| app.calls.push(call));
     let fault = world.faults().take(&endpoint, &about);
     match &fault {
         Some(Fault::LoseBefore) => return LoseAnswer::response(),
@@ -78,7 +81,6 @@ async fn exchange(world: Arc<World>, request: Request, is_pay: bool) -> Response
     }
     let now = world.clock.now();
     let outcome = world.with_mini_app(|app| {
-        app.calls.push(Call { endpoint: endpoint.clone(), about });
         let body = if bytes.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&bytes) };
         let Ok(body) = body else { return Some(Err(Refused::parameter("JSON을 읽을 수 없어요."))) };
         let bearer = parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());

@@ -6,7 +6,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use backoffice::{Fault, orders::ConfirmError};
+use backoffice::{Fault, orders::ConfirmError, toss_pay::TossPayError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -43,6 +43,14 @@ impl ApiError {
     }
 
     pub(super) fn fault(words: Words, fault: &Fault) -> Self {
+        if matches!(fault, Fault::NoAppsInToss) {
+            return Self::new(
+                words,
+                StatusCode::SERVICE_UNAVAILABLE,
+                "APPS_IN_TOSS_NOT_SET_UP",
+                "apps-in-toss-missing",
+            );
+        }
         tracing::error!(error = %fault, "the merchant API failed");
         Self::new(words, StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "error-fault")
     }
@@ -67,6 +75,38 @@ impl ApiError {
                 Self::new(words, StatusCode::GATEWAY_TIMEOUT, "CONFIRM_UNKNOWN", "api-confirm-unknown")
             }
             ConfirmError::Fault(fault) => Self::fault(words, &fault),
+        }
+    }
+}
+
+impl ApiError {
+    pub(super) fn toss_pay(words: Words, error: TossPayError) -> Self {
+        match error {
+            TossPayError::Invalid(why) => Self::invalid(words, &why.to_string()),
+            TossPayError::NotFound => Self::not_found(words),
+            TossPayError::Conflict => Self::conflict(words),
+            TossPayError::OtherToken => {
+                Self::new(words, StatusCode::BAD_REQUEST, "INVALID_PAY_TOKEN", "api-other-order")
+            }
+            TossPayError::NotExecutable(status) => Self {
+                status: 409,
+                code: "NOT_EXECUTABLE_PAYMENT".into(),
+                message: words.get("api-not-executable", &[("status", words.word("status", &status))]),
+            },
+            // Toss's own code and words, some of which come with HTTP 200.
+            TossPayError::Refused(refusal) => Self {
+                status: if refusal.status < 400 { 400 } else { refusal.status },
+                code: refusal.code,
+                message: refusal.reason,
+            },
+            TossPayError::NotSent(why) => {
+                tracing::warn!(why, "Apps in Toss was not reached");
+                Self::new(words, StatusCode::SERVICE_UNAVAILABLE, "TOSS_NOT_REACHED", "api-not-reached")
+            }
+            TossPayError::Unknown => {
+                Self::new(words, StatusCode::GATEWAY_TIMEOUT, "PAYMENT_UNKNOWN", "api-confirm-unknown")
+            }
+            TossPayError::Fault(fault) => Self::fault(words, &fault),
         }
     }
 }

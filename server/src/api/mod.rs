@@ -2,6 +2,7 @@
 
 mod error;
 mod orders;
+mod toss_pay;
 
 use app::words::{Lang, Words};
 use axum::{
@@ -28,7 +29,7 @@ const LARGEST: usize = 64 * 1024;
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Jangbu merchant API", description = "Orders and their payments, in Toss's own names."),
-    paths(orders::register, orders::confirm, orders::read),
+    paths(orders::register, orders::confirm, orders::read, toss_pay::make, toss_pay::execute),
     modifiers(&Bearer)
 )]
 struct Document;
@@ -47,6 +48,8 @@ pub(crate) fn router(jangbu: &Jangbu) -> Router {
         .route("/api/v1/orders", post(orders::register))
         .route("/api/v1/orders/{orderId}", get(orders::read))
         .route("/api/v1/orders/{orderId}/confirm", post(orders::confirm))
+        .route("/api/v1/toss-pay/payments", post(toss_pay::make))
+        .route("/api/v1/toss-pay/payments/{orderNo}/execute", post(toss_pay::execute))
         .layer(middleware::from_fn_with_state(jangbu.clone(), authorize))
         .route("/api/v1/openapi.json", get(|| async { Json(Document::openapi()) }))
         .layer(DefaultBodyLimit::max(LARGEST))

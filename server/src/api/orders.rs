@@ -56,7 +56,7 @@ pub(crate) struct OrderBody {
     #[schema(value_type = f64)]
     amount: Decimal,
     currency: String,
-    /// `toss_payments`
+    /// `toss_payments` or `toss_pay`
     rail: String,
     /// Toss's own word: READY, DONE, PARTIAL_CANCELED, …
     status: String,
@@ -97,7 +97,8 @@ pub(crate) struct RefundableBody {
     /// up_to_thirty_days
     #[schema(value_type = String)]
     arrival: refunds::eligibility::Arrival,
-    /// not_paid, expired, aborted, nothing_left, month_is_over, too_late or unknown_status
+    /// not_paid, expired, aborted, nothing_left, month_is_over, too_late, under_way, settled or
+    /// unknown_status
     #[schema(value_type = Option<String>)]
     why_not: Option<refunds::WhyNot>,
 }
@@ -132,7 +133,7 @@ pub(crate) struct RefundBody {
     requested_at: OffsetDateTime,
 }
 
-fn parse<T: DeserializeOwned>(headers: &HeaderMap, body: &Bytes) -> Result<T, ApiError> {
+pub(super) fn parse<T: DeserializeOwned>(headers: &HeaderMap, body: &Bytes) -> Result<T, ApiError> {
     serde_json::from_slice(body).map_err(|error| ApiError::invalid(words(headers), &error.to_string()))
 }
 
@@ -172,7 +173,7 @@ async fn body_of(jangbu: &Jangbu, order: Order) -> Result<OrderBody, backoffice:
     })
 }
 
-async fn answer(
+pub(super) async fn answer(
     jangbu: &Jangbu,
     headers: &HeaderMap,
     status: StatusCode,

@@ -11,6 +11,7 @@
 
 mod access;
 mod approvals;
+mod apps_in_toss;
 mod audit;
 mod batches;
 mod killed;
@@ -22,6 +23,7 @@ mod refunds;
 mod returns;
 mod support;
 mod toss_client;
+mod toss_pay;
 mod webhook_lives;
 mod webhook_log;
 mod webhook_trust;

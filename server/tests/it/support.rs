@@ -3,8 +3,9 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
+    path::PathBuf,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -16,7 +17,10 @@ use backoffice::{
     staff::{NewStaff, Role, password::Password},
     webhooks::{Delivery, Filter},
 };
-use sandbox::{Options, PUBLIC_TEST_KEYS, SANDBOX_SECURITY_KEY, World};
+use sandbox::{
+    Callback, Options, PUBLIC_TEST_KEYS, SANDBOX_SECURITY_KEY, World,
+    apps_in_toss::{login, tls::Authority},
+};
 use serde_json::{Value, json};
 use server::{
     Jangbu,
@@ -27,6 +31,15 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub const MERCHANT_KEY: &str = "merchant-key-of-the-tests";
 pub const PASSWORD: &str = "a password for tests";
+
+pub const UNLINK_AUTH: &str = "toss:unlink of the tests";
+
+/// The certificates of all tests of this process, in a folder that goes with it.
+static CERTIFICATES: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    Authority::in_folder(folder.path(), &[]).unwrap();
+    folder
+});
 
 static TEMPLATE: OnceCell<String> = OnceCell::const_new();
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -56,6 +69,9 @@ pub struct Shop {
     pub sandbox: Arc<World>,
     pub url: String,
     pub sandbox_url: String,
+    /// Of Apps in Toss: the general host, and that of Toss Pay.
+    pub apps_url: String,
+    pub pay_url: String,
     pub http: reqwest::Client,
     _stop: DropGuard,
 }
@@ -73,8 +89,18 @@ impl Shop {
         let sandbox_listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let sandbox_url = format!("http://{}", sandbox_listener.local_addr().unwrap());
         let url = format!("http://{addr}{base}");
+        let (apps, pay) = (
+            TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        );
+        let [apps_url, pay_url] =
+            [&apps, &pay].map(|listener| format!("https://{}", listener.local_addr().unwrap()));
+        let (authority, server) = Authority::in_folder(CERTIFICATES.path(), &[]).unwrap();
+        let certificate = |name: &str| certificate(name).display().to_string();
+        let basic = UNLINK_AUTH.split_once(':').map(|(name, word)| (name.to_owned(), word.to_owned()));
         let sandbox = World::new(Options {
             webhook_urls: vec![format!("{url}/hooks/toss-payments")],
+            unlink: Some(Callback { url: format!("{url}/hooks/apps-in-toss/unlink"), basic }),
             ..Options::default()
         })
         .unwrap();
@@ -88,6 +114,14 @@ impl Shop {
                 ("TOSS_PAYMENTS_SECURITY_KEY", SANDBOX_SECURITY_KEY),
                 ("JANGBU_MERCHANT_API_KEY", MERCHANT_KEY),
                 ("JANGBU_DATABASE_CONNECTIONS", "12"),
+                ("APPS_IN_TOSS_URL", &apps_url),
+                ("APPS_IN_TOSS_PAY_URL", &pay_url),
+                ("APPS_IN_TOSS_CERT", &certificate("client.pem")),
+                ("APPS_IN_TOSS_KEY", &certificate("client.key")),
+                ("APPS_IN_TOSS_CA", &certificate("ca.pem")),
+                ("APPS_IN_TOSS_DECRYPT_KEY", login::SANDBOX_DECRYPT_KEY),
+                ("APPS_IN_TOSS_DECRYPT_AAD", login::SANDBOX_DECRYPT_AAD),
+                ("APPS_IN_TOSS_UNLINK_AUTH", UNLINK_AUTH),
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
         )))
@@ -98,6 +132,8 @@ impl Shop {
             .merge(jangbu.router());
         let stop = CancellationToken::new();
         tokio::spawn(Arc::clone(&sandbox).run(sandbox_listener));
+        let mini_app = Arc::clone(&sandbox);
+        tokio::spawn(async move { mini_app.run_apps_in_toss(&authority, &server, apps, pay).await.unwrap() });
         tokio::spawn(async move {
             axum::serve(listener, host.into_make_service_with_connect_info::<SocketAddr>()).await.unwrap();
         });
@@ -105,7 +141,53 @@ impl Shop {
         let stopped = stop.clone();
         tokio::spawn(async move { worker.work(stopped).await });
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { jangbu, sandbox, url, sandbox_url, http, _stop: stop.drop_guard() }
+        Self { jangbu, sandbox, url, sandbox_url, apps_url, pay_url, http, _stop: stop.drop_guard() }
+    }
+
+    /// A user of the mini-app.
+    pub async fn user(&self) -> i64 {
+        self.control("apps-in-toss/users", &json!({})).await["userKey"].as_i64().unwrap()
+    }
+
+    /// A Toss Pay payment that the buyer has authenticated; its token.
+    pub async fn toss_pay(&self, order_no: &str, amount: i64, choice: Value) -> String {
+        let user = self.user().await;
+        let new = json!({ "orderNo": order_no, "userKey": user, "productDesc": "토끼 인형", "amount": amount, "amountTaxFree": 0 });
+        let (status, said) = self.api("toss-pay/payments", &new).await;
+        assert_eq!(status, 200, "{said}");
+        let token = said["payToken"].as_str().unwrap().to_owned();
+        self.control(&format!("apps-in-toss/payments/{token}/authenticate"), &choice).await;
+        token
+    }
+
+    pub async fn execute(&self, order_no: &str, token: &str) -> (u16, Value) {
+        self.api(&format!("toss-pay/payments/{order_no}/execute"), &json!({ "payToken": token })).await
+    }
+
+    /// A paid one.
+    pub async fn paid_by_toss_pay(&self, order_no: &str, amount: i64, choice: Value) -> String {
+        let token = self.toss_pay(order_no, amount, choice).await;
+        let (status, said) = self.execute(order_no, &token).await;
+        assert_eq!((status, said["status"].as_str()), (200, Some("PAY_COMPLETE")), "{said}");
+        token
+    }
+
+    /// Refunds at Toss of a Toss Pay payment.
+    pub fn refunds_at_toss_pay(&self, token: &str) -> usize {
+        self.sandbox.with_mini_app(|app| {
+            app.payment(token).unwrap().steps.iter().filter(|step| step.step_type == "REFUND").count()
+        })
+    }
+
+    /// What reached Toss about something, by the end of its path.
+    pub fn calls(&self, about: &str) -> Vec<String> {
+        self.sandbox.with_mini_app(|app| {
+            app.calls
+                .iter()
+                .filter(|call| call.about.contains(about))
+                .map(|call| call.endpoint.clone())
+                .collect()
+        })
     }
 
     pub fn books(&self) -> &Backoffice {
@@ -297,6 +379,11 @@ impl Shop {
         let response = request.send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     }
+}
+
+/// One of the files that every test's certificates are in.
+pub fn certificate(name: &str) -> PathBuf {
+    CERTIFICATES.path().join(name)
 }
 
 pub struct Person {

@@ -94,6 +94,21 @@ pub struct Client {
     clients: Vec<(Option<Identity>, reqwest::Client)>,
 }
 
+/// A configured certificate as it stands now.
+#[derive(Debug, Clone, Copy)]
+pub struct Certificate<'a> {
+    pub identity: &'a Identity,
+    /// Whole days until it ends; negative afterwards.
+    pub days_left: i64,
+    /// Calls of this moment are made with it.
+    pub is_used: bool,
+}
+
+impl Certificate<'_> {
+    /// From then on somebody has to have a new one issued.
+    pub const WARNING_DAYS: i64 = 30;
+}
+
 /// Which of the two hosts.
 #[derive(Debug, Clone, Copy)]
 enum Host {
@@ -120,6 +135,8 @@ impl Client {
                 .tls_version_min(reqwest::tls::Version::TLS_1_2)
                 .user_agent(concat!("jangbu/", env!("CARGO_PKG_VERSION")))
                 .https_only(true)
+                // h2 keeps only the text of a TLS alert, and the alert says whether anything was read.
+                .http1_only()
                 // There is no idempotency key: the library must never send twice by itself.
                 .retry(reqwest::retry::never())
                 .redirect(reqwest::redirect::Policy::none());
@@ -153,15 +170,31 @@ impl Client {
         self.is_test
     }
 
-    /// Every certificate that was configured.
-    pub fn identities(&self) -> impl Iterator<Item = &Identity> {
-        self.clients.iter().filter_map(|(identity, _)| identity.as_ref())
+    /// Every certificate that was configured, by the machine's clock.
+    pub fn certificates(&self) -> Vec<Certificate<'_>> {
+        let now = now();
+        let used = self.used(now);
+        self.clients
+            .iter()
+            .enumerate()
+            .filter_map(|(n, (identity, _))| {
+                let identity = identity.as_ref()?;
+                Some(Certificate { identity, days_left: identity.days_left(now), is_used: n == used })
+            })
+            .collect()
     }
 
-    /// The one that calls at this moment are made with: the first that is valid, else the last.
-    pub fn identity(&self, now: OffsetDateTime) -> Option<&Identity> {
-        let valid = self.identities().find(|identity| identity.is_valid_at(now));
-        valid.or_else(|| self.identities().last())
+    /// One harmless call to each host, by its address: that they answer and let our certificate in.
+    pub async fn greet(&self) -> [(&str, Result<(), Error>); 2] {
+        let nobody = UserKey(1);
+        let order = self.iap_order(None, "00000000-0000-7000-8000-000000000000").await.map(drop);
+        let payment = self.payment_status(nobody, None, Some("jangbu-check")).await.map(drop);
+        // A refusal is an answer.
+        let heard = |outcome: Result<(), Error>| match outcome {
+            Err(Error::NotDone(NotDone::Refused(_))) => Ok(()),
+            other => other,
+        };
+        [(&self.url, heard(order)), (&self.pay_url, heard(payment))]
     }
 
     /// Exchanges the code that the mini-app got; it works once, within ten minutes.
@@ -394,12 +427,15 @@ impl Client {
         Ok((status, opened?))
     }
 
+    /// The first that is valid, else the last.
+    fn used(&self, now: OffsetDateTime) -> usize {
+        let valid = self.clients.iter().position(|(id, _)| id.as_ref().is_none_or(|id| id.is_valid_at(now)));
+        valid.unwrap_or(self.clients.len() - 1)
+    }
+
     fn http(&self) -> &reqwest::Client {
-        let now = now();
-        let valid = self.clients.iter().find(|(id, _)| id.as_ref().is_none_or(|id| id.is_valid_at(now)));
         // `new` makes at least one.
-        let (_, http) = valid.or_else(|| self.clients.last()).unwrap_or(&self.clients[0]);
-        http
+        &self.clients[self.used(now())].1
     }
 }
 

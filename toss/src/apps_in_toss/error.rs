@@ -145,6 +145,11 @@ impl Error {
         self.refusal().map(|refusal| refusal.code.as_str())
     }
 
+    /// Toss has no such payment.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotDone(NotDone::Refused(refusal)) if refusal.status == 404)
+    }
+
     pub fn may_have_happened(&self) -> bool {
         matches!(self, Self::MaybeDone(_))
     }

@@ -15,7 +15,7 @@ mod messenger;
 mod pay;
 mod promotion;
 
-pub use client::{Answer, Client, Config, ConfigError, Headers};
+pub use client::{Answer, Certificate, Client, Config, ConfigError, Headers};
 pub use envelope::ResultType;
 pub use error::{Error, MaybeDone, NotDone, Refusal, TlsProblem};
 pub use iap::{IapOrder, IapStatus};

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use rust_decimal::Decimal;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use toss::payments::Payment;
 use uuid::Uuid;
 
 use super::{BatchError, LineRefused, file, note};
@@ -13,9 +12,10 @@ use crate::{
     Backoffice, Fault,
     audit::Actor,
     money,
+    payments::{Held, Rail},
     refunds::{
         Form, Refused, WhyNot, eligibility,
-        take_down::{check_amount, parse, parse_account},
+        take_down::{check_amount, check_reason, parse, parse_account},
     },
 };
 
@@ -25,7 +25,7 @@ const CHUNK: usize = 500;
 /// What the books say of one order.
 struct Known {
     currency: String,
-    payment: Option<Payment>,
+    payment: Option<Held>,
     open_by: Option<(String, Decimal)>,
 }
 
@@ -59,14 +59,19 @@ impl Backoffice {
         let mut previewed = Vec::with_capacity(lines.len());
         while !lines.is_empty() {
             let chunk: Vec<file::Line> = lines.drain(..lines.len().min(CHUNK)).collect();
-            self.preview_lines(chunk, &mut previewed).await?;
+            self.preview_lines(chunk, reason.trim(), &mut previewed).await?;
         }
         let file_name: String =
             file_name.chars().filter(|c| !c.is_control()).take(120).collect::<String>().trim().to_owned();
         self.keep_batch(actor, &file_name, bytes, &form, previewed).await
     }
 
-    async fn preview_lines(&self, lines: Vec<file::Line>, done: &mut Vec<Previewed>) -> Result<(), Fault> {
+    async fn preview_lines(
+        &self,
+        lines: Vec<file::Line>,
+        reason: &str,
+        done: &mut Vec<Previewed>,
+    ) -> Result<(), Fault> {
         let ids: Vec<String> = lines.iter().map(|line| line.order_id.clone()).collect();
         let mut known = self.known_orders(&ids).await?;
         let earlier = self.earlier_lines(&ids).await?;
@@ -79,8 +84,8 @@ impl Backoffice {
                     None => line.refused = Some(LineRefused::Refund(Refused::NoSuchOrder)),
                     Some(order) => {
                         previewed.currency = Some(order.currency.clone());
-                        previewed.balance = order.payment.as_ref().map(|payment| payment.balance_amount);
-                        match judge(&line, &order, now) {
+                        previewed.balance = order.payment.as_ref().map(Held::left);
+                        match judge(&line, &order, reason, now) {
                             Err(refused) => line.refused = Some(LineRefused::Refund(refused)),
                             Ok((amount, account)) => {
                                 previewed.amount = Some(amount);
@@ -103,7 +108,7 @@ impl Backoffice {
 
     async fn known_orders(&self, ids: &[String]) -> Result<HashMap<String, Known>, Fault> {
         let rows = sqlx::query!(
-            r#"select o.order_id as "order_id!", o.currency as "currency!", p.raw as "raw?", r.requested_by_name as "open_by?", r.amount as "open_amount?"
+            r#"select o.order_id as "order_id!", o.currency as "currency!", p.raw as "raw?", o.rail as "rail!", r.requested_by_name as "open_by?", r.amount as "open_amount?"
                from orders o
                left join payments p on p.payment_key = o.payment_key
                left join refunds r on r.payment_key = o.payment_key
@@ -115,11 +120,8 @@ impl Backoffice {
         .await?;
         rows.into_iter()
             .map(|row| {
-                let payment = row
-                    .raw
-                    .map(serde_json::from_value)
-                    .transpose()
-                    .map_err(|e| Fault::Inconsistent(format!("payment of {}: {e}", row.order_id)))?;
+                let rail = Rail::parse(&row.rail)?;
+                let payment = row.raw.map(|raw| Held::read(rail, raw)).transpose()?;
                 let known =
                     Known { currency: row.currency, payment, open_by: row.open_by.zip(row.open_amount) };
                 Ok((row.order_id, known))
@@ -213,6 +215,7 @@ impl Backoffice {
 fn judge(
     line: &file::Line,
     order: &Known,
+    reason: &str,
     now: time::OffsetDateTime,
 ) -> Result<(Decimal, Option<serde_json::Value>), Refused> {
     let payment = order.payment.as_ref().ok_or(Refused::NotPossible(WhyNot::NotPaid))?;
@@ -229,6 +232,7 @@ fn judge(
     }
     let amount = money::parse(&line.amount, &order.currency).map_err(Refused::Amount)?;
     check_amount(&may, amount, &order.currency)?;
+    check_reason(payment.rail(), reason)?;
     if !may.needs_account {
         return Ok((amount, None));
     }

@@ -1,15 +1,23 @@
-//! What Toss says of a payment, and how that becomes our books.
+//! What Toss says of a payment, and how that becomes our books. [`held`] is what the rails have in common.
+
+mod held;
 
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
-use toss::payments::{Answer, OrderId, Payment, PaymentKey};
+use toss::{
+    apps_in_toss::PayToken,
+    payments::{Answer, OrderId, Payment, PaymentKey},
+};
+
+pub use held::{GivenBack, Held, Rail, Stage, Told};
+pub(crate) use held::{Movement, OUTGOING, holds_money};
 
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    refunds, text, transactions,
+    orders, refunds, transactions,
 };
 
 /// A question number, taken before Toss is asked (see migration 3).
@@ -21,6 +29,7 @@ pub struct Asked(i64);
 pub struct Record {
     pub payment_key: String,
     pub order_id: String,
+    pub rail: String,
     pub status: String,
     pub currency: String,
     pub total_amount: Decimal,
@@ -32,9 +41,8 @@ pub struct Record {
 
 impl Record {
     /// The whole object, as it came last.
-    pub fn payment(&self) -> Result<Payment, Fault> {
-        serde_json::from_value(self.raw.clone())
-            .map_err(|e| Fault::Inconsistent(format!("payment {}: {e}", self.payment_key)))
+    pub fn payment(&self) -> Result<Held, Fault> {
+        Held::read(Rail::parse(&self.rail)?, self.raw.clone())
     }
 }
 
@@ -42,15 +50,6 @@ impl Record {
 pub async fn ask(pool: &PgPool) -> Result<Asked, Fault> {
     let n = sqlx::query_scalar!(r#"select nextval('asked') as "n!""#).fetch_one(pool).await?;
     Ok(Asked(n))
-}
-
-/// Where the card, account or wallet of a payment comes from: one code or name.
-pub fn method_detail(payment: &Payment) -> Option<String> {
-    let easy = payment.easy_pay.as_ref().and_then(|e| e.provider.clone());
-    let card = payment.card.as_ref().and_then(|c| c.issuer_code.clone());
-    let bank = payment.virtual_account.as_ref().and_then(|v| v.bank_code.clone());
-    let transfer = payment.transfer.as_ref().and_then(|t| t.bank_code.clone());
-    easy.or(card).or(bank).or(transfer)
 }
 
 /// What became of an answer.
@@ -69,18 +68,15 @@ pub async fn apply(
     now: OffsetDateTime,
     actor: &Actor,
     asked: Asked,
-    answer: &Answer<Payment>,
+    told: &Told,
 ) -> Result<Applied, Fault> {
-    let payment = &answer.value;
-    let raw: Value =
-        serde_json::from_str(answer.raw.get()).map_err(|e| Fault::Inconsistent(e.to_string()))?;
-    let raw = text::without_nul(raw);
-    let (key, order_id) = (payment.payment_key.as_str(), payment.order_id.as_str());
-    let (method, detail) = (payment.method.as_ref().map(|m| m.as_str().to_owned()), method_detail(payment));
+    let payment = &told.payment;
+    let (key, order_id) = (payment.key(), payment.order_id());
+    let (method, detail) = (payment.method(), payment.method_detail());
     adopt_order(tx, now, actor, payment).await?;
     // The order row is locked by whoever applies: answers about one order are written one after the other.
     let order = sqlx::query!(
-        "select status, balance_amount, payment_key, amount, currency from orders where order_id = $1 for update",
+        "select rail, status, balance_amount, payment_key, amount, currency from orders where order_id = $1 for update",
         order_id
     )
     .fetch_one(&mut *tx)
@@ -89,18 +85,14 @@ pub async fn apply(
         sqlx::query!("select status, balance_amount, asked from payments where payment_key = $1", key)
             .fetch_optional(&mut *tx)
             .await?;
-    let account = payment
-        .virtual_account
-        .as_ref()
-        .and_then(|v| v.refund_receive_account.as_ref())
-        .and_then(|a| serde_json::to_value(a).ok());
+    let account = payment.refund_account();
     if before.as_ref().is_some_and(|b| b.asked >= asked.0) {
         // What only this answer may carry is kept all the same.
         sqlx::query!(
             "update payments set secret = coalesce(secret, $2),
                     refund_receive_account = coalesce(refund_receive_account, $3) where payment_key = $1",
             key,
-            payment.secret.as_ref().map(|s| s.0.clone()),
+            payment.secret(),
             account,
         )
         .execute(&mut *tx)
@@ -109,8 +101,8 @@ pub async fn apply(
     }
     sqlx::query!(
         "insert into payments (payment_key, order_id, status, method, currency, total_amount, balance_amount, approved_at,
-                               last_transaction_key, secret, refund_receive_account, raw, asked, fetched_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                               last_transaction_key, secret, refund_receive_account, raw, asked, fetched_at, rail)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
          on conflict (payment_key) do update set
             status = excluded.status, method = coalesce(excluded.method, payments.method),
             total_amount = excluded.total_amount, balance_amount = excluded.balance_amount,
@@ -120,32 +112,32 @@ pub async fn apply(
             raw = excluded.raw, asked = excluded.asked, fetched_at = excluded.fetched_at",
         key,
         order_id,
-        payment.status.as_str(),
+        payment.status(),
         method,
         payment.currency(),
-        payment.total_amount,
-        payment.balance_amount,
-        payment.approved_at,
-        payment.last_transaction_key.as_ref().map(|k| k.as_str().to_owned()),
-        payment.secret.as_ref().map(|s| s.0.clone()),
+        payment.total(),
+        payment.left(),
+        payment.approved_at(),
+        payment.last_transaction_key(),
+        payment.secret(),
         account,
-        raw,
+        told.raw,
         asked.0,
         now,
+        payment.rail().as_str(),
     )
     .execute(&mut *tx)
     .await?;
     transactions::learn(tx, payment, now).await?;
 
     // A second attempt that failed must hide neither the first one that was paid nor the one that is being confirmed.
-    let holds_money =
-        |status: &str| matches!(status, "DONE" | "PARTIAL_CANCELED" | "CANCELED" | "WAITING_FOR_DEPOSIT");
     let shown = order.payment_key.as_deref();
-    if shown.is_none_or(|shown| shown == key)
-        || holds_money(payment.status.as_str())
-        || (!holds_money(&order.status) && order.status != "IN_PROGRESS")
-    {
-        let attention = (payment.total_amount != order.amount || payment.currency() != order.currency)
+    let is_shown = shown.is_none_or(|shown| shown == key)
+        || holds_money(payment.status())
+        || (!holds_money(&order.status) && order.status != "IN_PROGRESS");
+    // The same number on the other rail is another order's money.
+    if is_shown && order.rail == payment.rail().as_str() {
+        let attention = (payment.total() != order.amount || payment.currency() != order.currency)
             .then_some("amount_differs");
         sqlx::query!(
             "update orders set status = $2, balance_amount = $3, method = coalesce($4, method),
@@ -153,12 +145,12 @@ pub async fn apply(
                 attention = coalesce($8, attention), updated_at = $9
              where order_id = $1",
             order_id,
-            payment.status.as_str(),
-            payment.balance_amount,
+            payment.status(),
+            payment.left(),
             method,
             detail,
             key,
-            payment.approved_at,
+            payment.approved_at(),
             attention,
             now,
         )
@@ -170,20 +162,20 @@ pub async fn apply(
 
     let mut changed = Map::new();
     let was = before.as_ref().map_or(order.status.as_str(), |b| b.status.as_str());
-    if was != payment.status.as_str() {
-        changed.insert("status".into(), json!([was, payment.status.as_str()]));
+    if was != payment.status() {
+        changed.insert("status".into(), json!([was, payment.status()]));
     }
     let balance_before = before.as_ref().map(|b| b.balance_amount);
-    if balance_before != Some(payment.balance_amount) {
-        changed.insert("balanceAmount".into(), json!([balance_before, payment.balance_amount]));
+    if balance_before != Some(payment.left()) {
+        changed.insert("balanceAmount".into(), json!([balance_before, payment.left()]));
     }
     if !changed.is_empty() {
         let mut detail = changed.clone();
         detail.insert("paymentKey".into(), json!(key));
-        detail.insert("totalAmount".into(), json!(payment.total_amount));
+        detail.insert("totalAmount".into(), json!(payment.total()));
         detail.insert("currency".into(), json!(payment.currency()));
-        if let Some(failure) = &payment.failure {
-            detail.insert("failure".into(), json!(failure));
+        if let Some(failure) = payment.failure() {
+            detail.insert("failure".into(), failure);
         }
         let act = Act {
             action: "payment.changed",
@@ -201,23 +193,24 @@ async fn adopt_order(
     tx: &mut PgConnection,
     now: OffsetDateTime,
     actor: &Actor,
-    payment: &Payment,
+    payment: &Held,
 ) -> Result<(), Fault> {
-    let order_id = payment.order_id.as_str();
+    let order_id = payment.order_id();
     let adopted = sqlx::query!(
-        "insert into orders (order_id, origin, order_name, amount, currency, status, created_at, updated_at)
-         values ($1, 'toss', $2, $3, $4, 'READY', $5, $6) on conflict (order_id) do nothing",
+        "insert into orders (order_id, origin, order_name, amount, currency, status, created_at, updated_at, rail)
+         values ($1, 'toss', $2, $3, $4, 'READY', $5, $6, $7) on conflict (order_id) do nothing",
         order_id,
-        payment.order_name.as_deref().unwrap_or_default().replace('\0', ""),
-        payment.total_amount,
+        payment.order_name().unwrap_or_default().replace('\0', ""),
+        payment.total(),
         payment.currency(),
-        payment.requested_at.unwrap_or(now),
+        payment.requested_at().unwrap_or(now),
         now,
+        payment.rail().as_str(),
     )
     .execute(&mut *tx)
     .await?;
     if adopted.rows_affected() == 1 {
-        let detail = json!({ "amount": payment.total_amount, "currency": payment.currency() });
+        let detail = json!({ "amount": payment.total(), "currency": payment.currency() });
         let act = Act { action: "order.adopted", subject_kind: "order", subject: order_id, detail };
         audit::record(tx, now, actor, act).await?;
     }
@@ -225,7 +218,7 @@ async fn adopt_order(
 }
 
 impl Backoffice {
-    /// Asks Toss how a payment stands and writes it down.
+    /// Asks Toss Payments how a payment stands and writes it down.
     pub async fn look_up(
         &self,
         actor: &Actor,
@@ -247,17 +240,43 @@ impl Backoffice {
         self.keep(actor, asked, answer).await
     }
 
-    /// By the payment key when there is one, by the order id otherwise. Says what changed.
-    pub async fn look_up_known(
+    /// Asks the rail that an order is on, about this payment of it or about the one it shows.
+    pub async fn look_up_held(
         &self,
         actor: &Actor,
-        order: &crate::orders::Order,
-    ) -> Result<Map<String, Value>, Fault> {
-        let (_, changed) = match &order.payment_key {
-            Some(key) => self.look_up(actor, &PaymentKey(key.clone())).await?,
-            None => self.look_up_order(actor, &OrderId(order.order_id.clone())).await?,
+        order_id: &str,
+        key: Option<&str>,
+    ) -> Result<(Held, Map<String, Value>), Fault> {
+        let order = self.order(order_id).await?;
+        let order = order.ok_or_else(|| Fault::Inconsistent(format!("order {order_id} is gone")))?;
+        if Rail::parse(&order.rail)? == Rail::TossPay {
+            return self.look_up_toss_pay(actor, &order).await;
+        }
+        let (payment, changed) = match key.map(str::to_owned).or(order.payment_key) {
+            Some(key) => self.look_up(actor, &PaymentKey(key)).await?,
+            None => self.look_up_order(actor, &OrderId(order.order_id)).await?,
         };
-        Ok(changed)
+        Ok((Held::TossPayments(Box::new(payment)), changed))
+    }
+
+    async fn look_up_toss_pay(
+        &self,
+        actor: &Actor,
+        order: &orders::Order,
+    ) -> Result<(Held, Map<String, Value>), Fault> {
+        let user = order.user()?;
+        let token = order.payment_key.clone().map(PayToken);
+        let client = self.apps_in_toss()?;
+        let asked = ask(&self.pool).await?;
+        let answer = client.payment_status(user, token.as_ref(), Some(&order.order_id)).await?;
+        let told = Told::by_toss_pay(answer)?;
+        // What is told of another order would be written into that one.
+        if told.payment.order_id() != order.order_id {
+            let said = told.payment.order_id();
+            return Err(Fault::Inconsistent(format!("asked about {}, told of {said}", order.order_id)));
+        }
+        let applied = self.apply_told(actor, asked, &told).await?;
+        Ok((told.payment, applied.changed))
     }
 
     async fn keep(
@@ -266,16 +285,22 @@ impl Backoffice {
         asked: Asked,
         answer: Answer<Payment>,
     ) -> Result<(Payment, Map<String, Value>), Fault> {
+        let payment = answer.value.clone();
+        let applied = self.apply_told(actor, asked, &Told::by_toss_payments(answer)?).await?;
+        Ok((payment, applied.changed))
+    }
+
+    async fn apply_told(&self, actor: &Actor, asked: Asked, told: &Told) -> Result<Applied, Fault> {
         let mut tx = self.pool.begin().await?;
-        let applied = apply(&mut tx, self.clock.now(), actor, asked, &answer).await?;
+        let applied = apply(&mut tx, self.clock.now(), actor, asked, told).await?;
         tx.commit().await?;
-        Ok((answer.value, applied.changed))
+        Ok(applied)
     }
 
     pub async fn payment(&self, key: &str) -> Result<Option<Record>, Fault> {
         let record = sqlx::query_as!(
             Record,
-            "select payment_key, order_id, status, currency, total_amount, balance_amount, secret, raw, fetched_at
+            "select payment_key, order_id, rail, status, currency, total_amount, balance_amount, secret, raw, fetched_at
              from payments where payment_key = $1",
             key,
         )

@@ -108,6 +108,16 @@ pub(crate) async fn enqueue_batch(tx: &mut PgConnection, id: Uuid) -> Result<(),
     .await
 }
 
+/// Replaces the job that is planned for this grant, so that there is never more than one.
+pub(crate) async fn enqueue_grant(tx: &mut PgConnection, id: Uuid, delay: Duration) -> Result<(), Fault> {
+    enqueue(tx, SettleGrant::IDENTIFIER, json!(SettleGrant { id }), &format!("grant:{id}"), delay, 100).await
+}
+
+pub(crate) async fn enqueue_grants(tx: &mut PgConnection, id: Uuid) -> Result<(), Fault> {
+    let (key, payload) = (format!("grants:{id}"), json!(RunGrants { id }));
+    enqueue_in(tx, Some("grant-batches"), RunGrants::IDENTIFIER, payload, &key, Duration::ZERO, 100).await
+}
+
 pub(crate) async fn enqueue_confirm(
     tx: &mut PgConnection,
     order_id: &str,
@@ -197,7 +207,7 @@ impl TaskHandler for SettleRefund {
         // Still open means either that a new job was planned with the verdict, or that somebody holds the lease:
         // then this job itself has to come back.
         if backoffice.drive_refund(self.id).await?
-            || backoffice.refund_is_planned(self.id, *ctx.job().id()).await?
+            || backoffice.is_planned(&format!("refund:{}", self.id), *ctx.job().id()).await?
         {
             return Ok(());
         }
@@ -217,6 +227,42 @@ impl TaskHandler for RunBatch {
         let backoffice = backoffice(&ctx)?;
         if backoffice.run_batch(self.id).await? {
             enqueue_batch(&mut *backoffice.pool.acquire().await?, self.id).await?;
+        }
+        Ok::<(), Fault>(())
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct SettleGrant {
+    id: Uuid,
+}
+
+impl TaskHandler for SettleGrant {
+    const IDENTIFIER: &'static str = "settle_grant";
+
+    async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
+        let backoffice = backoffice(&ctx)?;
+        if backoffice.drive_grant(self.id).await?
+            || backoffice.is_planned(&format!("grant:{}", self.id), *ctx.job().id()).await?
+        {
+            return Ok(());
+        }
+        Err(Fault::Inconsistent("the grant is held by somebody else".into()))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct RunGrants {
+    id: Uuid,
+}
+
+impl TaskHandler for RunGrants {
+    const IDENTIFIER: &'static str = "run_grant_batch";
+
+    async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
+        let backoffice = backoffice(&ctx)?;
+        if backoffice.run_grants(self.id).await? {
+            enqueue_grants(&mut *backoffice.pool.acquire().await?, self.id).await?;
         }
         Ok::<(), Fault>(())
     }
@@ -357,6 +403,22 @@ async fn revive(pool: &PgPool) -> Result<(), Fault> {
                               where j.key = 'batch:' || b.id and j.attempts < j.max_attempts))
          select b.id::text from left_over b, lateral graphile_worker.add_job('run_refund_batch',
                 json_build_object('id', b.id), job_key => 'batch:' || b.id, max_attempts => 100) planned",
+        "with left_over as materialized (
+            select g.id from grants g
+            where g.state in ('requested', 'sending', 'pending', 'unknown')
+              and (g.lease_until is null or g.lease_until < now() - interval '10 minutes')
+              and not exists (select 1 from graphile_worker.jobs j
+                              where j.key = 'grant:' || g.id and j.attempts < j.max_attempts))
+         select g.id::text from left_over g, lateral graphile_worker.add_job('settle_grant', json_build_object('id', g.id),
+                job_key => 'grant:' || g.id, max_attempts => 100) planned",
+        "with left_over as materialized (
+            select b.id from grant_batches b
+            where b.state = 'running'
+              and not exists (select 1 from graphile_worker.jobs j
+                              where j.key = 'grants:' || b.id and j.attempts < j.max_attempts))
+         select b.id::text from left_over b, lateral graphile_worker.add_job('run_grant_batch',
+                json_build_object('id', b.id), job_key => 'grants:' || b.id, queue_name => 'grant-batches',
+                max_attempts => 100) planned",
     ] {
         let revived: Vec<String> = sqlx::query_scalar(statement).fetch_all(pool).await?;
         if !revived.is_empty() {
@@ -372,12 +434,12 @@ impl Backoffice {
         revive(&self.pool).await
     }
 
-    /// Whether another job will come back to this intent.
-    async fn refund_is_planned(&self, id: Uuid, this_job: i64) -> Result<bool, Fault> {
+    /// Whether another job with this key will come back.
+    async fn is_planned(&self, key: &str, this_job: i64) -> Result<bool, Fault> {
         let planned: bool = sqlx::query_scalar(
             "select exists (select 1 from graphile_worker.jobs where key = $1 and id <> $2 and attempts < max_attempts)",
         )
-        .bind(format!("refund:{id}"))
+        .bind(key)
         .bind(this_job)
         .fetch_one(&self.pool)
         .await?;
@@ -417,6 +479,8 @@ async fn run(
         .define_job::<TurnMonths>()
         .define_job::<SettleRefund>()
         .define_job::<RunBatch>()
+        .define_job::<SettleGrant>()
+        .define_job::<RunGrants>()
         .define_job::<SettleConfirm>()
         .define_job::<LookUp>()
         .define_job::<LookAfterTossPay>()

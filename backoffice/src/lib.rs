@@ -18,6 +18,7 @@ pub mod money;
 pub mod orders;
 pub mod page;
 pub mod payments;
+pub mod promotions;
 pub mod refunds;
 pub mod returns;
 pub mod staff;

@@ -56,8 +56,8 @@ impl Role {
         use Permission::*;
         match permission {
             ViewTrade => true,
-            LookUpAtToss | Refund => matches!(self, Self::Support | Self::Finance | Self::Admin),
-            ViewAudit | ApproveRefund => matches!(self, Self::Finance | Self::Admin),
+            LookUpAtToss | Refund | Grant => matches!(self, Self::Support | Self::Finance | Self::Admin),
+            ViewAudit | ApproveRefund | ManageCampaigns => matches!(self, Self::Finance | Self::Admin),
             ManageStaff | ChangeSettings => self == Self::Admin,
         }
     }
@@ -72,6 +72,10 @@ pub enum Permission {
     Refund,
     /// Being the second person; never of one's own request.
     ApproveRefund,
+    /// Points of a promotion to users, within its budget.
+    Grant,
+    /// Making campaigns, and being the second person for their grants.
+    ManageCampaigns,
     ViewAudit,
     ManageStaff,
     /// What holds for everybody: limits.

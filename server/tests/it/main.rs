@@ -19,6 +19,7 @@ mod merchant_api;
 mod missing;
 mod mounted;
 mod pages;
+mod promotions;
 mod refunds;
 mod returns;
 mod support;

@@ -95,9 +95,7 @@ impl TlsProblem {
         use rustls::{AlertDescription as Alert, CertificateError as Bad, Error as Tls};
         let mut next = Some(error);
         while let Some(error) = next {
-            let inner = error.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref());
-            let tls =
-                error.downcast_ref::<Tls>().or_else(|| inner.and_then(|inner| inner.downcast_ref::<Tls>()));
+            let tls = error.downcast_ref::<Tls>();
             if let Some(tls) = tls {
                 return Some(match tls {
                     Tls::AlertReceived(Alert::CertificateRequired) => Self::NoCertificate,
@@ -124,7 +122,12 @@ impl TlsProblem {
                     other => Self::Other(other.to_string()),
                 });
             }
-            next = error.source();
+            // An I/O error hides what it carries from `source`.
+            let carried = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            next = match carried {
+                Some(inner) => Some(inner),
+                None => error.source(),
+            };
         }
         None
     }

@@ -93,23 +93,53 @@ fn columns_of(head: &csv::StringRecord) -> Option<Columns> {
 }
 
 /// A cell that a spreadsheet would calculate instead of show.
-fn is_formula(cell: &str) -> bool {
+pub(crate) fn is_formula(cell: &str) -> bool {
     cell.starts_with(['=', '+', '@']) && cell.contains(['(', '!', '|', '"', '*', '/', '+'])
+}
+
+/// The cells of every line with its number, in the same spellings of a file, after a head line whose first column is one
+/// of `names`, or without any.
+pub(crate) fn cells(bytes: &[u8], names: &[&str]) -> Result<Vec<(i32, Vec<String>)>, FileError> {
+    let text = plain_text(bytes)?;
+    let mut lines = Vec::new();
+    for record in reader(&text).records() {
+        let record =
+            record.map_err(|error| FileError::Quotes(error.position().map_or(0, csv::Position::line)))?;
+        let is_head =
+            lines.is_empty() && record.get(0).is_some_and(|cell| names.contains(&name_of(cell).as_str()));
+        if is_head || record.iter().all(str::is_empty) {
+            continue;
+        }
+        if lines.len() == MAX_LINES {
+            return Err(FileError::TooManyLines);
+        }
+        let number = record.position().and_then(|at| i32::try_from(at.line()).ok()).unwrap_or(i32::MAX);
+        lines.push((number, record.iter().map(|cell| cell.replace('\0', "")).collect()));
+    }
+    Ok(lines)
+}
+
+/// One kind of line end, so that lines are counted as people count them.
+fn plain_text(bytes: &[u8]) -> Result<String, FileError> {
+    if bytes.len() > MAX_BYTES {
+        return Err(FileError::TooLarge);
+    }
+    Ok(text_of(bytes)?.replace("\r\n", "\n").replace('\r', "\n"))
+}
+
+fn reader(text: &str) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new()
+        .delimiter(separator(text))
+        .has_headers(false)
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes())
 }
 
 /// Reads every line. An order that comes twice is refused the second time.
 pub fn read(bytes: &[u8]) -> Result<Vec<Line>, FileError> {
-    if bytes.len() > MAX_BYTES {
-        return Err(FileError::TooLarge);
-    }
-    // One kind of line end, so that lines are counted as people count them.
-    let text = text_of(bytes)?.replace("\r\n", "\n").replace('\r', "\n");
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(separator(&text))
-        .has_headers(false)
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
+    let text = plain_text(bytes)?;
+    let mut reader = reader(&text);
     let mut columns = None;
     let mut lines: Vec<Line> = Vec::new();
     let mut seen: HashMap<String, i32> = HashMap::new();

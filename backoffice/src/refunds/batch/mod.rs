@@ -53,7 +53,7 @@ impl State {
         }
     }
 
-    fn parse(text: &str) -> Result<Self, Fault> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
         Self::ALL
             .into_iter()
             .find(|state| state.as_str() == text)

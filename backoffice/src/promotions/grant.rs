@@ -1,0 +1,256 @@
+//! Taking a grant down: under the campaign's row nothing passes budget, cap or event, however many ask at once.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use toss::apps_in_toss::UserKey;
+use uuid::Uuid;
+
+use super::{Campaign, Form, Grant, GrantError, Refused, State, campaigns::points};
+use crate::{
+    Backoffice, Fault,
+    audit::{self, Act, Actor},
+    jobs,
+};
+
+/// A job looks after a grant whose process has died. The process itself tries at once.
+pub(super) const JOB_AFTER: Duration = Duration::from_secs(60);
+
+/// Where a grant comes from besides a form.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Origin {
+    pub batch: Option<Uuid>,
+    /// A second person has approved the whole file.
+    pub approved: bool,
+}
+
+/// The parts that need no look at the books.
+pub(super) struct Parsed {
+    pub id: Uuid,
+    pub user: UserKey,
+    pub event: String,
+    /// Nothing: what the campaign gives.
+    pub amount: Option<i64>,
+}
+
+pub(super) fn parse(form: &Form) -> Result<Parsed, Refused> {
+    let id = Uuid::parse_str(&form.intent).map_err(|_| Refused::Form)?;
+    let user = UserKey::parse(&form.user_key).ok_or(Refused::UserKey)?;
+    let event = form.event.trim();
+    if event.is_empty() || event.chars().count() > 100 || event.chars().any(char::is_control) {
+        return Err(Refused::Event);
+    }
+    let amount = match form.amount.trim() {
+        "" => None,
+        text => Some(points(text).ok_or(Refused::Amount)?),
+    };
+    Ok(Parsed { id, user, event: event.to_owned(), amount })
+}
+
+/// Whether a campaign gives `amount` now. Budget and cap are looked at under its lock.
+pub(super) fn open(
+    campaign: &Campaign,
+    amount: i64,
+    is_test: bool,
+    now: OffsetDateTime,
+) -> Result<(), Refused> {
+    if amount > campaign.amount {
+        return Err(Refused::AboveMost { most: campaign.amount });
+    }
+    if is_test {
+        return Ok(());
+    }
+    if campaign.stopped_at.is_some() {
+        return Err(Refused::Stopped);
+    }
+    if now < campaign.starts_at {
+        return Err(Refused::NotStarted);
+    }
+    if now >= campaign.ends_at {
+        return Err(Refused::Ended);
+    }
+    Ok(())
+}
+
+impl Backoffice {
+    /// Takes a grant down and tries it at once. What comes back is how it stands.
+    pub async fn grant(&self, actor: &Actor, form: &Form) -> Result<Grant, GrantError> {
+        let id = self.intend_grant(actor, form).await?;
+        self.drive_grant_apart(id).await
+    }
+
+    /// Takes it down and pays nothing yet.
+    pub async fn intend_grant(&self, actor: &Actor, form: &Form) -> Result<Uuid, GrantError> {
+        let mut tx = self.pool.begin().await?;
+        let id = self.take_grant_down(&mut tx, actor, form, Origin::default()).await?;
+        tx.commit().await?;
+        Ok(id)
+    }
+
+    pub(super) async fn take_grant_down(
+        &self,
+        tx: &mut PgConnection,
+        actor: &Actor,
+        form: &Form,
+        origin: Origin,
+    ) -> Result<Uuid, GrantError> {
+        self.apps_in_toss()?;
+        let parsed = parse(form)?;
+        let now = self.clock.now();
+        let code = form.promotion_code.trim();
+        if code.contains('\0') {
+            return Err(Refused::NoSuchCampaign.into());
+        }
+        // Whoever grants of one campaign goes one after the other.
+        let campaign =
+            sqlx::query_as!(Campaign, "select * from campaigns where promotion_code = $1 for update", code)
+                .fetch_optional(&mut *tx)
+                .await?
+                .ok_or(Refused::NoSuchCampaign)?;
+        let known = sqlx::query!(
+            "select promotion_code, user_key, event, amount from grants where id = $1",
+            parsed.id
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let amount = parsed.amount.unwrap_or(campaign.amount);
+        if let Some(known) = known {
+            let same = (known.promotion_code.as_str(), known.user_key, known.event.as_str(), known.amount)
+                == (code, parsed.user.0, parsed.event.as_str(), amount);
+            return if same { Ok(parsed.id) } else { Err(Refused::Form.into()) };
+        }
+        open(&campaign, amount, form.is_test, now)?;
+        if !form.is_test {
+            let before = sqlx::query_scalar!(
+                "select state from grants where promotion_code = $1 and user_key = $2 and event = $3
+                 and state not in ('failed', 'declined') and not is_test",
+                code,
+                parsed.user.0,
+                parsed.event,
+            )
+            .fetch_optional(&mut *tx)
+            .await?;
+            if let Some(state) = before.and_then(|state| State::parse(&state)) {
+                return Err(Refused::Already { state }.into());
+            }
+            let has = sqlx::query_scalar!(
+                "select promised from campaign_users where promotion_code = $1 and user_key = $2",
+                code,
+                parsed.user.0
+            )
+            .fetch_optional(&mut *tx)
+            .await?
+            .unwrap_or_default();
+            if has + amount > campaign.user_cap {
+                return Err(Refused::UserCap { left: (campaign.user_cap - has).max(0) }.into());
+            }
+            if amount > campaign.left() {
+                return Err(Refused::Budget { left: campaign.left() }.into());
+            }
+        }
+        let needs_second = !origin.approved
+            && !form.is_test
+            && origin.batch.is_none()
+            && campaign.approval_above.is_some_and(|limit| amount > limit);
+        let state = if needs_second { State::WaitingForApproval } else { State::Requested };
+        sqlx::query!(
+            "insert into grants (id, promotion_code, user_key, event, amount, is_test, state, batch_id, needs_second,
+                                 requested_by, requested_by_name, requested_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+            parsed.id,
+            code,
+            parsed.user.0,
+            parsed.event,
+            amount,
+            form.is_test,
+            state.as_str(),
+            origin.batch,
+            needs_second,
+            actor.staff_id(),
+            actor.name(),
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        if state == State::Requested {
+            jobs::enqueue_grant(&mut *tx, parsed.id, JOB_AFTER).await?;
+        }
+        let detail = json!({ "grant": parsed.id, "userKey": parsed.user, "event": parsed.event, "amount": amount,
+                             "test": form.is_test, "needsSecond": needs_second });
+        self.note_grant(tx, actor, code, "grant.requested", detail).await?;
+        Ok(parsed.id)
+    }
+
+    pub(super) async fn note_grant(
+        &self,
+        tx: &mut PgConnection,
+        actor: &Actor,
+        code: &str,
+        action: &'static str,
+        detail: Value,
+    ) -> Result<(), Fault> {
+        let act = Act { action, subject_kind: "campaign", subject: code, detail };
+        audit::record(tx, self.clock.now(), actor, act).await
+    }
+
+    /// On a task of its own: a browser that goes away must not leave a lease behind that nobody works on.
+    pub(super) async fn drive_grant_apart(&self, id: Uuid) -> Result<Grant, GrantError> {
+        let books = self.clone();
+        tokio::spawn(async move { books.drive_grant(id).await })
+            .await
+            .map_err(|e| Fault::Inconsistent(e.to_string()))??;
+        self.grant_by_id(id).await?.ok_or_else(|| Fault::Inconsistent(format!("grant {id} is gone")).into())
+    }
+
+    /// A second person approves, and the grant is tried at once.
+    pub async fn approve_grant(&self, actor: &Actor, id: Uuid) -> Result<Grant, GrantError> {
+        let mut tx = self.pool.begin().await?;
+        let grant = self.hold_waiting_grant(&mut tx, id).await?;
+        let approver = actor.staff_id().ok_or(Refused::OwnRequest)?;
+        if grant.requested_by == Some(approver) {
+            return Err(Refused::OwnRequest.into());
+        }
+        sqlx::query!(
+            "update grants set state = 'requested', approved_by = $2, approved_by_name = $3 where id = $1",
+            id,
+            approver,
+            actor.name(),
+        )
+        .execute(&mut *tx)
+        .await?;
+        jobs::enqueue_grant(&mut tx, id, JOB_AFTER).await?;
+        let detail = json!({ "grant": id, "userKey": grant.user_key, "amount": grant.amount });
+        self.note_grant(&mut tx, actor, &grant.promotion_code, "grant.approved", detail).await?;
+        tx.commit().await?;
+        self.drive_grant_apart(id).await
+    }
+
+    /// A second person declines, or whoever asked takes it back.
+    pub async fn decline_grant(&self, actor: &Actor, id: Uuid) -> Result<Grant, GrantError> {
+        let mut tx = self.pool.begin().await?;
+        let grant = self.hold_waiting_grant(&mut tx, id).await?;
+        let now = self.clock.now();
+        sqlx::query!("update grants set state = 'declined', settled_at = $2 where id = $1", id, now)
+            .execute(&mut *tx)
+            .await?;
+        let detail = json!({ "grant": id, "userKey": grant.user_key, "amount": grant.amount });
+        self.note_grant(&mut tx, actor, &grant.promotion_code, "grant.declined", detail).await?;
+        tx.commit().await?;
+        self.grant_by_id(id).await?.ok_or_else(|| Fault::Inconsistent(format!("grant {id} is gone")).into())
+    }
+
+    async fn hold_waiting_grant(&self, tx: &mut PgConnection, id: Uuid) -> Result<Grant, GrantError> {
+        let state = sqlx::query_scalar!("select state from grants where id = $1 for update", id)
+            .fetch_optional(tx)
+            .await?
+            .ok_or(Refused::NoSuchGrant)?;
+        let grant = self.grant_by_id(id).await?.ok_or(Refused::NoSuchGrant)?;
+        match State::parse(&state) {
+            Some(State::WaitingForApproval) => Ok(grant),
+            Some(state) => Err(Refused::AlreadyDecided { state }.into()),
+            None => Err(Fault::Inconsistent(format!("grant state {state:?}")).into()),
+        }
+    }
+}

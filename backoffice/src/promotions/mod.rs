@@ -1,0 +1,158 @@
+//! Promotions of a mini-app: campaigns with a budget, and grants of Toss points that must never be paid twice.
+//!
+//! A grant walks `(waiting_for_approval →) requested → sending → pending | unknown → succeeded | failed`. [`grant`] takes
+//! it down under the campaign's ceilings, [`drive`] gets a key, stores it, pays and looks, [`batch`] does it for a file.
+
+pub mod batch;
+mod campaigns;
+mod drive;
+mod grant;
+mod list;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+pub use campaigns::{Campaign, CampaignError, NewCampaign, SpendDay};
+pub use list::Filter;
+
+use crate::Fault;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Above the campaign's limit: a second person decides.
+    WaitingForApproval,
+    Declined,
+    Requested,
+    Sending,
+    /// Toss has it and is not done.
+    Pending,
+    /// It may have been paid. A job is finding out.
+    Unknown,
+    Succeeded,
+    Failed,
+}
+
+impl State {
+    pub const ALL: [Self; 8] = [
+        Self::WaitingForApproval,
+        Self::Declined,
+        Self::Requested,
+        Self::Sending,
+        Self::Pending,
+        Self::Unknown,
+        Self::Succeeded,
+        Self::Failed,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::WaitingForApproval => "waiting_for_approval",
+            Self::Declined => "declined",
+            Self::Requested => "requested",
+            Self::Sending => "sending",
+            Self::Pending => "pending",
+            Self::Unknown => "unknown",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::Declined | Self::Succeeded | Self::Failed)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Grant {
+    pub id: Uuid,
+    pub promotion_code: String,
+    pub user_key: i64,
+    pub event: String,
+    /// Points, each worth a won.
+    pub amount: i64,
+    pub is_test: bool,
+    pub state: State,
+    pub batch_id: Option<Uuid>,
+    pub requested_by: Option<Uuid>,
+    pub requested_by_name: String,
+    pub requested_at: OffsetDateTime,
+    pub approved_by_name: Option<String>,
+    pub settled_at: Option<OffsetDateTime>,
+    pub error_code: Option<String>,
+    pub error_message: Option<String>,
+}
+
+/// A grant form as it was filled in.
+#[derive(Debug, Clone, Default)]
+pub struct Form {
+    /// Minted with the form: posting it twice is one grant.
+    pub intent: String,
+    pub promotion_code: String,
+    pub user_key: String,
+    pub event: String,
+    /// Empty: what the campaign gives.
+    pub amount: String,
+    pub is_test: bool,
+}
+
+/// Why nothing is granted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refused {
+    /// The form itself is damaged: it was not made by the page.
+    Form,
+    NoSuchCampaign,
+    NotStarted,
+    Ended,
+    Stopped,
+    UserKey,
+    Event,
+    Amount,
+    /// More than the campaign gives at once.
+    AboveMost {
+        most: i64,
+    },
+    /// The user would have more than a user may have.
+    UserCap {
+        left: i64,
+    },
+    Budget {
+        left: i64,
+    },
+    /// This user has it for this event already, or is about to.
+    Already {
+        state: State,
+    },
+    NoSuchGrant,
+    /// Nobody approves their own.
+    OwnRequest,
+    AlreadyDecided {
+        state: State,
+    },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum GrantError {
+    #[error("refused: {0:?}")]
+    Refused(Refused),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<sqlx::Error> for GrantError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+impl From<Refused> for GrantError {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}

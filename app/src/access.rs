@@ -1,7 +1,8 @@
 //! Who may open what: one table for every page and server function. What is not in it is closed.
 
 use backoffice::staff::Permission::{
-    self, ApproveRefund, ChangeSettings, LookUpAtToss, ManageStaff, Refund, ViewAudit, ViewTrade,
+    self, ApproveRefund, ChangeSettings, Grant, LookUpAtToss, ManageCampaigns, ManageStaff, Refund,
+    RevealPersonal, SendMessage, UnlinkUser, ViewAudit, ViewTrade,
 };
 
 use crate::routes;
@@ -33,6 +34,14 @@ pub const PAGES: &[(&str, Access)] = &[
     (routes::WEBHOOK_REPLAYS, Access::Needs(ViewTrade)),
     ("/webhooks/replays/{id}", Access::Needs(ViewTrade)),
     ("/webhooks/{id}", Access::Needs(ViewTrade)),
+    (routes::PROMOTIONS, Access::Needs(ViewTrade)),
+    ("/promotions/{promotion_code}", Access::Needs(ViewTrade)),
+    ("/promotions/batches/{id}", Access::Needs(ViewTrade)),
+    (routes::IAP, Access::Needs(ViewTrade)),
+    (routes::MESSAGES, Access::Needs(ViewTrade)),
+    (routes::USERS, Access::Needs(ViewTrade)),
+    ("/users/{user_key}", Access::Needs(ViewTrade)),
+    (routes::FIREWALL, Access::Staff),
     (routes::STAFF, Access::Needs(ManageStaff)),
     (routes::AUDIT, Access::Needs(ViewAudit)),
     (routes::SETTINGS, Access::Staff),
@@ -66,6 +75,26 @@ pub const FUNCTIONS: &[(&str, Access)] = &[
     ("/fn/stop_replay", Access::Needs(LookUpAtToss)),
     ("/fn/go_on_with_replay", Access::Needs(LookUpAtToss)),
     ("/fn/replay_progress", Access::Needs(ViewTrade)),
+    ("/fn/add_campaign", Access::Needs(ManageCampaigns)),
+    ("/fn/stop_campaign", Access::Needs(ManageCampaigns)),
+    ("/fn/grant_promotion", Access::Needs(Grant)),
+    ("/fn/approve_grant", Access::Needs(ManageCampaigns)),
+    ("/fn/decline_grant", Access::Needs(ManageCampaigns)),
+    ("/fn/preview_grants", Access::Needs(Grant)),
+    ("/fn/start_grants", Access::Needs(Grant)),
+    ("/fn/stop_grants", Access::Needs(Grant)),
+    ("/fn/approve_grants", Access::Needs(ManageCampaigns)),
+    ("/fn/decline_grants", Access::Needs(ManageCampaigns)),
+    ("/fn/grants_progress", Access::Needs(ViewTrade)),
+    ("/fn/record_iap_request", Access::Needs(Refund)),
+    ("/fn/import_iap_requests", Access::Needs(Refund)),
+    ("/fn/decide_iap", Access::Needs(Refund)),
+    ("/fn/look_up_iap", Access::Needs(LookUpAtToss)),
+    ("/fn/add_template", Access::Needs(ManageCampaigns)),
+    ("/fn/send_message", Access::Needs(SendMessage)),
+    ("/fn/send_bulk", Access::Needs(SendMessage)),
+    ("/fn/reveal_profile", Access::Needs(RevealPersonal)),
+    ("/fn/unlink_user", Access::Needs(UnlinkUser)),
     ("/fn/add_staff", Access::Needs(ManageStaff)),
     ("/fn/disable_staff", Access::Needs(ManageStaff)),
 ];

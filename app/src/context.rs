@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use backoffice::{
-    Actor, Backoffice, Fault,
+    Actor, Backoffice, Fault, IpNet,
     staff::{Permission, Staff},
 };
 use http::request::Parts;
@@ -51,6 +51,8 @@ pub struct Site {
     pub base: Base,
     pub mode: Mode,
     pub public_url: String,
+    /// Where webhooks may come from; empty: from anywhere.
+    pub allowed_ips: Arc<[IpNet]>,
 }
 
 /// The colours a visitor asked for; the device decides when they did not.
@@ -88,6 +90,10 @@ pub struct Visitor {
     pub ip: String,
     pub session: Session,
 }
+
+/// The key under which the session holds whose personal data may be seen, and until when.
+const SESSION_PROFILE: &str = "profile_shown";
+const PROFILE_SHOWN_FOR: time::Duration = time::Duration::minutes(5);
 
 /// The key under which the session holds the staff id.
 pub const SESSION_STAFF: &str = "staff_id";
@@ -153,6 +159,20 @@ impl Ctx {
             role: staff.role,
             ip: Some(self.visitor.ip.clone()),
         })
+    }
+
+    /// Lets this session see a user's personal data for a few minutes. The session keeps the permission, never the data.
+    pub async fn let_see_profile(&self, user_key: i64) {
+        let until = (self.books().clock.now() + PROFILE_SHOWN_FOR).unix_timestamp();
+        if let Err(error) = self.visitor.session.insert(SESSION_PROFILE, (user_key, until)).await {
+            tracing::warn!(%error, "a profile cannot be shown");
+        }
+    }
+
+    pub async fn may_see_profile(&self, user_key: i64) -> bool {
+        let kept = self.visitor.session.get::<(i64, i64)>(SESSION_PROFILE).await.ok().flatten();
+        let now = self.books().clock.now().unix_timestamp();
+        kept.is_some_and(|(key, until)| key == user_key && now < until)
     }
 
     pub fn status(&self, status: http::StatusCode) {

@@ -10,6 +10,8 @@ pub mod routes;
 #[cfg(feature = "ssr")]
 pub mod access;
 #[cfg(feature = "ssr")]
+mod chart;
+#[cfg(feature = "ssr")]
 mod components;
 #[cfg(feature = "ssr")]
 pub mod context;
@@ -21,6 +23,8 @@ mod format;
 mod pages;
 #[cfg(feature = "ssr")]
 pub mod shell;
+#[cfg(feature = "ssr")]
+mod upload;
 #[cfg(feature = "ssr")]
 pub mod words;
 

@@ -11,9 +11,15 @@ pub const RETURNS: &str = "/returns";
 pub const WEBHOOKS: &str = "/webhooks";
 pub const MISSING_EVENTS: &str = "/webhooks/missing";
 pub const WEBHOOK_REPLAYS: &str = "/webhooks/replays";
+pub const PROMOTIONS: &str = "/promotions";
+pub const GRANT_BATCHES: &str = "/promotions/batches";
+pub const IAP: &str = "/iap";
+pub const MESSAGES: &str = "/messages";
+pub const USERS: &str = "/users";
 pub const STAFF: &str = "/staff";
 pub const AUDIT: &str = "/audit";
 pub const SETTINGS: &str = "/settings";
+pub const FIREWALL: &str = "/settings/firewall";
 
 pub fn order(order_id: &str) -> String {
     format!("{ORDERS}/{}", encode(order_id))
@@ -21,6 +27,19 @@ pub fn order(order_id: &str) -> String {
 
 pub fn refund_batch(id: &impl std::fmt::Display) -> String {
     format!("{REFUND_BATCHES}/{id}")
+}
+
+pub fn campaign(code: &str) -> String {
+    format!("{PROMOTIONS}/{}", encode(code))
+}
+
+pub fn grant_batch(id: &impl std::fmt::Display) -> String {
+    format!("{GRANT_BATCHES}/{id}")
+}
+
+/// A user of the mini-app.
+pub fn user(user_key: i64) -> String {
+    format!("{USERS}/{user_key}")
 }
 
 pub fn webhook(id: &impl std::fmt::Display) -> String {

@@ -85,6 +85,23 @@ pub fn App() -> impl IntoView {
                     let id = param("id");
                     page(move |ctx, _| pages::webhook::page(ctx, id))
                 } ssr=SsrMode::Async/>
+                <Route path=path!("/promotions") view=|| page(pages::promotions::page) ssr=SsrMode::Async/>
+                <Route path=path!("/promotions/batches/:id") view=|| {
+                    let id = param("id");
+                    page(move |ctx, query| pages::grant_batch::page(ctx, id, query))
+                } ssr=SsrMode::Async/>
+                <Route path=path!("/promotions/:promotion_code") view=|| {
+                    let code = param("promotion_code");
+                    page(move |ctx, query| pages::campaign::page(ctx, code, query))
+                } ssr=SsrMode::Async/>
+                <Route path=path!("/iap") view=|| page(pages::iap::page) ssr=SsrMode::Async/>
+                <Route path=path!("/messages") view=|| page(pages::messages::page) ssr=SsrMode::Async/>
+                <Route path=path!("/users") view=|| page(pages::users::page) ssr=SsrMode::Async/>
+                <Route path=path!("/users/:user_key") view=|| {
+                    let key = param("user_key");
+                    page(move |ctx, _| pages::users::one(ctx, key))
+                } ssr=SsrMode::Async/>
+                <Route path=path!("/settings/firewall") view=|| page(|ctx, _| pages::firewall::page(ctx)) ssr=SsrMode::Async/>
                 <Route path=path!("/staff") view=|| page(|ctx, _| pages::staff::page(ctx)) ssr=SsrMode::Async/>
                 <Route path=path!("/audit") view=|| page(pages::audit::page) ssr=SsrMode::Async/>
                 <Route path=path!("/settings") view=|| page(|ctx, _| pages::settings::page(ctx)) ssr=SsrMode::Async/>

@@ -40,6 +40,10 @@ pub struct Waiting {
     pub webhooks_stuck: i64,
     /// Events of the last day that never came.
     pub webhooks_missing: i64,
+    /// In-app refunds that we have to decide on.
+    pub iap_requested: i64,
+    /// Grants, and files of them, that wait for a second person.
+    pub grants_to_approve: i64,
 }
 
 impl Backoffice {
@@ -102,6 +106,10 @@ impl Backoffice {
                 (select count(*) from (select 1 from refunds where state = 'waiting_for_approval' limit 100) x) as "to_approve!",
                 (select count(*) from (select 1 from refund_batches where state = 'waiting_for_approval' limit 100) x)
                     as "batches_to_approve!",
+                (select count(*) from (select 1 from iap_refunds r join iap_orders o on o.order_id = r.order_id
+                                       where r.state = 'requested' and o.platform is distinct from 'IOS' limit 100) x) as "iap!",
+                (select count(*) from (select 1 from grants where state = 'waiting_for_approval' limit 100) x)
+                    + (select count(*) from (select 1 from grant_batches where state = 'waiting_for_approval' limit 100) x) as "grants!",
                 (select count(*) from (select 1 from returns where closed_at is null and due_on <= $3 limit 100) x) as "returns!",
                 (select count(*) from (select 1 from orders where attention is not null limit 100) x) as "orders!",
                 (select count(*) from (select 1 from webhook_deliveries
@@ -124,6 +132,8 @@ impl Backoffice {
             orders_to_look_at: row.orders,
             webhooks_stuck: row.webhooks,
             webhooks_missing: row.missing,
+            iap_requested: row.iap,
+            grants_to_approve: row.grants,
         })
     }
 }

@@ -128,6 +128,10 @@ pub(crate) async fn enqueue_confirm(
     enqueue(tx, SettleConfirm::IDENTIFIER, payload, &format!("confirm:{payment_key}"), delay, 20).await
 }
 
+pub(crate) async fn enqueue_message(tx: &mut PgConnection, id: Uuid, delay: Duration) -> Result<(), Fault> {
+    enqueue(tx, SendMessage::IDENTIFIER, json!(SendMessage { id }), &format!("message:{id}"), delay, 20).await
+}
+
 /// For a payment whose outcome has to be found out, should nobody ask before.
 pub(crate) async fn enqueue_look_up(
     tx: &mut PgConnection,
@@ -297,6 +301,31 @@ impl TaskHandler for SettleConfirm {
     }
 }
 
+#[derive(Serialize, Deserialize)]
+struct SendMessage {
+    id: Uuid,
+}
+
+impl TaskHandler for SendMessage {
+    const IDENTIFIER: &'static str = "send_message";
+
+    async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
+        backoffice(&ctx)?.drive_message(self.id).await
+    }
+}
+
+/// Asks about in-app purchases: nobody tells of their refunds.
+#[derive(Serialize, Deserialize)]
+struct LookAfterIap {}
+
+impl TaskHandler for LookAfterIap {
+    const IDENTIFIER: &'static str = "look_after_iap";
+
+    async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
+        backoffice(&ctx)?.look_after_iap().await.map(|_| ())
+    }
+}
+
 /// Asks how an order's payment stands.
 #[derive(Serialize, Deserialize)]
 struct LookUp {
@@ -360,6 +389,7 @@ impl TaskHandler for Sweep {
         let pool = backoffice.pool.clone();
         sessions::delete_expired(&pool).await?;
         backoffice.expire_batches().await?;
+        backoffice.settle_lost_messages().await?;
         backoffice.revive_jobs().await
     }
 }
@@ -482,6 +512,8 @@ async fn run(
         .define_job::<SettleGrant>()
         .define_job::<RunGrants>()
         .define_job::<SettleConfirm>()
+        .define_job::<SendMessage>()
+        .define_job::<LookAfterIap>()
         .define_job::<LookUp>()
         .define_job::<LookAfterTossPay>()
         .define_job::<FindMissing>()
@@ -496,6 +528,7 @@ async fn run(
         .with_cron(
             Cron::every_minute::<LookAfterTossPay>().id("look_after_toss_pay").payload_value(json!({})),
         )
+        .with_cron(Cron::every_minute::<LookAfterIap>().id("look_after_iap").payload_value(json!({})))
         .with_cron(Cron::every_minute::<Sweep>().id("sweep").payload_value(json!({})))
         .worker_shutdown(
             WorkerShutdownConfig::default()

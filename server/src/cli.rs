@@ -16,7 +16,6 @@ use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use toss::apps_in_toss::Certificate;
 
 use crate::{
     Jangbu,
@@ -339,7 +338,7 @@ async fn check(jangbu: &Jangbu) -> anyhow::Result<()> {
         let (subject, days) = (&certificate.identity.subject, certificate.days_left);
         let used = if certificate.is_used { ", in use" } else { "" };
         say(&format!("Apps in Toss: certificate {subject}, {days} days left{used}"));
-        if days < Certificate::WARNING_DAYS {
+        if certificate.is_soon_over() {
             say(
                 "  have a new one issued in Toss's console, and set APPS_IN_TOSS_CERT_NEXT and APPS_IN_TOSS_KEY_NEXT",
             );

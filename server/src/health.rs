@@ -66,6 +66,8 @@ async fn render(State(jangbu): State<Jangbu>) -> Response {
             ("orders_to_look_at", waiting.orders_to_look_at),
             ("webhooks_stuck", waiting.webhooks_stuck),
             ("webhooks_missing", waiting.webhooks_missing),
+            ("iap_requested", waiting.iap_requested),
+            ("grants_to_approve", waiting.grants_to_approve),
         ] {
             metrics::gauge!("jangbu_waiting", "what" => what).set(count as f64);
         }
@@ -84,6 +86,15 @@ async fn render(State(jangbu): State<Jangbu>) -> Response {
             ("webhooks_retried", health.retried),
         ] {
             metrics::gauge!("jangbu_waiting", "what" => what).set(count as f64);
+        }
+    }
+    if let Some(apps) = &jangbu.backoffice.apps_in_toss {
+        for certificate in apps.client.certificates() {
+            let used = if certificate.is_used { "true" } else { "false" };
+            let subject = certificate.identity.subject.clone();
+            #[expect(clippy::cast_precision_loss, reason = "days")]
+            metrics::gauge!("jangbu_apps_in_toss_certificate_days", "subject" => subject, "used" => used)
+                .set(certificate.days_left as f64);
         }
     }
     if let Ok(open) = jangbu.backoffice.open_refunds().await {

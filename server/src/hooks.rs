@@ -6,13 +6,22 @@ use std::{net::IpAddr, time::Instant};
 use app::context::Mode;
 use axum::{
     Router,
-    extract::{Request, State},
-    http::{HeaderMap, StatusCode},
+    body::Bytes,
+    extract::{Query, Request, State, rejection::QueryRejection},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::post,
+    routing::{get, post},
 };
-use backoffice::webhooks::{Incoming, NotKept};
-use toss::payments::webhook::SOURCE_ADDRESSES;
+use backoffice::{
+    Actor,
+    users::UNLINK_REFERRERS,
+    webhooks::{Incoming, NotKept},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use subtle::ConstantTimeEq;
+use toss::{apps_in_toss::UserKey, payments::webhook::SOURCE_ADDRESSES};
 
 use crate::{Jangbu, identify::address, settings::Settings};
 
@@ -22,7 +31,55 @@ const LARGEST: usize = 1 << 20;
 const LARGEST_OF_OTHERS: usize = 64 << 10;
 
 pub(crate) fn router(jangbu: &Jangbu) -> Router {
-    Router::new().route("/hooks/toss-payments", post(toss_payments)).with_state(jangbu.clone())
+    Router::new()
+        .route("/hooks/toss-payments", post(toss_payments))
+        .route("/hooks/apps-in-toss/unlink", get(unlink_by_get).post(unlink_by_post))
+        .with_state(jangbu.clone())
+}
+
+/// A user has ended the link with the mini-app (toss-api.md B2.6).
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Unlink {
+    user_key: serde_json::Value,
+    referrer: String,
+}
+
+async fn unlink_by_get(
+    State(jangbu): State<Jangbu>,
+    headers: HeaderMap,
+    unlink: Result<Query<Unlink>, QueryRejection>,
+) -> StatusCode {
+    unlinked(&jangbu, &headers, unlink.ok().map(|Query(unlink)| unlink)).await
+}
+
+async fn unlink_by_post(State(jangbu): State<Jangbu>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    unlinked(&jangbu, &headers, serde_json::from_slice(&body).ok()).await
+}
+
+/// Telling twice changes nothing. Without Basic authentication in Toss's console anybody can say this; what it does is
+/// undone by the user's next log-in.
+async fn unlinked(jangbu: &Jangbu, headers: &HeaderMap, unlink: Option<Unlink>) -> StatusCode {
+    if let Some(pair) = jangbu.settings.apps_in_toss.as_ref().and_then(|apps| apps.unlink_auth.as_ref()) {
+        let wanted = format!("Basic {}", STANDARD.encode(pair.expose_secret()));
+        let given = headers.get(header::AUTHORIZATION).map(|v| v.as_bytes()).unwrap_or_default();
+        if !bool::from(wanted.as_bytes().ct_eq(given)) {
+            return StatusCode::UNAUTHORIZED;
+        }
+    }
+    let Some(unlink) = unlink else { return StatusCode::BAD_REQUEST };
+    let text = unlink.user_key.as_str().map_or_else(|| unlink.user_key.to_string(), str::to_owned);
+    let (Some(user), true) = (UserKey::parse(&text), UNLINK_REFERRERS.contains(&unlink.referrer.as_str()))
+    else {
+        return StatusCode::BAD_REQUEST;
+    };
+    match jangbu.backoffice.note_unlinked(&Actor::Job("unlink_callback"), user, &unlink.referrer).await {
+        Ok(_) => StatusCode::OK,
+        Err(fault) => {
+            tracing::error!(%fault, "an unlink callback was not kept");
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+    }
 }
 
 fn headers(headers: &HeaderMap) -> Vec<(String, String)> {

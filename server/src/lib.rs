@@ -101,6 +101,7 @@ impl Jangbu {
             base: Base(self.settings.base_path.as_str().into()),
             mode: self.settings.mode,
             public_url: self.settings.public_url.clone(),
+            allowed_ips: self.settings.webhook_allowed_ips.as_slice().into(),
         }
     }
 }

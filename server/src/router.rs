@@ -2,7 +2,11 @@
 
 use app::{
     context::{Site, Visitor},
-    functions::batches::PreviewBatch,
+    functions::{
+        batches::PreviewBatch,
+        mini_app::{ImportIapRequests, SendBulk},
+        promotions::PreviewGrants,
+    },
     shell::{App, Assets, shell},
 };
 use axum::{
@@ -130,15 +134,20 @@ async fn only_ours(request: Request, next: Next) -> Response {
     }
     // server_fn 0.8.13 panics over a file form without its boundary.
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    if request.uri().path() == PreviewBatch::PATH && !kind.contains("boundary=") {
+    if carries_a_file(&request) && !kind.contains("boundary=") {
         return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
     }
     next.run(request).await
 }
 
-/// Forms are small; only one of them carries a file.
+fn carries_a_file(request: &Request) -> bool {
+    [PreviewBatch::PATH, PreviewGrants::PATH, ImportIapRequests::PATH, SendBulk::PATH]
+        .contains(&request.uri().path())
+}
+
+/// Forms are small; few of them carry a file.
 async fn limit(request: Request, next: Next) -> Response {
-    let most = if request.uri().path() == PreviewBatch::PATH { LARGEST_FILE } else { LARGEST_FORM };
+    let most = if carries_a_file(&request) { LARGEST_FILE } else { LARGEST_FORM };
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: usize| length > most) {
         let page = "<!DOCTYPE html><meta charset=\"utf-8\"><title>413</title><h1>너무 큰 파일이에요. 8MB까지 올릴 수 있어요.</h1><p>Too large: at most 8 MB.</p>";

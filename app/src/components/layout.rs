@@ -61,6 +61,7 @@ fn menu(ctx: &Ctx, active: &'static str, waiting: Waiting) -> AnyView {
         0
     };
     let refunds = waiting.refunds_unknown.max(waiting.refunds_overdue) + waiting.returns_due + to_approve;
+    let grants = if ctx.may(Permission::ManageCampaigns) { waiting.grants_to_approve } else { 0 };
     let manage = ctx.may(Permission::ManageStaff);
     let audit = ctx.may(Permission::ViewAudit);
     view! {
@@ -71,6 +72,13 @@ fn menu(ctx: &Ctx, active: &'static str, waiting: Waiting) -> AnyView {
             {entry(ctx, routes::TRANSACTIONS, "nav-transactions", active, 0)}
             {entry(ctx, routes::REFUNDS, "nav-refunds", active, refunds)}
             {entry(ctx, routes::WEBHOOKS, "nav-webhooks", active, waiting.webhooks_stuck)}
+        </ul>
+        <h2>{ctx.t("nav-apps-in-toss")}</h2>
+        <ul>
+            {entry(ctx, routes::IAP, "nav-iap", active, waiting.iap_requested)}
+            {entry(ctx, routes::PROMOTIONS, "nav-promotions", active, grants)}
+            {entry(ctx, routes::MESSAGES, "nav-messages", active, 0)}
+            {entry(ctx, routes::USERS, "nav-users", active, 0)}
         </ul>
         <h2>{ctx.t("nav-house")}</h2>
         <ul>

@@ -11,42 +11,21 @@ use crate::error::AppError;
 pub async fn preview_batch(data: MultipartData) -> Result<(), AppError> {
     use backoffice::{refunds::batch::BatchError, staff::Permission};
 
-    use crate::{context::Ctx, pages::refund_words, routes};
+    use crate::{context::Ctx, pages::refund_words, routes, upload::Upload};
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let actor = match ctx.allow(Permission::Refund) {
         Ok(actor) => actor,
         Err(error) => return ctx.finish("batch", &[], Err(error), routes::REFUND_BATCHES).await,
     };
-    let unreadable = || AppError::Invalid { field: "file".into(), message: ctx.t("batch-error-upload") };
-    let mut parts = data.into_inner().ok_or(AppError::Fault)?;
-    let (mut name, mut bytes, mut code, mut words) =
-        (String::new(), Vec::new(), String::new(), String::new());
-    loop {
-        let field = match parts.next_field().await {
-            Ok(Some(field)) => field,
-            Ok(None) => break,
-            Err(_) => return ctx.finish("batch", &[], Err(unreadable()), routes::REFUND_BATCHES).await,
-        };
-        let part = field.name().unwrap_or_default().to_owned();
-        let file = field.file_name().map(str::to_owned);
-        let Ok(content) = field.bytes().await else {
-            return ctx.finish("batch", &[], Err(unreadable()), routes::REFUND_BATCHES).await;
-        };
-        let text = || String::from_utf8_lossy(&content).into_owned();
-        match part.as_str() {
-            "file" => {
-                name = file.unwrap_or_default();
-                bytes = content.to_vec();
-            }
-            "reason_code" => code = text(),
-            "reason" => words = text(),
-            _ => {}
-        }
-    }
-    let values = [("reason_code", code.as_str()), ("reason", words.as_str())];
-    let said = if words.trim().is_empty() { ctx.words.word("reason", &code) } else { words.clone() };
-    let made = ctx.books().preview_batch(&actor, &name, &bytes, &code, &said).await;
+    let Some(upload) = Upload::read(data).await? else {
+        let wrong = AppError::Invalid { field: "file".into(), message: ctx.t("batch-error-upload") };
+        return ctx.finish("batch", &[], Err(wrong), routes::REFUND_BATCHES).await;
+    };
+    let (code, words) = (upload.field("reason_code"), upload.field("reason"));
+    let values = [("reason_code", code), ("reason", words)];
+    let said = if words.trim().is_empty() { ctx.words.word("reason", code) } else { words.to_owned() };
+    let made = ctx.books().preview_batch(&actor, &upload.file_name, &upload.bytes, code, &said).await;
     match made {
         Ok(id) => {
             let back = routes::refund_batch(&id);

@@ -2,7 +2,9 @@
 //! table.
 
 pub mod batches;
+pub mod mini_app;
 pub mod orders;
+pub mod promotions;
 pub mod refunds;
 pub mod returns;
 pub mod session;

@@ -4,13 +4,14 @@ use leptos::prelude::*;
 
 use crate::functions::{
     batches::{Tick, batch_progress},
+    promotions::grants_progress,
     webhooks::replay_progress,
 };
 
 /// Milliseconds between two questions.
 const EVERY: u64 = 1000;
 
-/// `of` is "batch" or "replay".
+/// `of` is "batch", "grants" or "replay".
 #[island]
 pub fn Progress(of: String, id: String, now: Tick, label: String) -> impl IntoView {
     let running = now.running;
@@ -19,11 +20,15 @@ pub fn Progress(of: String, id: String, now: Tick, label: String) -> impl IntoVi
         if !running {
             return;
         }
-        let (id, is_replay) = (id.clone(), of == "replay");
+        let (id, of) = (id.clone(), of.clone());
         let ask = move || {
-            let id = id.clone();
+            let (id, of) = (id.clone(), of.clone());
             leptos::task::spawn_local(async move {
-                let asked = if is_replay { replay_progress(id).await } else { batch_progress(id).await };
+                let asked = match of.as_str() {
+                    "replay" => replay_progress(id).await,
+                    "grants" => grants_progress(id).await,
+                    _ => batch_progress(id).await,
+                };
                 if let Ok(new) = asked {
                     let over = !new.running;
                     tick.set(new);

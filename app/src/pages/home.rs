@@ -81,6 +81,13 @@ pub async fn page(ctx: Ctx) -> Answer {
             "home-task-approve-files",
             routes::REFUND_BATCHES.to_owned(),
         ),
+        (
+            "waiting",
+            if ctx.may(Permission::ManageCampaigns) { waiting.grants_to_approve } else { 0 },
+            "home-task-grants",
+            routes::PROMOTIONS.to_owned(),
+        ),
+        ("waiting", waiting.iap_requested, "home-task-iap", format!("{}?tab=requested", routes::IAP)),
         ("failed", waiting.orders_to_look_at, "home-task-orders", format!("{}?attention=1", routes::ORDERS)),
         (
             "failed",

@@ -1,13 +1,22 @@
 //! One module per page, named like the nouns of the back office.
 
 pub mod audit;
+pub mod campaign;
 pub mod errors;
+pub mod firewall;
+pub mod grant_batch;
 pub mod home;
+pub mod iap;
+pub mod iap_words;
 pub mod login;
+pub mod message_words;
+pub mod messages;
 pub mod missing_events;
 pub mod order;
 mod order_timeline;
 pub mod orders;
+pub mod promotion_words;
+pub mod promotions;
 pub mod refund_batch;
 pub mod refund_batches;
 mod refund_desk;
@@ -22,6 +31,7 @@ pub mod returns;
 pub mod settings;
 pub mod staff;
 pub mod transactions;
+pub mod users;
 pub mod webhook;
 mod webhook_diff;
 mod webhook_series;

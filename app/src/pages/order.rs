@@ -45,6 +45,14 @@ fn key_name(order: &Order) -> &'static str {
     if order.rail == "toss_pay" { "payToken" } else { "paymentKey" }
 }
 
+/// Of a mini-app: everything known of the user stands on their page.
+fn user(ctx: &Ctx, key: &str) -> AnyView {
+    match backoffice::users::parse_key(key) {
+        Some(key) => view! { <a href=ctx.href(&routes::user(key.0))><code>{key.0}</code></a> }.into_any(),
+        None => copied(ctx, key),
+    }
+}
+
 fn head(ctx: &Ctx, order: &Order, record: Option<&Record>) -> AnyView {
     let money = |amount| format::amount(ctx.words, amount, &order.currency);
     let left = order
@@ -108,7 +116,7 @@ fn head(ctx: &Ctx, order: &Order, record: Option<&Record>) -> AnyView {
                 {fact(ctx.t("col-method"), [Some(method), number].into_iter().flatten().collect::<Vec<_>>().join(" · ").into_any())}
                 {order.payment_key.as_deref().map(|key| fact(key_name(order).into(), copied(ctx, key)))}
                 {fact("orderId".into(), copied(ctx, &order.order_id))}
-                {order.user_key.as_deref().map(|key| fact("userKey".into(), copied(ctx, key)))}
+                {order.user_key.as_deref().map(|key| fact("userKey".into(), user(ctx, key)))}
                 {failure.map(|text| fact(ctx.t("order-failure"), text.into_any()))}
             </dl>
             <div class="acts">

@@ -65,6 +65,7 @@ fn filter(ctx: &Ctx, query: &Query) -> (Filter, Flash) {
         min,
         max,
         attention: query.get("attention").is_some(),
+        user_key: None,
     };
     (filter, flash)
 }
@@ -136,7 +137,8 @@ pub fn buyer(order: &Order) -> String {
     }
 }
 
-fn row(ctx: &Ctx, order: Order) -> AnyView {
+/// One order as a row; also on a user's page.
+pub fn order_row(ctx: &Ctx, order: Order) -> AnyView {
     let href = ctx.href(&routes::order(&order.order_id));
     let left = order
         .balance_amount
@@ -159,6 +161,20 @@ fn row(ctx: &Ctx, order: Order) -> AnyView {
         </tr>
     }
     .into_any()
+}
+
+/// The columns of [`order_row`].
+pub fn heads(ctx: &Ctx) -> Vec<(String, bool)> {
+    vec![
+        list::head(ctx, "col-order"),
+        list::head(ctx, "col-product"),
+        list::head(ctx, "col-buyer"),
+        list::head(ctx, "col-method"),
+        list::figures(ctx, "col-amount"),
+        list::figures(ctx, "col-left"),
+        list::head(ctx, "col-status"),
+        list::head(ctx, "col-ordered-at"),
+    ]
 }
 
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
@@ -184,18 +200,9 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let look = list::Look {
         path: routes::ORDERS,
         class: "orders",
-        heads: vec![
-            list::head(&ctx, "col-order"),
-            list::head(&ctx, "col-product"),
-            list::head(&ctx, "col-buyer"),
-            list::head(&ctx, "col-method"),
-            list::figures(&ctx, "col-amount"),
-            list::figures(&ctx, "col-left"),
-            list::head(&ctx, "col-status"),
-            list::head(&ctx, "col-ordered-at"),
-        ],
+        heads: heads(&ctx),
         empty: (ctx.t("orders-empty"), ctx.t("orders-empty-hint")),
     };
-    let body = view! { {heading} {list::view(&ctx, &query, look, page, row)} }.into_any();
+    let body = view! { {heading} {list::view(&ctx, &query, look, page, order_row)} }.into_any();
     Ok(frame(body, &ctx))
 }

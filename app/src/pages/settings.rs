@@ -6,6 +6,7 @@ use leptos::{prelude::*, server_fn::ServerFn};
 use super::{Answer, webhooks::hook_url};
 use crate::{
     components::{
+        badge::badge,
         form::Field,
         layout::{Frame, preferences},
     },
@@ -67,6 +68,50 @@ fn limits(ctx: &Ctx, limits: Vec<Limit>, flash: &Flash) -> AnyView {
     .into_any()
 }
 
+/// Both hosts of the mini-app, and who we are to them.
+fn apps_in_toss(ctx: &Ctx) -> AnyView {
+    let Some(apps) = &ctx.books().apps_in_toss else {
+        return view! { <dt>{ctx.t("nav-apps-in-toss")}</dt> <dd>{ctx.t("apps-in-toss-missing")}</dd> }
+            .into_any();
+    };
+    let certificates = apps
+        .client
+        .certificates()
+        .into_iter()
+        .map(|certificate| {
+            let days = certificate.days_left;
+            let (tone, key) = match (days < 0, certificate.is_soon_over(), certificate.is_used) {
+                (true, ..) => ("failed", "certificate-ended"),
+                (_, true, _) => ("waiting", "certificate-ends"),
+                (_, _, true) => ("done", "certificate-used"),
+                _ => ("ended", "certificate-next"),
+            };
+            let word = ctx.tr(key, &[("days", days.to_string())]);
+            let subject = certificate.identity.subject.clone();
+            view! { <dd><code>{subject}</code> " " {badge((tone, word))}</dd> }
+        })
+        .collect_view();
+    let unlink = format!("{}{}", ctx.site.public_url, ctx.href("/hooks/apps-in-toss/unlink"));
+    view! {
+        <dt>{ctx.t("nav-apps-in-toss")}</dt>
+        <dd><code>{apps.client.url().to_owned()}</code></dd>
+        <dt>"Toss Pay"</dt>
+        <dd>
+            <code>{apps.client.pay_url().to_owned()}</code>
+            " isTestPayment=" {apps.client.is_test().to_string()}
+        </dd>
+        <dt>{ctx.t("certificate")}</dt>
+        {certificates}
+        <dt>{ctx.t("settings-unlink")}</dt>
+        <dd>
+            <code>{unlink.clone()}</code>
+            " "
+            <Copy text=unlink label=ctx.t("copy") done=ctx.t("copied")/>
+        </dd>
+    }
+    .into_any()
+}
+
 pub async fn page(ctx: Ctx) -> Answer {
     let flash = ctx.take_flash().await;
     let kept = ctx.books().refund_limits().await?;
@@ -91,9 +136,11 @@ pub async fn page(ctx: Ctx) -> Answer {
                     " "
                     <Copy text=hook label=ctx.t("copy") done=ctx.t("copied")/>
                 </dd>
+                {apps_in_toss(&ctx)}
                 <dt>{ctx.t("settings-version")}</dt>
                 <dd>{env!("CARGO_PKG_VERSION")}</dd>
             </dl>
+            <p class="pad"><a href=ctx.href(routes::FIREWALL)>{ctx.t("firewall")}</a></p>
         </section>
     };
     Ok(Frame { title: ctx.t("nav-settings"), active: routes::SETTINGS, flash, body: body.into_any() })

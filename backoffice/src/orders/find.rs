@@ -29,6 +29,8 @@ pub struct Filter {
     pub max: Option<Decimal>,
     /// Only what waits for a person.
     pub attention: bool,
+    /// A user of the mini-app.
+    pub user_key: Option<String>,
 }
 
 impl Backoffice {
@@ -59,6 +61,9 @@ impl Backoffice {
         }
         if let Some(max) = filter.max {
             query.push(" and o.amount <= ").push_bind(max);
+        }
+        if let Some(user) = &filter.user_key {
+            query.push(" and user_key = ").push_bind(user.clone());
         }
         if filter.attention {
             query.push(

@@ -11,7 +11,7 @@ use toss::apps_in_toss::{
 use uuid::Uuid;
 
 use super::State;
-use crate::{Backoffice, Fault, audit::Actor, jobs};
+use crate::{Backoffice, Fault, audit::Actor, jobs, money};
 
 const JOB: Actor = Actor::Job("grant");
 
@@ -278,6 +278,10 @@ impl Backoffice {
             )
             .execute(&mut *tx)
             .await?;
+        }
+        if state == State::Succeeded && !grant.is_test {
+            let words = [("amount", money::group(grant.amount.into(), "KRW"))];
+            self.follow(&mut tx, "grant", grant.id, grant.user, &words).await?;
         }
         if !settled {
             let exponent = u32::try_from(grant.attempt.clamp(1, 8)).unwrap_or(1);

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 use serde_json::json;
-use sqlx::Acquire;
+use sqlx::{Acquire, PgConnection};
 use time::OffsetDateTime;
-use toss::payments::RefundAccount;
+use toss::{apps_in_toss::UserKey, payments::RefundAccount};
 use uuid::Uuid;
 
 use super::{State, TASK_AFTER};
 use crate::{
     Backoffice, Fault,
     audit::Actor,
-    jobs,
+    jobs, money,
     payments::{self, Asked, Rail, Told},
     returns,
 };
@@ -189,6 +189,21 @@ impl Backoffice {
         Ok(noted.rows_affected() == 1)
     }
 
+    /// To the user of a mini-app, where a template is set to follow refunds.
+    async fn tell_refunded(&self, tx: &mut PgConnection, refund: &Claimed) -> Result<(), Fault> {
+        let order =
+            sqlx::query!("select user_key, order_name from orders where order_id = $1", refund.order_id)
+                .fetch_one(&mut *tx)
+                .await?;
+        let Some(user) = order.user_key.as_deref().and_then(UserKey::parse) else { return Ok(()) };
+        let words = [
+            ("orderId", refund.order_id.clone()),
+            ("orderName", order.order_name),
+            ("amount", money::group(refund.amount, &refund.currency)),
+        ];
+        self.follow(tx, "refund", refund.id, user, &words).await
+    }
+
     /// Gives the lease back with everything as it was: who held it found out nothing.
     pub(super) async fn release(&self, refund: &Claimed) -> Result<(), Fault> {
         sqlx::query!(
@@ -283,6 +298,7 @@ impl Backoffice {
         }
         if state == State::Succeeded {
             returns::close_refunded(&mut tx, now, actor, &refund.order_id, refund.for_return).await?;
+            self.tell_refunded(&mut tx, &refund).await?;
         }
         // An attempt that found out nothing new is not worth a row of its own.
         let news = match state {

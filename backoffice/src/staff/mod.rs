@@ -56,8 +56,12 @@ impl Role {
         use Permission::*;
         match permission {
             ViewTrade => true,
-            LookUpAtToss | Refund | Grant => matches!(self, Self::Support | Self::Finance | Self::Admin),
-            ViewAudit | ApproveRefund | ManageCampaigns => matches!(self, Self::Finance | Self::Admin),
+            LookUpAtToss | Refund | Grant | SendMessage | RevealPersonal => {
+                matches!(self, Self::Support | Self::Finance | Self::Admin)
+            }
+            ViewAudit | ApproveRefund | ManageCampaigns | UnlinkUser => {
+                matches!(self, Self::Finance | Self::Admin)
+            }
             ManageStaff | ChangeSettings => self == Self::Admin,
         }
     }
@@ -74,6 +78,11 @@ pub enum Permission {
     ApproveRefund,
     /// Points of a promotion to users, within its budget.
     Grant,
+    SendMessage,
+    /// Personal data of a user, with a reason that is kept.
+    RevealPersonal,
+    /// Ending a user's link with the mini-app.
+    UnlinkUser,
     /// Making campaigns, and being the second person for their grants.
     ManageCampaigns,
     ViewAudit,

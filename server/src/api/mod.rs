@@ -1,6 +1,7 @@
 //! The merchant's API: JSON in Toss's own member names, a bearer key, errors as `{code, message}`.
 
 mod error;
+mod mini_app;
 mod orders;
 mod toss_pay;
 
@@ -29,7 +30,8 @@ const LARGEST: usize = 64 * 1024;
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Jangbu merchant API", description = "Orders and their payments, in Toss's own names."),
-    paths(orders::register, orders::confirm, orders::read, toss_pay::make, toss_pay::execute),
+    paths(orders::register, orders::confirm, orders::read, toss_pay::make, toss_pay::execute,
+        mini_app::login, mini_app::refresh, mini_app::unlink, mini_app::iap_order),
     modifiers(&Bearer)
 )]
 struct Document;
@@ -50,6 +52,10 @@ pub(crate) fn router(jangbu: &Jangbu) -> Router {
         .route("/api/v1/orders/{orderId}/confirm", post(orders::confirm))
         .route("/api/v1/toss-pay/payments", post(toss_pay::make))
         .route("/api/v1/toss-pay/payments/{orderNo}/execute", post(toss_pay::execute))
+        .route("/api/v1/login", post(mini_app::login))
+        .route("/api/v1/login/refresh", post(mini_app::refresh))
+        .route("/api/v1/login/unlink", post(mini_app::unlink))
+        .route("/api/v1/iap/orders", post(mini_app::iap_order))
         .layer(middleware::from_fn_with_state(jangbu.clone(), authorize))
         .route("/api/v1/openapi.json", get(|| async { Json(Document::openapi()) }))
         .layer(DefaultBodyLimit::max(LARGEST))

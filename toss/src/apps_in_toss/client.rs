@@ -107,6 +107,10 @@ pub struct Certificate<'a> {
 impl Certificate<'_> {
     /// From then on somebody has to have a new one issued.
     pub const WARNING_DAYS: i64 = 30;
+
+    pub fn is_soon_over(&self) -> bool {
+        self.days_left < Self::WARNING_DAYS
+    }
 }
 
 /// Which of the two hosts.

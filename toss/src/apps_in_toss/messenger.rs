@@ -19,6 +19,16 @@ pub enum Channel {
 
 impl Channel {
     pub const ALL: [Self; 5] = [Self::Push, Self::Inbox, Self::Sms, Self::Alimtalk, Self::Friendtalk];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Push => "push",
+            Self::Inbox => "inbox",
+            Self::Sms => "sms",
+            Self::Alimtalk => "alimtalk",
+            Self::Friendtalk => "friendtalk",
+        }
+    }
 }
 
 /// What was sent, and where it did not arrive.

@@ -1,0 +1,296 @@
+//! Promotions: campaigns, grants to one user, grants for a file of users.
+
+use leptos::prelude::*;
+use server_fn::codec::{MultipartData, MultipartFormData};
+
+use super::batches::Tick;
+use crate::error::AppError;
+
+#[server(prefix = "/fn", endpoint = "add_campaign")]
+pub async fn add_campaign(
+    #[server(default)] promotion_code: String,
+    #[server(default)] name: String,
+    #[server(default)] amount: String,
+    #[server(default)] user_cap: String,
+    #[server(default)] budget: String,
+    #[server(default)] starts_on: String,
+    #[server(default)] ends_on: String,
+    #[server(default)] approval_above: String,
+) -> Result<(), AppError> {
+    use backoffice::{promotions::NewCampaign, staff::Permission};
+
+    use crate::{
+        context::{Ctx, shown},
+        pages::promotion_words,
+        routes,
+    };
+
+    let ctx = Ctx::current().ok_or(AppError::Fault)?;
+    let new =
+        NewCampaign { promotion_code, name, amount, user_cap, budget, starts_on, ends_on, approval_above };
+    let values = [
+        ("promotion_code", new.promotion_code.as_str()),
+        ("name", new.name.as_str()),
+        ("amount", new.amount.as_str()),
+        ("user_cap", new.user_cap.as_str()),
+        ("budget", new.budget.as_str()),
+        ("starts_on", new.starts_on.as_str()),
+        ("ends_on", new.ends_on.as_str()),
+        ("approval_above", new.approval_above.as_str()),
+    ];
+    let mut back = routes::PROMOTIONS.to_owned();
+    let outcome = match ctx.allow(Permission::ManageCampaigns) {
+        Err(error) => Err(error),
+        Ok(actor) => match ctx.books().add_campaign(&actor, &new).await {
+            Ok(Ok(code)) => {
+                back = routes::campaign(&code);
+                Ok(ctx.t("campaign-added"))
+            }
+            Ok(Err(wrong)) => Err(promotion_words::campaign_error(&ctx, wrong)),
+            Err(fault) => Err(shown(&fault)),
+        },
+    };
+    ctx.finish("campaign", &values, outcome, &back).await
+}
+
+/// No more grants begin, or (with an empty `stop`) they may again.
+#[server(prefix = "/fn", endpoint = "stop_campaign")]
+pub async fn stop_campaign(
+    #[server(default)] promotion_code: String,
+    #[server(default)] stop: String,
+) -> Result<(), AppError> {
+    use backoffice::staff::Permission;
+
+    use crate::{
+        context::{Ctx, shown},
+        routes,
+    };
+
+    let ctx = Ctx::current().ok_or(AppError::Fault)?;
+    let back = routes::campaign(&promotion_code);
+    let outcome = match ctx.allow(Permission::ManageCampaigns) {
+        Err(error) => Err(error),
+        Ok(actor) => match ctx.books().stop_campaign(&actor, &promotion_code, stop == "1").await {
+            Ok(true) if stop == "1" => Ok(ctx.t("campaign-was-stopped")),
+            Ok(true) => Ok(ctx.t("campaign-was-resumed")),
+            Ok(false) => Ok(ctx.t("campaign-unchanged")),
+            Err(fault) => Err(shown(&fault)),
+        },
+    };
+    ctx.finish("campaign", &[], outcome, &back).await
+}
+
+/// Points to one user. The intent is minted with the form: posting it twice is one grant.
+#[server(prefix = "/fn", endpoint = "grant_promotion")]
+pub async fn grant_promotion(
+    #[server(default)] promotion_code: String,
+    #[server(default)] intent: String,
+    #[server(default)] user_key: String,
+    #[server(default)] event: String,
+    #[server(default)] amount: String,
+    #[server(default)] is_test: String,
+) -> Result<(), AppError> {
+    use backoffice::{promotions::Form, staff::Permission};
+
+    use crate::{context::Ctx, pages::promotion_words, routes};
+
+    let ctx = Ctx::current().ok_or(AppError::Fault)?;
+    let back = format!("{}#grant", routes::campaign(&promotion_code));
+    let values = [("user_key", user_key.as_str()), ("event", event.as_str()), ("amount", amount.as_str())];
+    let outcome = match ctx.allow(Permission::Grant) {
+        Err(error) => Err(error),
+        Ok(actor) => {
+            let form = Form {
+                intent,
+                promotion_code: promotion_code.clone(),
+                user_key: user_key.clone(),
+                event: event.clone(),
+                amount: amount.clone(),
+                is_test: is_test == "1",
+            };
+            promotion_words::outcome(&ctx, ctx.books().grant(&actor, &form).await)
+        }
+    };
+    ctx.finish("grant", &values, outcome, &back).await
+}
+
+/// The second person approves one grant, and it is paid.
+#[server(prefix = "/fn", endpoint = "approve_grant")]
+pub async fn approve_grant(
+    #[server(default)] promotion_code: String,
+    #[server(default)] id: String,
+) -> Result<(), AppError> {
+    use backoffice::staff::Permission;
+
+    use crate::{
+        context::Ctx,
+        pages::{promotion_words, refund_words},
+        routes,
+    };
+
+    let ctx = Ctx::current().ok_or(AppError::Fault)?;
+    let outcome = match refund_words::about(&ctx, Permission::ManageCampaigns, &id) {
+        Ok((actor, id)) => promotion_words::outcome(&ctx, ctx.books().approve_grant(&actor, id).await),
+        Err(error) => Err(error),
+    };
+    ctx.finish("grant", &[], outcome, &routes::campaign(&promotion_code)).await
+}
+
+#[server(prefix = "/fn", endpoint = "decline_grant")]
+pub async fn decline_grant(
+    #[server(default)] promotion_code: String,
+    #[server(default)] id: String,
+) -> Result<(), AppError> {
+    use backoffice::staff::Permission;
+
+    use crate::{
+        context::Ctx,
+        pages::{promotion_words, refund_words},
+        routes,
+    };
+
+    let ctx = Ctx::current().ok_or(AppError::Fault)?;
+    let outcome = match refund_words::about(&ctx, Permission::ManageCampaigns, &id) {
+        Ok((actor, id)) => promotion_words::outcome(&ctx, ctx.books().decline_grant(&actor, id).await),
+        Err(error) => Err(error),
+    };
+    ctx.finish("grant", &[], outcome, &routes::campaign(&promotion_code)).await
+}
+
+/// Reads a file of users and keeps what would become of each of its lines. Nothing is granted.
+#[server(prefix = "/fn", endpoint = "preview_grants", input = MultipartFormData)]
+pub async fn preview_grants(data: MultipartData) -> Result<(), AppError> {
+    use backoffice::staff::Permission;
+
+    use crate::{context::Ctx, pages::promotion_words, routes, upload::Upload};
+
+    let ctx = Ctx::current().ok_or(AppError::Fault)?;
+    let actor = match ctx.allow(Permission::Grant) {
+        Ok(actor) => actor,
+        Err(error) => return ctx.finish("grants", &[], Err(error), routes::PROMOTIONS).await,
+    };
+    let Some(upload) = Upload::read(data).await? else {
+        let wrong = AppError::Invalid { field: "file".into(), message: ctx.t("batch-error-upload") };
+        return ctx.finish("grants", &[], Err(wrong), routes::PROMOTIONS).await;
+    };
+    let (code, event) = (upload.field("promotion_code"), upload.field("event"));
+    match ctx.books().preview_grants(&actor, code, event, &upload.file_name, &upload.bytes).await {
+        Ok(id) => ctx.finish("grants", &[], Ok(ctx.t("batch-previewed")), &routes::grant_batch(&id)).await,
+        Err(error) => {
+            let wrong = promotion_words::batch_error(&ctx, error);
+            let back = format!("{}#file", routes::campaign(code));
+            ctx.finish("grants", &[("event", event)], Err(wrong), &back).await
+        }
+    }
+}
+
+#[server(prefix = "/fn", endpoint = "start_grants")]
+pub async fn start_grants(#[server(default)] id: String) -> Result<(), AppError> {
+    use backoffice::{refunds::batch::State, staff::Permission};
+
+    use crate::{
+        context::Ctx,
+        pages::{promotion_words, refund_words},
+        routes,
+    };
+
+    let ctx = Ctx::current().ok_or(AppError::Fault)?;
+    let outcome = match refund_words::about(&ctx, Permission::Grant, &id) {
+        Ok((actor, id)) => match ctx.books().start_grants(&actor, id).await {
+            Ok(State::WaitingForApproval) => Ok(ctx.t("batch-waits")),
+            Ok(_) => Ok(ctx.t("batch-started")),
+            Err(error) => Err(promotion_words::batch_error(&ctx, error)),
+        },
+        Err(error) => Err(error),
+    };
+    ctx.finish("grants", &[], outcome, &routes::grant_batch(&id)).await
+}
+
+#[server(prefix = "/fn", endpoint = "stop_grants")]
+pub async fn stop_grants(#[server(default)] id: String) -> Result<(), AppError> {
+    use backoffice::staff::Permission;
+
+    use crate::{
+        context::Ctx,
+        pages::{promotion_words, refund_words},
+        routes,
+    };
+
+    let ctx = Ctx::current().ok_or(AppError::Fault)?;
+    let outcome = match refund_words::about(&ctx, Permission::Grant, &id) {
+        Ok((actor, id)) => match ctx.books().stop_grants(&actor, id).await {
+            Ok(()) => Ok(ctx.t("batch-stopped")),
+            Err(error) => Err(promotion_words::batch_error(&ctx, error)),
+        },
+        Err(error) => Err(error),
+    };
+    ctx.finish("grants", &[], outcome, &routes::grant_batch(&id)).await
+}
+
+/// The second person approves the whole file, and it runs.
+#[server(prefix = "/fn", endpoint = "approve_grants")]
+pub async fn approve_grants(#[server(default)] id: String) -> Result<(), AppError> {
+    use backoffice::staff::Permission;
+
+    use crate::{
+        context::Ctx,
+        pages::{promotion_words, refund_words},
+        routes,
+    };
+
+    let ctx = Ctx::current().ok_or(AppError::Fault)?;
+    let outcome = match refund_words::about(&ctx, Permission::ManageCampaigns, &id) {
+        Ok((actor, id)) => match ctx.books().approve_grants(&actor, id).await {
+            Ok(()) => Ok(ctx.t("batch-started")),
+            Err(error) => Err(promotion_words::batch_error(&ctx, error)),
+        },
+        Err(error) => Err(error),
+    };
+    ctx.finish("grants", &[], outcome, &routes::grant_batch(&id)).await
+}
+
+#[server(prefix = "/fn", endpoint = "decline_grants")]
+pub async fn decline_grants(#[server(default)] id: String) -> Result<(), AppError> {
+    use backoffice::staff::Permission;
+
+    use crate::{
+        context::Ctx,
+        pages::{promotion_words, refund_words},
+        routes,
+    };
+
+    let ctx = Ctx::current().ok_or(AppError::Fault)?;
+    let outcome = match refund_words::about(&ctx, Permission::ManageCampaigns, &id) {
+        Ok((actor, id)) => match ctx.books().decline_grants(&actor, id).await {
+            Ok(()) => Ok(ctx.t("batch-declined")),
+            Err(error) => Err(promotion_words::batch_error(&ctx, error)),
+        },
+        Err(error) => Err(error),
+    };
+    ctx.finish("grants", &[], outcome, &routes::grant_batch(&id)).await
+}
+
+/// How far a file of grants is, for the bar that moves by itself.
+#[server(prefix = "/fn", endpoint = "grants_progress")]
+pub async fn grants_progress(#[server(default)] id: String) -> Result<Tick, AppError> {
+    use backoffice::staff::Permission;
+
+    use crate::{
+        context::{Ctx, shown},
+        pages::{grant_batch, refund_words},
+        routes,
+    };
+
+    let ctx = Ctx::current().ok_or(AppError::Fault)?;
+    let refused = match refund_words::about(&ctx, Permission::ViewTrade, &id) {
+        Ok((_, id)) => match ctx.books().grant_batch(id).await.map_err(|fault| shown(&fault))? {
+            Some(batch) => {
+                let done = ctx.books().grant_progress(id).await.map_err(|fault| shown(&fault))?;
+                return Ok(grant_batch::tick(&ctx, &done, batch.state));
+            }
+            None => AppError::Invalid { field: String::new(), message: ctx.t("batch-not-found") },
+        },
+        Err(error) => error,
+    };
+    ctx.finish("grants", &[], Err(refused), routes::PROMOTIONS).await.map(|()| Tick::default())
+}

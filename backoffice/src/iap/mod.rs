@@ -1,0 +1,147 @@
+//! In-app purchases: orders that a store sells, and the refunds that Google or Apple decide (toss-api.md B6).
+//!
+//! Nobody tells of a change and there is no call to refund: orders are asked about one by one, and our part of a refund
+//! is a decision in Toss's console. [`orders`] keeps and asks, [`desk`] records requests and decisions.
+
+mod desk;
+mod orders;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+pub use desk::{ByHand, Decision, DeskError, Imported, NewRequest, Refunds, Repeater, Tab, ToldBy};
+pub use orders::{Filter, NewOrder, OrderError};
+
+use crate::Fault;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Platform {
+    Android,
+    Ios,
+}
+
+impl Platform {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Android => "ANDROID",
+            Self::Ios => "IOS",
+        }
+    }
+
+    /// As people and consoles write it.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "android" | "google" | "안드로이드" => Some(Self::Android),
+            "ios" | "apple" | "아이폰" => Some(Self::Ios),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// A UUID.
+    pub order_id: String,
+    pub user_key: Option<i64>,
+    pub sku: Option<String>,
+    pub platform: Option<Platform>,
+    /// Toss's own word; nothing until it could be asked.
+    pub status: Option<String>,
+    pub reason: Option<String>,
+    pub determined_at: Option<OffsetDateTime>,
+    pub created_at: OffsetDateTime,
+    pub looked_at: Option<OffsetDateTime>,
+    pub refunded_at: Option<OffsetDateTime>,
+}
+
+/// Where a refund is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// We decide, in Toss's console; of an iPhone Apple decides from the beginning.
+    Requested,
+    /// Google decides.
+    PartnerApproved,
+    RejectedByPartner,
+    RejectedByStore,
+    Refunded,
+    /// Toss says it was refunded, and nobody had asked us.
+    Detected,
+}
+
+impl State {
+    pub const ALL: [Self; 6] = [
+        Self::Requested,
+        Self::PartnerApproved,
+        Self::RejectedByPartner,
+        Self::RejectedByStore,
+        Self::Refunded,
+        Self::Detected,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::PartnerApproved => "partner_approved",
+            Self::RejectedByPartner => "rejected_by_partner",
+            Self::RejectedByStore => "rejected_by_store",
+            Self::Refunded => "refunded",
+            Self::Detected => "detected",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, Fault> {
+        let found = Self::ALL.into_iter().find(|state| state.as_str() == text);
+        found.ok_or_else(|| Fault::Inconsistent(format!("in-app refund state {text:?}")))
+    }
+}
+
+/// Who decides now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decider {
+    You,
+    Google,
+    Apple,
+    Nobody,
+}
+
+impl Decider {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::You => "you",
+            Self::Google => "google",
+            Self::Apple => "apple",
+            Self::Nobody => "nobody",
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Refund {
+    pub id: Uuid,
+    pub order_id: String,
+    pub user_key: Option<i64>,
+    pub platform: Option<Platform>,
+    pub status: Option<String>,
+    pub state: State,
+    pub reason: String,
+    pub requested_at: OffsetDateTime,
+    pub recorded_by_name: String,
+    pub decided_by_name: Option<String>,
+    pub decided_at: Option<OffsetDateTime>,
+    pub decision_note: Option<String>,
+    pub settled_at: Option<OffsetDateTime>,
+}
+
+impl Refund {
+    pub fn decider(&self) -> Decider {
+        match (self.state, self.platform) {
+            (State::Requested | State::PartnerApproved, Some(Platform::Ios)) => Decider::Apple,
+            (State::Requested, _) => Decider::You,
+            (State::PartnerApproved, _) => Decider::Google,
+            _ => Decider::Nobody,
+        }
+    }
+}

@@ -1,0 +1,589 @@
+//! Messages to users of the mini-app, from templates that Toss has approved.
+//!
+//! There is no key and nothing to ask afterwards: a message whose answer was lost stays `unknown`, and no machine sends it
+//! again. A message can follow a refund or a grant by itself, once for each.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde_json::json;
+use sqlx::{PgConnection, Postgres, QueryBuilder};
+use time::OffsetDateTime;
+use toss::apps_in_toss::{Bulk, Client, Error as TossError, Headers, MessageResult, NotDone, UserKey};
+use uuid::Uuid;
+
+pub use toss::apps_in_toss::Channel;
+
+use crate::{
+    Backoffice, Fault,
+    audit::{self, Act, Actor},
+    jobs,
+    page::{Cursor, Page, push_keyset},
+    refunds::batch::file::{self, FileError},
+};
+
+/// Of one user (toss-api.md B1.4).
+const PER_MINUTE: i64 = 10;
+/// Receivers of one bulk send (toss-api.md B4).
+pub const LARGEST_BULK: usize = 2500;
+
+#[derive(Debug, Clone)]
+pub struct Template {
+    pub code: String,
+    pub name: String,
+    /// The gaps, in the order they are asked for.
+    pub fields: Vec<String>,
+    /// `refund` or `grant`: sent by itself to the user it happened to.
+    pub follows: Option<String>,
+    pub created_by_name: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Waits for its minute.
+    Requested,
+    Sending,
+    Sent,
+    Failed,
+    /// It may have gone out.
+    Unknown,
+}
+
+impl State {
+    const ALL: [Self; 5] = [Self::Requested, Self::Sending, Self::Sent, Self::Failed, Self::Unknown];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Sending => "sending",
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, Fault> {
+        let found = Self::ALL.into_iter().find(|state| state.as_str() == text);
+        found.ok_or_else(|| Fault::Inconsistent(format!("message state {text:?}")))
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Message {
+    pub id: Uuid,
+    pub template_code: String,
+    /// Nothing for a bulk send.
+    pub user_key: Option<i64>,
+    pub receivers: i32,
+    pub is_test: bool,
+    pub follows: Option<String>,
+    pub state: State,
+    pub result: Option<MessageResult>,
+    pub error_code: Option<String>,
+    pub error_message: Option<String>,
+    pub sent_by_name: String,
+    pub requested_at: OffsetDateTime,
+}
+
+/// A template as it was typed.
+#[derive(Debug, Clone, Default)]
+pub struct NewTemplate {
+    pub code: String,
+    pub name: String,
+    /// Separated by commas.
+    pub fields: String,
+    pub follows: String,
+}
+
+/// A message as it was typed.
+#[derive(Debug, Clone, Default)]
+pub struct Form {
+    /// Minted with the form: posting it twice is one message.
+    pub intent: String,
+    pub template_code: String,
+    pub user_key: String,
+    /// Lines like `storeName=토스가게`.
+    pub context: String,
+    /// Of an uploaded bundle: makes it a test.
+    pub deployment_id: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    Form,
+    TemplateCode,
+    TemplateTaken,
+    TemplateName,
+    TemplateFields,
+    /// Another template follows this already.
+    FollowsTaken,
+    NoSuchTemplate,
+    UserKey,
+    /// A gap of the template is empty.
+    MissingField(String),
+    DeploymentId,
+    File(FileError),
+    /// Lines of a file that name no user, by number.
+    Lines(Vec<i32>),
+    TooMany,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum MessageError {
+    #[error("refused: {0:?}")]
+    Refused(Refused),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<sqlx::Error> for MessageError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+impl From<Refused> for MessageError {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+type Context = BTreeMap<String, String>;
+
+/// Lines of `name=value`.
+fn context(text: &str, template: &Template) -> Result<Context, Refused> {
+    let mut found: Context = text
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.trim().to_owned(), value.trim().replace('\0', "")))
+        .collect();
+    found.retain(|name, _| template.fields.contains(name));
+    match template.fields.iter().find(|field| found.get(*field).is_none_or(String::is_empty)) {
+        Some(missing) => Err(Refused::MissingField(missing.clone())),
+        None => Ok(found),
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Stored {
+    id: Uuid,
+    template_code: String,
+    user_key: Option<i64>,
+    receivers: i32,
+    deployment_id: Option<String>,
+    follows: Option<String>,
+    state: String,
+    result: Option<serde_json::Value>,
+    error_code: Option<String>,
+    error_message: Option<String>,
+    sent_by_name: String,
+    requested_at: OffsetDateTime,
+}
+
+impl TryFrom<Stored> for Message {
+    type Error = Fault;
+
+    fn try_from(s: Stored) -> Result<Self, Fault> {
+        Ok(Self {
+            state: State::parse(&s.state)?,
+            id: s.id,
+            template_code: s.template_code,
+            user_key: s.user_key,
+            receivers: s.receivers,
+            is_test: s.deployment_id.is_some(),
+            follows: s.follows,
+            result: s.result.and_then(|result| serde_json::from_value(result).ok()),
+            error_code: s.error_code,
+            error_message: s.error_message,
+            sent_by_name: s.sent_by_name,
+            requested_at: s.requested_at,
+        })
+    }
+}
+
+/// A message that is being sent.
+struct Claimed {
+    template_code: String,
+    user_key: Option<i64>,
+    context: serde_json::Value,
+    deployment_id: Option<String>,
+}
+
+impl Backoffice {
+    pub async fn add_template(&self, actor: &Actor, new: &NewTemplate) -> Result<(), MessageError> {
+        let code = new.code.trim();
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
+        if code.is_empty() || code.len() > 100 || !code.bytes().all(plain) {
+            return Err(Refused::TemplateCode.into());
+        }
+        let name = new.name.trim();
+        if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+            return Err(Refused::TemplateName.into());
+        }
+        let fields: Vec<String> =
+            new.fields.split(',').map(str::trim).filter(|f| !f.is_empty()).map(str::to_owned).collect();
+        let word = |f: &String| f.len() <= 50 && f.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if fields.len() > 20 || !fields.iter().all(word) {
+            return Err(Refused::TemplateFields.into());
+        }
+        let follows = Some(new.follows.trim()).filter(|f| matches!(*f, "refund" | "grant"));
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        let taken = sqlx::query!(
+            "select code, follows from message_templates where code = $1 or ($2::text is not null and follows = $2)",
+            code,
+            follows,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        if taken.iter().any(|t| t.code == code) {
+            return Err(Refused::TemplateTaken.into());
+        }
+        if !taken.is_empty() {
+            return Err(Refused::FollowsTaken.into());
+        }
+        sqlx::query!(
+            "insert into message_templates (code, name, fields, follows, created_by_name, created_at)
+             values ($1, $2, $3, $4, $5, $6)",
+            code,
+            name,
+            &fields,
+            follows,
+            actor.name(),
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        let detail = json!({ "name": name, "fields": fields, "follows": follows });
+        note(&mut tx, now, actor, code, "message_template.added", detail).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    pub async fn templates(&self) -> Result<Vec<Template>, Fault> {
+        let rows = sqlx::query_as!(
+            Template,
+            "select code, name, fields, follows, created_by_name from message_templates order by created_at desc limit 200"
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows)
+    }
+
+    async fn template(&self, code: &str) -> Result<Template, MessageError> {
+        let found = sqlx::query_as!(
+            Template,
+            "select code, name, fields, follows, created_by_name from message_templates where code = $1",
+            code.trim().replace('\0', "")
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        found.ok_or_else(|| Refused::NoSuchTemplate.into())
+    }
+
+    /// Sends one message, or a test of one.
+    pub async fn send_message(&self, actor: &Actor, form: &Form) -> Result<Message, MessageError> {
+        self.apps_in_toss()?;
+        let id = Uuid::parse_str(&form.intent).map_err(|_| Refused::Form)?;
+        let template = self.template(&form.template_code).await?;
+        let user = UserKey::parse(&form.user_key).ok_or(Refused::UserKey)?;
+        let context = context(&form.context, &template)?;
+        let deployment_id = match form.deployment_id.trim() {
+            "" => None,
+            text => Some(Uuid::parse_str(text).map_err(|_| Refused::DeploymentId)?.to_string()),
+        };
+        let mut tx = self.pool.begin().await?;
+        let new = New {
+            id,
+            template: &template.code,
+            user: Some(user),
+            receivers: 1,
+            context: json!(context),
+            deployment_id,
+            follows: None,
+        };
+        self.keep_message(&mut tx, actor, new).await?;
+        tx.commit().await?;
+        self.drive_message_apart(id).await
+    }
+
+    /// Sends to everybody in a file: a user key in each line, then the gaps in the template's order.
+    pub async fn send_bulk(
+        &self,
+        actor: &Actor,
+        intent: &str,
+        template_code: &str,
+        bytes: &[u8],
+    ) -> Result<Message, MessageError> {
+        self.apps_in_toss()?;
+        let id = Uuid::parse_str(intent).map_err(|_| Refused::Form)?;
+        let template = self.template(template_code).await?;
+        let lines = file::cells(bytes, &["userkey", "사용자키", "유저키"]).map_err(Refused::File)?;
+        if lines.is_empty() {
+            return Err(Refused::File(FileError::Empty).into());
+        }
+        if lines.len() > LARGEST_BULK {
+            return Err(Refused::TooMany.into());
+        }
+        let mut unread = Vec::new();
+        let mut list: BTreeMap<i64, Context> = BTreeMap::new();
+        for (number, cells) in &lines {
+            let user = cells.first().and_then(|cell| UserKey::parse(cell));
+            let words: Context = template
+                .fields
+                .iter()
+                .cloned()
+                .zip(cells.iter().skip(1).cloned())
+                .filter(|(_, w)| !w.is_empty())
+                .collect();
+            match user {
+                // One message each, however often somebody stands in the file.
+                Some(user) if words.len() == template.fields.len() => drop(list.insert(user.0, words)),
+                _ => unread.push(*number),
+            }
+        }
+        if !unread.is_empty() {
+            return Err(Refused::Lines(unread).into());
+        }
+        let mut tx = self.pool.begin().await?;
+        let new = New {
+            id,
+            template: &template.code,
+            user: None,
+            receivers: i32::try_from(list.len()).unwrap_or(i32::MAX),
+            context: json!(list),
+            deployment_id: None,
+            follows: None,
+        };
+        self.keep_message(&mut tx, actor, new).await?;
+        tx.commit().await?;
+        self.drive_message_apart(id).await
+    }
+
+    /// Plans the message that follows a refund or a grant, where a template does. `words` fill its gaps by name.
+    pub(crate) async fn follow(
+        &self,
+        tx: &mut PgConnection,
+        what: &str,
+        id: Uuid,
+        user: UserKey,
+        words: &[(&str, String)],
+    ) -> Result<(), Fault> {
+        if self.apps_in_toss.is_none() {
+            return Ok(());
+        }
+        let template = sqlx::query!("select code, fields from message_templates where follows = $1", what)
+            .fetch_optional(&mut *tx)
+            .await?;
+        let Some(template) = template else { return Ok(()) };
+        let context: Context = template
+            .fields
+            .iter()
+            .map(|field| {
+                let word = words.iter().find(|(name, _)| name == field).map(|(_, word)| word.clone());
+                (field.clone(), word.unwrap_or_default())
+            })
+            .collect();
+        let new = New {
+            id: Uuid::now_v7(),
+            template: &template.code,
+            user: Some(user),
+            receivers: 1,
+            context: json!(context),
+            deployment_id: None,
+            follows: Some(format!("{what}:{id}")),
+        };
+        self.keep_message(tx, &Actor::Job("message"), new).await
+    }
+
+    async fn keep_message(&self, tx: &mut PgConnection, actor: &Actor, new: New<'_>) -> Result<(), Fault> {
+        let now = self.clock.now();
+        let kept = sqlx::query!(
+            "insert into messages (id, template_code, user_key, receivers, context, deployment_id, follows, state, sent_by_name,
+                                   requested_at)
+             values ($1, $2, $3, $4, $5, $6, $7, 'requested', $8, $9) on conflict do nothing",
+            new.id,
+            new.template,
+            new.user.map(|user| user.0),
+            new.receivers,
+            new.context,
+            new.deployment_id,
+            new.follows,
+            actor.name(),
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        if kept.rows_affected() == 0 {
+            return Ok(());
+        }
+        jobs::enqueue_message(&mut *tx, new.id, Duration::ZERO).await?;
+        let detail = json!({ "message": new.id, "userKey": new.user, "receivers": new.receivers,
+                             "test": new.deployment_id.is_some(), "follows": new.follows });
+        note(tx, now, actor, new.template, "message.requested", detail).await
+    }
+
+    async fn drive_message_apart(&self, id: Uuid) -> Result<Message, MessageError> {
+        let books = self.clone();
+        tokio::spawn(async move { books.drive_message(id).await })
+            .await
+            .map_err(|e| Fault::Inconsistent(e.to_string()))??;
+        self.message(id).await?.ok_or_else(|| Fault::Inconsistent(format!("message {id} is gone")).into())
+    }
+
+    /// Sends a message that waits, once. Also what the job does.
+    pub(crate) async fn drive_message(&self, id: Uuid) -> Result<(), Fault> {
+        let client = self.apps_in_toss()?;
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        let row = sqlx::query_as!(
+            Claimed,
+            "select template_code, user_key, context, deployment_id from messages
+             where id = $1 and state = 'requested' for update skip locked",
+            id
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(message) = row else { return Ok(()) };
+        if let Some(wait) = has_to_wait(&mut tx, message.user_key, now).await? {
+            jobs::enqueue_message(&mut tx, id, wait).await?;
+            tx.commit().await?;
+            return Ok(());
+        }
+        // Committed before it leaves: a process that dies after this leaves "sending" behind, which is never sent again.
+        sqlx::query!("update messages set state = 'sending', sent_at = $2 where id = $1", id, now)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        let sent = send(client, &message).await?;
+        let (state, result, code, why) = match sent {
+            Ok(result) => (State::Sent, Some(json!(result)), None, None),
+            Err(error @ TossError::NotDone(NotDone::NotReached(_) | NotDone::Tls(_))) => {
+                (State::Requested, None, None, Some(error.to_string()))
+            }
+            Err(error) if error.code() == Some("4095") => {
+                (State::Requested, None, Some("4095".to_owned()), Some(error.to_string()))
+            }
+            Err(error @ TossError::NotDone(_)) => {
+                let refusal = error.refusal();
+                let why = refusal.map_or_else(|| error.to_string(), |r| r.reason.clone());
+                (State::Failed, None, refusal.map(|r| r.code.clone()), Some(why))
+            }
+            Err(error) => (State::Unknown, None, error.code().map(str::to_owned), Some(error.to_string())),
+        };
+        let mut tx = self.pool.begin().await?;
+        sqlx::query!(
+            "update messages set state = $2, result = $3, error_code = $4, error_message = $5,
+                    sent_at = case when $2 = 'requested' then null else sent_at end where id = $1 and state = 'sending'",
+            id,
+            state.as_str(),
+            result,
+            code,
+            why,
+        )
+        .execute(&mut *tx)
+        .await?;
+        if state == State::Requested {
+            jobs::enqueue_message(&mut tx, id, Duration::from_secs(60)).await?;
+        } else {
+            let detail = json!({ "message": id, "state": state.as_str(), "code": code, "result": result });
+            note(&mut tx, now, &Actor::Job("message"), &message.template_code, "message.sent", detail)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// What a process that died left "sending" may have gone out.
+    pub(crate) async fn settle_lost_messages(&self) -> Result<(), Fault> {
+        sqlx::query!(
+            "update messages set state = 'unknown', error_message = 'the process ended while it was being sent'
+             where state = 'sending' and sent_at < $1",
+            self.clock.now() - time::Duration::minutes(5),
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    pub async fn message(&self, id: Uuid) -> Result<Option<Message>, Fault> {
+        let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+        query.push(" and id = ").push_bind(id);
+        let row: Option<Stored> = query.build_query_as().fetch_optional(&self.pool).await?;
+        row.map(Message::try_from).transpose()
+    }
+
+    pub async fn messages(
+        &self,
+        user: Option<i64>,
+        cursor: Option<&Cursor>,
+        size: usize,
+    ) -> Result<Page<Message>, Fault> {
+        let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+        if let Some(user) = user {
+            query.push(" and user_key = ").push_bind(user);
+        }
+        push_keyset(&mut query, cursor, "requested_at", "id::text", size);
+        let rows: Vec<Stored> = query.build_query_as().fetch_all(&self.pool).await?;
+        let rows = rows.into_iter().map(Message::try_from).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::new(rows, size, cursor, |message| (message.requested_at, message.id.to_string())))
+    }
+}
+
+const COLUMNS: &str =
+    "select id, template_code, user_key, receivers, deployment_id, follows, state, result, error_code,
+    error_message, sent_by_name, requested_at from messages where true";
+
+struct New<'a> {
+    id: Uuid,
+    template: &'a str,
+    user: Option<UserKey>,
+    receivers: i32,
+    context: serde_json::Value,
+    deployment_id: Option<String>,
+    follows: Option<String>,
+}
+
+async fn has_to_wait(
+    tx: &mut PgConnection,
+    user: Option<i64>,
+    now: OffsetDateTime,
+) -> Result<Option<Duration>, Fault> {
+    let row = sqlx::query!(
+        r#"select count(*) as "count!", min(sent_at) as first from messages where user_key = $1 and sent_at > $2"#,
+        user,
+        now - time::Duration::MINUTE,
+    )
+    .fetch_one(tx)
+    .await?;
+    let wait = row.first.map(|first| first + time::Duration::MINUTE - now);
+    Ok(wait.filter(|_| row.count >= PER_MINUTE).map(|wait| wait.unsigned_abs() + Duration::from_secs(1)))
+}
+
+async fn send(client: &Client, message: &Claimed) -> Result<Result<MessageResult, TossError>, Fault> {
+    let read = |e: serde_json::Error| Fault::Inconsistent(format!("the words of a message: {e}"));
+    let Some(user) = message.user_key else {
+        let list: BTreeMap<i64, Context> = serde_json::from_value(message.context.clone()).map_err(read)?;
+        let list: Vec<Bulk> =
+            list.into_iter().map(|(user, context)| Bulk { user_key: UserKey(user), context }).collect();
+        return Ok(client.send_bulk_message(&message.template_code, &list).await.map(|answer| answer.value));
+    };
+    let context: Context = serde_json::from_value(message.context.clone()).map_err(read)?;
+    let headers = Headers::from(UserKey(user));
+    let answer = match &message.deployment_id {
+        Some(bundle) => client.send_test_message(headers, &message.template_code, &context, bundle).await,
+        None => client.send_message(headers, &message.template_code, &context).await,
+    };
+    Ok(answer.map(|answer| answer.value))
+}
+
+async fn note(
+    tx: &mut PgConnection,
+    now: OffsetDateTime,
+    actor: &Actor,
+    template: &str,
+    action: &'static str,
+    detail: serde_json::Value,
+) -> Result<(), Fault> {
+    audit::record(tx, now, actor, Act { action, subject_kind: "message_template", subject: template, detail })
+        .await
+}

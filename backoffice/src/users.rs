@@ -1,0 +1,241 @@
+//! Users of the mini-app: their log-in, their profile, which stays encrypted until somebody says why it has to be read,
+//! and the end of the link.
+
+use std::collections::BTreeMap;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use time::OffsetDateTime;
+use toss::apps_in_toss::{Error as TossError, Tokens, UserKey};
+
+use crate::{
+    Backoffice, Fault,
+    audit::{self, Act, Actor},
+    page::{Cursor, Page, push_keyset},
+};
+
+#[derive(Debug, Clone)]
+pub struct User {
+    pub user_key: i64,
+    /// Toss's field name to its encrypted text.
+    pub sealed: BTreeMap<String, String>,
+    pub scope: String,
+    pub agreed_terms: Vec<String>,
+    pub first_login_at: OffsetDateTime,
+    pub last_login_at: OffsetDateTime,
+    pub unlinked_at: Option<OffsetDateTime>,
+    pub unlink_referrer: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Stored {
+    user_key: i64,
+    sealed: serde_json::Value,
+    scope: String,
+    agreed_terms: Vec<String>,
+    first_login_at: OffsetDateTime,
+    last_login_at: OffsetDateTime,
+    unlinked_at: Option<OffsetDateTime>,
+    unlink_referrer: Option<String>,
+}
+
+impl TryFrom<Stored> for User {
+    type Error = Fault;
+
+    fn try_from(s: Stored) -> Result<Self, Fault> {
+        Ok(Self {
+            user_key: s.user_key,
+            sealed: serde_json::from_value(s.sealed)
+                .map_err(|e| Fault::Inconsistent(format!("profile of {}: {e}", s.user_key)))?,
+            scope: s.scope,
+            agreed_terms: s.agreed_terms,
+            first_login_at: s.first_login_at,
+            last_login_at: s.last_login_at,
+            unlinked_at: s.unlinked_at,
+            unlink_referrer: s.unlink_referrer,
+        })
+    }
+}
+
+/// Why a profile is not shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotShown {
+    NoSuchUser,
+    /// Nobody reads personal data without saying why.
+    NoReason,
+    ReasonTooLong,
+}
+
+/// What Toss may say of the end of a link (toss-api.md B2.6).
+pub const UNLINK_REFERRERS: [&str; 3] = ["UNLINK", "WITHDRAWAL_TERMS", "WITHDRAWAL_TOSS"];
+
+/// A user key as somebody types it.
+pub fn parse_key(text: &str) -> Option<UserKey> {
+    UserKey::parse(text)
+}
+
+impl Backoffice {
+    /// Exchanges a mini-app's authorization code. The tokens are the merchant's, and are not kept here; the profile is.
+    pub async fn log_in_user(
+        &self,
+        actor: &Actor,
+        code: &str,
+        referrer: &str,
+    ) -> Result<(UserKey, Tokens), Fault> {
+        let client = self.apps_in_toss()?;
+        let tokens = client.generate_token(code, referrer).await?.value;
+        let user = self.read_profile(actor, &tokens.access_token).await?;
+        Ok((user, tokens))
+    }
+
+    /// New tokens for an old refresh token, and the profile as it stands now.
+    pub async fn refresh_user(
+        &self,
+        actor: &Actor,
+        refresh_token: &SecretString,
+    ) -> Result<(UserKey, Tokens), Fault> {
+        let tokens = self.apps_in_toss()?.refresh_token(refresh_token).await?.value;
+        let user = self.read_profile(actor, &tokens.access_token).await?;
+        Ok((user, tokens))
+    }
+
+    async fn read_profile(&self, actor: &Actor, token: &SecretString) -> Result<UserKey, Fault> {
+        let client = self.apps_in_toss()?;
+        let profile = match client.login_me(token).await {
+            // The code is spent: asking once more is harmless.
+            Err(TossError::MaybeDone(error)) => {
+                tracing::warn!(%error, "login-me");
+                client.login_me(token).await?
+            }
+            other => other?,
+        }
+        .value;
+        let sealed: BTreeMap<&str, &str> = profile.sealed().collect();
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        sqlx::query!(
+            "insert into toss_users (user_key, sealed, scope, agreed_terms, first_login_at, last_login_at)
+             values ($1, $2, $3, $4, $5, $5)
+             on conflict (user_key) do update set sealed = excluded.sealed, scope = excluded.scope,
+                 agreed_terms = excluded.agreed_terms, last_login_at = excluded.last_login_at, unlinked_at = null,
+                 unlink_referrer = null",
+            profile.user_key.0,
+            json!(sealed),
+            profile.scope,
+            &profile.agreed_terms,
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        let detail = json!({ "scope": profile.scope });
+        note(&mut tx, now, actor, profile.user_key, "user.logged_in", detail).await?;
+        tx.commit().await?;
+        Ok(profile.user_key)
+    }
+
+    /// Asks Toss to end the link by the user's own token, which says whose it is.
+    pub async fn unlink_by_token(&self, actor: &Actor, token: &SecretString) -> Result<UserKey, Fault> {
+        let client = self.apps_in_toss()?;
+        let user = client.login_me(token).await?.value.user_key;
+        client.remove_by_access_token(token).await?;
+        self.note_unlinked(actor, user, "PARTNER").await?;
+        Ok(user)
+    }
+
+    /// Asks Toss to end a user's link with the mini-app.
+    pub async fn unlink_user(&self, actor: &Actor, user: UserKey) -> Result<(), Fault> {
+        self.apps_in_toss()?.remove_by_user_key(user).await?;
+        self.note_unlinked(actor, user, "PARTNER").await.map(drop)
+    }
+
+    /// Toss, or we, have ended a link. The profile is forgotten. True when it was not known yet.
+    pub async fn note_unlinked(&self, actor: &Actor, user: UserKey, referrer: &str) -> Result<bool, Fault> {
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        let ended = sqlx::query!(
+            "insert into toss_users (user_key, first_login_at, last_login_at, unlinked_at, unlink_referrer)
+             values ($1, $2, $2, $2, $3)
+             on conflict (user_key) do update set unlinked_at = excluded.unlinked_at, sealed = '{}',
+                 unlink_referrer = excluded.unlink_referrer
+             where toss_users.unlinked_at is null or toss_users.unlink_referrer is distinct from excluded.unlink_referrer",
+            user.0,
+            now,
+            referrer,
+        )
+        .execute(&mut *tx)
+        .await?;
+        if ended.rows_affected() == 0 {
+            return Ok(false);
+        }
+        note(&mut tx, now, actor, user, "user.unlinked", json!({ "referrer": referrer })).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    pub async fn toss_user(&self, user_key: i64) -> Result<Option<User>, Fault> {
+        let row = sqlx::query_as!(Stored, "select * from toss_users where user_key = $1", user_key)
+            .fetch_optional(&self.pool)
+            .await?;
+        row.map(User::try_from).transpose()
+    }
+
+    /// Users who have logged in, or whose link has ended, latest first.
+    pub async fn toss_users(&self, cursor: Option<&Cursor>, size: usize) -> Result<Page<User>, Fault> {
+        let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new("select * from toss_users where true");
+        push_keyset(&mut query, cursor, "last_login_at", "user_key::text", size);
+        let rows: Vec<Stored> = query.build_query_as().fetch_all(&self.pool).await?;
+        let rows = rows.into_iter().map(User::try_from).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::new(rows, size, cursor, |user| (user.last_login_at, user.user_key.to_string())))
+    }
+
+    /// Notes that somebody reads a profile, and why. Only after this may it be shown.
+    pub async fn note_reveal(
+        &self,
+        actor: &Actor,
+        user_key: i64,
+        why: &str,
+    ) -> Result<Result<(), NotShown>, Fault> {
+        let why = why.trim();
+        if why.is_empty() {
+            return Ok(Err(NotShown::NoReason));
+        }
+        if why.chars().count() > 200 || why.contains('\0') {
+            return Ok(Err(NotShown::ReasonTooLong));
+        }
+        let Some(user) = self.toss_user(user_key).await? else { return Ok(Err(NotShown::NoSuchUser)) };
+        let now = self.clock.now();
+        let fields: Vec<&String> = user.sealed.keys().collect();
+        let mut tx = self.pool.begin().await?;
+        let detail = json!({ "fields": fields, "reason": why });
+        note(&mut tx, now, actor, UserKey(user_key), "user.profile_revealed", detail).await?;
+        tx.commit().await?;
+        Ok(Ok(()))
+    }
+
+    /// Opens the fields of a profile. What cannot be opened is left out, and said in the log.
+    pub fn open_profile(&self, user: &User) -> BTreeMap<String, String> {
+        let Some(key) = self.apps_in_toss.as_ref().and_then(|apps| apps.profile_key.as_ref()) else {
+            return BTreeMap::new();
+        };
+        let open = |(name, sealed): (&String, &String)| match key.open(sealed) {
+            Ok(text) => Some((name.clone(), text.expose_secret().to_owned())),
+            Err(error) => {
+                tracing::warn!(%error, field = name, user_key = user.user_key, "a profile field");
+                None
+            }
+        };
+        user.sealed.iter().filter_map(open).collect()
+    }
+}
+
+async fn note(
+    tx: &mut sqlx::PgConnection,
+    now: OffsetDateTime,
+    actor: &Actor,
+    user: UserKey,
+    action: &'static str,
+    detail: serde_json::Value,
+) -> Result<(), Fault> {
+    let subject = user.to_string();
+    audit::record(tx, now, actor, Act { action, subject_kind: "user", subject: &subject, detail }).await
+}

@@ -23,6 +23,7 @@ use crate::{
 
 /// Of one user (toss-api.md B1.4).
 const PER_MINUTE: i64 = 10;
+const JOB_AFTER: Duration = Duration::from_secs(30);
 /// Receivers of one bulk send (toss-api.md B4).
 pub const LARGEST_BULK: usize = 2500;
 
@@ -416,7 +417,9 @@ impl Backoffice {
         if kept.rows_affected() == 0 {
             return Ok(());
         }
-        jobs::enqueue_message(&mut *tx, new.id, Duration::ZERO).await?;
+        // What a person sends is sent at once, by whoever asked: the job is for a process that dies.
+        let delay = if new.follows.is_some() { Duration::ZERO } else { JOB_AFTER };
+        jobs::enqueue_message(&mut *tx, new.id, delay).await?;
         let detail = json!({ "message": new.id, "userKey": new.user, "receivers": new.receivers,
                              "test": new.deployment_id.is_some(), "follows": new.follows });
         note(tx, now, actor, new.template, "message.requested", detail).await

@@ -43,6 +43,11 @@ fn counts(pushed: usize, in_inbox: usize) -> Value {
 }
 
 impl MiniApp {
+    /// Everything that was sent.
+    pub fn messages(&self) -> &[Sent] {
+        &self.messages
+    }
+
     fn template(body: &Value) -> Result<String, Refused> {
         let code = body["templateSetCode"].as_str().unwrap_or_default();
         if TEMPLATES.contains(&code) {

@@ -3,6 +3,7 @@
 use app::access::{Access, FUNCTIONS, PAGES};
 use backoffice::{
     Actor,
+    promotions::NewCampaign,
     staff::{LoginRefused, Role, password::Password},
     webhooks::Filter,
 };
@@ -40,15 +41,36 @@ async fn every_page_as_every_role() {
     let delivery = shop.deliveries(&Filter::default()).await[0].id.to_string();
     let replay =
         shop.books().start_replay(&Actor::CommandLine, &Filter::default()).await.unwrap().to_string();
+    let user = shop.user().await;
+    shop.paid_by_toss_pay_of("tp-access", user).await;
+    let campaign = NewCampaign {
+        promotion_code: "ACCESS".into(),
+        name: "시험".into(),
+        amount: "1".into(),
+        user_cap: "1".into(),
+        budget: "1".into(),
+        starts_on: "2020-01-01".into(),
+        ends_on: "2199-12-30".into(),
+        approval_above: String::new(),
+    };
+    assert!(shop.books().add_campaign(&Actor::CommandLine, &campaign).await.unwrap().is_ok());
+    let grants =
+        shop.books().preview_grants(&Actor::CommandLine, "ACCESS", "e", "a.csv", b"1,1").await.unwrap();
+    let grants = grants.to_string();
     for (role, person) in everybody(&shop).await {
         let cookie = person.as_ref().map(|p| p.cookie.as_str());
         for (pattern, access) in PAGES {
             let id = match *pattern {
+                "/promotions/batches/{id}" => &grants,
                 "/webhooks/{id}" => &delivery,
                 "/webhooks/replays/{id}" => &replay,
                 _ => &batch,
             };
-            let path = pattern.replace("{order_id}", "ord_access").replace("{id}", id);
+            let path = pattern
+                .replace("{order_id}", "ord_access")
+                .replace("{promotion_code}", "ACCESS")
+                .replace("{user_key}", &user.to_string())
+                .replace("{id}", id);
             let (status, _) = shop.page(&path, cookie).await;
             let expected = match (allowed(*access, role), role) {
                 (true, Some(_)) if *pattern == "/login" => 302,

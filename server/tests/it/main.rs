@@ -16,6 +16,7 @@ mod audit;
 mod batches;
 mod killed;
 mod merchant_api;
+mod mini_app;
 mod missing;
 mod mounted;
 mod pages;

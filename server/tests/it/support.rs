@@ -152,6 +152,10 @@ impl Shop {
     /// A Toss Pay payment that the buyer has authenticated; its token.
     pub async fn toss_pay(&self, order_no: &str, amount: i64, choice: Value) -> String {
         let user = self.user().await;
+        self.toss_pay_of(order_no, user, amount, choice).await
+    }
+
+    async fn toss_pay_of(&self, order_no: &str, user: i64, amount: i64, choice: Value) -> String {
         let new = json!({ "orderNo": order_no, "userKey": user, "productDesc": "토끼 인형", "amount": amount, "amountTaxFree": 0 });
         let (status, said) = self.api("toss-pay/payments", &new).await;
         assert_eq!(status, 200, "{said}");
@@ -162,6 +166,11 @@ impl Shop {
 
     pub async fn execute(&self, order_no: &str, token: &str) -> (u16, Value) {
         self.api(&format!("toss-pay/payments/{order_no}/execute"), &json!({ "payToken": token })).await
+    }
+
+    pub async fn paid_by_toss_pay_of(&self, order_no: &str, user: i64) {
+        let token = self.toss_pay_of(order_no, user, 1000, json!({})).await;
+        assert_eq!(self.execute(order_no, &token).await.0, 200);
     }
 
     /// A paid one.

@@ -3,7 +3,7 @@
 import AxeBuilder from "@axe-core/playwright";
 import { expect, logIn, test } from "./product";
 
-const pages = ["/", "/orders", "/transactions", "/refunds", "/returns", "/refunds/batches", "/refunds/reasons", "/webhooks", "/webhooks/missing", "/webhooks/replays", "/staff", "/audit", "/settings", "/no-such-page"];
+const pages = ["/", "/orders", "/transactions", "/refunds", "/returns", "/refunds/batches", "/refunds/reasons", "/webhooks", "/webhooks/missing", "/webhooks/replays", "/iap", "/iap?tab=requested", "/iap?tab=done", "/promotions", "/messages", "/users", "/settings/firewall", "/staff", "/audit", "/settings", "/no-such-page"];
 
 for (const colorScheme of ["light", "dark"] as const) {
   for (const width of [1440, 390]) {

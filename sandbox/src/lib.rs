@@ -186,7 +186,8 @@ impl World {
                 "/_sandbox",
                 control::router(self)
                     .nest("/apps-in-toss", apps_in_toss::control::router(self))
-                    .merge(pages::router(self)),
+                    .merge(pages::router(self))
+                    .merge(apps_in_toss::pages::router(self)),
             ),
         )
     }

@@ -45,7 +45,7 @@ pub fn router(world: &Arc<World>) -> Router {
         .with_state(Arc::clone(world))
 }
 
-fn page(title: &str, narrow: bool, body: &Markup) -> Html<String> {
+pub(crate) fn page(title: &str, narrow: bool, body: &Markup) -> Html<String> {
     let markup = html! {
         (DOCTYPE)
         html lang="ko" {
@@ -56,7 +56,7 @@ fn page(title: &str, narrow: bool, body: &Markup) -> Html<String> {
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                header { "샌드박스 — 실제 돈은 움직이지 않아요" a href="/_sandbox/" { "조종실" } a href="/_sandbox/shop" { "가게" } }
+                header { "샌드박스 — 실제 돈은 움직이지 않아요" a href="/_sandbox/" { "조종실" } a href="/_sandbox/shop" { "가게" } a href="/_sandbox/mini-app" { "미니앱" } }
                 main.narrow[narrow] { (body) }
             }
         }

@@ -74,24 +74,26 @@ async fn unlink(State(world): Shared, Path(user_key): Path<i64>, Json(how): Json
     if !world.with_mini_app(|app| app.unlink(user_key, &how.referrer)) {
         return StatusCode::CONFLICT.into_response();
     }
-    let Some(callback) = &world.options.unlink else {
-        return Json(json!({ "status": null })).into_response();
-    };
-    let is_get = how.method.as_deref() == Some("GET");
-    let request = if is_get {
-        world
-            .http
-            .get(&callback.url)
-            .query(&[("userKey", user_key.to_string()), ("referrer", how.referrer.clone())])
-    } else {
-        world.http.post(&callback.url).json(&json!({ "userKey": user_key, "referrer": how.referrer }))
-    };
-    let request = match &callback.basic {
-        Some((name, password)) => request.basic_auth(name, Some(password)),
-        None => request,
-    };
-    let status = request.send().await.map(|answer| answer.status().as_u16()).ok();
-    Json(json!({ "status": status })).into_response()
+    let by_get = how.method.as_deref() == Some("GET");
+    Json(json!({ "status": world.tell_unlinked(user_key, &how.referrer, by_get).await })).into_response()
+}
+
+impl World {
+    /// Toss's callback to the partner, in one of the two ways of its console; what it was answered.
+    pub(super) async fn tell_unlinked(&self, user_key: i64, referrer: &str, by_get: bool) -> Option<u16> {
+        let callback = self.options.unlink.as_ref()?;
+        let user = user_key.to_string();
+        let request = if by_get {
+            self.http.get(&callback.url).query(&[("userKey", user.as_str()), ("referrer", referrer)])
+        } else {
+            self.http.post(&callback.url).json(&json!({ "userKey": user_key, "referrer": referrer }))
+        };
+        let request = match &callback.basic {
+            Some((name, password)) => request.basic_auth(name, Some(password)),
+            None => request,
+        };
+        request.send().await.map(|answer| answer.status().as_u16()).ok()
+    }
 }
 
 async fn payments(State(world): Shared) -> Json<Value> {

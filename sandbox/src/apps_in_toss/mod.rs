@@ -9,6 +9,7 @@ pub mod control;
 pub mod iap;
 pub mod login;
 pub mod messenger;
+pub mod pages;
 pub mod pay;
 pub mod promotion;
 pub mod tls;

@@ -1,6 +1,7 @@
 //! A shop in front of the merchant API: it sells by hand (the sandbox's shop page) and by itself (`trade`).
 
 pub mod goods;
+mod mini_app;
 pub mod trade;
 
 use rust_decimal::Decimal;
@@ -56,7 +57,7 @@ impl Shop {
         self.post(&format!("/api/v1/orders/{order_id}/confirm"), &body).await
     }
 
-    async fn post(&self, path: &str, body: &Value) -> reqwest::Result<Said> {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> reqwest::Result<Said> {
         let url = format!("{}{path}", self.config.api_url);
         let response = self.http.post(url).bearer_auth(&self.config.api_key).json(body).send().await?;
         let status = response.status().as_u16();

@@ -14,7 +14,7 @@ use toss::timestamp;
 use super::{
     NewOrder, Shop, ShopConfig,
     goods::{BANKS, EASY_PAYS, FAMILY_NAMES, GIVEN_NAMES, ISSUERS, PRODUCTS},
-    number,
+    mini_app, number,
 };
 
 /// What to make.
@@ -100,7 +100,12 @@ pub async fn make(plan: Plan, progress: impl Fn(usize, usize)) -> anyhow::Result
         progress(done, total);
         rest = later;
     }
-    maker.turn_back().await
+    maker.turn_back().await?;
+    mini_app::trade(&maker.shop, maker.plan.seed, |path, body| {
+        let maker = Arc::clone(&maker);
+        async move { maker.control(&path, &body).await }
+    })
+    .await
 }
 
 struct Maker {

@@ -55,7 +55,7 @@ pub async fn page(ctx: Ctx) -> Answer {
         heads: vec![
             list::head(&ctx, "firewall-from"),
             list::head(&ctx, "firewall-address"),
-            list::head(&ctx, "firewall-port"),
+            list::figures(&ctx, "firewall-port"),
             list::head(&ctx, "firewall-list"),
         ],
         empty: (String::new(), String::new()),
@@ -92,12 +92,12 @@ pub async fn page(ctx: Ctx) -> Answer {
             " / "
             <h1>{ctx.t("firewall")}</h1>
         </nav>
-        <section>
+        <section class="part">
             <h2>{ctx.t("firewall-out")}</h2>
             <p class="soft lead">{ctx.t("firewall-out-hint")}</p>
             {list::table(out_look, out_rows)}
         </section>
-        <section>
+        <section class="part">
             <h2>{ctx.t("firewall-in")}</h2>
             <p class="soft lead">{list}</p>
             {list::table(in_look, incoming)}

@@ -88,7 +88,7 @@ fn apps_in_toss(ctx: &Ctx) -> AnyView {
             };
             let word = ctx.tr(key, &[("days", days.to_string())]);
             let subject = certificate.identity.subject.clone();
-            view! { <dd><code>{subject}</code> " " {badge((tone, word))}</dd> }
+            view! { <div><code>{subject}</code> " " {badge((tone, word))}</div> }
         })
         .collect_view();
     let unlink = format!("{}{}", ctx.site.public_url, ctx.href("/hooks/apps-in-toss/unlink"));
@@ -101,7 +101,7 @@ fn apps_in_toss(ctx: &Ctx) -> AnyView {
             " isTestPayment=" {apps.client.is_test().to_string()}
         </dd>
         <dt>{ctx.t("certificate")}</dt>
-        {certificates}
+        <dd>{certificates}</dd>
         <dt>{ctx.t("settings-unlink")}</dt>
         <dd>
             <code>{unlink.clone()}</code>

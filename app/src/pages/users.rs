@@ -126,7 +126,7 @@ fn profile(ctx: &Ctx, user: &User, fields: &BTreeMap<String, String>, clear: boo
             ..Field::text("why", ctx.t("profile-why"), flash)
         };
         view! {
-            <details class="confirm" open=flash.is_error>
+            <details open=flash.is_error>
                 <summary>{ctx.t("profile-show")}</summary>
                 <form method="post" action=ctx.href(RevealProfile::PATH)>
                     <input type="hidden" name="user_key" value=user.user_key.to_string()/>
@@ -178,7 +178,7 @@ fn part(title: String, heads: Vec<(String, bool)>, class: &'static str, rows: Ve
         return ().into_any();
     }
     let look = list::Look { path: routes::USERS, class, heads, empty: (String::new(), String::new()) };
-    view! { <section><h2>{title}</h2>{list::table(look, rows)}</section> }.into_any()
+    view! { <section class="part"><h2>{title}</h2>{list::table(look, rows)}</section> }.into_any()
 }
 
 pub async fn one(ctx: Ctx, key: String) -> Answer {

@@ -1,4 +1,4 @@
-//! A process is killed while deliveries come in: whatever it has answered with 200 is there.
+//! A process is killed: what it has answered with 200 is there, and what it was granting is granted once.
 
 use std::{
     process::{Child, Command, Stdio},
@@ -9,10 +9,12 @@ use std::{
     time::Duration,
 };
 
-use sandbox::{PUBLIC_TEST_KEYS, SANDBOX_SECURITY_KEY};
+use backoffice::{Actor, promotions::NewCampaign};
+use sandbox::{PUBLIC_TEST_KEYS, SANDBOX_SECURITY_KEY, apps_in_toss::login};
+use serde_json::json;
 use sqlx::Connection;
 
-use crate::support::database;
+use crate::support::{Shop, certificate, database};
 
 /// Ends with the test, also with one that fails.
 struct Process(Child);
@@ -118,4 +120,89 @@ async fn what_was_accepted_is_stored_when_the_process_is_killed() {
     .await
     .unwrap();
     assert_eq!(usize::try_from(planned).unwrap(), stored.len());
+}
+
+/// A process that works, with the sandbox's both sides.
+fn work(database_url: &str, shop: &Shop) -> Process {
+    let file = |name: &str| certificate(name).display().to_string();
+    let child = Command::new(env!("CARGO_BIN_EXE_jangbu"))
+        .arg("work")
+        .env("DATABASE_URL", database_url)
+        .env("JANGBU_MODE", "sandbox")
+        .env("TOSS_PAYMENTS_URL", &shop.sandbox_url)
+        .env("TOSS_PAYMENTS_SECRET_KEY", PUBLIC_TEST_KEYS[0])
+        .env("APPS_IN_TOSS_URL", &shop.apps_url)
+        .env("APPS_IN_TOSS_PAY_URL", &shop.pay_url)
+        .env("APPS_IN_TOSS_CERT", file("client.pem"))
+        .env("APPS_IN_TOSS_KEY", file("client.key"))
+        .env("APPS_IN_TOSS_CA", file("ca.pem"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    Process(child)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_grants_survive_a_kill_in_the_middle_without_a_point_too_many() {
+    const USERS: i64 = 1_000;
+    let shop = Shop::open().await;
+    let books = shop.books();
+    // Another database: the processes of this test alone work on it.
+    let database_url = database().await;
+    let mut own = books.clone();
+    own.pool = server::database::connect(&database_url, 4).await.unwrap();
+    shop.control("apps-in-toss/promotions", &json!({ "promotionCode": "THOUSAND", "budget": 10_000_000 }))
+        .await;
+    let campaign = NewCampaign {
+        promotion_code: "THOUSAND".into(),
+        name: "천 명".into(),
+        amount: "100".into(),
+        user_cap: "100".into(),
+        budget: (USERS * 100).to_string(),
+        starts_on: "2020-01-01".into(),
+        ends_on: "2199-12-30".into(),
+        approval_above: String::new(),
+    };
+    assert!(own.add_campaign(&Actor::CommandLine, &campaign).await.unwrap().is_ok());
+    let first = shop.user().await;
+    shop.sandbox.with_mini_app(|app| {
+        for _ in 1..USERS {
+            app.add_user(login::User::default());
+        }
+    });
+    let file: String = (first..first + USERS).map(|user| format!("{user}\n")).collect();
+    let id =
+        own.preview_grants(&Actor::CommandLine, "THOUSAND", "kill", "a.csv", file.as_bytes()).await.unwrap();
+    own.start_grants(&Actor::CommandLine, id).await.unwrap();
+    let mut process = work(&database_url, &shop);
+    let succeeded = async || own.grant_progress(id).await.unwrap().succeeded;
+    for share in [200, 500] {
+        shop.eventually_within(60, "some are granted", || async { succeeded().await > share }).await;
+        process.0.kill().unwrap();
+        assert!(succeeded().await < USERS, "it was killed in the middle");
+        process = work(&database_url, &shop);
+    }
+    shop.eventually_within(120, "all are granted", || async {
+        // What the kill cut off waits for its lease, which nobody waits for here.
+        sqlx::query("update grants set lease_until = null, sent_at = sent_at - interval '1 hour' where lease_until < now() + interval '140 seconds'")
+            .execute(&own.pool)
+            .await
+            .unwrap();
+        let open: Vec<(uuid::Uuid,)> = sqlx::query_as("select id from grants where state in ('sending', 'unknown', 'pending') and lease_until is null")
+            .fetch_all(&own.pool)
+            .await
+            .unwrap();
+        for (grant,) in open {
+            drop(own.drive_grant(grant).await);
+        }
+        succeeded().await == USERS
+    })
+    .await;
+    let (paid, users) = shop.sandbox.with_mini_app(|app| {
+        let users: std::collections::BTreeSet<i64> = app.payouts().map(|payout| payout.user_key).collect();
+        (app.promotion("THOUSAND").unwrap().paid_out, users.len())
+    });
+    assert_eq!((paid, users), (USERS * 100, 1_000), "every user once");
+    assert_eq!(own.campaign("THOUSAND").await.unwrap().unwrap().left(), 0);
 }

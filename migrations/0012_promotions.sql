@@ -78,6 +78,8 @@ create table grants (
     attempts          integer not null default 0,
     -- when execute-promotion left last, in the database's own time
     sent_at           timestamptz,
+    -- Toss has said that it has the payout: from then on it is only looked at
+    acknowledged_at   timestamptz,
     -- the same by the clock that limits are kept by
     executed_at       timestamptz,
     lease_until       timestamptz,

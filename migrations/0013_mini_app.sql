@@ -33,7 +33,7 @@ create index iap_orders_by_user on iap_orders (user_key, created_at desc);
 create index iap_orders_by_status on iap_orders (status, created_at desc, order_id desc);
 -- Nobody tells of a refund: these are asked about, longest unasked first.
 create index iap_orders_to_ask on iap_orders (looked_at nulls first)
-    where status is null or status in ('PURCHASED', 'PAYMENT_COMPLETED', 'ORDER_IN_PROGRESS', 'ERROR');
+    where status is distinct from 'REFUNDED';
 create index iap_orders_refunded on iap_orders (user_key) where status = 'REFUNDED';
 
 create table iap_refunds (

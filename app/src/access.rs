@@ -80,6 +80,7 @@ pub const FUNCTIONS: &[(&str, Access)] = &[
     ("/fn/grant_promotion", Access::Needs(Grant)),
     ("/fn/approve_grant", Access::Needs(ManageCampaigns)),
     ("/fn/decline_grant", Access::Needs(ManageCampaigns)),
+    ("/fn/decide_grant", Access::Needs(ManageCampaigns)),
     ("/fn/preview_grants", Access::Needs(Grant)),
     ("/fn/start_grants", Access::Needs(Grant)),
     ("/fn/stop_grants", Access::Needs(Grant)),

@@ -110,7 +110,10 @@ pub(crate) async fn enqueue_batch(tx: &mut PgConnection, id: Uuid) -> Result<(),
 
 /// Replaces the job that is planned for this grant, so that there is never more than one.
 pub(crate) async fn enqueue_grant(tx: &mut PgConnection, id: Uuid, delay: Duration) -> Result<(), Fault> {
-    enqueue(tx, SettleGrant::IDENTIFIER, json!(SettleGrant { id }), &format!("grant:{id}"), delay, 100).await
+    // Two at once at most, so that refunds find a worker whatever becomes of a file of grants.
+    let queue = format!("grants-{}", id.as_bytes()[15] % 2);
+    let (key, payload) = (format!("grant:{id}"), json!(SettleGrant { id }));
+    enqueue_in(tx, Some(&queue), SettleGrant::IDENTIFIER, payload, &key, delay, 100).await
 }
 
 pub(crate) async fn enqueue_grants(tx: &mut PgConnection, id: Uuid) -> Result<(), Fault> {
@@ -129,7 +132,8 @@ pub(crate) async fn enqueue_confirm(
 }
 
 pub(crate) async fn enqueue_message(tx: &mut PgConnection, id: Uuid, delay: Duration) -> Result<(), Fault> {
-    enqueue(tx, SendMessage::IDENTIFIER, json!(SendMessage { id }), &format!("message:{id}"), delay, 20).await
+    let (key, payload) = (format!("message:{id}"), json!(SendMessage { id }));
+    enqueue_in(tx, Some("messages"), SendMessage::IDENTIFIER, payload, &key, delay, 20).await
 }
 
 /// For a payment whose outcome has to be found out, should nobody ask before.
@@ -440,7 +444,7 @@ async fn revive(pool: &PgPool) -> Result<(), Fault> {
               and not exists (select 1 from graphile_worker.jobs j
                               where j.key = 'grant:' || g.id and j.attempts < j.max_attempts))
          select g.id::text from left_over g, lateral graphile_worker.add_job('settle_grant', json_build_object('id', g.id),
-                job_key => 'grant:' || g.id, max_attempts => 100) planned",
+                job_key => 'grant:' || g.id, queue_name => 'grants-0', max_attempts => 100) planned",
         "with left_over as materialized (
             select b.id from grant_batches b
             where b.state = 'running'
@@ -526,9 +530,20 @@ async fn run(
             Cron::every_n_minutes::<TurnMonths>(30)?.id("turn_webhook_months").payload_value(json!({})),
         )
         .with_cron(
-            Cron::every_minute::<LookAfterTossPay>().id("look_after_toss_pay").payload_value(json!({})),
+            Cron::every_minute::<LookAfterTossPay>()
+                .id("look_after_toss_pay")
+                // One run at a time: while Toss does not answer they must not keep the workers from refunds.
+                .queue("apps-in-toss")
+                .job_key("look_after_toss_pay")
+                .payload_value(json!({})),
         )
-        .with_cron(Cron::every_minute::<LookAfterIap>().id("look_after_iap").payload_value(json!({})))
+        .with_cron(
+            Cron::every_minute::<LookAfterIap>()
+                .id("look_after_iap")
+                .queue("apps-in-toss")
+                .job_key("look_after_iap")
+                .payload_value(json!({})),
+        )
         .with_cron(Cron::every_minute::<Sweep>().id("sweep").payload_value(json!({})))
         .worker_shutdown(
             WorkerShutdownConfig::default()

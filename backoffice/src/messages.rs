@@ -302,7 +302,9 @@ impl Backoffice {
             deployment_id,
             follows: None,
         };
-        self.keep_message(&mut tx, actor, new).await?;
+        if !self.is_kept(&mut tx, &new).await? {
+            self.keep_message(&mut tx, actor, new).await?;
+        }
         tx.commit().await?;
         self.drive_message_apart(id).await
     }
@@ -355,7 +357,9 @@ impl Backoffice {
             deployment_id: None,
             follows: None,
         };
-        self.keep_message(&mut tx, actor, new).await?;
+        if !self.is_kept(&mut tx, &new).await? {
+            self.keep_message(&mut tx, actor, new).await?;
+        }
         tx.commit().await?;
         self.drive_message_apart(id).await
     }
@@ -394,6 +398,22 @@ impl Backoffice {
             follows: Some(format!("{what}:{id}")),
         };
         self.keep_message(tx, &Actor::Job("message"), new).await
+    }
+
+    /// Whether the very same message is there already; another one under this id is refused.
+    async fn is_kept(&self, tx: &mut PgConnection, new: &New<'_>) -> Result<bool, MessageError> {
+        let known = sqlx::query!(
+            "select template_code, user_key, context, deployment_id from messages where id = $1",
+            new.id
+        )
+        .fetch_optional(tx)
+        .await?;
+        let Some(known) = known else { return Ok(false) };
+        let same = known.template_code == new.template
+            && known.user_key == new.user.map(|user| user.0)
+            && known.context == new.context
+            && known.deployment_id == new.deployment_id;
+        if same { Ok(true) } else { Err(Refused::Form.into()) }
     }
 
     async fn keep_message(&self, tx: &mut PgConnection, actor: &Actor, new: New<'_>) -> Result<(), Fault> {

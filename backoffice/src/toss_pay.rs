@@ -91,6 +91,7 @@ impl Backoffice {
                 // It may be there all the same: also "it exists already" is the answer to a request that was lost.
                 match self.token_of(actor, &request.order_no).await {
                     Ok(Some(token)) => Ok(token),
+                    Err(conflict @ TossPayError::Conflict) => Err(conflict),
                     _ => Err(error.into()),
                 }
             }
@@ -153,6 +154,8 @@ impl Backoffice {
             return Ok(Some(PayToken(token)));
         }
         match self.look_up_held(actor, order_no, None).await {
+            // A payment of this number that was begun elsewhere, for other money.
+            Ok((held, _)) if held.total() != order.amount => Err(TossPayError::Conflict),
             Ok((held, _)) => Ok(Some(PayToken(held.key().to_owned()))),
             Err(Fault::AppsInToss(error)) if error.is_not_found() => Ok(None),
             Err(Fault::AppsInToss(error)) => Err(error.into()),
@@ -195,6 +198,9 @@ impl Backoffice {
         if held.key() != token.as_str() {
             return Err(TossPayError::OtherToken);
         }
+        if held.total() != order.amount {
+            return Err(TossPayError::Conflict);
+        }
         match PayStatus::from(held.status()) {
             PayStatus::Approved => {}
             status if status.is_paid() => return self.order(order_no).await?.ok_or(TossPayError::NotFound),
@@ -207,8 +213,16 @@ impl Backoffice {
         if let Err(error) = &sent {
             tracing::warn!(%error, order_no, "execute-payment");
         }
-        // The status decides, whatever was answered: a success may carry a payment that failed.
-        let held = self.read(actor, order_no).await?;
+        // The status decides, whatever was answered: a success may carry a payment that failed. From here on nothing may be
+        // said but yes, no, or unknown.
+        let held = match self.read(actor, order_no).await {
+            Ok(held) => held,
+            Err(fault @ TossPayError::Fault(_)) => return Err(fault),
+            Err(error) => {
+                tracing::warn!(%error, order_no, "no look-up after execute-payment");
+                return Err(TossPayError::Unknown);
+            }
+        };
         let status = PayStatus::from(held.status());
         if status.is_paid() {
             return self.order(order_no).await?.ok_or(TossPayError::NotFound);
@@ -271,8 +285,22 @@ impl Backoffice {
         for order_no in &moving {
             match self.look_up_held(&Actor::Job("toss_pay"), order_no, None).await {
                 Ok(_) => {}
-                Err(Fault::AppsInToss(error)) => tracing::info!(%error, order_no, "a Toss Pay look-up"),
-                Err(fault) => return Err(fault),
+                Err(Fault::AppsInToss(error)) if error.is_silence() => {
+                    tracing::warn!(%error, "Toss Pay does not answer");
+                    break;
+                }
+                Err(fault @ Fault::Database(_)) => return Err(fault),
+                Err(fault) => {
+                    tracing::info!(%fault, order_no, "a Toss Pay look-up");
+                    // The next run begins with others.
+                    sqlx::query!(
+                        "update orders set updated_at = $2 where order_id = $1",
+                        order_no,
+                        self.clock.now()
+                    )
+                    .execute(&self.pool)
+                    .await?;
+                }
             }
         }
         Ok(moving.len())

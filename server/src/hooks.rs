@@ -57,15 +57,20 @@ async fn unlink_by_post(State(jangbu): State<Jangbu>, headers: HeaderMap, body: 
     unlinked(&jangbu, &headers, serde_json::from_slice(&body).ok()).await
 }
 
-/// Telling twice changes nothing. Without Basic authentication in Toss's console anybody can say this; what it does is
-/// undone by the user's next log-in.
+/// Telling twice changes nothing. What it does is undone by the user's next log-in.
 async fn unlinked(jangbu: &Jangbu, headers: &HeaderMap, unlink: Option<Unlink>) -> StatusCode {
-    if let Some(pair) = jangbu.settings.apps_in_toss.as_ref().and_then(|apps| apps.unlink_auth.as_ref()) {
-        let wanted = format!("Basic {}", STANDARD.encode(pair.expose_secret()));
-        let given = headers.get(header::AUTHORIZATION).map(|v| v.as_bytes()).unwrap_or_default();
-        if !bool::from(wanted.as_bytes().ct_eq(given)) {
-            return StatusCode::UNAUTHORIZED;
+    let Some(apps) = &jangbu.settings.apps_in_toss else { return StatusCode::NOT_FOUND };
+    match &apps.unlink_auth {
+        Some(pair) => {
+            let wanted = format!("Basic {}", STANDARD.encode(pair.expose_secret()));
+            let given = headers.get(header::AUTHORIZATION).map(|v| v.as_bytes()).unwrap_or_default();
+            if !bool::from(wanted.as_bytes().ct_eq(given)) {
+                return StatusCode::UNAUTHORIZED;
+            }
         }
+        // Closed by default: nobody proves anything without a word.
+        None if jangbu.settings.mode != Mode::Sandbox => return StatusCode::UNAUTHORIZED,
+        None => {}
     }
     let Some(unlink) = unlink else { return StatusCode::BAD_REQUEST };
     let text = unlink.user_key.as_str().map_or_else(|| unlink.user_key.to_string(), str::to_owned);

@@ -290,6 +290,10 @@ pub async fn unlink_user(#[server(default)] user_key: String) -> Result<(), AppE
         (Ok(actor), Some(key)) => match ctx.books().unlink_user(&actor, key).await {
             Ok(()) => Ok(ctx.t("user-unlinked")),
             Err(Fault::NoAppsInToss) => Err(invalid(ctx.t("apps-in-toss-missing"))),
+            Err(Fault::AppsInToss(error)) if error.may_have_happened() => {
+                tracing::warn!(%error, "an unlink by hand");
+                Err(invalid(ctx.t("user-unlink-unknown")))
+            }
             Err(Fault::AppsInToss(error)) => {
                 tracing::warn!(%error, "an unlink by hand");
                 let why = error.refusal().map(|r| format!("{} ({})", r.reason, r.code)).unwrap_or_default();

@@ -157,6 +157,31 @@ pub async fn decline_grant(
     ctx.finish("grant", &[], outcome, &routes::campaign(&promotion_code)).await
 }
 
+/// A person who has looked into Toss's console settles a grant: `paid` is "1" or empty.
+#[server(prefix = "/fn", endpoint = "decide_grant")]
+pub async fn decide_grant(
+    #[server(default)] promotion_code: String,
+    #[server(default)] id: String,
+    #[server(default)] paid: String,
+) -> Result<(), AppError> {
+    use backoffice::staff::Permission;
+
+    use crate::{
+        context::Ctx,
+        pages::{promotion_words, refund_words},
+        routes,
+    };
+
+    let ctx = Ctx::current().ok_or(AppError::Fault)?;
+    let outcome = match refund_words::about(&ctx, Permission::ManageCampaigns, &id) {
+        Ok((actor, id)) => {
+            promotion_words::outcome(&ctx, ctx.books().decide_grant(&actor, id, paid == "1").await)
+        }
+        Err(error) => Err(error),
+    };
+    ctx.finish("grant", &[], outcome, &routes::campaign(&promotion_code)).await
+}
+
 /// Reads a file of users and keeps what would become of each of its lines. Nothing is granted.
 #[server(prefix = "/fn", endpoint = "preview_grants", input = MultipartFormData)]
 pub async fn preview_grants(data: MultipartData) -> Result<(), AppError> {

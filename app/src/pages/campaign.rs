@@ -22,7 +22,9 @@ use crate::{
     context::Ctx,
     flash::Flash,
     format,
-    functions::promotions::{ApproveGrant, DeclineGrant, GrantPromotion, PreviewGrants, StopCampaign},
+    functions::promotions::{
+        ApproveGrant, DecideGrant, DeclineGrant, GrantPromotion, PreviewGrants, StopCampaign,
+    },
     routes,
 };
 
@@ -160,26 +162,44 @@ fn files(ctx: &Ctx, batches: Vec<Batch>) -> AnyView {
         .into_any()
 }
 
-fn waiting(ctx: &Ctx, grant: &Grant) -> AnyView {
-    if grant.state != State::WaitingForApproval || !ctx.may(Permission::ManageCampaigns) {
+/// What a second person, or somebody who has looked into Toss's console, may do with it.
+fn acts(ctx: &Ctx, grant: &Grant) -> AnyView {
+    if !ctx.may(Permission::ManageCampaigns) {
         return ().into_any();
     }
-    let button = |path: &'static str, class: &'static str, key: &str| {
+    let button = |path: &'static str, paid: &'static str, class: &'static str, key: &str| {
         let word = ctx.words.get(key, &[]);
         let label = format!("{word}: {} {}", grant.user_key, points(grant.amount));
         view! {
             <form method="post" action=ctx.href(path)>
                 <input type="hidden" name="promotion_code" value=grant.promotion_code.clone()/>
                 <input type="hidden" name="id" value=grant.id.to_string()/>
+                <input type="hidden" name="paid" value=paid/>
                 <button class=class type="submit" aria-label=label>{word}</button>
             </form>
         }
     };
+    if grant.state == State::WaitingForApproval {
+        return view! {
+            <div class="acts">
+                {button(ApproveGrant::PATH, "", "button", "approve")}
+                {button(DeclineGrant::PATH, "", "button quiet", "refund-decline")}
+            </div>
+        }
+        .into_any();
+    }
+    if !grant.needs_person(ctx.books().clock.now()) {
+        return ().into_any();
+    }
     view! {
-        <div class="acts">
-            {button(ApproveGrant::PATH, "button", "approve")}
-            {button(DeclineGrant::PATH, "button quiet", "refund-decline")}
-        </div>
+        <details class="confirm">
+            <summary>{ctx.t("grant-decide")}</summary>
+            <p>{ctx.t("grant-decide-hint")}</p>
+            <div class="acts">
+                {button(DecideGrant::PATH, "1", "button quiet", "grant-decide-paid")}
+                {button(DecideGrant::PATH, "", "button danger", "grant-decide-not-paid")}
+            </div>
+        </details>
     }
     .into_any()
 }
@@ -207,7 +227,7 @@ pub fn row(ctx: &Ctx, grant: Grant) -> AnyView {
             <td class="id"><a class="row-link" href=user><code>{grant.user_key}</code></a></td>
             <td class="n amount">{points(grant.amount)}</td>
             <td class="state">{badge::badge(promotion_words::state(ctx, grant.state))}</td>
-            <td class="what">{what} {waiting(ctx, &grant)}</td>
+            <td class="what">{what} {acts(ctx, &grant)}</td>
             <td class="buyer">{grant.requested_by_name.clone()}</td>
             <td class="when">{list::time(grant.requested_at)}</td>
         </tr>

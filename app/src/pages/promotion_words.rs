@@ -39,6 +39,7 @@ pub fn refused(ctx: &Ctx, refused: &Refused) -> AppError {
     match refused {
         Refused::Form => at("", ctx.t("refund-error-form")),
         Refused::NoSuchCampaign => at("", ctx.t("campaign-not-found")),
+        Refused::OnlyTests => at("", ctx.t("grant-error-only-tests")),
         Refused::NotStarted => at("", ctx.t("grant-error-not-started")),
         Refused::Ended => at("", ctx.t("grant-error-ended")),
         Refused::Stopped => at("", ctx.t("grant-error-stopped")),
@@ -54,6 +55,7 @@ pub fn refused(ctx: &Ctx, refused: &Refused) -> AppError {
         }
         Refused::NoSuchGrant => at("", ctx.t("grant-error-gone")),
         Refused::OwnRequest => at("", ctx.t("refund-error-own")),
+        Refused::TooEarly => at("", ctx.t("refund-error-early")),
         Refused::AlreadyDecided { state } => {
             let state = ctx.words.word("grant-state", state.as_str());
             at("", ctx.tr("refund-error-settled", &[("state", state)]))
@@ -77,6 +79,7 @@ pub fn outcome(ctx: &Ctx, outcome: Result<Grant, GrantError>) -> Result<String, 
         State::Succeeded => Ok(ctx.tr("grant-done", &who)),
         State::WaitingForApproval => Ok(ctx.tr("grant-waits", &who)),
         State::Declined => Ok(ctx.tr("grant-declined", &who)),
+        State::Failed if grant.error_code.as_deref() == Some("NOT_PAID") => Ok(ctx.t("grant-not-paid")),
         State::Failed => Err(at("", ctx.tr("grant-refused-by-toss", &[("why", said(ctx, &grant))]))),
         State::Pending | State::Requested | State::Sending | State::Unknown => {
             Ok(ctx.tr("grant-under-way", &who))
@@ -88,6 +91,7 @@ pub fn outcome(ctx: &Ctx, outcome: Result<Grant, GrantError>) -> Result<String, 
 pub fn said(ctx: &Ctx, grant: &Grant) -> String {
     let message = grant.error_message.clone().unwrap_or_default();
     match grant.error_code.as_deref() {
+        Some("NOT_PAID") => ctx.t("grant-not-paid"),
         Some(code) => {
             let hint = match code {
                 "4100" | "4104" | "4105" | "4108" | "4109" | "4112" | "4114" | "4116" => {

@@ -17,6 +17,8 @@ use crate::{
 const AT_ONCE: i64 = 300;
 /// A paid order is asked about again after this long; refunds come within months.
 const ASK_AGAIN: time::Duration = time::Duration::hours(6);
+/// What Toss did not know, or called failed, may have been named too early: it is asked about again for this long.
+const DOUBT_FOR: time::Duration = time::Duration::days(3);
 /// Older orders than this are not asked about any more.
 const ASK_FOR: time::Duration = time::Duration::days(180);
 
@@ -116,7 +118,11 @@ impl Backoffice {
         let mut tx = self.pool.begin().await?;
         let fresh = sqlx::query_scalar!(
             r#"insert into iap_orders (order_id, user_key, sku, platform, created_at) values ($1, $2, $3, $4, $5)
-               on conflict (order_id) do update set user_key = coalesce(iap_orders.user_key, excluded.user_key),
+               on conflict (order_id) do update set
+                   -- the merchant's server knows better than a typed request, and anybody knows better than "not found"
+                   user_key = case when $6 or iap_orders.status is null or iap_orders.status = 'NOT_FOUND'
+                                   then coalesce(excluded.user_key, iap_orders.user_key)
+                                   else coalesce(iap_orders.user_key, excluded.user_key) end,
                    sku = coalesce(iap_orders.sku, excluded.sku), platform = coalesce(iap_orders.platform, excluded.platform)
                returning (xmax = 0) as "fresh!""#,
             id,
@@ -124,6 +130,7 @@ impl Backoffice {
             sku,
             platform.map(Platform::as_str),
             now,
+            *actor == Actor::MerchantApi,
         )
         .fetch_one(&mut *tx)
         .await?;
@@ -247,9 +254,10 @@ impl Backoffice {
         let now = self.clock.now();
         let due = sqlx::query_scalar!(
             "select o.order_id from iap_orders o
-             where (status is null or status in ('PURCHASED', 'PAYMENT_COMPLETED', 'ORDER_IN_PROGRESS', 'ERROR'))
-               and created_at > $2
-               and (looked_at is null or looked_at < $1
+             where status is distinct from 'REFUNDED' and created_at > $2
+               and (looked_at is null
+                    or looked_at < $1 and (status in ('PURCHASED', 'PAYMENT_COMPLETED', 'ORDER_IN_PROGRESS', 'ERROR')
+                                           or created_at > $5)
                     or exists (select 1 from iap_refunds r where r.order_id = o.order_id
                                and r.state in ('requested', 'partner_approved'))
                        and looked_at < $3)
@@ -258,20 +266,25 @@ impl Backoffice {
             now - ASK_FOR,
             now - time::Duration::minutes(10),
             AT_ONCE,
+            now - DOUBT_FOR,
         )
         .fetch_all(&self.pool)
         .await?;
         for id in &due {
             match self.look_up_iap(&Actor::Job("iap"), id).await {
                 Ok(_) => {}
-                Err(Fault::AppsInToss(error)) => {
-                    tracing::info!(%error, order_id = id, "an in-app look-up");
+                Err(Fault::AppsInToss(error)) if error.is_silence() => {
+                    tracing::warn!(%error, "Apps in Toss does not answer");
+                    break;
+                }
+                Err(fault @ Fault::Database(_)) => return Err(fault),
+                Err(fault) => {
+                    tracing::info!(%fault, order_id = id, "an in-app look-up");
                     // The next run begins with others.
                     sqlx::query!("update iap_orders set looked_at = $2 where order_id = $1", id, now)
                         .execute(&self.pool)
                         .await?;
                 }
-                Err(fault) => return Err(fault),
             }
         }
         Ok(due.len())

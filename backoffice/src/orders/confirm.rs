@@ -96,6 +96,10 @@ impl Backoffice {
             .fetch_optional(&mut *tx)
             .await?;
         let order = load(&mut tx, &confirm.order_id).await?.ok_or(ConfirmError::NotFound)?;
+        // What a mini-app pays with is executed, not confirmed.
+        if order.rail != "toss_payments" {
+            return Err(ConfirmError::NotFound);
+        }
         if order.amount != confirm.amount {
             sqlx::query!(
                 "update orders set attention = 'amount_differs', updated_at = $2 where order_id = $1",

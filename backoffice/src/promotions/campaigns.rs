@@ -169,6 +169,9 @@ impl Backoffice {
 
     /// No more grants begin, or they may again. What is under way ends as it ends.
     pub async fn stop_campaign(&self, actor: &Actor, code: &str, stop: bool) -> Result<bool, Fault> {
+        if code.contains('\0') {
+            return Ok(false);
+        }
         let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
         let turned = sqlx::query!(

@@ -23,6 +23,9 @@ const KEY_USABLE: time::Duration = time::Duration::minutes(55);
 /// After this nothing that was sent under a key can still be carried out.
 const KEY_DEAD: time::Duration = time::Duration::minutes(65);
 
+/// No such promotion, stopped, ended, not approved, not running, no money, too much at once, too much for the budget.
+const DEFINITE: [&str; 8] = ["4100", "4104", "4105", "4108", "4109", "4112", "4114", "4116"];
+
 /// Of one user, over all campaigns (toss-api.md B1.4).
 const PER_MINUTE: i64 = 10;
 
@@ -35,6 +38,8 @@ struct Claimed {
     key: Option<PromotionKey>,
     key_at: Option<OffsetDateTime>,
     was_sent: bool,
+    /// Toss has said that it has it: it is only looked at.
+    acknowledged: bool,
     /// Nothing that was sent before is still on its way.
     quiet: bool,
     before: State,
@@ -93,7 +98,7 @@ impl Backoffice {
                where g.id = b.id and g.state in ('requested', 'sending', 'pending', 'unknown')
                  and (lease_until is null or lease_until < now())
                returning g.id, promotion_code, user_key, amount, is_test, key, key_at, attempts, fence, b.state as "before!",
-                         g.sent_at is not null as "was_sent!",
+                         g.sent_at is not null as "was_sent!", acknowledged_at is not null as "acknowledged!",
                          coalesce(g.sent_at < now() - make_interval(secs => $2), true) as "quiet!""#,
             id,
             LEASE.as_secs_f64(),
@@ -109,6 +114,7 @@ impl Backoffice {
             key: row.key.map(PromotionKey),
             key_at: row.key_at,
             was_sent: row.was_sent,
+            acknowledged: row.acknowledged,
             quiet: row.quiet,
             before: State::parse(&row.before).unwrap_or(State::Unknown),
             attempt: row.attempts,
@@ -122,7 +128,7 @@ impl Backoffice {
             // What may have been paid is looked at first.
             match look(client, grant, grant.key.as_ref()).await {
                 Looked::Verdict(verdict) => return Ok(verdict),
-                Looked::NotPaid if !grant.quiet => {
+                Looked::NotPaid if !grant.quiet || grant.acknowledged => {
                     return Ok(Verdict::Unknown { code: None, why: "Toss shows no payout yet".into() });
                 }
                 Looked::NotPaid => {}
@@ -153,6 +159,7 @@ impl Backoffice {
         }
         let paid = client.execute_promotion(grant.user.into(), &grant.code(), &key, grant.amount).await;
         let Err(error) = paid else {
+            self.acknowledge(grant).await?;
             return Ok(match look(client, grant, Some(&key)).await {
                 Looked::Verdict(verdict) => verdict,
                 Looked::NotPaid => Verdict::Pending,
@@ -161,6 +168,9 @@ impl Backoffice {
         tracing::warn!(%error, grant = %grant.id, "execute-promotion");
         Ok(match error {
             TossError::NotDone(NotDone::Refused(refusal)) if refusal.code != "4095" => {
+                if refusal.code == "4113" {
+                    self.acknowledge(grant).await?;
+                }
                 self.refused(client, grant, &key, refusal).await
             }
             // Nothing was paid by this attempt; an earlier one may have.
@@ -177,6 +187,10 @@ impl Backoffice {
         key: &PromotionKey,
         refusal: Refusal,
     ) -> Verdict {
+        // Of the first payout these say that nothing was made; a look could only say it in other words.
+        if !grant.was_sent && DEFINITE.contains(&refusal.code.as_str()) {
+            return Verdict::Failed { code: refusal.code, message: refusal.reason };
+        }
         match (look(client, grant, Some(key)).await, refusal.code.as_str()) {
             (Looked::Verdict(verdict), _) => verdict,
             // "Paid already" and "cannot be paid", and no payout to be seen: no verdict yet.
@@ -216,6 +230,17 @@ impl Backoffice {
         }
         tx.commit().await?;
         Ok(noted.rows_affected() == 1)
+    }
+
+    async fn acknowledge(&self, grant: &Claimed) -> Result<(), Fault> {
+        sqlx::query!(
+            "update grants set acknowledged_at = coalesce(acknowledged_at, $2) where id = $1",
+            grant.id,
+            self.clock.now()
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
     }
 
     /// How long until this user may get another one.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
-use toss::apps_in_toss::UserKey;
+use toss::apps_in_toss::{self, UserKey};
 use uuid::Uuid;
 
 use super::{Campaign, Form, Grant, GrantError, Refused, State, campaigns::points};
@@ -96,7 +96,11 @@ impl Backoffice {
         form: &Form,
         origin: Origin,
     ) -> Result<Uuid, GrantError> {
-        self.apps_in_toss()?;
+        let client = self.apps_in_toss()?;
+        // Promotions know no `isTestPayment`: what tells a rehearsal from real points is the code alone.
+        if client.is_test() && client.url() == apps_in_toss::OFFICIAL_URL && !form.is_test {
+            return Err(Refused::OnlyTests.into());
+        }
         let parsed = parse(form)?;
         let now = self.clock.now();
         let code = form.promotion_code.trim();
@@ -110,7 +114,7 @@ impl Backoffice {
                 .await?
                 .ok_or(Refused::NoSuchCampaign)?;
         let known = sqlx::query!(
-            "select promotion_code, user_key, event, amount from grants where id = $1",
+            "select promotion_code, user_key, event, amount, is_test from grants where id = $1",
             parsed.id
         )
         .fetch_optional(&mut *tx)
@@ -118,7 +122,8 @@ impl Backoffice {
         let amount = parsed.amount.unwrap_or(campaign.amount);
         if let Some(known) = known {
             let same = (known.promotion_code.as_str(), known.user_key, known.event.as_str(), known.amount)
-                == (code, parsed.user.0, parsed.event.as_str(), amount);
+                == (code, parsed.user.0, parsed.event.as_str(), amount)
+                && known.is_test == form.is_test;
             return if same { Ok(parsed.id) } else { Err(Refused::Form.into()) };
         }
         open(&campaign, amount, form.is_test, now)?;
@@ -206,8 +211,18 @@ impl Backoffice {
 
     /// A second person approves, and the grant is tried at once.
     pub async fn approve_grant(&self, actor: &Actor, id: Uuid) -> Result<Grant, GrantError> {
+        let known = self.grant_by_id(id).await?.ok_or(Refused::NoSuchGrant)?;
         let mut tx = self.pool.begin().await?;
+        // Rows are locked in one order everywhere: campaign, grant.
+        let campaign = sqlx::query_as!(
+            Campaign,
+            "select * from campaigns where promotion_code = $1 for update",
+            known.promotion_code
+        )
+        .fetch_one(&mut *tx)
+        .await?;
         let grant = self.hold_waiting_grant(&mut tx, id).await?;
+        open(&campaign, grant.amount, grant.is_test, self.clock.now())?;
         let approver = actor.staff_id().ok_or(Refused::OwnRequest)?;
         if grant.requested_by == Some(approver) {
             return Err(Refused::OwnRequest.into());
@@ -237,6 +252,46 @@ impl Backoffice {
             .await?;
         let detail = json!({ "grant": id, "userKey": grant.user_key, "amount": grant.amount });
         self.note_grant(&mut tx, actor, &grant.promotion_code, "grant.declined", detail).await?;
+        tx.commit().await?;
+        self.grant_by_id(id).await?.ok_or_else(|| Fault::Inconsistent(format!("grant {id} is gone")).into())
+    }
+
+    /// A person who has looked into Toss's console says whether the points were paid. Nothing is sent.
+    pub async fn decide_grant(&self, actor: &Actor, id: Uuid, paid: bool) -> Result<Grant, GrantError> {
+        let now = self.clock.now();
+        let grant = self.grant_by_id(id).await?.ok_or(Refused::NoSuchGrant)?;
+        if grant.state.is_settled() || grant.state == State::WaitingForApproval {
+            return Err(Refused::AlreadyDecided { state: grant.state }.into());
+        }
+        if !grant.needs_person(now) {
+            return Err(Refused::TooEarly.into());
+        }
+        let mut tx = self.pool.begin().await?;
+        sqlx::query!(
+            "select 1 as one from campaigns where promotion_code = $1 for update",
+            grant.promotion_code
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        let to = if paid { State::Succeeded } else { State::Failed };
+        // The fence makes the word of whoever is at it worthless; a request that may still be on its way keeps it open.
+        let decided = sqlx::query!(
+            "update grants set state = $2, settled_at = $3, fence = fence + 1, lease_until = null,
+                    error_code = case when $4 then null else 'NOT_PAID' end, error_message = null
+             where id = $1 and state in ('unknown', 'pending') and (lease_until is null or lease_until < now())
+               and (sent_at is null or sent_at < now() - interval '3 minutes')",
+            id,
+            to.as_str(),
+            now,
+            paid,
+        )
+        .execute(&mut *tx)
+        .await?;
+        if decided.rows_affected() == 0 {
+            return Err(Refused::TooEarly.into());
+        }
+        let detail = json!({ "grant": id, "userKey": grant.user_key, "amount": grant.amount, "paid": paid });
+        self.note_grant(&mut tx, actor, &grant.promotion_code, "grant.decided", detail).await?;
         tx.commit().await?;
         self.grant_by_id(id).await?.ok_or_else(|| Fault::Inconsistent(format!("grant {id} is gone")).into())
     }

@@ -34,6 +34,9 @@ pub enum State {
     Failed,
 }
 
+/// After this long somebody, and not only a job, may settle a grant whose end Toss does not tell.
+pub const TASK_AFTER: time::Duration = time::Duration::minutes(15);
+
 impl State {
     pub const ALL: [Self; 8] = [
         Self::WaitingForApproval,
@@ -88,6 +91,13 @@ pub struct Grant {
     pub error_message: Option<String>,
 }
 
+impl Grant {
+    /// Toss does not tell how it ended, and somebody who has looked into its console may.
+    pub fn needs_person(&self, now: OffsetDateTime) -> bool {
+        matches!(self.state, State::Unknown | State::Pending) && now - self.requested_at >= TASK_AFTER
+    }
+}
+
 /// A grant form as it was filled in.
 #[derive(Debug, Clone, Default)]
 pub struct Form {
@@ -108,6 +118,8 @@ pub enum Refused {
     /// The form itself is damaged: it was not made by the page.
     Form,
     NoSuchCampaign,
+    /// In test mode, against Toss's own host: only test grants pay nothing out.
+    OnlyTests,
     NotStarted,
     Ended,
     Stopped,
@@ -135,6 +147,8 @@ pub enum Refused {
     AlreadyDecided {
         state: State,
     },
+    /// A job is still finding out.
+    TooEarly,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -104,9 +104,14 @@ impl Backoffice {
             return Err(Fault::Inconsistent(format!("refund {} is not of Toss Pay", refund.id)));
         };
         let newcomers = self.newcomers(refund.id, held.given_back()).await?;
-        let ours = newcomers.into_iter().find(|back| back.amount == refund.amount);
-        Ok(Ok(match ours {
+        let all_back =
+            matches!(payment.pay_status, PayStatus::RefundSuccess | PayStatus::SettlementRefundComplete);
+        // Only the whole of it goes back here: where Toss says that it did, the last movement is it, whatever figures
+        // points and discounts have made of its amount.
+        let last = newcomers.into_iter().rfind(|back| all_back || back.amount == refund.amount);
+        Ok(Ok(match last {
             Some(back) if back.stage == Stage::Done => Standing::Made(back.transaction_key),
+            None if all_back => Standing::Made(None),
             _ => standing(payment, refund.refundable_amount),
         }))
     }

@@ -10,6 +10,7 @@ use axum::{
 use backoffice::{
     Actor, Fault,
     iap::{NewOrder, OrderError, Platform},
+    toss_pay::TossPayError,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -110,7 +111,7 @@ pub(crate) async fn login(
     let body: LoginBody = orders::parse(&headers, &body)?;
     let actor = Actor::MerchantApi;
     let logged_in = jangbu.backoffice.log_in_user(&actor, &body.authorization_code, &body.referrer).await;
-    answer(&headers, logged_in.map(LoginAnswer::new))
+    log_in_answer(&headers, logged_in)
 }
 
 /// New tokens for a refresh token
@@ -124,7 +125,7 @@ pub(crate) async fn refresh(
 ) -> Result<Response, ApiError> {
     let body: RefreshBody = orders::parse(&headers, &body)?;
     let refreshed = jangbu.backoffice.refresh_user(&Actor::MerchantApi, &body.refresh_token).await;
-    answer(&headers, refreshed.map(LoginAnswer::new))
+    log_in_answer(&headers, refreshed)
 }
 
 /// Ends the link of the token's user with the mini-app
@@ -138,6 +139,20 @@ pub(crate) async fn unlink(
     let body: UnlinkBody = orders::parse(&headers, &body)?;
     let unlinked = jangbu.backoffice.unlink_by_token(&Actor::MerchantApi, &body.access_token).await;
     answer(&headers, unlinked.map(|user| serde_json::json!({ "userKey": user })))
+}
+
+/// Of a log-in a refusal is a refusal, also in the words that of a payment would leave everything open (toss-api.md C26).
+fn log_in_answer(
+    headers: &HeaderMap,
+    outcome: Result<(UserKey, Tokens), Fault>,
+) -> Result<Response, ApiError> {
+    if let Err(Fault::AppsInToss(error)) = &outcome
+        && let Some(refusal) = error.refusal()
+    {
+        let refused = TossPayError::Refused(toss::apps_in_toss::Refusal { status: 400, ..refusal.clone() });
+        return Err(ApiError::toss_pay(words(headers), refused));
+    }
+    answer(headers, outcome.map(LoginAnswer::new))
 }
 
 fn answer<T: Serialize>(headers: &HeaderMap, outcome: Result<T, Fault>) -> Result<Response, ApiError> {

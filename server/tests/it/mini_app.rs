@@ -198,6 +198,9 @@ async fn a_message_goes_out_once_and_never_again_when_nobody_knows() {
     let sent = shop.books().send_message(&agent, &asked).await.unwrap();
     assert_eq!((sent.state, sent.result.unwrap().msg_count), (MessageState::Sent, 1));
     assert_eq!(shop.books().send_message(&agent, &asked).await.unwrap().id, sent.id, "the same form again");
+    let other = Form { context: "storeName=다른 가게\ndate=오늘".into(), ..asked.clone() };
+    let mixed = shop.books().send_message(&agent, &other).await.unwrap_err();
+    assert!(matches!(mixed, MessageError::Refused(Refused::Form)), "another message under the same id");
     shop.fault(json!({ "on": "send-message", "kind": "lose_after" })).await;
     let lost = shop.books().send_message(&agent, &form("storeName=a\ndate=b")).await.unwrap();
     assert_eq!(lost.state, MessageState::Unknown);

@@ -210,6 +210,54 @@ async fn above_the_limit_a_second_person_is_asked() {
 }
 
 #[tokio::test]
+async fn what_toss_has_taken_is_never_paid_under_another_key() {
+    let shop = Shop::open().await;
+    let (agent, finance) = (shop.log_in(Role::Support).await.actor(), shop.log_in(Role::Finance).await);
+    let user = shop.user().await;
+    open(&shop, &finance, campaign("TAKEN", |_| {}), json!({})).await;
+    // Toss says that it was paid already, and shows nothing, for hours.
+    shop.fault(json!({ "on": "execute-promotion", "kind": "error", "code": "4113" })).await;
+    let grant = shop.books().grant(&agent, &form("TAKEN", user, "event")).await.unwrap();
+    assert_eq!(grant.state, State::Unknown);
+    let early = shop.books().decide_grant(&finance.actor(), grant.id, false).await.unwrap_err();
+    assert_eq!(refused(early), Refused::TooEarly);
+    shop.books().clock.set_offset(time::Duration::hours(2));
+    shop.control("clock", &json!({ "advanceSeconds": 7200 })).await;
+    for _ in 0..3 {
+        sqlx::query(
+            "update grants set sent_at = now() - interval '1 hour', lease_until = null where id = $1",
+        )
+        .bind(grant.id)
+        .execute(&shop.books().pool)
+        .await
+        .unwrap();
+        shop.books().drive_grant(grant.id).await.unwrap();
+    }
+    let keys = shop.calls(&user.to_string()).into_iter().filter(|call| call == "get-key").count();
+    assert_eq!((keys, paid_out(&shop, "TAKEN")), (1, 0));
+    let settled = shop.books().decide_grant(&finance.actor(), grant.id, false).await.unwrap();
+    assert_eq!((settled.state, settled.error_code.as_deref()), (State::Failed, Some("NOT_PAID")));
+    assert_eq!(shop.books().campaign("TAKEN").await.unwrap().unwrap().promised, 0);
+}
+
+#[tokio::test]
+async fn an_approval_does_not_outlive_its_campaign() {
+    let shop = Shop::open().await;
+    let (agent, finance) = (shop.log_in(Role::Support).await, shop.log_in(Role::Finance).await);
+    let user = shop.user().await;
+    open(&shop, &finance, campaign("OVERTAKEN", |c| c.approval_above = "1".into()), json!({})).await;
+    let waits = shop.books().grant(&agent.actor(), &form("OVERTAKEN", user, "e")).await.unwrap();
+    shop.books().stop_campaign(&finance.actor(), "OVERTAKEN", true).await.unwrap();
+    let late = shop.books().approve_grant(&finance.actor(), waits.id).await.unwrap_err();
+    assert_eq!((refused(late), paid_out(&shop, "OVERTAKEN")), (Refused::Stopped, 0));
+    // The test form that comes back with the box unticked is another grant.
+    let intent = Form { is_test: true, ..form("OVERTAKEN", user, "t") };
+    shop.books().grant(&agent.actor(), &intent).await.unwrap();
+    let unticked = Form { is_test: false, ..intent };
+    assert_eq!(refused(shop.books().grant(&agent.actor(), &unticked).await.unwrap_err()), Refused::Form);
+}
+
+#[tokio::test]
 async fn ten_a_minute_for_one_user_is_kept() {
     let shop = Shop::open().await;
     let (agent, finance) = (shop.log_in(Role::Support).await.actor(), shop.log_in(Role::Finance).await);

@@ -41,6 +41,9 @@ async fn a_payment_is_made_once_and_executed_once() {
     assert_eq!((order.balance_amount, order.method.as_deref()), (Some(12_000.into()), Some("TOSS_MONEY")));
     let rows = shop.books().transactions_of_order("tp-1").await.unwrap();
     assert_eq!((rows.len(), rows[0].status.as_str(), rows[0].amount), (1, "PAY_COMPLETE", 12_000.into()));
+    // The other rail's call does not touch it.
+    assert_eq!(shop.confirm("tp-1", "another_key", 12_000).await.0, 404);
+    assert_eq!(shop.status_of("tp-1").await, "PAY_COMPLETE");
 }
 
 #[tokio::test]
@@ -54,6 +57,20 @@ async fn what_was_asked_for_and_lost_is_found_not_made_again() {
     shop.fault(json!({ "on": "make-payment", "kind": "lose_before" })).await;
     assert_eq!(shop.api("toss-pay/payments", &new("tp-never")).await.0, 504);
     assert_eq!(shop.api("toss-pay/payments", &new("tp-never")).await.0, 200);
+    // The answer to the execution and every look after it are lost: nobody says that nothing was sent.
+    let slow = shop.toss_pay("tp-silent", 3_000, json!({})).await;
+    shop.fault(
+        json!({ "on": "get-payment-status", "kind": "error", "code": "4095", "after": 1, "times": 9 }),
+    )
+    .await;
+    assert_eq!(shop.execute("tp-silent", &slow).await.0, 504);
+    shop.sandbox.faults().clear();
+    assert_eq!(shop.execute("tp-silent", &slow).await.0, 200);
+    // A number that was used elsewhere, for other money, is not handed out as this order's.
+    let body = json!({ "orderNo": "tp-elsewhere", "productDesc": "x", "amount": 1_000, "amountTaxFree": 0, "isTestPayment": true });
+    let now = shop.sandbox.clock.now();
+    shop.sandbox.with_mini_app(|app| app.make_payment(Some(&user.to_string()), &body, now)).unwrap();
+    assert_eq!(shop.api("toss-pay/payments", &new("tp-elsewhere")).await.0, 409);
     let refused = async |change: fn(&mut serde_json::Value)| {
         let mut body = new("tp-bad");
         change(&mut body);

@@ -450,8 +450,11 @@ fn now() -> OffsetDateTime {
 }
 
 fn failed(error: reqwest::Error) -> Error {
-    if let Some(problem) = TlsProblem::find(&error) {
-        return NotDone::Tls(problem).into();
+    match TlsProblem::find(&error) {
+        // Later than the handshake, only a word about certificates says that nothing was read.
+        Some(TlsProblem::Other(_)) if !error.is_connect() => {}
+        Some(problem) => return NotDone::Tls(problem).into(),
+        None => {}
     }
     // Only a failed connect proves that nothing left this machine.
     if error.is_connect() || error.is_builder() {

@@ -153,6 +153,14 @@ impl Error {
         matches!(self, Self::NotDone(NotDone::Refused(refusal)) if refusal.status == 404)
     }
 
+    /// Nobody is there: the next call will fare no better.
+    pub fn is_silence(&self) -> bool {
+        matches!(
+            self,
+            Self::NotDone(NotDone::NotReached(_) | NotDone::Tls(_)) | Self::MaybeDone(MaybeDone::NoAnswer(_))
+        )
+    }
+
     pub fn may_have_happened(&self) -> bool {
         matches!(self, Self::MaybeDone(_))
     }

@@ -74,7 +74,7 @@ pub enum Invalid {
     Sum,
     #[error("enablePayMethods: TOSS_MONEY or CARD, or both with a comma")]
     EnablePayMethods,
-    #[error("{0}: too long")]
+    #[error("{0}: at most 10 letters")]
     TooLong(&'static str),
     #[error("payToken: 1 to 30 letters, digits, - and _")]
     PayToken,
@@ -157,7 +157,7 @@ impl MakePayment {
         for (name, text) in
             [("cashReceiptTradeOption", &self.cash_receipt_trade_option), ("installment", &self.installment)]
         {
-            if text.as_ref().is_some_and(|t| t.len() > 10) {
+            if text.as_ref().is_some_and(|t| t.len() > 10 || !t.bytes().all(|b| b.is_ascii_graphic())) {
                 return Err(Invalid::TooLong(name));
             }
         }

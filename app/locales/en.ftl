@@ -886,3 +886,4 @@ grant-decide = Settle by the console
 grant-decide-hint = Look for this user's payout in Toss's console, then choose. Nothing is sent from here.
 grant-decide-paid = It was paid
 grant-decide-not-paid = It was not paid
+message-sure = I have checked receivers and words. What is sent cannot be taken back.

@@ -886,3 +886,4 @@ grant-decide = 콘솔을 보고 결정
 grant-decide-hint = 앱인토스 콘솔에서 이 사용자의 지급 내역을 확인한 뒤 골라 주세요. 여기서는 아무것도 보내지 않아요.
 grant-decide-paid = 지급됨
 grant-decide-not-paid = 지급되지 않음
+message-sure = 받는 사람과 내용을 확인했어요. 보낸 뒤에는 거둘 수 없어요.

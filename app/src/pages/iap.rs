@@ -69,7 +69,7 @@ pub fn order_row(ctx: &Ctx, order: Order) -> AnyView {
             <td class="id"><code>{order.order_id.clone()}</code></td>
             <td class="buyer">{user_link(ctx, order.user_key)}</td>
             <td class="state">{badge::badge(status)}</td>
-            <td class="what">{meaning} {look_up(ctx, &order.order_id)}</td>
+            <td class="what">{meaning} " " <code class="soft">{order.sku.clone()}</code> {look_up(ctx, &order.order_id)}</td>
             <td class="platform">{platform(ctx, order.platform)}</td>
             <td class="when">{list::time(order.determined_at.unwrap_or(order.created_at))}</td>
         </tr>

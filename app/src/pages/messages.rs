@@ -118,6 +118,10 @@ fn many(ctx: &Ctx, templates: &[Template], flash: &Flash) -> AnyView {
                     <input type="file" name="file" accept=".csv,.txt,.tsv,text/csv" aria-invalid=invalid aria-describedby="file-note"/>
                     <span class=note_class id="file-note">{note}</span>
                 </label>
+                <label class="check">
+                    <input type="checkbox" required/>
+                    <span>{ctx.t("message-sure")}</span>
+                </label>
                 <button class="button quiet" type="submit">{ctx.t("message-send-many")}</button>
             </form>
         </section>

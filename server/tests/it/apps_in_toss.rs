@@ -308,40 +308,91 @@ async fn in_app_purchases_messages_and_promotions_answer_as_documented() {
     assert_eq!(refused("P1", &old, 1).await, "4110", "a key lives an hour");
 }
 
+/// Every call there is, by the end of its path; each about nothing that exists.
+async fn call(toss: &Client, endpoint: &str, user: UserKey) -> Result<(), Error> {
+    let (context, key, token) = (BTreeMap::new(), PromotionKey::from("k"), PayToken::from("t"));
+    let secret = secrecy::SecretString::from("s");
+    let headers = Headers::from(user);
+    let list = [Bulk { user_key: user, context: BTreeMap::new() }];
+    let execute = ExecutePayment { pay_token: token.clone(), order_no: None };
+    let reason = RefundReason::parse("x").unwrap();
+    match endpoint {
+        "generate-token" => toss.generate_token("c", "DEFAULT").await.map(drop),
+        "refresh-token" => toss.refresh_token(&secret).await.map(drop),
+        "login-me" => toss.login_me(&secret).await.map(drop),
+        "remove-by-access-token" => toss.remove_by_access_token(&secret).await,
+        "remove-by-user-key" => toss.remove_by_user_key(user).await,
+        "get-key" => toss.promotion_key(headers).await.map(drop),
+        "execute-promotion" => toss.execute_promotion(headers, "P", &key, 1).await.map(drop),
+        "execution-result" => toss.promotion_result(headers, "P", &key).await.map(drop),
+        "send-message" => toss.send_message(headers, "x", &context).await.map(drop),
+        "send-test-message" => toss.send_test_message(headers, "x", &context, "x").await.map(drop),
+        "send-bulk-message" => toss.send_bulk_message("x", &list).await.map(drop),
+        "get-order-status" => toss.iap_order(Some(user), "x").await.map(drop),
+        "make-payment" => toss.make_payment(user, &payment("bad order no")).await.map(drop),
+        "execute-payment" => toss.execute_payment(user, &execute).await.map(drop),
+        "refund-payment" => toss.refund_payment(user, &token, &reason).await.map(drop),
+        "get-payment-status" => toss.payment_status(user, Some(&token), None).await.map(drop),
+        other => panic!("{other}"),
+    }
+}
+
+const ENDPOINTS: [&str; 16] = [
+    "generate-token",
+    "refresh-token",
+    "login-me",
+    "remove-by-access-token",
+    "remove-by-user-key",
+    "get-key",
+    "execute-promotion",
+    "execution-result",
+    "send-message",
+    "send-test-message",
+    "send-bulk-message",
+    "get-order-status",
+    "make-payment",
+    "execute-payment",
+    "refund-payment",
+    "get-payment-status",
+];
+
 #[tokio::test]
-async fn every_way_of_not_knowing_is_told_from_a_no() {
+async fn every_way_of_not_knowing_is_told_from_a_no_by_every_call() {
     let shop = Shop::open().await;
     let toss = client(&shop);
     let user = UserKey(shop.user().await);
-    let status = async || toss.payment_status(user, None, Some("nothing")).await.unwrap_err();
-    for word in ["HTTP_TIMEOUT", "NETWORK_ERROR", "INTERRUPTED", "INTERNAL_ERROR"] {
-        shop.fault(json!({ "on": "get-payment-status", "kind": "result_type", "word": word })).await;
-        let error = status().await;
-        assert!(
-            matches!(&error, Error::MaybeDone(MaybeDone::Said(r)) if r.result_type.as_str() == word),
-            "{error:?}"
-        );
+    for endpoint in ENDPOINTS {
+        let spoilt = async |kind: Value| {
+            let mut fault = kind;
+            fault["on"] = json!(endpoint);
+            shop.fault(fault).await;
+            call(&toss, endpoint, user).await.unwrap_err()
+        };
+        for word in ["HTTP_TIMEOUT", "NETWORK_ERROR", "INTERRUPTED", "INTERNAL_ERROR"] {
+            let error = spoilt(json!({ "kind": "result_type", "word": word })).await;
+            assert!(
+                matches!(&error, Error::MaybeDone(MaybeDone::Said(r)) if r.result_type.as_str() == word),
+                "{endpoint}: {error:?}"
+            );
+        }
+        let failed = spoilt(json!({ "kind": "result_type", "word": "EXECUTION_FAIL" })).await;
+        assert!(!failed.may_have_happened(), "{endpoint}");
+        for kind in ["lose_before", "lose_after"] {
+            let error = spoilt(json!({ "kind": kind })).await;
+            assert!(matches!(error, Error::MaybeDone(MaybeDone::NoAnswer(_))), "{endpoint} {kind}");
+        }
+        let garbage = spoilt(json!({ "kind": "garbage" })).await;
+        assert!(matches!(garbage, Error::MaybeDone(MaybeDone::Unreadable { status: 502, .. })), "{endpoint}");
+        for (known, _) in sandbox::apps_in_toss::CODES {
+            let error = spoilt(json!({ "kind": "error", "code": known })).await;
+            assert_eq!(code(&error), *known, "{endpoint}");
+            let vague = matches!(*known, "INTERNAL_ERROR" | "COMMON_PAY_ERROR");
+            assert_eq!(error.may_have_happened(), vague, "{endpoint} {known}");
+        }
     }
-    shop.fault(json!({ "on": "get-payment-status", "kind": "result_type", "word": "EXECUTION_FAIL" })).await;
-    assert!(!status().await.may_have_happened());
-    for kind in ["lose_before", "lose_after"] {
-        shop.fault(json!({ "on": "get-payment-status", "kind": kind })).await;
-        assert!(matches!(status().await, Error::MaybeDone(MaybeDone::NoAnswer(_))), "{kind}");
-    }
-    shop.fault(json!({ "on": "get-payment-status", "kind": "garbage" })).await;
-    assert!(matches!(status().await, Error::MaybeDone(MaybeDone::Unreadable { status: 502, .. })));
     shop.fault(json!({ "on": "get-payment-status", "kind": "delay", "ms": 4000 })).await;
-    assert!(matches!(status().await, Error::MaybeDone(MaybeDone::NoAnswer(_))));
-    for (known, _) in sandbox::apps_in_toss::CODES {
-        shop.fault(json!({ "on": "get-payment-status", "kind": "error", "code": known })).await;
-        let error = status().await;
-        assert_eq!(code(&error), *known);
-        assert_eq!(
-            error.may_have_happened(),
-            matches!(*known, "INTERNAL_ERROR" | "COMMON_PAY_ERROR"),
-            "{known}"
-        );
-    }
+    let late = call(&toss, "get-payment-status", user).await.unwrap_err();
+    assert!(matches!(late, Error::MaybeDone(MaybeDone::NoAnswer(_))));
     // A path of the other host is not answered.
     let mut config = Config::new(&shop.pay_url, &shop.apps_url, vec![identity()]);
     config.ca_pem = Some(pem("ca.pem"));

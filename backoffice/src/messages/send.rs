@@ -1,23 +1,18 @@
-//! Messages to users of the mini-app, from templates that Toss has approved.
-//!
-//! There is no key and nothing to ask afterwards: a message whose answer was lost stays `unknown`, and no machine sends it
-//! again. A message can follow a refund or a grant by itself, once for each.
+//! Sending: kept first, then once.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::json;
-use sqlx::{PgConnection, Postgres, QueryBuilder};
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 use toss::apps_in_toss::{Bulk, Client, Error as TossError, Headers, MessageResult, NotDone, UserKey};
 use uuid::Uuid;
 
-pub use toss::apps_in_toss::Channel;
-
+use super::{Form, Message, MessageError, Refused, State, Template, note};
 use crate::{
     Backoffice, Fault,
-    audit::{self, Act, Actor},
+    audit::Actor,
     jobs,
-    page::{Cursor, Page, push_keyset},
     refunds::batch::file::{self, FileError},
 };
 
@@ -26,127 +21,6 @@ const PER_MINUTE: i64 = 10;
 const JOB_AFTER: Duration = Duration::from_secs(30);
 /// Receivers of one bulk send (toss-api.md B4).
 pub const LARGEST_BULK: usize = 2500;
-
-#[derive(Debug, Clone)]
-pub struct Template {
-    pub code: String,
-    pub name: String,
-    /// The gaps, in the order they are asked for.
-    pub fields: Vec<String>,
-    /// `refund` or `grant`: sent by itself to the user it happened to.
-    pub follows: Option<String>,
-    pub created_by_name: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// Waits for its minute.
-    Requested,
-    Sending,
-    Sent,
-    Failed,
-    /// It may have gone out.
-    Unknown,
-}
-
-impl State {
-    const ALL: [Self; 5] = [Self::Requested, Self::Sending, Self::Sent, Self::Failed, Self::Unknown];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Requested => "requested",
-            Self::Sending => "sending",
-            Self::Sent => "sent",
-            Self::Failed => "failed",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    fn parse(text: &str) -> Result<Self, Fault> {
-        let found = Self::ALL.into_iter().find(|state| state.as_str() == text);
-        found.ok_or_else(|| Fault::Inconsistent(format!("message state {text:?}")))
-    }
-}
-
-#[derive(Debug, Clone)]
-pub struct Message {
-    pub id: Uuid,
-    pub template_code: String,
-    /// Nothing for a bulk send.
-    pub user_key: Option<i64>,
-    pub receivers: i32,
-    pub is_test: bool,
-    pub follows: Option<String>,
-    pub state: State,
-    pub result: Option<MessageResult>,
-    pub error_code: Option<String>,
-    pub error_message: Option<String>,
-    pub sent_by_name: String,
-    pub requested_at: OffsetDateTime,
-}
-
-/// A template as it was typed.
-#[derive(Debug, Clone, Default)]
-pub struct NewTemplate {
-    pub code: String,
-    pub name: String,
-    /// Separated by commas.
-    pub fields: String,
-    pub follows: String,
-}
-
-/// A message as it was typed.
-#[derive(Debug, Clone, Default)]
-pub struct Form {
-    /// Minted with the form: posting it twice is one message.
-    pub intent: String,
-    pub template_code: String,
-    pub user_key: String,
-    /// Lines like `storeName=토스가게`.
-    pub context: String,
-    /// Of an uploaded bundle: makes it a test.
-    pub deployment_id: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refused {
-    Form,
-    TemplateCode,
-    TemplateTaken,
-    TemplateName,
-    TemplateFields,
-    /// Another template follows this already.
-    FollowsTaken,
-    NoSuchTemplate,
-    UserKey,
-    /// A gap of the template is empty.
-    MissingField(String),
-    DeploymentId,
-    File(FileError),
-    /// Lines of a file that name no user, by number.
-    Lines(Vec<i32>),
-    TooMany,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum MessageError {
-    #[error("refused: {0:?}")]
-    Refused(Refused),
-    #[error(transparent)]
-    Fault(#[from] Fault),
-}
-
-impl From<sqlx::Error> for MessageError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Fault(error.into())
-    }
-}
-
-impl From<Refused> for MessageError {
-    fn from(refused: Refused) -> Self {
-        Self::Refused(refused)
-    }
-}
 
 type Context = BTreeMap<String, String>;
 
@@ -164,43 +38,6 @@ fn context(text: &str, template: &Template) -> Result<Context, Refused> {
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct Stored {
-    id: Uuid,
-    template_code: String,
-    user_key: Option<i64>,
-    receivers: i32,
-    deployment_id: Option<String>,
-    follows: Option<String>,
-    state: String,
-    result: Option<serde_json::Value>,
-    error_code: Option<String>,
-    error_message: Option<String>,
-    sent_by_name: String,
-    requested_at: OffsetDateTime,
-}
-
-impl TryFrom<Stored> for Message {
-    type Error = Fault;
-
-    fn try_from(s: Stored) -> Result<Self, Fault> {
-        Ok(Self {
-            state: State::parse(&s.state)?,
-            id: s.id,
-            template_code: s.template_code,
-            user_key: s.user_key,
-            receivers: s.receivers,
-            is_test: s.deployment_id.is_some(),
-            follows: s.follows,
-            result: s.result.and_then(|result| serde_json::from_value(result).ok()),
-            error_code: s.error_code,
-            error_message: s.error_message,
-            sent_by_name: s.sent_by_name,
-            requested_at: s.requested_at,
-        })
-    }
-}
-
 /// A message that is being sent.
 struct Claimed {
     template_code: String,
@@ -209,78 +46,17 @@ struct Claimed {
     deployment_id: Option<String>,
 }
 
+struct New<'a> {
+    id: Uuid,
+    template: &'a str,
+    user: Option<UserKey>,
+    receivers: i32,
+    context: serde_json::Value,
+    deployment_id: Option<String>,
+    follows: Option<String>,
+}
+
 impl Backoffice {
-    pub async fn add_template(&self, actor: &Actor, new: &NewTemplate) -> Result<(), MessageError> {
-        let code = new.code.trim();
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
-        if code.is_empty() || code.len() > 100 || !code.bytes().all(plain) {
-            return Err(Refused::TemplateCode.into());
-        }
-        let name = new.name.trim();
-        if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
-            return Err(Refused::TemplateName.into());
-        }
-        let fields: Vec<String> =
-            new.fields.split(',').map(str::trim).filter(|f| !f.is_empty()).map(str::to_owned).collect();
-        let word = |f: &String| f.len() <= 50 && f.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        if fields.len() > 20 || !fields.iter().all(word) {
-            return Err(Refused::TemplateFields.into());
-        }
-        let follows = Some(new.follows.trim()).filter(|f| matches!(*f, "refund" | "grant"));
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        let taken = sqlx::query!(
-            "select code, follows from message_templates where code = $1 or ($2::text is not null and follows = $2)",
-            code,
-            follows,
-        )
-        .fetch_all(&mut *tx)
-        .await?;
-        if taken.iter().any(|t| t.code == code) {
-            return Err(Refused::TemplateTaken.into());
-        }
-        if !taken.is_empty() {
-            return Err(Refused::FollowsTaken.into());
-        }
-        sqlx::query!(
-            "insert into message_templates (code, name, fields, follows, created_by_name, created_at)
-             values ($1, $2, $3, $4, $5, $6)",
-            code,
-            name,
-            &fields,
-            follows,
-            actor.name(),
-            now,
-        )
-        .execute(&mut *tx)
-        .await?;
-        let detail = json!({ "name": name, "fields": fields, "follows": follows });
-        note(&mut tx, now, actor, code, "message_template.added", detail).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    pub async fn templates(&self) -> Result<Vec<Template>, Fault> {
-        let rows = sqlx::query_as!(
-            Template,
-            "select code, name, fields, follows, created_by_name from message_templates order by created_at desc limit 200"
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(rows)
-    }
-
-    async fn template(&self, code: &str) -> Result<Template, MessageError> {
-        let found = sqlx::query_as!(
-            Template,
-            "select code, name, fields, follows, created_by_name from message_templates where code = $1",
-            code.trim().replace('\0', "")
-        )
-        .fetch_optional(&self.pool)
-        .await?;
-        found.ok_or_else(|| Refused::NoSuchTemplate.into())
-    }
-
     /// Sends one message, or a test of one.
     pub async fn send_message(&self, actor: &Actor, form: &Form) -> Result<Message, MessageError> {
         self.apps_in_toss()?;
@@ -527,43 +303,6 @@ impl Backoffice {
         .await?;
         Ok(())
     }
-
-    pub async fn message(&self, id: Uuid) -> Result<Option<Message>, Fault> {
-        let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
-        query.push(" and id = ").push_bind(id);
-        let row: Option<Stored> = query.build_query_as().fetch_optional(&self.pool).await?;
-        row.map(Message::try_from).transpose()
-    }
-
-    pub async fn messages(
-        &self,
-        user: Option<i64>,
-        cursor: Option<&Cursor>,
-        size: usize,
-    ) -> Result<Page<Message>, Fault> {
-        let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
-        if let Some(user) = user {
-            query.push(" and user_key = ").push_bind(user);
-        }
-        push_keyset(&mut query, cursor, "requested_at", "id::text", size);
-        let rows: Vec<Stored> = query.build_query_as().fetch_all(&self.pool).await?;
-        let rows = rows.into_iter().map(Message::try_from).collect::<Result<Vec<_>, _>>()?;
-        Ok(Page::new(rows, size, cursor, |message| (message.requested_at, message.id.to_string())))
-    }
-}
-
-const COLUMNS: &str =
-    "select id, template_code, user_key, receivers, deployment_id, follows, state, result, error_code,
-    error_message, sent_by_name, requested_at from messages where true";
-
-struct New<'a> {
-    id: Uuid,
-    template: &'a str,
-    user: Option<UserKey>,
-    receivers: i32,
-    context: serde_json::Value,
-    deployment_id: Option<String>,
-    follows: Option<String>,
 }
 
 async fn has_to_wait(
@@ -597,16 +336,4 @@ async fn send(client: &Client, message: &Claimed) -> Result<Result<MessageResult
         None => client.send_message(headers, &message.template_code, &context).await,
     };
     Ok(answer.map(|answer| answer.value))
-}
-
-async fn note(
-    tx: &mut PgConnection,
-    now: OffsetDateTime,
-    actor: &Actor,
-    template: &str,
-    action: &'static str,
-    detail: serde_json::Value,
-) -> Result<(), Fault> {
-    audit::record(tx, now, actor, Act { action, subject_kind: "message_template", subject: template, detail })
-        .await
 }

@@ -1,0 +1,145 @@
+//! Reading files of grants.
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Batch, BatchError, GrantState, Line, Progress, State};
+use crate::{
+    Backoffice, Fault,
+    page::{Cursor, Page, push_keyset},
+};
+
+#[derive(Debug, Clone, sqlx::FromRow)]
+struct Stored {
+    id: Uuid,
+    promotion_code: String,
+    file_name: String,
+    event: String,
+    created_by: Option<Uuid>,
+    created_by_name: String,
+    created_at: OffsetDateTime,
+    state: String,
+    needs_second: bool,
+    approved_by_name: Option<String>,
+    lines: i32,
+    ready: i32,
+    ready_amount: i64,
+}
+
+impl TryFrom<Stored> for Batch {
+    type Error = Fault;
+
+    fn try_from(s: Stored) -> Result<Self, Fault> {
+        Ok(Self {
+            state: State::parse(&s.state)?,
+            id: s.id,
+            promotion_code: s.promotion_code,
+            file_name: s.file_name,
+            event: s.event,
+            created_by: s.created_by,
+            created_by_name: s.created_by_name,
+            created_at: s.created_at,
+            needs_second: s.needs_second,
+            approved_by_name: s.approved_by_name,
+            lines: s.lines,
+            ready: s.ready,
+            ready_amount: s.ready_amount,
+        })
+    }
+}
+
+impl Backoffice {
+    pub async fn grant_batch(&self, id: Uuid) -> Result<Option<Batch>, Fault> {
+        let row = sqlx::query_as!(
+            Stored,
+            "select id, promotion_code, file_name, event, created_by, created_by_name, created_at, state, needs_second,
+                    approved_by_name, lines, ready, ready_amount from grant_batches where id = $1",
+            id
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(Batch::try_from).transpose()
+    }
+
+    /// Files of one campaign, newest first.
+    pub async fn grant_batches(
+        &self,
+        code: &str,
+        cursor: Option<&Cursor>,
+        size: usize,
+    ) -> Result<Page<Batch>, Fault> {
+        let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(
+            "select id, promotion_code, file_name, event, created_by, created_by_name, created_at, state, needs_second,
+                    approved_by_name, lines, ready, ready_amount from grant_batches where promotion_code = ",
+        );
+        query.push_bind(code.to_owned());
+        push_keyset(&mut query, cursor, "created_at", "id::text", size);
+        let rows: Vec<Stored> = query.build_query_as().fetch_all(&self.pool).await?;
+        let rows = rows.into_iter().map(Batch::try_from).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::new(rows, size, cursor, |batch| (batch.created_at, batch.id.to_string())))
+    }
+
+    pub async fn grant_progress(&self, id: Uuid) -> Result<Progress, Fault> {
+        let row = sqlx::query!(
+            r#"select count(*) as "lines!", count(*) filter (where l.state = 'ready') as "ready!",
+                      count(*) filter (where l.state = 'refused') as "refused!",
+                      count(*) filter (where g.state = 'succeeded') as "succeeded!",
+                      count(*) filter (where g.state in ('failed', 'declined')) as "failed!",
+                      count(*) filter (where g.state in ('requested', 'sending', 'pending', 'unknown')) as "open!",
+                      coalesce(sum(g.amount) filter (where g.state = 'succeeded'), 0)::bigint as "amount!"
+               from grant_batch_lines l left join grants g on g.id = l.grant_id where l.batch_id = $1"#,
+            id
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(Progress {
+            lines: row.lines,
+            ready: row.ready,
+            refused: row.refused,
+            succeeded: row.succeeded,
+            failed: row.failed,
+            open: row.open,
+            amount: row.amount,
+        })
+    }
+
+    /// Lines after `after`, as the file counts them.
+    pub async fn grant_lines(&self, id: Uuid, after: i32, most: i64) -> Result<Vec<Line>, Fault> {
+        let rows = sqlx::query!(
+            r#"select l.line, l.user_key, l.amount, l.why, g.state as "grant?", g.error_code, g.error_message
+               from grant_batch_lines l left join grants g on g.id = l.grant_id
+               where l.batch_id = $1 and l.line > $2 order by l.line limit $3"#,
+            id,
+            after,
+            most,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| Line {
+                line: row.line,
+                user_key: row.user_key,
+                amount: row.amount,
+                why: row.why.and_then(|why| serde_json::from_value(why).ok()),
+                grant: row.grant.and_then(|state| GrantState::parse(&state)),
+                code: row.error_code,
+                error: row.error_message,
+            })
+            .collect())
+    }
+}
+
+pub(super) async fn hold(tx: &mut PgConnection, id: Uuid) -> Result<Batch, BatchError> {
+    let row = sqlx::query_as!(
+        Stored,
+        "select id, promotion_code, file_name, event, created_by, created_by_name, created_at, state, needs_second,
+                approved_by_name, lines, ready, ready_amount from grant_batches where id = $1 for update",
+        id
+    )
+    .fetch_optional(tx)
+    .await?
+    .ok_or(BatchError::NotFound)?;
+    Ok(row.try_into()?)
+}

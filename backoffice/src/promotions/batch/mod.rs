@@ -1,0 +1,204 @@
+//! Grants for a whole file of users: previewed line by line, then run by a job that can be stopped, dies safely and can
+//! be run again. Every line has its grant's id from the preview on, so that no line is ever paid twice.
+
+mod list;
+mod preview;
+mod run;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Refused, State as GrantState};
+use crate::{
+    Backoffice, Fault,
+    audit::{self, Act, Actor},
+    jobs,
+    refunds::batch::{State, file::FileError},
+};
+use list::hold;
+
+/// Why a line is not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LineRefused {
+    Grant(Refused),
+    /// A cell that a spreadsheet would calculate.
+    Formula,
+    /// The user stands in this line already.
+    Twice {
+        line: i32,
+    },
+}
+
+#[derive(Debug, Clone)]
+pub struct Batch {
+    pub id: Uuid,
+    pub promotion_code: String,
+    pub file_name: String,
+    pub event: String,
+    pub created_by: Option<Uuid>,
+    pub created_by_name: String,
+    pub created_at: OffsetDateTime,
+    pub state: State,
+    pub needs_second: bool,
+    pub approved_by_name: Option<String>,
+    pub lines: i32,
+    /// Lines that could be granted when the file was previewed, and their points.
+    pub ready: i32,
+    pub ready_amount: i64,
+}
+
+/// One line with what has become of it.
+#[derive(Debug, Clone)]
+pub struct Line {
+    pub line: i32,
+    pub user_key: String,
+    pub amount: Option<i64>,
+    pub why: Option<LineRefused>,
+    pub grant: Option<GrantState>,
+    pub code: Option<String>,
+    pub error: Option<String>,
+}
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    pub lines: i64,
+    pub ready: i64,
+    pub refused: i64,
+    pub succeeded: i64,
+    pub failed: i64,
+    pub open: i64,
+    /// Points that were paid out.
+    pub amount: i64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    #[error("no such file")]
+    NotFound,
+    #[error("the file cannot be read: {0:?}")]
+    File(FileError),
+    #[error("refused: {0:?}")]
+    Refused(Refused),
+    /// It is in another state by now.
+    #[error("not in this state: {0:?}")]
+    State(State),
+    #[error("nobody approves their own")]
+    Own,
+    #[error("only whoever made it starts it")]
+    NotYours,
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<sqlx::Error> for BatchError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+impl Backoffice {
+    /// Starts a previewed file, or goes on with a stopped one. Above the campaign's limit it waits for a second person.
+    pub async fn start_grants(&self, actor: &Actor, id: Uuid) -> Result<State, BatchError> {
+        let mut tx = self.pool.begin().await?;
+        let batch = hold(&mut tx, id).await?;
+        if !matches!(batch.state, State::Previewed | State::Stopped) {
+            return Err(BatchError::State(batch.state));
+        }
+        if batch.created_by.is_some() && batch.created_by != actor.staff_id() {
+            return Err(BatchError::NotYours);
+        }
+        let waits = batch.needs_second && batch.approved_by_name.is_none();
+        let to = if waits { State::WaitingForApproval } else { State::Running };
+        self.turn_grants(&mut tx, actor, &batch, to, "grant_batch.started").await?;
+        tx.commit().await?;
+        Ok(to)
+    }
+
+    /// Stops after the lines that are being granted.
+    pub async fn stop_grants(&self, actor: &Actor, id: Uuid) -> Result<(), BatchError> {
+        self.turn_grants_from(actor, id, State::Running, State::Stopped, "grant_batch.stopped").await
+    }
+
+    pub async fn decline_grants(&self, actor: &Actor, id: Uuid) -> Result<(), BatchError> {
+        self.turn_grants_from(actor, id, State::WaitingForApproval, State::Declined, "grant_batch.declined")
+            .await
+    }
+
+    /// A second person approves the whole file, and it runs.
+    pub async fn approve_grants(&self, actor: &Actor, id: Uuid) -> Result<(), BatchError> {
+        let approver = actor.staff_id().ok_or(BatchError::Own)?;
+        let mut tx = self.pool.begin().await?;
+        let batch = hold(&mut tx, id).await?;
+        if batch.state != State::WaitingForApproval {
+            return Err(BatchError::State(batch.state));
+        }
+        if batch.created_by == Some(approver) {
+            return Err(BatchError::Own);
+        }
+        sqlx::query!(
+            "update grant_batches set approved_by = $2, approved_by_name = $3 where id = $1",
+            id,
+            approver,
+            actor.name()
+        )
+        .execute(&mut *tx)
+        .await?;
+        self.turn_grants(&mut tx, actor, &batch, State::Running, "grant_batch.approved").await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn turn_grants_from(
+        &self,
+        actor: &Actor,
+        id: Uuid,
+        from: State,
+        to: State,
+        action: &'static str,
+    ) -> Result<(), BatchError> {
+        let mut tx = self.pool.begin().await?;
+        let batch = hold(&mut tx, id).await?;
+        if batch.state != from {
+            return Err(BatchError::State(batch.state));
+        }
+        self.turn_grants(&mut tx, actor, &batch, to, action).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn turn_grants(
+        &self,
+        tx: &mut PgConnection,
+        actor: &Actor,
+        batch: &Batch,
+        to: State,
+        action: &'static str,
+    ) -> Result<(), Fault> {
+        sqlx::query!("update grant_batches set state = $2 where id = $1", batch.id, to.as_str())
+            .execute(&mut *tx)
+            .await?;
+        if to == State::Running {
+            jobs::enqueue_grants(&mut *tx, batch.id).await?;
+        }
+        let detail = json!({ "file": batch.file_name, "ready": batch.ready, "amount": batch.ready_amount });
+        note(tx, self.clock.now(), actor, batch.id, action, detail).await
+    }
+}
+
+async fn note(
+    tx: &mut PgConnection,
+    now: OffsetDateTime,
+    actor: &Actor,
+    id: Uuid,
+    action: &'static str,
+    detail: Value,
+) -> Result<(), Fault> {
+    let subject = id.to_string();
+    audit::record(tx, now, actor, Act { action, subject_kind: "grant_batch", subject: &subject, detail })
+        .await
+}

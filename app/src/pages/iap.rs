@@ -251,8 +251,11 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     if flash.is_error && !flash.errors.is_empty() {
         flash.notice = None;
     }
-    let repeaters = ctx.books().iap_repeaters(10).await?;
-    let repeated = (!repeaters.is_empty() && tab.is_some()).then(|| {
+    let repeaters = match tab {
+        Some(_) => ctx.books().iap_repeaters(10).await?,
+        None => Vec::new(),
+    };
+    let repeated = (!repeaters.is_empty()).then(|| {
         let items = repeaters
             .into_iter()
             .map(|one| {

@@ -71,12 +71,12 @@ impl Tab {
         Self::ALL.into_iter().find(|tab| tab.as_str() == text)
     }
 
-    fn states(self) -> [&'static str; 2] {
+    fn states(self) -> &'static [&'static str] {
         match self {
-            Self::Requested => ["requested", "requested"],
-            Self::Approved => ["partner_approved", "partner_approved"],
-            Self::Rejected => ["rejected_by_partner", "rejected_by_store"],
-            Self::Done => ["refunded", "detected"],
+            Self::Requested => &["requested"],
+            Self::Approved => &["partner_approved"],
+            Self::Rejected => &["rejected_by_partner", "rejected_by_store"],
+            Self::Done => &["refunded", "detected"],
         }
     }
 }

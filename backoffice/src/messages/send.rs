@@ -11,13 +11,12 @@ use uuid::Uuid;
 use super::{Form, Message, MessageError, Refused, State, Template, note};
 use crate::{
     Backoffice, Fault,
+    apps_in_toss::wait_for_a_user,
     audit::Actor,
     jobs,
     refunds::batch::file::{self, FileError},
 };
 
-/// Of one user (toss-api.md B1.4).
-const PER_MINUTE: i64 = 10;
 const JOB_AFTER: Duration = Duration::from_secs(30);
 /// Receivers of one bulk send (toss-api.md B4).
 pub const LARGEST_BULK: usize = 2500;
@@ -317,8 +316,7 @@ async fn has_to_wait(
     )
     .fetch_one(tx)
     .await?;
-    let wait = row.first.map(|first| first + time::Duration::MINUTE - now);
-    Ok(wait.filter(|_| row.count >= PER_MINUTE).map(|wait| wait.unsigned_abs() + Duration::from_secs(1)))
+    Ok(wait_for_a_user(row.count, row.first, now))
 }
 
 async fn send(client: &Client, message: &Claimed) -> Result<Result<MessageResult, TossError>, Fault> {

@@ -11,7 +11,7 @@ use toss::apps_in_toss::{
 use uuid::Uuid;
 
 use super::State;
-use crate::{Backoffice, Fault, audit::Actor, jobs, money};
+use crate::{Backoffice, Fault, apps_in_toss::wait_for_a_user, audit::Actor, jobs, money};
 
 const JOB: Actor = Actor::Job("grant");
 
@@ -25,9 +25,6 @@ const KEY_DEAD: time::Duration = time::Duration::minutes(65);
 
 /// No such promotion, stopped, ended, not approved, not running, no money, too much at once, too much for the budget.
 const DEFINITE: [&str; 8] = ["4100", "4104", "4105", "4108", "4109", "4112", "4114", "4116"];
-
-/// Of one user, over all campaigns (toss-api.md B1.4).
-const PER_MINUTE: i64 = 10;
 
 struct Claimed {
     id: Uuid,
@@ -243,7 +240,7 @@ impl Backoffice {
         Ok(())
     }
 
-    /// How long until this user may get another one.
+    /// How long until this user may get another one, over all campaigns.
     async fn has_to_wait(&self, user: UserKey) -> Result<Option<Duration>, Fault> {
         let now = self.clock.now();
         let row = sqlx::query!(
@@ -253,8 +250,7 @@ impl Backoffice {
         )
         .fetch_one(&self.pool)
         .await?;
-        let wait = row.first.map(|first| first + time::Duration::MINUTE - now);
-        Ok(wait.filter(|_| row.count >= PER_MINUTE).map(|wait| wait.unsigned_abs() + Duration::from_secs(1)))
+        Ok(wait_for_a_user(row.count, row.first, now))
     }
 
     async fn settle_grant(&self, grant: Claimed, verdict: Verdict) -> Result<bool, Fault> {

@@ -84,7 +84,7 @@ fn acts(ctx: &Ctx, batch: &Batch) -> AnyView {
     }
 }
 
-fn row(ctx: &Ctx, line: Line) -> AnyView {
+fn row(ctx: &Ctx, batch: State, line: Line) -> AnyView {
     let (state, note) = match (&line.grant, &line.why) {
         (Some(state), _) => {
             let said = line.error.clone().map(|text| match &line.code {
@@ -94,9 +94,10 @@ fn row(ctx: &Ctx, line: Line) -> AnyView {
             (promotion_words::state(ctx, *state), said.unwrap_or_default())
         }
         (None, Some(why)) => {
-            (("failed", ctx.t("batch-line-refused")), promotion_words::line_refused(ctx, why))
+            (("failed", ctx.t("grants-line-refused")), promotion_words::line_refused(ctx, why))
         }
-        (None, None) => (("waiting", ctx.t("batch-line-ready")), String::new()),
+        (None, None) if batch == State::Declined => (("ended", ctx.t("grants-line-refused")), String::new()),
+        (None, None) => (("waiting", ctx.t("grants-line-ready")), String::new()),
     };
     view! {
         <tr>
@@ -144,7 +145,7 @@ pub async fn page(ctx: Ctx, id: String, query: Query) -> Answer {
         ],
         empty: (ctx.t("batch-no-lines"), String::new()),
     };
-    let rows = lines.into_iter().map(|line| row(&ctx, line)).collect();
+    let rows = lines.into_iter().map(|line| row(&ctx, batch.state, line)).collect();
     let approved = batch.approved_by_name.clone().map(|by| ctx.tr("batch-approved-by", &[("by", by)]));
     let facts = [
         Some(format!("{} · {}", batch.created_by_name, format::short_time(batch.created_at))),

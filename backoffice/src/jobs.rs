@@ -369,6 +369,18 @@ impl TaskHandler for FindMissing {
     }
 }
 
+/// Reads the settlements of the night, and puts the books beside Toss's.
+#[derive(Serialize, Deserialize)]
+struct Reconcile {}
+
+impl TaskHandler for Reconcile {
+    const IDENTIFIER: &'static str = "reconcile";
+
+    async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
+        backoffice(&ctx)?.reconcile_due().await.map(|_| ())
+    }
+}
+
 /// Adds the months that come and drops those that are over.
 #[derive(Serialize, Deserialize)]
 struct TurnMonths {}
@@ -521,6 +533,7 @@ async fn run(
         .define_job::<LookUp>()
         .define_job::<LookAfterTossPay>()
         .define_job::<FindMissing>()
+        .define_job::<Reconcile>()
         .define_job::<Sweep>()
         .add_extension(State(backoffice.clone()))
         .with_cron(
@@ -542,6 +555,13 @@ async fn run(
                 .id("look_after_iap")
                 .queue("apps-in-toss")
                 .job_key("look_after_iap")
+                .payload_value(json!({})),
+        )
+        .with_cron(
+            Cron::every_n_minutes::<Reconcile>(30)?
+                .id("reconcile")
+                .queue("reconciliation")
+                .job_key("reconcile")
                 .payload_value(json!({})),
         )
         .with_cron(Cron::every_minute::<Sweep>().id("sweep").payload_value(json!({})))

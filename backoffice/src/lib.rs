@@ -10,7 +10,6 @@
 
 mod apps_in_toss;
 pub mod audit;
-pub mod calendar;
 pub mod clock;
 pub mod firewall;
 pub mod home;
@@ -21,9 +20,13 @@ pub mod money;
 pub mod orders;
 pub mod page;
 pub mod payments;
+pub mod payouts;
 pub mod promotions;
+pub mod reconciliation;
 pub mod refunds;
+pub mod reports;
 pub mod returns;
+pub mod settlements;
 pub mod staff;
 mod text;
 pub mod toss_pay;
@@ -52,6 +55,8 @@ pub struct Backoffice {
     /// The mini-app's side, where the merchant has one.
     pub apps_in_toss: Option<AppsInToss>,
     pub clock: Clock,
+    /// Whether Toss settles what is sold: with test keys at Toss it does not (toss-api.md A8.1).
+    pub settles: bool,
     /// Proves payout and seller events.
     pub security_key: Option<SecretString>,
     /// How long one attempt at a refund may take; see [`REFUND_LEASE`].

@@ -3,12 +3,12 @@
 use serde_json::json;
 use sqlx::PgConnection;
 use time::{Date, OffsetDateTime};
+use toss::calendar;
 use uuid::Uuid;
 
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    calendar,
     clock::SEOUL,
 };
 

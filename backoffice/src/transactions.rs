@@ -1,6 +1,10 @@
-//! Approvals, issued accounts, deposits and cancels, by Toss's `transactionKey`.
+//! Approvals, issued accounts, deposits and cancels, by Toss's `transactionKey`: what our own books say of each
+//! ([`learn`]) and what Toss's list says ([`Reading`]).
+
+use std::collections::HashMap;
 
 use rust_decimal::Decimal;
+use serde_json::{Value, value::RawValue};
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 use toss::payments::Transaction;
@@ -8,7 +12,8 @@ use toss::payments::Transaction;
 use crate::{
     Backoffice, Fault,
     page::{Cursor, Page, push_keyset},
-    payments::{Held, Movement, OUTGOING},
+    payments::{Held, Movement, OUTGOING, Rail},
+    text,
 };
 
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -39,49 +44,235 @@ pub struct Filter {
     pub q: Option<String>,
 }
 
-/// Books what a payment tells of its own movements.
+/// Books what a payment tells of its own movements. What is booked already stays as it is.
 pub(crate) async fn learn(tx: &mut PgConnection, payment: &Held, now: OffsetDateTime) -> Result<(), Fault> {
-    for Movement { key, status, amount, at } in payment.movements() {
+    for Movement { key, status, amount, at, discount, points, tax_free } in payment.movements() {
         sqlx::query!(
             "insert into transactions
-                (transaction_key, payment_key, order_id, method, status, currency, amount, transaction_at, source)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, 'payment') on conflict (transaction_key) do nothing",
+                (transaction_key, payment_key, order_id, rail, method, status, currency, amount, transaction_at,
+                 booked_amount, booked_currency, booked_status, discount, points, tax_free)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $8, $7, $6, $10, $11, $12)
+             on conflict (transaction_key) do update
+                set booked_amount = excluded.booked_amount, booked_currency = excluded.booked_currency,
+                    booked_status = excluded.booked_status, tax_free = excluded.tax_free
+                where transactions.booked_amount is null",
             key,
             payment.key(),
             payment.order_id(),
+            payment.rail().as_str(),
             payment.method(),
             status,
             payment.currency(),
             amount,
             at.unwrap_or(now),
+            discount,
+            points,
+            tax_free,
         )
         .execute(&mut *tx)
         .await?;
     }
+    book_told_by_payment(tx, &[payment.key().to_owned()]).await
+}
+
+/// A payment that we heard of after it was cancelled no longer tells the key of its approval, nor that of the account it
+/// was issued: what Toss's list says of those is in our books all the same.
+async fn book_told_by_payment(conn: &mut PgConnection, payment_keys: &[String]) -> Result<(), Fault> {
+    sqlx::query!(
+        "update transactions t
+         set booked_amount = case when t.listed_status = 'DONE' then p.total_amount else 0 end,
+             booked_currency = p.currency, booked_status = t.listed_status
+         from payments p
+         where t.payment_key = any($1) and t.booked_amount is null and p.payment_key = t.payment_key
+           and (t.listed_status = 'WAITING_FOR_DEPOSIT' or (t.listed_status = 'DONE' and p.approved_at is not null))",
+        payment_keys,
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
-/// Writes one row of Toss's own list. True when it was not known.
-pub(crate) async fn take(pool: &PgPool, row: &Transaction) -> Result<bool, Fault> {
-    let fresh = sqlx::query_scalar!(
-        r#"insert into transactions
-            (transaction_key, payment_key, order_id, method, status, currency, amount, transaction_at, source)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, 'list')
-         on conflict (transaction_key) do update
-            set source = 'list', status = excluded.status, amount = excluded.amount, transaction_at = excluded.transaction_at
-         returning (xmax = 0) as "fresh!""#,
-        row.transaction_key.as_str(),
-        row.payment_key.as_str(),
-        row.order_id.as_str(),
-        row.method.as_ref().map(|m| m.as_str().to_owned()),
-        row.status.as_str(),
-        row.currency.as_deref().unwrap_or("KRW"),
-        row.amount.abs(),
-        row.transaction_at,
+/// A row of a list of Toss's, as understood and as it came.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    pub key: String,
+    pub payment_key: String,
+    pub order_id: String,
+    pub method: Option<String>,
+    pub status: String,
+    pub currency: String,
+    pub amount: Decimal,
+    pub at: OffsetDateTime,
+    pub discount: Decimal,
+    pub points: Decimal,
+    pub raw: Value,
+}
+
+impl Listed {
+    pub fn new(row: Transaction, raw: &RawValue) -> Result<Self, Fault> {
+        let raw = serde_json::from_str(raw.get()).map_err(|e| Fault::Inconsistent(e.to_string()))?;
+        Ok(Self {
+            key: row.transaction_key.0,
+            payment_key: row.payment_key.0,
+            order_id: row.order_id.0,
+            method: row.method.map(|method| method.as_str().to_owned()),
+            status: row.status.as_str().to_owned(),
+            currency: row.currency.unwrap_or_else(|| "KRW".into()),
+            amount: row.amount.abs(),
+            at: row.transaction_at,
+            discount: Decimal::ZERO,
+            points: Decimal::ZERO,
+            raw: text::without_nul(raw),
+        })
+    }
+}
+
+/// One reading of a list of Toss's, from its first page to its last.
+pub(crate) struct Reading {
+    rail: Rail,
+    source: &'static str,
+    pub begun: OffsetDateTime,
+    seen: HashMap<String, i16>,
+}
+
+impl Reading {
+    pub fn of(rail: Rail, begun: OffsetDateTime) -> Self {
+        let source = match rail {
+            Rail::TossPayments => "transactions",
+            Rail::TossPay => "toss_pay",
+        };
+        Self { rail, source, begun, seen: HashMap::new() }
+    }
+
+    /// Writes a page. How many of its rows were not known.
+    pub async fn take(&mut self, pool: &PgPool, page: &[Listed]) -> Result<u64, Fault> {
+        // A statement writes each row once: of a row that stands twice on one page, the last.
+        let mut last: HashMap<&str, (&Listed, i16)> = HashMap::new();
+        for row in page {
+            let times = self.seen.entry(row.key.clone()).or_default();
+            *times = times.saturating_add(1);
+            last.insert(&row.key, (row, *times));
+        }
+        let mut rows: Vec<(&Listed, i16)> = last.into_values().collect();
+        // Two readers of one list take their locks in one order.
+        rows.sort_by(|(a, _), (b, _)| a.key.cmp(&b.key));
+        let of = |get: fn(&Listed) -> &str| rows.iter().map(|(r, _)| get(r).to_owned()).collect::<Vec<_>>();
+        let money = |get: fn(&Listed) -> Decimal| rows.iter().map(|(r, _)| get(r)).collect::<Vec<_>>();
+        let methods: Vec<Option<String>> = rows.iter().map(|(r, _)| r.method.clone()).collect();
+        let times: Vec<OffsetDateTime> = rows.iter().map(|(r, _)| r.at).collect();
+        let counts: Vec<i16> = rows.iter().map(|(_, times)| *times).collect();
+        let raws: Vec<Value> = rows.iter().map(|(r, _)| r.raw.clone()).collect();
+        let (keys, payment_keys) = (of(|r| &r.key), of(|r| &r.payment_key));
+        let mut tx = pool.begin().await?;
+        let fresh = sqlx::query_scalar!(
+            r#"with taken as (
+                insert into transactions as t
+                    (transaction_key, payment_key, order_id, rail, method, status, currency, amount, transaction_at,
+                     listed_amount, listed_status, listed_times, listed_at, discount, points)
+                select key, payment_key, order_id, $11, method, status, currency, amount, at, amount, status, times, $12, discount, points
+                from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::numeric[],
+                            $8::timestamptz[], $9::smallint[], $10::numeric[], $13::numeric[])
+                     as l (key, payment_key, order_id, method, status, currency, amount, at, times, discount, points)
+                on conflict (transaction_key) do update
+                   set status = excluded.status, currency = excluded.currency, amount = excluded.amount,
+                       transaction_at = excluded.transaction_at, method = coalesce(excluded.method, t.method),
+                       listed_amount = excluded.listed_amount, listed_status = excluded.listed_status,
+                       listed_times = excluded.listed_times, listed_at = excluded.listed_at,
+                       discount = excluded.discount, points = excluded.points
+                returning (xmax = 0) as fresh)
+               select count(*) filter (where fresh) as "fresh!" from taken"#,
+            &keys,
+            &payment_keys,
+            &of(|r| &r.order_id),
+            &methods as &[Option<String>],
+            &of(|r| &r.status),
+            &of(|r| &r.currency),
+            &money(|r| r.amount),
+            &times,
+            &counts,
+            &money(|r| r.discount),
+            self.rail.as_str(),
+            self.begun,
+            &money(|r| r.points),
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        keep_told(&mut tx, self.source, &keys, &counts, &raws, self.begun).await?;
+        if self.rail == Rail::TossPayments {
+            book_told_by_payment(&mut tx, &payment_keys).await?;
+        }
+        tx.commit().await?;
+        Ok(u64::try_from(fresh).unwrap_or_default())
+    }
+
+    /// The list was read to its end: what it had once and has no more is no longer listed, and the stretch is read.
+    pub async fn end(
+        self,
+        tx: &mut PgConnection,
+        from: OffsetDateTime,
+        to: OffsetDateTime,
+    ) -> Result<(), Fault> {
+        sqlx::query!(
+            "update transactions set listed_amount = null, listed_status = null, listed_times = 0
+             where transaction_at >= $1 and transaction_at < $2 and rail = $3 and listed_at < $4 and listed_times > 0",
+            from,
+            to,
+            self.rail.as_str(),
+            self.begun,
+        )
+        .execute(&mut *tx)
+        .await?;
+        let rows = i64::try_from(self.seen.len()).unwrap_or_default();
+        mark_read(tx, self.source, from, to, self.begun, rows).await
+    }
+}
+
+/// Rows of Toss's lists as they came.
+pub(crate) async fn keep_told(
+    tx: &mut PgConnection,
+    source: &str,
+    keys: &[String],
+    nth: &[i16],
+    raws: &[Value],
+    at: OffsetDateTime,
+) -> Result<(), Fault> {
+    sqlx::query!(
+        "insert into told_rows (source, key, nth, raw, read_at)
+         select $1, key, nth, raw, $5 from unnest($2::text[], $3::smallint[], $4::jsonb[]) as l (key, nth, raw)
+         on conflict (source, key, nth) do update set raw = excluded.raw, read_at = excluded.read_at
+            where told_rows.raw <> excluded.raw",
+        source,
+        keys,
+        nth,
+        raws,
+        at,
     )
-    .fetch_one(pool)
+    .execute(tx)
     .await?;
-    Ok(fresh)
+    Ok(())
+}
+
+pub(crate) async fn mark_read(
+    tx: &mut PgConnection,
+    source: &str,
+    from: OffsetDateTime,
+    to: OffsetDateTime,
+    begun: OffsetDateTime,
+    rows: i64,
+) -> Result<(), Fault> {
+    sqlx::query!(
+        "insert into read_windows (source, starts_at, ends_at, read_at, rows) values ($1, $2, $3, $4, $5)
+         on conflict (source, starts_at) do update
+            set ends_at = excluded.ends_at, read_at = excluded.read_at, rows = excluded.rows",
+        source,
+        from,
+        to,
+        begun,
+        rows,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 impl Backoffice {

@@ -19,7 +19,7 @@ use toss::{
 
 use crate::{
     World,
-    books::{Choice, Event, Opening, Outcome},
+    books::{Choice, Event, Opening, Outcome, Spoil},
     faults::Switch,
     journal::Line,
 };
@@ -45,6 +45,7 @@ pub fn router(world: &Arc<World>) -> Router {
         .route("/events", post(event))
         .route("/transactions", get(transactions))
         .route("/close-day", post(close_day))
+        .route("/settlements/{transaction_key}", post(spoil_settlement))
         .with_state(Arc::clone(world))
 }
 
@@ -186,6 +187,15 @@ async fn transactions(State(world): Shared) -> Json<Value> {
 struct Close {
     #[serde(with = "timestamp::date")]
     day: Date,
+}
+
+async fn spoil_settlement(
+    State(world): Shared,
+    Path(key): Path<String>,
+    Json(how): Json<Spoil>,
+) -> StatusCode {
+    let spoilt = world.with_books(|books| books.spoil_settlement(&key, &how));
+    if spoilt { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
 }
 
 async fn close_day(State(world): Shared, Json(Close { day }): Json<Close>) -> Json<Value> {

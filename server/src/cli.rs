@@ -1,19 +1,17 @@
-//! The command line.
+//! The command line. [`books`] holds the commands of finance.
+
+mod books;
 
 use std::{io::Read, net::SocketAddr, time::Duration};
 
 use anyhow::{Context, bail};
-use app::context::Mode;
 use backoffice::{
     Actor, Backoffice,
     audit::{self, Verdict},
-    clock::day_start,
     refunds::LimitError,
     staff::{NewStaff, Role, password::Password},
-    webhooks::Compared,
 };
 use clap::{Parser, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +50,18 @@ enum Command {
     /// Copies from Toss.
     #[command(subcommand)]
     Sync(Sync),
+    /// Puts the books beside Toss's transactions and settlements: of one day, or of the days from FROM until before TO.
+    Reconcile {
+        #[arg(long, conflicts_with_all = ["from", "to"], required_unless_present_all = ["from", "to"])]
+        day: Option<String>,
+        #[arg(long, requires = "to")]
+        from: Option<String>,
+        #[arg(long, requires = "from")]
+        to: Option<String>,
+    },
+    /// What the contract with Toss says of fees and pay-outs.
+    #[command(subcommand)]
+    Contract(Contract),
     /// The audit log.
     #[command(subcommand)]
     Audit(Audit),
@@ -113,6 +123,41 @@ enum Sync {
         #[arg(long)]
         to: String,
     },
+    /// Reads Toss's settlements of the days of sale from FROM until before TO. Can be stopped and begun again at any day.
+    Settlements {
+        #[arg(long)]
+        from: String,
+        #[arg(long)]
+        to: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum Contract {
+    /// Adds what Toss takes for a method, and when it pays out.
+    Set {
+        /// Toss's own word, like 카드; * is every method without a line of its own
+        #[arg(long)]
+        method: String,
+        #[arg(long, default_value = "KRW")]
+        currency: String,
+        /// The first day it holds for, like 2026-01-01
+        #[arg(long)]
+        valid_from: String,
+        /// With VAT, like 3.41
+        #[arg(long)]
+        per_cent: String,
+        /// With VAT, for each approval, in the currency
+        #[arg(long, default_value = "0")]
+        flat: String,
+        /// daily, weekly or monthly
+        #[arg(long, default_value = "daily")]
+        cycle: String,
+        /// Business days from the end of the cycle to the pay-out
+        #[arg(long)]
+        pay_out_days: String,
+    },
+    List,
 }
 
 #[derive(Subcommand)]
@@ -148,14 +193,10 @@ async fn dispatch(command: Command, settings: Settings, database: &Database) -> 
             Ok(())
         }
         Command::Staff(command) => staff(books, command).await,
-        Command::Sync(Sync::Transactions { from, to }) => sync_transactions(&jangbu, &from, &to).await,
-        Command::Audit(Audit::Verify) => match audit::verify(&books.pool).await? {
-            Verdict::Whole { rows, head } => {
-                say(&format!("the audit log is whole: {rows} rows, head {head}"));
-                Ok(())
-            }
-            Verdict::Broken { seq, why } => bail!("the audit log is broken at row {seq}: {why}"),
-        },
+        Command::Sync(command) => books::sync(&jangbu, command).await,
+        Command::Reconcile { day, from, to } => books::reconcile(books, day, from, to).await,
+        Command::Contract(command) => books::contract(books, command).await,
+        Command::Audit(Audit::Verify) => verify(books).await,
         Command::Check => check(&jangbu).await,
         Command::Database { .. } => Ok(()),
     }
@@ -274,48 +315,16 @@ async fn staff(books: &Backoffice, command: Staff) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One call after the other, so that a minute holds less than the 100 that Toss takes in its test environment.
-const PACE: Duration = Duration::from_millis(610);
-
-async fn sync_transactions(jangbu: &Jangbu, from: &str, to: &str) -> anyhow::Result<()> {
-    let day = |name: &str, text: &str| {
-        toss::timestamp::parse_date(text).with_context(|| format!("--{name}: a day like 2026-11-21"))
-    };
-    let (from, last) = (day("from", from)?, day("to", to)?);
-    if last <= from {
-        bail!("--to is the day after the last one: it must be later than --from");
+async fn verify(books: &Backoffice) -> anyhow::Result<()> {
+    match audit::verify(&books.pool).await? {
+        Verdict::Whole { rows, head } => say(&format!("the audit log is whole: {rows} rows, head {head}")),
+        Verdict::Broken { seq, why } => bail!("the audit log is broken at row {seq}: {why}"),
     }
-    let mut books = jangbu.backoffice.clone();
-    if jangbu.settings.mode != Mode::Live {
-        books.toss = books.toss.paced(PACE);
+    let closed = backoffice::reconciliation::close::verify(&books.pool).await?;
+    if let Some((day, _)) = closed.iter().find(|(_, is_whole)| !is_whole) {
+        bail!("the closed day {day} is not what was signed for");
     }
-    let bar = ProgressBar::new(u64::try_from((last - from).whole_days()).unwrap_or_default())
-        .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} ({eta})")?);
-    let mut day = from;
-    let mut sum = Compared::default();
-    while day < last {
-        let next = day.next_day().context("--to: too late")?;
-        bar.set_message(day.to_string());
-        let compared = tokio::select! {
-            compared = books.compare_with_toss(&Actor::CommandLine, day_start(day), day_start(next)) => compared?,
-            _ = tokio::signal::ctrl_c() => {
-                bar.abandon();
-                // Every day before this one is in the books; doing this one again is harmless.
-                bail!("stopped; go on with: jangbu sync transactions --from {day} --to {last}");
-            }
-        };
-        sum += compared;
-        bar.suspend(|| {
-            say(&format!(
-                "{day}: {} read, {} of them never told by webhook, {} payments brought up to date",
-                compared.read, compared.missing, compared.changed
-            ));
-        });
-        bar.inc(1);
-        day = next;
-    }
-    bar.finish_and_clear();
-    say(&format!("done: {} read, {} missing, {} brought up to date", sum.read, sum.missing, sum.changed));
+    say(&format!("closed days are as they were signed for: {}", closed.len()));
     Ok(())
 }
 

@@ -76,6 +76,7 @@ impl Jangbu {
             toss,
             apps_in_toss,
             clock: Clock::default(),
+            settles: settings.mode != Mode::Test,
             security_key,
             refund_lease: backoffice::REFUND_LEASE,
             webhook_years: settings.webhook_retention_years,

@@ -167,6 +167,7 @@ impl Toss {
             apps_in_toss: Some(self.mini_app()?),
             clock: Clock::default(),
             security_key: None,
+            settles: true,
             refund_lease: LEASE,
             webhook_years: 5,
             door: Door::default(),

@@ -4,6 +4,7 @@
 //! what a merchant may do with a payment is decided in `backoffice`.
 
 pub mod apps_in_toss;
+pub mod calendar;
 pub mod decimal;
 mod open_enum;
 pub mod payments;

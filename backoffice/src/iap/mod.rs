@@ -5,6 +5,7 @@
 
 mod desk;
 mod orders;
+mod prices;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -12,6 +13,7 @@ use uuid::Uuid;
 
 pub use desk::{ByHand, Decision, DeskError, Imported, NewRequest, Refunds, Repeater, Tab, ToldBy};
 pub use orders::{Filter, NewOrder, OrderError};
+pub use prices::{Price, PriceError};
 
 use crate::Fault;
 

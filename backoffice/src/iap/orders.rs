@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use toss::apps_in_toss::{IapOrder, IapStatus, UserKey};
 use uuid::Uuid;
 
-use super::{Order, Platform};
+use super::{Order, Platform, prices};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
@@ -189,6 +189,7 @@ impl Backoffice {
         )
         .execute(&mut *tx)
         .await?;
+        prices::learn(&mut tx, &known.order_id, now).await?;
         if was.as_deref() != Some(told.status.as_str()) {
             let detail = json!({ "status": [was, told.status] });
             let act = Act {

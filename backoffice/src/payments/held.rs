@@ -9,7 +9,7 @@ use toss::{
     payments::{CancelStatus, Payment, PaymentStatus},
 };
 
-use crate::{Fault, text};
+use crate::{Fault, text, transactions::Listed};
 
 /// Which of Toss's ways the money took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -73,6 +73,18 @@ pub(crate) struct Movement {
     pub status: &'static str,
     pub amount: Decimal,
     pub at: Option<OffsetDateTime>,
+    /// What of it the buyer did not pay in money; only Toss Pay tells.
+    pub discount: Decimal,
+    pub points: Decimal,
+    /// What of it bears no VAT; nothing where that is not told.
+    pub tax_free: Option<Decimal>,
+}
+
+impl Movement {
+    fn plain(key: &str, status: &'static str, amount: Decimal, at: Option<OffsetDateTime>) -> Self {
+        let (discount, points) = (Decimal::ZERO, Decimal::ZERO);
+        Self { key: key.to_owned(), status, amount, at, discount, points, tax_free: None }
+    }
 }
 
 impl Held {
@@ -271,6 +283,10 @@ impl Held {
                             status,
                             amount: step.transaction_amount.abs().into(),
                             at: step.reg_ts,
+                            // Toss counts points as a discount too.
+                            discount: (step.discounted_amount.abs() - step.point_amount.abs()).max(0).into(),
+                            points: step.point_amount.abs().into(),
+                            tax_free: p.amount_tax_free.map(Decimal::from),
                         })
                     })
                     .collect()
@@ -283,7 +299,7 @@ const PAID: &str = "PAY_COMPLETE";
 const REFUNDED: &str = "REFUND_SUCCESS";
 
 /// The statuses of movements by which money goes out.
-pub(crate) const OUTGOING: [&str; 3] = ["CANCELED", "PARTIAL_CANCELED", REFUNDED];
+pub(crate) const OUTGOING: [&str; 4] = ["CANCELED", "PARTIAL_CANCELED", REFUNDED, "REFUNDED"];
 
 /// Whether the buyer's money was taken, or an account for it issued, whatever became of it afterwards.
 pub(crate) fn holds_money(status: &str) -> bool {
@@ -308,7 +324,9 @@ fn of_toss_payments(payment: &Payment) -> Vec<Movement> {
     if let (Some(key), Some((status, amount, at)), true) =
         (&payment.last_transaction_key, approval, payment.cancels().is_empty())
     {
-        movements.push(Movement { key: key.as_str().to_owned(), status, amount, at });
+        let tax_free =
+            payment.tax_free_amount.map(|free| free + payment.tax_exemption_amount.unwrap_or_default());
+        movements.push(Movement { tax_free, ..Movement::plain(key.as_str(), status, amount, at) });
     }
     for cancel in payment.cancels() {
         if matches!(cancel.cancel_status, Some(CancelStatus::InProgress | CancelStatus::Aborted)) {
@@ -316,11 +334,12 @@ fn of_toss_payments(payment: &Payment) -> Vec<Movement> {
         }
         let Some(key) = &cancel.transaction_key else { continue };
         let whole = cancel.cancel_amount == payment.total_amount;
+        let status = if whole { "CANCELED" } else { "PARTIAL_CANCELED" };
+        let tax_free =
+            cancel.tax_free_amount.map(|free| free + cancel.tax_exemption_amount.unwrap_or_default());
         movements.push(Movement {
-            key: key.as_str().to_owned(),
-            status: if whole { "CANCELED" } else { "PARTIAL_CANCELED" },
-            amount: cancel.cancel_amount,
-            at: cancel.canceled_at,
+            tax_free,
+            ..Movement::plain(key.as_str(), status, cancel.cancel_amount, cancel.canceled_at)
         });
     }
     movements
@@ -341,6 +360,26 @@ impl Told {
 
     pub(crate) fn by_toss_payments(answer: toss::payments::Answer<Payment>) -> Result<Self, Fault> {
         Self::new(Held::TossPayments(Box::new(answer.value)), &answer.raw)
+    }
+
+    /// Its movements as rows of a list.
+    pub(crate) fn steps(&self) -> Vec<Listed> {
+        let of = |movement: Movement| {
+            Some(Listed {
+                at: movement.at?,
+                key: movement.key,
+                payment_key: self.payment.key().to_owned(),
+                order_id: self.payment.order_id().to_owned(),
+                method: self.payment.method().map(str::to_owned),
+                status: movement.status.to_owned(),
+                currency: self.payment.currency().to_owned(),
+                amount: movement.amount,
+                discount: movement.discount,
+                points: movement.points,
+                raw: self.raw.clone(),
+            })
+        };
+        self.payment.movements().into_iter().filter_map(of).collect()
     }
 
     pub(crate) fn by_toss_pay(answer: apps_in_toss::Answer<apps_in_toss::Payment>) -> Result<Self, Fault> {

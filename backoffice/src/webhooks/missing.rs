@@ -1,11 +1,11 @@
 //! Events that never came. Toss gives up after three days and 19 hours (toss-api.md A10.1), and a receiver that was
 //! away longer hears of them no more: its own list of transactions tells.
 
-use futures::TryStreamExt;
+use futures::TryStreamExt as _;
 use rust_decimal::Decimal;
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
-use toss::payments::{PaymentKey, Transaction};
+use toss::payments::PaymentKey;
 
 use super::Badge;
 use crate::{
@@ -13,7 +13,8 @@ use crate::{
     audit::{self, Act, Actor},
     clock::day_start,
     page::{Cursor, Page, push_keyset},
-    transactions,
+    payments::Rail,
+    transactions::{Listed, Reading},
 };
 
 const JOB: Actor = Actor::Job("missing");
@@ -24,6 +25,9 @@ const GRACE: Duration = Duration::minutes(10);
 const DAYS: i64 = 30;
 /// Windows of one run of the job: Toss takes 100 calls a minute in its test environment.
 const AT_ONCE: usize = 40;
+
+/// Rows of Toss's list that are written at once.
+const AT_ONCE_WRITTEN: usize = 1000;
 
 /// One event that Toss owes us, or owed.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -89,8 +93,8 @@ impl Backoffice {
         windows.extend(days);
         let starts: Vec<OffsetDateTime> = windows.iter().map(|(from, _)| *from).collect();
         let done = sqlx::query!(
-            "select starts_at, ends_at from compared_windows
-             where starts_at = any($1) and compared_at >= ends_at + make_interval(secs => $2)",
+            "select starts_at, ends_at from read_windows
+             where source = 'transactions' and starts_at = any($1) and read_at >= ends_at + make_interval(secs => $2)",
             &starts,
             GRACE.as_seconds_f64(),
         )
@@ -111,27 +115,20 @@ impl Backoffice {
     ) -> Result<Compared, Fault> {
         let begun = self.clock.now();
         let mut compared = Compared::default();
+        let mut reading = Reading::of(Rail::TossPayments, begun);
         {
-            let mut rows = std::pin::pin!(self.toss.transactions(from, to));
-            while let Some((row, _raw)) = rows.try_next().await? {
-                compared.read += 1;
-                compared.new += u64::from(transactions::take(&self.pool, &row).await?);
-                if row.transaction_at + GRACE <= begun {
-                    compared.missing += u64::from(self.note_missing(&row, begun).await?);
-                }
+            let mut rows = std::pin::pin!(self.toss.transactions(from, to).try_chunks(AT_ONCE_WRITTEN));
+            while let Some(page) = rows.try_next().await.map_err(|stopped| stopped.1)? {
+                let page: Vec<Listed> =
+                    page.into_iter().map(|(row, raw)| Listed::new(row, &raw)).collect::<Result<_, _>>()?;
+                compared.read += page.len() as u64;
+                compared.new += reading.take(&self.pool, &page).await?;
+                compared.missing += self.note_missing(&page, begun).await?;
             }
         }
         compared.changed = self.apply_missing(actor).await?;
         let mut tx = self.pool.begin().await?;
-        sqlx::query!(
-            "insert into compared_windows (starts_at, ends_at, compared_at) values ($1, $2, $3)
-             on conflict (starts_at) do update set ends_at = excluded.ends_at, compared_at = excluded.compared_at",
-            from,
-            to,
-            begun,
-        )
-        .execute(&mut *tx)
-        .await?;
+        reading.end(&mut tx, from, to).await?;
         // A job that found nothing is not worth a row; what a person does is.
         if *actor != JOB || compared.new + compared.missing > 0 {
             let subject = toss::timestamp::format_local(from);
@@ -145,34 +142,40 @@ impl Backoffice {
         Ok(compared)
     }
 
-    /// Notes a transaction that no delivery told of. True when that is news.
-    async fn note_missing(&self, row: &Transaction, now: OffsetDateTime) -> Result<bool, Fault> {
+    /// Notes transactions that no delivery told of. How many of them are news.
+    async fn note_missing(&self, page: &[Listed], now: OffsetDateTime) -> Result<u64, Fault> {
+        let due: Vec<&Listed> = page.iter().filter(|row| row.at + GRACE <= now).collect();
+        let of = |get: fn(&Listed) -> &str| due.iter().map(|row| get(row).to_owned()).collect::<Vec<_>>();
         let noted = sqlx::query!(
             "insert into missing_events (transaction_key, payment_key, order_id, status, currency, amount, transaction_at, found_at)
-             select $1, $2, $3, $4, $5, $6, $7, $8
+             select l.key, l.payment_key, l.order_id, l.status, l.currency, l.amount, l.at, $8
+             from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::timestamptz[])
+                  as l (key, payment_key, order_id, status, currency, amount, at)
              -- Only what was believed has come: anybody can post a key.
              where not exists (select 1 from webhook_deliveries
-                               where badges && $9 and not badges && $10 and transaction_key = $1 and id >= webhook_floor($7::timestamptz - interval '1 day'))
+                               where badges && $9 and not badges && $10 and transaction_key = l.key
+                                 and id >= webhook_floor(l.at - interval '1 day'))
                and not exists (select 1 from webhook_deliveries
-                               where badges && $9 and not badges && $10 and transaction_key is null and payment_key = $2 and body_status = $4
-                                 and id >= webhook_floor($7::timestamptz - interval '1 day'))
-               and not exists (select 1 from payments p where p.payment_key = $2 and p.raw ->> 'type' = 'BILLING'
-                               and $4 = 'DONE')
+                               where badges && $9 and not badges && $10 and transaction_key is null
+                                 and payment_key = l.payment_key and body_status = l.status
+                                 and id >= webhook_floor(l.at - interval '1 day'))
+               and not exists (select 1 from payments p where p.payment_key = l.payment_key and p.raw ->> 'type' = 'BILLING'
+                               and l.status = 'DONE')
              on conflict (transaction_key) do nothing",
-            row.transaction_key.as_str(),
-            row.payment_key.as_str(),
-            row.order_id.as_str(),
-            row.status.as_str(),
-            row.currency.as_deref().unwrap_or("KRW"),
-            row.amount.abs(),
-            row.transaction_at,
+            &of(|row| &row.key),
+            &of(|row| &row.payment_key),
+            &of(|row| &row.order_id),
+            &of(|row| &row.status),
+            &of(|row| &row.currency),
+            &due.iter().map(|row| row.amount).collect::<Vec<_>>(),
+            &due.iter().map(|row| row.at).collect::<Vec<_>>(),
             now,
             &Badge::words_of_truth(),
             &Badge::loud(),
         )
         .execute(&self.pool)
         .await?;
-        Ok(noted.rows_affected() == 1)
+        Ok(noted.rows_affected())
     }
 
     /// Asks Toss about every payment that something is missing of. How many of them were news to the books.

@@ -120,7 +120,8 @@ struct SettlementParams {
 
 async fn settlements(State(world): Shared, q: Result<Query<SettlementParams>, QueryRejection>) -> Response {
     let Ok(Query(q)) = q else { return Refused("INVALID_REQUEST").into_response() };
-    answer(&world, |books, _| {
+    answer(&world, |books, world| {
+        books.close_days_before(world.clock.now().to_offset(timestamp::SEOUL).date());
         let day = |text: &str| timestamp::parse_date(text).ok_or(Refused("INVALID_DATE"));
         let by = match q.date_type.as_deref() {
             None | Some("soldDate") => SettlementDate::Sold,

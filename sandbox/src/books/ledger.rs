@@ -1,8 +1,9 @@
 //! Transactions and settlements (toss-api.md A7, A8).
 
 use rust_decimal::{Decimal, RoundingStrategy};
-use time::{Date, Duration, OffsetDateTime};
+use time::{Date, OffsetDateTime};
 use toss::{
+    calendar::add_business_days,
     payments::{
         Fee, Method, Payment, PaymentStatus, Settlement, SettlementDate, Transaction, TransactionKey,
     },
@@ -10,6 +11,9 @@ use toss::{
 };
 
 use super::{Books, Change, Outcome, Refused, money::places};
+
+/// Business days from a sale to its money.
+const PAY_OUT_DAYS: u32 = 5;
 
 /// A page is at most this long.
 const MAX_PAGE: usize = 5000;
@@ -30,6 +34,16 @@ pub struct SettlementQuery {
     /// From 1.
     pub page: usize,
     pub size: usize,
+}
+
+/// What may be wrong with a settlement row.
+#[derive(Debug, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Spoil {
+    Missing,
+    Twice,
+    Fee(Decimal),
+    Amount(Decimal),
 }
 
 pub(super) fn transaction(payment: &Payment, amount: Decimal, at: OffsetDateTime) -> Transaction {
@@ -104,6 +118,15 @@ impl Books {
             .collect())
     }
 
+    /// Settles every day before `today`: rows appear on the day after the payment (toss-api.md A8.1).
+    pub fn close_days_before(&mut self, today: Date) {
+        let days: std::collections::BTreeSet<Date> =
+            self.transactions.iter().map(|t| t.transaction_at.to_offset(SEOUL).date()).collect();
+        for day in days.into_iter().filter(|day| *day < today) {
+            self.close_day(day);
+        }
+    }
+
     /// Settles a Seoul day: one row per approval and per cancel of it. A day closes once.
     pub fn close_day(&mut self, day: Date) -> usize {
         if !self.closed_days.insert(day) {
@@ -122,6 +145,30 @@ impl Books {
         let count = rows.len();
         self.settlements.extend(rows);
         count
+    }
+
+    /// Rehearses what can go wrong with the settlement of a transaction. False when it has none.
+    pub fn spoil_settlement(&mut self, transaction_key: &str, how: &Spoil) -> bool {
+        let of_key = |s: &Settlement| s.transaction_key.as_str() == transaction_key;
+        let Some(at) = self.settlements.iter().position(of_key) else { return false };
+        match how {
+            Spoil::Missing => drop(self.settlements.remove(at)),
+            Spoil::Twice => self.settlements.push(self.settlements[at].clone()),
+            Spoil::Fee(fee) => {
+                let row = &mut self.settlements[at];
+                let supply = (*fee / Decimal::new(11, 1))
+                    .round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero);
+                (row.fee, row.supply_amount, row.vat) = (Some(*fee), Some(supply), Some(*fee - supply));
+                row.fees = Some(vec![Fee { kind: "BASE".into(), fee: *fee }]);
+                row.pay_out_amount = Some(row.amount - *fee);
+            }
+            Spoil::Amount(amount) => {
+                let row = &mut self.settlements[at];
+                row.amount = *amount;
+                row.pay_out_amount = Some(*amount - row.fee.unwrap_or_default());
+            }
+        }
+        true
     }
 
     /// A deposit that the bank took back, before another one came.
@@ -172,7 +219,7 @@ impl Books {
             pay_out_amount: Some(amount - fee),
             approved_at: Some(approved_at),
             sold_date: day,
-            paid_out_date: day + Duration::days(5),
+            paid_out_date: add_business_days(day, PAY_OUT_DAYS),
             card: payment.card.clone(),
             easy_pay: payment.easy_pay.clone(),
             gift_certificate: payment.gift_certificate.clone(),

@@ -16,7 +16,7 @@ use toss::payments::{
     Billing, Cancel, CashReceipt, Payment, PaymentStatus, RefundReceiveAccount, Settlement, Transaction,
 };
 
-pub use ledger::{SettlementQuery, TransactionQuery};
+pub use ledger::{SettlementQuery, Spoil, TransactionQuery};
 pub use life::{Choice, Opening};
 
 /// A refusal, by Toss's code. Status and message stand in [`toss::payments::codes`].

@@ -21,6 +21,7 @@ mod missing;
 mod mounted;
 mod pages;
 mod promotions;
+mod reconciliation;
 mod refunds;
 mod returns;
 mod support;

@@ -1,4 +1,4 @@
-//! Business days in Korea: neither a weekend nor a public holiday.
+//! Business days in Korea, neither a weekend nor a public holiday: Toss pays out on them, and the law counts them.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
@@ -10,7 +10,7 @@ const DATA: &str = include_str!("../data/holidays-kr.csv");
 static HOLIDAYS: LazyLock<BTreeSet<Date>> = LazyLock::new(|| {
     DATA.lines()
         .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| toss::timestamp::parse_date(line.split_once(',')?.0))
+        .filter_map(|line| crate::timestamp::parse_date(line.split_once(',')?.0))
         .collect()
 });
 

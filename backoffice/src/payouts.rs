@@ -1,0 +1,201 @@
+//! What Toss pays out, by day, and whether it reached the bank.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use time::{Date, Duration};
+
+use crate::{Backoffice, Fault, reconciliation::Sums};
+
+/// How a pay-out stands beside the bank's statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtBank {
+    /// Its day is still to come.
+    Expected,
+    /// No statement covers the day.
+    NoStatement,
+    Matched,
+    Differs,
+    Missing,
+    /// Toss's name stands in the statement, and Toss pays nothing out.
+    Unexplained,
+}
+
+impl AtBank {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Expected => "expected",
+            Self::NoStatement => "no_statement",
+            Self::Matched => "matched",
+            Self::Differs => "differs",
+            Self::Missing => "missing",
+            Self::Unexplained => "unexplained",
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct PayOut {
+    pub day: Date,
+    pub currency: String,
+    pub sums: Sums,
+    /// From Toss, in the statement.
+    pub at_bank: Decimal,
+    pub state: AtBank,
+}
+
+/// What one is made of: a day of sale and a method.
+#[derive(Debug, Clone)]
+pub struct Part {
+    pub sold_date: Date,
+    pub method: Option<String>,
+    pub sums: Sums,
+}
+
+fn state(day: Date, today: Date, covered: bool, pay_out: Decimal, at_bank: Decimal) -> AtBank {
+    if pay_out == at_bank && !pay_out.is_zero() {
+        return AtBank::Matched;
+    }
+    match (pay_out.is_zero(), at_bank.is_zero()) {
+        (true, true) => AtBank::Matched,
+        (true, false) => AtBank::Unexplained,
+        (false, true) if day >= today => AtBank::Expected,
+        (false, true) if !covered => AtBank::NoStatement,
+        (false, true) => AtBank::Missing,
+        (false, false) => AtBank::Differs,
+    }
+}
+
+impl Backoffice {
+    /// Pay-outs of `[from, to)`, each beside what the bank's statement says of Toss on that day.
+    pub async fn pay_outs(&self, from: Date, to: Date) -> Result<Vec<PayOut>, Fault> {
+        let rows = sqlx::query!(
+            r#"select paid_out_date as day, currency, count(*) as "rows!", sum(amount) as "settled!", sum(discount) as "discount!",
+                      sum(points) as "points!", sum(fee) as "fee!", sum(coalesce(fee_base, 0)) as "fee_base!",
+                      sum(coalesce(fee_instalment, 0)) as "fee_instalment!", sum(coalesce(fee_other, 0)) as "fee_other!",
+                      sum(coalesce(supply_amount, fee)) as "supply!", sum(coalesce(vat, 0)) as "vat!", sum(pay_out_amount) as "pay_out!"
+               from settlements where paid_out_date >= $1 and paid_out_date < $2 and gone_at is null
+               group by paid_out_date, currency"#,
+            from,
+            to,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let bank = sqlx::query!(
+            r#"select day, currency, sum(deposit) as "deposit!" from bank_lines
+               where day >= $1 and day < $2 and memo ~* '토스|toss' group by day, currency"#,
+            from,
+            to,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let covered = sqlx::query!("select min(day) as first, max(day) as last from bank_lines")
+            .fetch_one(&self.pool)
+            .await?;
+        let covered = covered.first.zip(covered.last);
+        let mut days: BTreeMap<(Date, String), (Sums, Decimal)> = BTreeMap::new();
+        for r in rows {
+            let sums = Sums {
+                rows: r.rows,
+                settled: r.settled,
+                discount: r.discount,
+                points: r.points,
+                fee: r.fee,
+                fee_base: r.fee_base,
+                fee_instalment: r.fee_instalment,
+                fee_other: r.fee_other,
+                supply: r.supply,
+                vat: r.vat,
+                pay_out: r.pay_out,
+                ..Sums::default()
+            };
+            days.entry((r.day, r.currency)).or_default().0 = sums;
+        }
+        for line in bank {
+            days.entry((line.day, line.currency)).or_default().1 = line.deposit;
+        }
+        let today = self.clock.today();
+        let pay_outs = days.into_iter().rev().map(|((day, currency), (sums, at_bank))| {
+            let is_covered = covered.is_some_and(|(first, last)| (first..=last).contains(&day));
+            PayOut {
+                day,
+                currency,
+                state: state(day, today, is_covered, sums.pay_out, at_bank),
+                sums,
+                at_bank,
+            }
+        });
+        Ok(pay_outs.collect())
+    }
+
+    /// What the pay-out of a day is made of.
+    pub async fn pay_out_parts(&self, day: Date, currency: &str) -> Result<Vec<Part>, Fault> {
+        let rows = sqlx::query!(
+            r#"select sold_date, method, count(*) as "rows!", sum(amount) as "settled!", sum(discount) as "discount!",
+                      sum(points) as "points!", sum(fee) as "fee!", sum(coalesce(fee_base, 0)) as "fee_base!",
+                      sum(coalesce(fee_instalment, 0)) as "fee_instalment!", sum(coalesce(fee_other, 0)) as "fee_other!",
+                      sum(coalesce(supply_amount, fee)) as "supply!", sum(coalesce(vat, 0)) as "vat!", sum(pay_out_amount) as "pay_out!"
+               from settlements where paid_out_date = $1 and currency = $2 and gone_at is null
+               group by sold_date, method order by sold_date, method"#,
+            day,
+            currency,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let parts = rows.into_iter().map(|r| Part {
+            sold_date: r.sold_date,
+            method: r.method,
+            sums: Sums {
+                rows: r.rows,
+                settled: r.settled,
+                discount: r.discount,
+                points: r.points,
+                fee: r.fee,
+                fee_base: r.fee_base,
+                fee_instalment: r.fee_instalment,
+                fee_other: r.fee_other,
+                supply: r.supply,
+                vat: r.vat,
+                pay_out: r.pay_out,
+                ..Sums::default()
+            },
+        });
+        Ok(parts.collect())
+    }
+
+    /// What is still to be paid out from `day` on, by currency.
+    pub async fn pay_outs_to_come(&self, day: Date) -> Result<Vec<(String, Decimal)>, Fault> {
+        let rows = sqlx::query!(
+            r#"select currency, sum(pay_out_amount) as "sum!" from settlements
+               where paid_out_date >= $1 and paid_out_date < $2 and gone_at is null group by currency order by currency"#,
+            day,
+            day + Duration::days(120),
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.currency, row.sum)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::date;
+
+    use super::*;
+
+    #[test]
+    fn early_money_is_expected_and_never_missing() {
+        let today = date!(2026 - 11 - 23);
+        let of =
+            |day, covered, pay_out: i64, bank: i64| state(day, today, covered, pay_out.into(), bank.into());
+        assert_eq!(of(date!(2026 - 11 - 25), true, 1000, 0), AtBank::Expected);
+        assert_eq!(of(today, true, 1000, 0), AtBank::Expected);
+        assert_eq!(of(date!(2026 - 11 - 20), false, 1000, 0), AtBank::NoStatement);
+        assert_eq!(of(date!(2026 - 11 - 20), true, 1000, 0), AtBank::Missing);
+        assert_eq!(of(date!(2026 - 11 - 20), true, 1000, 1000), AtBank::Matched);
+        assert_eq!(of(date!(2026 - 11 - 20), true, 1000, 999), AtBank::Differs);
+        assert_eq!(of(date!(2026 - 11 - 20), true, 0, 999), AtBank::Unexplained);
+        // More went back than was sold: Toss asks for it, nothing is paid in.
+        assert_eq!(of(date!(2026 - 11 - 25), true, -500, 0), AtBank::Expected);
+    }
+}

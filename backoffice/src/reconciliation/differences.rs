@@ -1,0 +1,577 @@
+//! Working a difference: somebody takes it, notes what they found, asks Toss again, applies what Toss says, or accepts it
+//! with a reason. Money is only accepted away by two people. Nothing is ever adjusted by itself.
+
+use rust_decimal::Decimal;
+use serde_json::json;
+use sqlx::PgConnection;
+use time::{Date, OffsetDateTime};
+use uuid::Uuid;
+
+use super::Class;
+use crate::{
+    Backoffice, Fault,
+    audit::{self, Act, Actor},
+    page::{Cursor, Page, push_keyset},
+};
+
+pub const LONGEST_NOTE: usize = 500;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Open,
+    /// One person accepts it, a second one has to.
+    Asked,
+    Accepted,
+    /// Both sides agree by now.
+    Agreed,
+}
+
+impl State {
+    pub const ALL: [Self; 4] = [Self::Open, Self::Asked, Self::Accepted, Self::Agreed];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Asked => "asked",
+            Self::Accepted => "accepted",
+            Self::Agreed => "agreed",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Difference {
+    pub key: Key,
+    pub day: Date,
+    pub rail: String,
+    pub payment_key: String,
+    pub order_id: String,
+    pub method: Option<String>,
+    pub currency: String,
+    pub transaction_at: OffsetDateTime,
+    pub class: Class,
+    pub remarks: Vec<String>,
+    pub ours: Decimal,
+    pub toss: Decimal,
+    pub settled: Decimal,
+    pub fee: Decimal,
+    pub fee_due: Option<Decimal>,
+    pub pay_out: Decimal,
+    pub due: Option<Date>,
+    pub state: State,
+    pub after_close: bool,
+    pub assignee: Option<Uuid>,
+    pub assignee_name: Option<String>,
+    pub reason: Option<String>,
+    pub asked_by: Option<Uuid>,
+    pub asked_by_name: Option<String>,
+    pub accepted_by_name: Option<String>,
+    pub found_at: OffsetDateTime,
+}
+
+impl Difference {
+    /// The money that is at stake, in the row's currency; none where only words or days differ.
+    pub fn at_stake(&self) -> Decimal {
+        let moved = if self.toss.is_zero() { self.ours } else { self.toss };
+        match self.class {
+            Class::Matched | Class::Expected | Class::StatusDiffers => Decimal::ZERO,
+            Class::Late if self.remarks.iter().any(|r| r == "not_settled") => moved.abs(),
+            Class::Late => Decimal::ZERO,
+            Class::SettledButRefunded => moved.abs(),
+            Class::MissingHere | Class::MissingAtToss | Class::Duplicate => {
+                moved.abs().max(self.settled.abs())
+            }
+            Class::AmountDiffers => {
+                let settled = if self.settled.is_zero() { self.toss } else { self.settled };
+                (self.toss - self.ours).abs().max((settled - self.ours).abs())
+            }
+            Class::FeeDiffers => match self.fee_due {
+                Some(due) if due != self.fee => (self.fee - due).abs(),
+                _ => (self.settled - self.fee - self.pay_out).abs(),
+            },
+        }
+    }
+
+    /// Whether Toss's word can be put into our books: only what is ours can be corrected here.
+    pub fn is_correctable(&self) -> bool {
+        matches!(self.class, Class::MissingHere | Class::AmountDiffers | Class::StatusDiffers)
+            && self.rail != "iap"
+            && self.key.nth == 1
+    }
+}
+
+/// Which difference: a transaction, and which of its rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    pub transaction_key: String,
+    pub nth: i16,
+}
+
+impl Key {
+    /// As it stands in an address: the key, and `~2` for a second row.
+    pub fn parse(text: &str) -> Self {
+        match text.rsplit_once('~').and_then(|(key, nth)| Some((key, nth.parse().ok()?))) {
+            Some((key, nth)) if nth > 1 => Self { transaction_key: key.to_owned(), nth },
+            _ => Self { transaction_key: text.to_owned(), nth: 1 },
+        }
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.nth {
+            1 => f.write_str(&self.transaction_key),
+            nth => write!(f, "{}~{nth}", self.transaction_key),
+        }
+    }
+}
+
+/// One line of its history.
+#[derive(Debug, Clone)]
+pub struct Step {
+    pub at: OffsetDateTime,
+    pub actor_name: String,
+    /// found, changed, agreed, assigned, noted, looked_up, corrected, asked, accepted, reopened
+    pub kind: String,
+    pub note: Option<String>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    pub day: Option<Date>,
+    pub class: Option<Class>,
+    /// Open ones and those that wait for a second person, unless said otherwise.
+    pub state: Option<State>,
+    pub assignee: Option<Uuid>,
+    /// An order, payment or transaction.
+    pub q: Option<String>,
+}
+
+/// Why something cannot be done with it.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkError {
+    #[error("no such difference")]
+    NotFound,
+    #[error("it is not open any more")]
+    NotOpen,
+    #[error("a reason is needed")]
+    Reason,
+    #[error("the note is longer than {LONGEST_NOTE} characters")]
+    TooLong,
+    #[error("the one who asked cannot be the second person")]
+    OwnRequest,
+    #[error("nothing of ours differs: there is nothing to correct here")]
+    NotCorrectable,
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<sqlx::Error> for WorkError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Stored {
+    transaction_key: String,
+    nth: i16,
+    day: Date,
+    rail: String,
+    payment_key: String,
+    order_id: String,
+    method: Option<String>,
+    currency: String,
+    transaction_at: OffsetDateTime,
+    class: String,
+    remarks: Vec<String>,
+    ours: Decimal,
+    toss: Decimal,
+    settled: Decimal,
+    fee: Decimal,
+    fee_due: Option<Decimal>,
+    pay_out: Decimal,
+    due: Option<Date>,
+    state: String,
+    after_close: bool,
+    assignee: Option<Uuid>,
+    assignee_name: Option<String>,
+    reason: Option<String>,
+    asked_by: Option<Uuid>,
+    asked_by_name: Option<String>,
+    accepted_by_name: Option<String>,
+    found_at: OffsetDateTime,
+}
+
+impl TryFrom<Stored> for Difference {
+    type Error = Fault;
+
+    fn try_from(s: Stored) -> Result<Self, Fault> {
+        let class =
+            Class::parse(&s.class).ok_or_else(|| Fault::Inconsistent(format!("class {:?}", s.class)))?;
+        let state =
+            State::parse(&s.state).ok_or_else(|| Fault::Inconsistent(format!("state {:?}", s.state)))?;
+        Ok(Self {
+            key: Key { transaction_key: s.transaction_key, nth: s.nth },
+            day: s.day,
+            rail: s.rail,
+            payment_key: s.payment_key,
+            order_id: s.order_id,
+            method: s.method,
+            currency: s.currency,
+            transaction_at: s.transaction_at,
+            class,
+            remarks: s.remarks,
+            ours: s.ours,
+            toss: s.toss,
+            settled: s.settled,
+            fee: s.fee,
+            fee_due: s.fee_due,
+            pay_out: s.pay_out,
+            due: s.due,
+            state,
+            after_close: s.after_close,
+            assignee: s.assignee,
+            assignee_name: s.assignee_name,
+            reason: s.reason,
+            asked_by: s.asked_by,
+            asked_by_name: s.asked_by_name,
+            accepted_by_name: s.accepted_by_name,
+            found_at: s.found_at,
+        })
+    }
+}
+
+/// Two rows of one transaction have the same time.
+const KEY: &str = "(d.transaction_key || '~' || d.nth)";
+
+const SELECT: &str =
+    "select d.transaction_key, d.nth, d.day, d.rail, d.payment_key, d.order_id, d.method, d.currency, d.transaction_at, d.class,
+            d.remarks, d.ours, d.toss, d.settled, d.fee, d.fee_due, d.pay_out, d.due, d.state, d.after_close, d.assignee,
+            w.name as assignee_name, d.reason, d.asked_by, a.name as asked_by_name, b.name as accepted_by_name, d.found_at
+     from differences d left join staff w on w.id = d.assignee left join staff a on a.id = d.asked_by
+                        left join staff b on b.id = d.accepted_by ";
+
+impl Backoffice {
+    pub async fn differences(
+        &self,
+        filter: &Filter,
+        cursor: Option<&Cursor>,
+        size: usize,
+    ) -> Result<Page<Difference>, Fault> {
+        let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(SELECT);
+        match filter.state {
+            Some(state) => drop(query.push("where d.state = ").push_bind(state.as_str())),
+            None => drop(query.push("where d.state in ('open', 'asked')")),
+        }
+        if let Some(day) = filter.day {
+            query.push(" and d.day = ").push_bind(day);
+        }
+        if let Some(class) = filter.class {
+            query.push(" and d.class = ").push_bind(class.as_str());
+        }
+        if let Some(who) = filter.assignee {
+            query.push(" and d.assignee = ").push_bind(who);
+        }
+        if let Some(q) = &filter.q {
+            query.push(" and (d.transaction_key = ").push_bind(q.clone());
+            query.push(" or d.payment_key = ").push_bind(q.clone());
+            query.push(" or d.order_id = ").push_bind(q.clone()).push(")");
+        }
+        push_keyset(&mut query, cursor, "d.transaction_at", KEY, size);
+        let rows: Vec<Stored> = query.build_query_as().fetch_all(&self.pool).await?;
+        let rows = rows.into_iter().map(Difference::try_from).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::new(rows, size, cursor, |d| {
+            (d.transaction_at, format!("{}~{}", d.key.transaction_key, d.key.nth))
+        }))
+    }
+
+    /// Every difference of a class on a day, whatever its state; for the day's own page.
+    pub async fn differences_of_day(
+        &self,
+        day: Date,
+        class: Class,
+        cursor: Option<&Cursor>,
+        size: usize,
+    ) -> Result<Page<Difference>, Fault> {
+        let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(SELECT);
+        query.push("where d.state <> 'agreed' and d.day = ").push_bind(day);
+        query.push(" and d.class = ").push_bind(class.as_str());
+        push_keyset(&mut query, cursor, "d.transaction_at", KEY, size);
+        let rows: Vec<Stored> = query.build_query_as().fetch_all(&self.pool).await?;
+        let rows = rows.into_iter().map(Difference::try_from).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::new(rows, size, cursor, |d| {
+            (d.transaction_at, format!("{}~{}", d.key.transaction_key, d.key.nth))
+        }))
+    }
+
+    pub async fn difference(&self, key: &Key) -> Result<Option<Difference>, Fault> {
+        if key.transaction_key.contains('\0') {
+            return Ok(None);
+        }
+        let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(SELECT);
+        query.push("where d.transaction_key = ").push_bind(key.transaction_key.clone());
+        query.push(" and d.nth = ").push_bind(key.nth);
+        let row: Option<Stored> = query.build_query_as().fetch_optional(&self.pool).await?;
+        row.map(Difference::try_from).transpose()
+    }
+
+    pub async fn difference_steps(&self, key: &Key) -> Result<Vec<Step>, Fault> {
+        let steps = sqlx::query_as!(
+            Step,
+            "select at, actor_name, kind, note from difference_steps where transaction_key = $1 and nth = $2 order by id desc",
+            key.transaction_key,
+            key.nth,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(steps)
+    }
+
+    /// Takes it, or gives it back when it is one's own already.
+    pub async fn assign_difference(&self, actor: &Actor, key: &Key) -> Result<bool, WorkError> {
+        let mut tx = self.pool.begin().await?;
+        let difference = held(&mut tx, key).await?;
+        let who = actor.staff_id().filter(|who| difference.assignee != Some(*who));
+        sqlx::query!(
+            "update differences set assignee = $3 where transaction_key = $1 and nth = $2",
+            key.transaction_key,
+            key.nth,
+            who,
+        )
+        .execute(&mut *tx)
+        .await?;
+        let kind = if who.is_some() { "assigned" } else { "given_back" };
+        self.step(&mut tx, actor, &difference, kind, None).await?;
+        tx.commit().await?;
+        Ok(who.is_some())
+    }
+
+    pub async fn note_difference(&self, actor: &Actor, key: &Key, note: &str) -> Result<(), WorkError> {
+        let note = written(note)?;
+        let mut tx = self.pool.begin().await?;
+        let difference = held(&mut tx, key).await?;
+        self.step(&mut tx, actor, &difference, "noted", Some(&note)).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Takes it as it is. Where money is at stake it waits for a second person.
+    pub async fn accept_difference(
+        &self,
+        actor: &Actor,
+        key: &Key,
+        reason: &str,
+    ) -> Result<State, WorkError> {
+        let reason = written(reason)?;
+        let mut tx = self.pool.begin().await?;
+        let difference = held(&mut tx, key).await?;
+        if difference.state != State::Open {
+            return Err(WorkError::NotOpen);
+        }
+        let alone = difference.at_stake().is_zero();
+        let state = if alone { State::Accepted } else { State::Asked };
+        sqlx::query!(
+            "update differences set state = $3, reason = $4, asked_by = $5, accepted_by = null, changed_at = $6
+             where transaction_key = $1 and nth = $2",
+            key.transaction_key,
+            key.nth,
+            state.as_str(),
+            reason,
+            actor.staff_id(),
+            self.clock.now(),
+        )
+        .execute(&mut *tx)
+        .await?;
+        let kind = if alone { "accepted" } else { "asked" };
+        self.step(&mut tx, actor, &difference, kind, Some(&reason)).await?;
+        tx.commit().await?;
+        Ok(state)
+    }
+
+    /// The second person agrees (or, with `agree` false, gives it back to be worked).
+    pub async fn decide_difference(
+        &self,
+        actor: &Actor,
+        key: &Key,
+        agree: bool,
+        note: &str,
+    ) -> Result<State, WorkError> {
+        let mut tx = self.pool.begin().await?;
+        let difference = held(&mut tx, key).await?;
+        if difference.state != State::Asked {
+            return Err(WorkError::NotOpen);
+        }
+        // Without a staff id nobody can tell who it is: not the second person either.
+        if agree && (actor.staff_id().is_none() || actor.staff_id() == difference.asked_by) {
+            return Err(WorkError::OwnRequest);
+        }
+        let note = if agree && note.trim().is_empty() { None } else { Some(written(note)?) };
+        let state = if agree { State::Accepted } else { State::Open };
+        sqlx::query!(
+            "update differences set state = $3, accepted_by = $4, changed_at = $5,
+                    reason = case when $3 = 'open' then null else reason end,
+                    asked_by = case when $3 = 'open' then null else asked_by end
+             where transaction_key = $1 and nth = $2",
+            key.transaction_key,
+            key.nth,
+            state.as_str(),
+            actor.staff_id().filter(|_| agree),
+            self.clock.now(),
+        )
+        .execute(&mut *tx)
+        .await?;
+        let kind = if agree { "accepted" } else { "reopened" };
+        self.step(&mut tx, actor, &difference, kind, note.as_deref()).await?;
+        tx.commit().await?;
+        Ok(state)
+    }
+
+    /// Asks Toss about the payment now and reconciles the day anew. What it is then.
+    pub async fn look_into_difference(&self, actor: &Actor, key: &Key) -> Result<Difference, WorkError> {
+        self.ask_about(actor, key, "looked_up").await
+    }
+
+    /// Puts Toss's word for this transaction in the place of ours, and reconciles the day anew.
+    pub async fn correct_difference(&self, actor: &Actor, key: &Key) -> Result<Difference, WorkError> {
+        let difference = self.difference(key).await?.ok_or(WorkError::NotFound)?;
+        if !matches!(difference.state, State::Open | State::Asked) {
+            return Err(WorkError::NotOpen);
+        }
+        if !difference.is_correctable() {
+            return Err(WorkError::NotCorrectable);
+        }
+        let mut tx = self.pool.begin().await?;
+        let before = sqlx::query!(
+            "select booked_amount, booked_currency, booked_status, listed_amount, listed_status, currency
+             from transactions where transaction_key = $1 for update",
+            key.transaction_key
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        // Only settled, never listed: the payment itself tells what it was.
+        if let Some(before) = before.filter(|row| row.listed_amount.is_some()) {
+            sqlx::query!(
+                "update transactions set booked_amount = listed_amount, booked_currency = currency, booked_status = listed_status
+                 where transaction_key = $1",
+                key.transaction_key
+            )
+            .execute(&mut *tx)
+            .await?;
+            let detail = json!({ "transactionKey": key.transaction_key,
+                "amount": [before.booked_amount, before.listed_amount], "status": [before.booked_status, before.listed_status],
+                "currency": [before.booked_currency, before.currency] });
+            let act = Act {
+                action: "transaction.corrected",
+                subject_kind: "order",
+                subject: &difference.order_id,
+                detail,
+            };
+            audit::record(&mut tx, self.clock.now(), actor, act).await?;
+        }
+        tx.commit().await?;
+        self.ask_about(actor, key, "corrected").await
+    }
+
+    async fn ask_about(&self, actor: &Actor, key: &Key, kind: &str) -> Result<Difference, WorkError> {
+        let difference = self.difference(key).await?.ok_or(WorkError::NotFound)?;
+        let note = match self.look_up_at(actor, &difference).await {
+            Ok(status) => status,
+            Err(fault @ (Fault::Toss(_) | Fault::AppsInToss(_))) => {
+                let note = fault.to_string();
+                let mut tx = self.pool.begin().await?;
+                self.step(&mut tx, actor, &difference, "not_answered", Some(&note)).await?;
+                tx.commit().await?;
+                return Err(fault.into());
+            }
+            Err(fault) => return Err(fault.into()),
+        };
+        let mut tx = self.pool.begin().await?;
+        self.step(&mut tx, actor, &difference, kind, Some(&note)).await?;
+        tx.commit().await?;
+        let next = difference.day.next_day().unwrap_or(difference.day);
+        self.reconcile(actor, difference.day, next).await?;
+        self.difference(key).await?.ok_or(WorkError::NotFound)
+    }
+
+    /// Toss's word for the payment, written into our books as any look-up is.
+    async fn look_up_at(&self, actor: &Actor, difference: &Difference) -> Result<String, Fault> {
+        if difference.rail == "toss_payments" {
+            let key = toss::payments::PaymentKey(difference.payment_key.clone());
+            let (payment, _) = self.look_up(actor, &key).await?;
+            return Ok(payment.status.as_str().to_owned());
+        }
+        let (held, _) = self.look_up_held(actor, &difference.order_id, None).await?;
+        Ok(held.status().to_owned())
+    }
+
+    async fn step(
+        &self,
+        tx: &mut PgConnection,
+        actor: &Actor,
+        difference: &Difference,
+        kind: &str,
+        note: Option<&str>,
+    ) -> Result<(), Fault> {
+        let now = self.clock.now();
+        sqlx::query!(
+            "insert into difference_steps (transaction_key, nth, at, actor, actor_name, kind, note)
+             values ($1, $2, $3, $4, $5, $6, $7)",
+            difference.key.transaction_key,
+            difference.key.nth,
+            now,
+            actor.key(),
+            actor.name(),
+            kind,
+            note,
+        )
+        .execute(&mut *tx)
+        .await?;
+        let detail = json!({ "transactionKey": difference.key.to_string(), "class": difference.class.as_str(),
+                             "step": kind, "note": note, "atStake": difference.at_stake(), "currency": difference.currency });
+        let act =
+            Act { action: "difference.worked", subject_kind: "order", subject: &difference.order_id, detail };
+        audit::record(tx, now, actor, act).await
+    }
+}
+
+async fn held(tx: &mut PgConnection, key: &Key) -> Result<Difference, WorkError> {
+    if key.transaction_key.contains('\0') {
+        return Err(WorkError::NotFound);
+    }
+    let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(SELECT);
+    query.push("where d.transaction_key = ").push_bind(key.transaction_key.clone());
+    query.push(" and d.nth = ").push_bind(key.nth).push(" for update of d");
+    let row: Option<Stored> = query.build_query_as().fetch_optional(tx).await?;
+    Ok(Difference::try_from(row.ok_or(WorkError::NotFound)?)?)
+}
+
+fn written(note: &str) -> Result<String, WorkError> {
+    let note = note.trim().replace('\0', "");
+    if note.is_empty() {
+        return Err(WorkError::Reason);
+    }
+    if note.chars().count() > LONGEST_NOTE {
+        return Err(WorkError::TooLong);
+    }
+    Ok(note)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_row_has_an_address_of_its_own() {
+        for (text, key, nth) in [("ABC", "ABC", 1), ("ABC~2", "ABC", 2), ("A~B", "A~B", 1), ("A~1", "A~1", 1)]
+        {
+            let parsed = Key::parse(text);
+            assert_eq!((parsed.transaction_key.as_str(), parsed.nth), (key, nth), "{text}");
+            assert_eq!(parsed.to_string(), text);
+        }
+    }
+}

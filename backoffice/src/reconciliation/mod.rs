@@ -1,0 +1,135 @@
+//! Whether what customers paid, what Toss says and what Toss settles are the same, and if not, why.
+//!
+//! A row is one transaction, by Toss's key. It gets exactly one class, in one place: the function `reconciled_rows` of
+//! migration 14. [`run`] applies it to days and keeps their sums and what does not agree, [`plan`] says what may be
+//! expected when, [`differences`] are worked by people, [`close`] freezes a day. Nothing here changes the books by itself.
+
+pub mod close;
+pub mod contract;
+mod days;
+pub mod differences;
+mod plan;
+mod rows;
+mod run;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use time::Date;
+
+pub use days::{Day, Light, Month, Source};
+pub use rows::Row;
+pub use run::{Reconciled, WindowError, window};
+
+/// What became of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    Matched,
+    /// Not due yet, or Toss's list is not read yet.
+    Expected,
+    MissingHere,
+    MissingAtToss,
+    AmountDiffers,
+    StatusDiffers,
+    FeeDiffers,
+    Duplicate,
+    /// The sale was settled, its refund was not.
+    SettledButRefunded,
+    Late,
+}
+
+impl Class {
+    pub const ALL: [Self; 10] = [
+        Self::Matched,
+        Self::Expected,
+        Self::MissingHere,
+        Self::MissingAtToss,
+        Self::AmountDiffers,
+        Self::StatusDiffers,
+        Self::FeeDiffers,
+        Self::Duplicate,
+        Self::SettledButRefunded,
+        Self::Late,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Matched => "matched",
+            Self::Expected => "expected",
+            Self::MissingHere => "missing_here",
+            Self::MissingAtToss => "missing_at_toss",
+            Self::AmountDiffers => "amount_differs",
+            Self::StatusDiffers => "status_differs",
+            Self::FeeDiffers => "fee_differs",
+            Self::Duplicate => "duplicate",
+            Self::SettledButRefunded => "settled_but_refunded",
+            Self::Late => "late",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.as_str() == text)
+    }
+
+    /// Whether a person has to look at it.
+    pub fn is_difference(self) -> bool {
+        !matches!(self, Self::Matched | Self::Expected)
+    }
+}
+
+/// Sums of rows of one currency: what moved on each side, and how a sale becomes a pay-out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sums {
+    pub rows: i64,
+    pub ours: Decimal,
+    pub toss: Decimal,
+    pub settled: Decimal,
+    pub discount: Decimal,
+    pub points: Decimal,
+    /// With VAT: `supply + vat`.
+    pub fee: Decimal,
+    pub fee_base: Decimal,
+    pub fee_instalment: Decimal,
+    pub fee_other: Decimal,
+    pub supply: Decimal,
+    pub vat: Decimal,
+    pub pay_out: Decimal,
+    /// How many of the rows are reckoned from a price list.
+    pub estimates: i64,
+}
+
+impl std::ops::AddAssign for Sums {
+    fn add_assign(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.ours += other.ours;
+        self.toss += other.toss;
+        self.settled += other.settled;
+        self.discount += other.discount;
+        self.points += other.points;
+        self.fee += other.fee;
+        self.fee_base += other.fee_base;
+        self.fee_instalment += other.fee_instalment;
+        self.fee_other += other.fee_other;
+        self.supply += other.supply;
+        self.vat += other.vat;
+        self.pay_out += other.pay_out;
+        self.estimates += other.estimates;
+    }
+}
+
+impl Sums {
+    /// What Toss has more than our books.
+    pub fn difference(&self) -> Decimal {
+        self.toss - self.ours
+    }
+}
+
+/// Sums of the rows of one class, rail and currency on a day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClassSums {
+    pub day: Date,
+    pub rail: String,
+    pub currency: String,
+    pub class: Class,
+    pub sums: Sums,
+}

@@ -1,0 +1,333 @@
+//! Reconciling days: their rows are put side by side, summed by class, and what does not agree is kept for people.
+
+use serde_json::json;
+use sqlx::PgConnection;
+use time::{Date, Duration, OffsetDateTime};
+
+use crate::{
+    Backoffice, Fault,
+    audit::{self, Act, Actor},
+    clock::day_start,
+};
+
+const JOB: Actor = Actor::Job("reconciliation");
+
+/// Serialises reconciliations: two at once would count the same day twice over.
+const LOCK: i64 = 0x7265_636f_6e;
+
+/// Days that the nightly job goes through again, for what became due or late meanwhile.
+const LOOK_BACK: i64 = 60;
+/// Days that are put side by side at once: memory stays bounded, whatever is asked for.
+const AT_ONCE: i64 = 31;
+
+/// A window longer than this is a slip.
+const LONGEST: i64 = 366 * 2;
+
+/// What a reconciliation found.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Reconciled {
+    pub rows: i64,
+    pub differences: i64,
+    /// Differences that were not there before.
+    pub found: i64,
+    /// Differences that agree now.
+    pub agreed: i64,
+    pub after_close: i64,
+}
+
+impl std::ops::AddAssign for Reconciled {
+    fn add_assign(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.differences += other.differences;
+        self.found += other.found;
+        self.agreed += other.agreed;
+        self.after_close += other.after_close;
+    }
+}
+
+/// What is wrong with a window of days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WindowError {
+    #[error("the window ends before it begins: --to is the day after the last one")]
+    Backwards,
+    #[error("the window begins in the future")]
+    Future,
+    #[error("the window is longer than two years: take it in parts")]
+    TooLong,
+}
+
+/// Days from `from` until before `to`, none of them to come.
+pub fn window(from: Date, to: Date, today: Date) -> Result<(Date, Date), WindowError> {
+    if to <= from {
+        return Err(WindowError::Backwards);
+    }
+    if from > today {
+        return Err(WindowError::Future);
+    }
+    if (to - from).whole_days() > LONGEST {
+        return Err(WindowError::TooLong);
+    }
+    Ok((from, to.min(today + Duration::DAY)))
+}
+
+impl Backoffice {
+    /// Reconciles the days of `[from, to)`. Doing it again is harmless; days that are closed keep their sums.
+    pub async fn reconcile(&self, actor: &Actor, from: Date, to: Date) -> Result<Reconciled, Fault> {
+        let mut sum = Reconciled::default();
+        let mut day = from;
+        while day < to {
+            let end = to.min(day + Duration::days(AT_ONCE));
+            sum += self.reconcile_some(actor, day, end).await?;
+            day = end;
+        }
+        Ok(sum)
+    }
+
+    async fn reconcile_some(&self, actor: &Actor, from: Date, to: Date) -> Result<Reconciled, Fault> {
+        let plan = self.plan(from, to).await?;
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        sqlx::query("select pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *tx).await?;
+        self.put_side_by_side(&mut tx, from, to, &plan).await?;
+        let mut found = Reconciled { rows: sum_days(&mut tx, from, to).await?, ..Reconciled::default() };
+        note_after_close(&mut tx, from, to, now, &mut found).await?;
+        note_differences(&mut tx, actor, now, &mut found).await?;
+        note_agreed(&mut tx, actor, from, to, now, &mut found).await?;
+        sqlx::query!(
+            "insert into reconciliations (day, reconciled_at)
+             select generate_series($1::date, $2::date - 1, interval '1 day')::date, $3
+             on conflict (day) do update set reconciled_at = excluded.reconciled_at",
+            from,
+            to,
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        if !matches!(actor, Actor::Job(_)) || found.found + found.agreed + found.after_close > 0 {
+            let detail = json!({ "to": to.to_string(), "rows": found.rows, "differences": found.differences,
+                                 "found": found.found, "agreed": found.agreed, "afterClose": found.after_close });
+            let subject = from.to_string();
+            let act = Act { action: "reconciliation.run", subject_kind: "day", subject: &subject, detail };
+            audit::record(&mut tx, now, actor, act).await?;
+        }
+        tx.commit().await?;
+        Ok(found)
+    }
+
+    /// The rows of the days, each with its class, in a table of this transaction.
+    pub(super) async fn put_side_by_side(
+        &self,
+        tx: &mut PgConnection,
+        from: Date,
+        to: Date,
+        plan: &serde_json::Value,
+    ) -> Result<(), Fault> {
+        // Not checked when compiling: the table lives as long as the transaction. JIT compiles longer than the query runs.
+        sqlx::query(
+            "select set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true),
+                            set_config('work_mem', '64MB', true)",
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query(
+            "create temporary table side_by_side on commit drop as
+             select * from reconciled_rows($1, $2, $3, $4)",
+        )
+        .bind(day_start(from))
+        .bind(day_start(to))
+        .bind(self.clock.today())
+        .bind(plan)
+        .execute(&mut *tx)
+        .await?;
+        Ok(())
+    }
+
+    /// Reconciles what is due: today and yesterday each time, all of the last weeks once a morning, when the settlements
+    /// of the night are read.
+    pub async fn reconcile_due(&self) -> Result<Reconciled, Fault> {
+        let today = self.clock.today();
+        let tomorrow = today.saturating_add(Duration::DAY);
+        // Toss has a night's settlements by the morning (field.md 0.7).
+        let morning = day_start(today) + Duration::hours(6);
+        let mut from = today - Duration::DAY;
+        if self.clock.now() >= morning {
+            let due = self.settles && !self.sync_due_settlements(morning).await?.is_empty();
+            self.sync_due_toss_pay(morning).await?;
+            let swept = sqlx::query_scalar!(
+                "select reconciled_at from reconciliations where day = $1",
+                today - Duration::days(LOOK_BACK)
+            )
+            .fetch_optional(&self.pool)
+            .await?;
+            if due || swept.is_none_or(|at| at < morning) {
+                from = today - Duration::days(LOOK_BACK);
+            }
+        }
+        self.reconcile(&JOB, from, tomorrow).await
+    }
+}
+
+/// The sums of days that are not closed. How many rows there are, on all of them.
+async fn sum_days(tx: &mut PgConnection, from: Date, to: Date) -> Result<i64, Fault> {
+    sqlx::query!(
+        "delete from reconciled_days where day >= $1 and day < $2
+         and not exists (select 1 from closed_days c where c.day = reconciled_days.day)",
+        from,
+        to,
+    )
+    .execute(&mut *tx)
+    .await?;
+    let rows: Option<i64> = sqlx::query_scalar(
+        "with summed as (
+            select day, rail, currency, class, count(*) as rows, sum(ours) as ours, sum(toss) as toss, sum(settled) as settled,
+                   sum(discount) as discount, sum(points) as points, sum(fee) as fee,
+                   sum(coalesce(fee_base, 0)) as fee_base, sum(coalesce(fee_instalment, 0)) as fee_instalment,
+                   sum(coalesce(fee_other, 0)) as fee_other, sum(supply) as supply, sum(vat) as vat, sum(pay_out) as pay_out,
+                   count(*) filter (where is_estimate) as estimates
+            from side_by_side group by day, rail, currency, class
+         ), kept as (
+            insert into reconciled_days (day, rail, currency, class, rows, ours, toss, settled, discount, points, fee, fee_base,
+                                         fee_instalment, fee_other, supply, vat, pay_out, estimates)
+            select * from summed s where not exists (select 1 from closed_days c where c.day = s.day)
+         )
+         select sum(rows)::bigint from summed",
+    )
+    .fetch_one(tx)
+    .await?;
+    Ok(rows.unwrap_or_default())
+}
+
+/// Rows of closed days that were not there, or otherwise, when somebody signed for them.
+async fn note_after_close(
+    tx: &mut PgConnection,
+    from: Date,
+    to: Date,
+    now: OffsetDateTime,
+    found: &mut Reconciled,
+) -> Result<(), Fault> {
+    let fresh: i64 = sqlx::query_scalar(
+        "with late as (
+            select s.* from side_by_side s join closed_days d on d.day = s.day
+            left join closed_rows c on c.day = s.day and c.transaction_key = s.transaction_key and c.nth = s.nth
+            where (c.class, c.currency, c.ours, c.toss, c.settled, c.fee, c.vat, c.pay_out)
+                  is distinct from (s.class, s.currency, s.ours, s.toss, s.settled, s.fee, s.vat, s.pay_out)
+         ), over as (
+            -- What came late and agrees with what was signed for after all.
+            delete from after_close a where a.day >= $1 and a.day < $2
+            and not exists (select 1 from late l where l.day = a.day and l.transaction_key = a.transaction_key and l.nth = a.nth)
+         ), noted as (
+            insert into after_close as a (day, transaction_key, nth, rail, currency, class, ours, toss, settled, fee, vat, pay_out, found_at)
+            select day, transaction_key, nth, rail, currency, class, ours, toss, settled, fee, vat, pay_out, $3 from late
+            on conflict (day, transaction_key, nth) do update
+                set class = excluded.class, currency = excluded.currency, ours = excluded.ours, toss = excluded.toss,
+                    settled = excluded.settled, fee = excluded.fee, vat = excluded.vat, pay_out = excluded.pay_out
+            returning (xmax = 0) as fresh
+         )
+         select count(*) filter (where fresh) from noted",
+    )
+    .bind(from)
+    .bind(to)
+    .bind(now)
+    .fetch_one(tx)
+    .await?;
+    found.after_close = fresh;
+    Ok(())
+}
+
+/// Differences that are new, or otherwise than they were: whoever accepted one accepted it as it stood.
+async fn note_differences(
+    tx: &mut PgConnection,
+    actor: &Actor,
+    now: OffsetDateTime,
+    found: &mut Reconciled,
+) -> Result<(), Fault> {
+    let (all, news): (i64, i64) = sqlx::query_as(
+        "with differing as materialized (
+            select s.*, c.day is not null as after_close from side_by_side s left join closed_days c on c.day = s.day
+            where s.class not in ('matched', 'expected')
+         ), noted as (
+            insert into differences as d
+                (transaction_key, nth, day, rail, payment_key, order_id, method, currency, transaction_at, class, remarks,
+                 ours, toss, settled, fee, fee_due, pay_out, due, state, after_close, found_at, changed_at)
+            select transaction_key, nth, day, rail, payment_key, order_id, method, currency, transaction_at, class, remarks,
+                   ours, toss, settled, fee, fee_due, pay_out, due, 'open', after_close, $1, $1
+            from differing
+            on conflict (transaction_key, nth) do update
+                set day = excluded.day, class = excluded.class, remarks = excluded.remarks, currency = excluded.currency,
+                    ours = excluded.ours, toss = excluded.toss, settled = excluded.settled, fee = excluded.fee,
+                    fee_due = excluded.fee_due, pay_out = excluded.pay_out, due = excluded.due,
+                    state = 'open', reason = null, asked_by = null, accepted_by = null,
+                    after_close = d.after_close or excluded.after_close, changed_at = excluded.changed_at
+                where d.state = 'agreed'
+                   or (d.class, d.currency, d.ours, d.toss, d.settled, d.fee, d.pay_out)
+                      is distinct from (excluded.class, excluded.currency, excluded.ours, excluded.toss, excluded.settled,
+                                        excluded.fee, excluded.pay_out)
+            returning d.transaction_key, d.nth, (xmax = 0) as fresh, d.class
+         ), stepped as (
+            insert into difference_steps (transaction_key, nth, at, actor, actor_name, kind, note)
+            select transaction_key, nth, $1, $2, $3, case when fresh then 'found' else 'changed' end, class from noted
+         )
+         select (select count(*) from differing), (select count(*) from noted)",
+    )
+    .bind(now)
+    .bind(actor.key())
+    .bind(actor.name())
+    .fetch_one(tx)
+    .await?;
+    (found.differences, found.found) = (all, news);
+    Ok(())
+}
+
+/// Differences of these days whose sides agree by now.
+async fn note_agreed(
+    tx: &mut PgConnection,
+    actor: &Actor,
+    from: Date,
+    to: Date,
+    now: OffsetDateTime,
+    found: &mut Reconciled,
+) -> Result<(), Fault> {
+    found.agreed = sqlx::query_scalar(
+        "with agreed as (
+            update differences d set state = 'agreed', changed_at = $3
+            where d.day >= $1 and d.day < $2 and d.state <> 'agreed'
+              and not exists (select 1 from side_by_side s where s.transaction_key = d.transaction_key and s.nth = d.nth
+                                and s.class not in ('matched', 'expected'))
+            returning d.transaction_key, d.nth
+         ), stepped as (
+            insert into difference_steps (transaction_key, nth, at, actor, actor_name, kind)
+            select transaction_key, nth, $3, $4, $5, 'agreed' from agreed
+         )
+         select count(*) from agreed",
+    )
+    .bind(from)
+    .bind(to)
+    .bind(now)
+    .bind(actor.key())
+    .bind(actor.name())
+    .fetch_one(tx)
+    .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::date;
+
+    use super::*;
+
+    #[test]
+    fn a_window_that_cannot_be_is_refused_with_its_reason() {
+        let today = date!(2026 - 11 - 23);
+        let of = |from, to| window(from, to, today);
+        assert_eq!(of(date!(2026 - 11 - 02), date!(2026 - 11 - 01)), Err(WindowError::Backwards));
+        assert_eq!(of(date!(2026 - 11 - 02), date!(2026 - 11 - 02)), Err(WindowError::Backwards));
+        assert_eq!(of(date!(2026 - 11 - 24), date!(2026 - 11 - 25)), Err(WindowError::Future));
+        assert_eq!(of(date!(2023 - 11 - 01), date!(2026 - 11 - 01)), Err(WindowError::TooLong));
+        // What is still to come is cut off.
+        assert_eq!(
+            of(date!(2026 - 11 - 20), date!(2026 - 12 - 31)),
+            Ok((date!(2026 - 11 - 20), date!(2026 - 11 - 24)))
+        );
+    }
+}

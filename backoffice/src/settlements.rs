@@ -1,0 +1,356 @@
+//! Settlement rows: what Toss takes for a transaction and when it pays the rest out (toss-api.md A8). They are read by
+//! the day of the sale, again and again until a while after the pay-out, because Toss adds to a day later.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    hash::{DefaultHasher, Hash, Hasher},
+};
+
+use futures::TryStreamExt as _;
+use rust_decimal::Decimal;
+use serde_json::{Value, json, value::RawValue};
+use sqlx::{PgConnection, PgPool};
+use time::{Date, Duration, OffsetDateTime};
+use toss::payments::{Settlement, SettlementDate};
+
+use crate::{
+    Backoffice, Fault,
+    audit::{self, Act, Actor},
+    clock::day_start,
+    text, transactions,
+};
+
+/// Rows that are written at once.
+const AT_ONCE: usize = 1000;
+/// A list that is longer than a page may change between two calls: it is read until two readings say the same.
+const PAGE: u64 = 5000;
+const READINGS: usize = 4;
+
+/// What a reading of one day brought.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Read {
+    pub rows: u64,
+    /// Rows that were not known, or otherwise.
+    pub new: u64,
+    /// Rows that Toss had before and has no more.
+    pub gone: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    #[error("Toss's list of {0} changed while it was read, {READINGS} times over: read it again later")]
+    Unsteady(Date),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<sqlx::Error> for SyncError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+impl From<toss::payments::Error> for SyncError {
+    fn from(error: toss::payments::Error) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// The parts of a fee; nothing where Toss does not tell them (shops of version 1.x).
+#[derive(Default)]
+struct Parts {
+    base: Option<Decimal>,
+    instalment: Option<Decimal>,
+    other: Option<Decimal>,
+}
+
+struct Row {
+    row: Settlement,
+    raw: Value,
+    nth: i16,
+}
+
+impl Row {
+    fn parts(&self) -> Parts {
+        let Some(fees) = self.row.fees.as_ref().filter(|fees| !fees.is_empty()) else {
+            return Parts::default();
+        };
+        let sum =
+            |kinds: &dyn Fn(&str) -> bool| Some(fees.iter().filter(|f| kinds(&f.kind)).map(|f| f.fee).sum());
+        let is_instalment = |kind: &str| kind.starts_with("INSTALLMENT");
+        Parts {
+            base: sum(&|kind| kind == "BASE"),
+            instalment: sum(&is_instalment),
+            other: sum(&|kind| kind != "BASE" && !is_instalment(kind)),
+        }
+    }
+
+    fn fee(&self) -> Decimal {
+        let told = self.row.fee.or_else(|| self.row.pay_out_amount.map(|out| self.row.amount - out));
+        told.unwrap_or_default()
+    }
+
+    fn pay_out(&self) -> Decimal {
+        self.row.pay_out_amount.unwrap_or_else(|| self.row.amount - self.fee())
+    }
+
+    /// What is neither fee nor pay-out, where an easy payment tells of a discount of just that much: the merchant bears it.
+    fn discount(&self) -> Decimal {
+        let rest = self.row.amount - self.fee() - self.pay_out();
+        let told = self.row.easy_pay.as_ref().and_then(|easy| easy.discount_amount).unwrap_or_default();
+        if !rest.is_zero() && rest.abs() == told.abs() { rest } else { Decimal::ZERO }
+    }
+
+    fn transaction_at(&self) -> OffsetDateTime {
+        let at = match &self.row.cancel {
+            Some(cancel) => cancel.canceled_at,
+            None => self.row.approved_at,
+        };
+        at.unwrap_or_else(|| day_start(self.row.sold_date))
+    }
+}
+
+/// Writes a page. How many rows are new or say something else than before.
+async fn take(pool: &PgPool, page: &[Row], begun: OffsetDateTime) -> Result<u64, Fault> {
+    let parts: Vec<Parts> = page.iter().map(Row::parts).collect();
+    let of = |get: fn(&Row) -> String| page.iter().map(get).collect::<Vec<_>>();
+    let money = |get: fn(&Row) -> Decimal| page.iter().map(get).collect::<Vec<_>>();
+    let keys = of(|r| r.row.transaction_key.0.clone());
+    let nth: Vec<i16> = page.iter().map(|r| r.nth).collect();
+    let mut tx = pool.begin().await?;
+    let changed = sqlx::query_scalar!(
+        r#"with before as (
+            select s.transaction_key, s.nth, s.amount, s.fee, s.pay_out_amount, s.paid_out_date, s.gone_at
+            from settlements s join unnest($1::text[], $2::smallint[]) as l (key, nth) on l.key = s.transaction_key and l.nth = s.nth
+           ), taken as (
+            insert into settlements as s
+                (transaction_key, nth, payment_key, order_id, method, currency, amount, fee, fee_base, fee_instalment, fee_other,
+                 supply_amount, vat, discount, pay_out_amount, is_cancel, transaction_at, sold_date, paid_out_date, read_at)
+            select *, $20::timestamptz from unnest($1::text[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::text[],
+                $7::numeric[], $8::numeric[], $9::numeric[], $10::numeric[], $11::numeric[], $12::numeric[], $13::numeric[],
+                $14::numeric[], $15::numeric[], $16::boolean[], $17::timestamptz[], $18::date[], $19::date[])
+            on conflict (transaction_key, nth) do update set
+                method = excluded.method, currency = excluded.currency, amount = excluded.amount, fee = excluded.fee,
+                fee_base = excluded.fee_base, fee_instalment = excluded.fee_instalment, fee_other = excluded.fee_other,
+                supply_amount = excluded.supply_amount, vat = excluded.vat, discount = excluded.discount,
+                pay_out_amount = excluded.pay_out_amount, is_cancel = excluded.is_cancel,
+                transaction_at = excluded.transaction_at, sold_date = excluded.sold_date,
+                paid_out_date = excluded.paid_out_date, read_at = excluded.read_at, gone_at = null
+            returning s.transaction_key, s.nth, s.amount, s.fee, s.pay_out_amount, s.paid_out_date)
+           select count(*) as "changed!" from taken n left join before b using (transaction_key, nth)
+           where (b.amount, b.fee, b.pay_out_amount, b.paid_out_date, b.gone_at)
+                 is distinct from (n.amount, n.fee, n.pay_out_amount, n.paid_out_date, null::timestamptz)"#,
+        &keys,
+        &nth,
+        &of(|r| r.row.payment_key.0.clone()),
+        &of(|r| r.row.order_id.0.clone()),
+        &page.iter().map(|r| r.row.method.as_ref().map(|m| m.as_str().to_owned())).collect::<Vec<_>>()
+            as &[Option<String>],
+        &of(|r| r.row.currency.clone().unwrap_or_else(|| "KRW".into())),
+        &money(|r| r.row.amount),
+        &money(Row::fee),
+        &parts.iter().map(|p| p.base).collect::<Vec<_>>() as &[Option<Decimal>],
+        &parts.iter().map(|p| p.instalment).collect::<Vec<_>>() as &[Option<Decimal>],
+        &parts.iter().map(|p| p.other).collect::<Vec<_>>() as &[Option<Decimal>],
+        &page.iter().map(|r| r.row.supply_amount).collect::<Vec<_>>() as &[Option<Decimal>],
+        &page.iter().map(|r| r.row.vat).collect::<Vec<_>>() as &[Option<Decimal>],
+        &money(Row::discount),
+        &money(Row::pay_out),
+        &page.iter().map(|r| r.row.cancel.is_some() || r.row.amount.is_sign_negative()).collect::<Vec<_>>(),
+        &page.iter().map(Row::transaction_at).collect::<Vec<_>>(),
+        &page.iter().map(|r| r.row.sold_date).collect::<Vec<_>>(),
+        &page.iter().map(|r| r.row.paid_out_date).collect::<Vec<_>>(),
+        begun,
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    let raws: Vec<Value> = page.iter().map(|r| r.raw.clone()).collect();
+    transactions::keep_told(&mut tx, "settlements", &keys, &nth, &raws, begun).await?;
+    tx.commit().await?;
+    Ok(u64::try_from(changed).unwrap_or_default())
+}
+
+/// The rows of one reading, told apart when Toss has one twice: their numbers, in the order they came.
+#[derive(Default)]
+struct Seen {
+    numbers: HashMap<String, Vec<i16>>,
+    rows: u64,
+    digest: DefaultHasher,
+}
+
+impl Seen {
+    async fn page(
+        &mut self,
+        pool: &PgPool,
+        day: Date,
+        page: Vec<(Settlement, Box<RawValue>)>,
+    ) -> Result<Vec<Row>, Fault> {
+        let keys: Vec<String> = page.iter().map(|(row, _)| row.transaction_key.0.clone()).collect();
+        let known = sqlx::query!(
+            "select transaction_key, nth, sold_date from settlements
+             where transaction_key = any($1) and gone_at is null order by nth",
+            &keys
+        )
+        .fetch_all(pool)
+        .await?;
+        let mut of_key: HashMap<String, Vec<(i16, Date)>> = HashMap::new();
+        for row in known {
+            of_key.entry(row.transaction_key).or_default().push((row.nth, row.sold_date));
+        }
+        let mut rows = Vec::with_capacity(page.len());
+        for (row, raw) in page {
+            let known = of_key.get(&row.transaction_key.0).map(Vec::as_slice).unwrap_or_default();
+            let taken = self.numbers.entry(row.transaction_key.0.clone()).or_default();
+            let own = known
+                .iter()
+                .filter(|(nth, sold)| *sold == day && !taken.contains(nth))
+                .map(|(nth, _)| *nth)
+                .next();
+            // A row of another day keeps its number: this one is a second row for the same transaction.
+            let free = (1..i16::MAX)
+                .find(|nth| !taken.contains(nth) && !known.iter().any(|(k, sold)| k == nth && *sold != day));
+            let nth = own.or(free).unwrap_or(i16::MAX);
+            taken.push(nth);
+            self.rows += 1;
+            raw.get().hash(&mut self.digest);
+            let raw = serde_json::from_str(raw.get()).map_err(|e| Fault::Inconsistent(e.to_string()))?;
+            rows.push(Row { row, raw: text::without_nul(raw), nth });
+        }
+        Ok(rows)
+    }
+}
+
+impl Backoffice {
+    /// Reads the settlements of one day of sale to their end. Doing it again is harmless; what is broken off before its
+    /// end does not count as read.
+    pub async fn sync_settlements(&self, actor: &Actor, day: Date) -> Result<Read, SyncError> {
+        let begun = self.clock.now();
+        let mut read = Read::default();
+        let mut before = None;
+        for _ in 0..READINGS {
+            let seen = self.read_settlements(day, begun, &mut read).await?;
+            let digest = seen.digest.finish();
+            if seen.rows < PAGE || before == Some(digest) {
+                return Ok(self.end_settlements(actor, day, begun, seen, read).await?);
+            }
+            before = Some(digest);
+        }
+        Err(SyncError::Unsteady(day))
+    }
+
+    async fn read_settlements(
+        &self,
+        day: Date,
+        at: OffsetDateTime,
+        read: &mut Read,
+    ) -> Result<Seen, SyncError> {
+        let mut seen = Seen::default();
+        let mut pages =
+            std::pin::pin!(self.toss.settlements(day, day, SettlementDate::Sold).try_chunks(AT_ONCE));
+        while let Some(page) = pages.try_next().await.map_err(|stopped| stopped.1)? {
+            let rows = seen.page(&self.pool, day, page).await?;
+            read.new += take(&self.pool, &rows, at).await?;
+        }
+        Ok(seen)
+    }
+
+    async fn end_settlements(
+        &self,
+        actor: &Actor,
+        day: Date,
+        begun: OffsetDateTime,
+        seen: Seen,
+        mut read: Read,
+    ) -> Result<Read, Fault> {
+        let mut tx = self.pool.begin().await?;
+        read.rows = seen.rows;
+        let seen_rows =
+            seen.numbers.into_iter().flat_map(|(key, nth)| nth.into_iter().map(move |n| (key.clone(), n)));
+        let (keys, nth): (Vec<String>, Vec<i16>) = seen_rows.unzip();
+        let gone = sqlx::query_scalar!(
+            "update settlements s set gone_at = $2
+             where s.sold_date = $1 and s.gone_at is null
+               and not exists (select 1 from unnest($3::text[], $4::smallint[]) as l (key, nth)
+                               where l.key = s.transaction_key and l.nth = s.nth)
+             returning s.transaction_key",
+            day,
+            begun,
+            &keys,
+            &nth,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        read.gone = gone.len() as u64;
+        close_ranks(&mut tx, &gone).await?;
+        let rows = i64::try_from(seen.rows).unwrap_or_default();
+        let next = day.next_day().unwrap_or(day);
+        transactions::mark_read(&mut tx, "settlements", day_start(day), day_start(next), begun, rows).await?;
+        if !matches!(actor, Actor::Job(_)) || read.new + read.gone > 0 {
+            let detail = json!({ "read": read.rows, "new": read.new, "gone": read.gone });
+            let subject = day.to_string();
+            let act = Act { action: "settlements.synced", subject_kind: "day", subject: &subject, detail };
+            audit::record(&mut tx, self.clock.now(), actor, act).await?;
+        }
+        tx.commit().await?;
+        Ok(read)
+    }
+
+    /// When each day of sale of `[from, to)` was last read to its end.
+    pub async fn settlement_days_read(
+        &self,
+        from: Date,
+        to: Date,
+    ) -> Result<BTreeMap<Date, OffsetDateTime>, Fault> {
+        let rows = sqlx::query!(
+            "select starts_at, read_at from read_windows where source = 'settlements' and starts_at >= $1 and starts_at < $2",
+            day_start(from),
+            day_start(to),
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let day = |at: OffsetDateTime| at.to_offset(crate::clock::SEOUL).date();
+        Ok(rows.into_iter().map(|row| (day(row.starts_at), row.read_at)).collect())
+    }
+
+    /// Reads again what Toss may have added to: the days of sale of the last weeks that were not read since `since`,
+    /// oldest first. Which days.
+    pub(crate) async fn sync_due_settlements(&self, since: OffsetDateTime) -> Result<Vec<Date>, Fault> {
+        let today = self.clock.today();
+        let from = today - Duration::days(LOOK_BACK);
+        let read = self.settlement_days_read(from, today).await?;
+        let days = (1..=LOOK_BACK).rev().map(|back| today - Duration::days(back));
+        let mut done = Vec::new();
+        for day in days.filter(|day| read.get(day).is_none_or(|at| *at < since)) {
+            match self.sync_settlements(&Actor::Job("settlements"), day).await {
+                Ok(_) => done.push(day),
+                Err(SyncError::Fault(fault)) => return Err(fault),
+                Err(error @ SyncError::Unsteady(_)) => tracing::warn!(%error, "settlements"),
+            }
+        }
+        Ok(done)
+    }
+}
+
+/// Where the first of two rows is gone, the second was never one too many.
+async fn close_ranks(tx: &mut PgConnection, keys: &[String]) -> Result<(), Fault> {
+    sqlx::query!(
+        "delete from settlements g where g.transaction_key = any($1) and g.nth = 1 and g.gone_at is not null
+         and exists (select 1 from settlements l where l.transaction_key = g.transaction_key and l.nth > 1 and l.gone_at is null)",
+        keys
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!(
+        "update settlements s set nth = 1
+         where s.transaction_key = any($1) and s.nth > 1 and s.gone_at is null
+           and not exists (select 1 from settlements f where f.transaction_key = s.transaction_key
+                             and (f.nth = 1 or (f.gone_at is null and f.nth < s.nth)))",
+        keys
+    )
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}
+
+/// A month's cycle, and the business days to its pay-out.
+const LOOK_BACK: i64 = 45;

@@ -1,0 +1,154 @@
+//! Reading Toss's lists and holding the books against them.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use app::context::Mode;
+use backoffice::{
+    Actor, Backoffice,
+    clock::day_start,
+    reconciliation::{Reconciled, contract::NewRate, window},
+    webhooks::Compared,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use time::Date;
+
+use super::{Contract, Sync, say};
+use crate::Jangbu;
+
+/// One call after the other, so that a minute holds less than the 100 that Toss takes in its test environment.
+const PACE: Duration = Duration::from_millis(610);
+
+fn day(name: &str, text: &str) -> anyhow::Result<Date> {
+    toss::timestamp::parse_date(text).with_context(|| format!("--{name}: a day like 2026-11-21"))
+}
+
+fn days(books: &Backoffice, from: &str, to: &str) -> anyhow::Result<(Date, Date)> {
+    Ok(window(day("from", from)?, day("to", to)?, books.clock.today())?)
+}
+
+fn bar(days: i64) -> anyhow::Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} ({eta})")?;
+    Ok(ProgressBar::new(u64::try_from(days).unwrap_or_default()).with_style(style))
+}
+
+/// A client that keeps to the pace of the environment.
+fn paced(jangbu: &Jangbu) -> Backoffice {
+    let mut books = jangbu.backoffice.clone();
+    if jangbu.settings.mode != Mode::Live {
+        books.toss = books.toss.paced(PACE);
+    }
+    books
+}
+
+pub(super) async fn sync(jangbu: &Jangbu, command: Sync) -> anyhow::Result<()> {
+    let books = paced(jangbu);
+    let (what, from, to) = match &command {
+        Sync::Transactions { from, to } => ("transactions", from, to),
+        Sync::Settlements { from, to } => ("settlements", from, to),
+    };
+    let (from, end) = days(&books, from, to)?;
+    let bar = bar((end - from).whole_days())?;
+    let mut day = from;
+    let mut sum = Compared::default();
+    while day < end {
+        let next = day.next_day().context("--to: too late")?;
+        bar.set_message(day.to_string());
+        let one = async {
+            match command {
+                Sync::Transactions { .. } => transactions(&books, day, next).await,
+                Sync::Settlements { .. } => settlements(&books, day).await,
+            }
+        };
+        let (read, line) = tokio::select! {
+            read = one => read?,
+            _ = tokio::signal::ctrl_c() => {
+                bar.abandon();
+                // Every day before this one is in the books; doing this one again is harmless.
+                bail!("stopped; go on with: jangbu sync {what} --from {day} --to {end}");
+            }
+        };
+        sum += read;
+        bar.suspend(|| say(&format!("{day}: {line}")));
+        bar.inc(1);
+        day = next;
+    }
+    bar.finish_and_clear();
+    say(&format!("done: {} read, {} new", sum.read, sum.new));
+    Ok(())
+}
+
+async fn transactions(books: &Backoffice, day: Date, next: Date) -> anyhow::Result<(Compared, String)> {
+    let mut compared = books.compare_with_toss(&Actor::CommandLine, day_start(day), day_start(next)).await?;
+    let toss_pay = books.sync_toss_pay(day).await?;
+    compared.read += toss_pay;
+    let line = format!(
+        "{} read ({toss_pay} of Toss Pay), {} of them never told by webhook, {} payments brought up to date",
+        compared.read, compared.missing, compared.changed
+    );
+    Ok((compared, line))
+}
+
+async fn settlements(books: &Backoffice, day: Date) -> anyhow::Result<(Compared, String)> {
+    let read = books.sync_settlements(&Actor::CommandLine, day).await?;
+    let line = format!("{} read, {} new or changed, {} gone", read.rows, read.new, read.gone);
+    Ok((Compared { read: read.rows, new: read.new, ..Compared::default() }, line))
+}
+
+pub(super) async fn reconcile(
+    books: &Backoffice,
+    one: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+) -> anyhow::Result<()> {
+    let (from, end) = match (one, from, to) {
+        (Some(one), ..) => {
+            let one = day("day", &one)?;
+            window(one, one.next_day().context("--day: too late")?, books.clock.today())?
+        }
+        (None, Some(from), Some(to)) => days(books, &from, &to)?,
+        _ => bail!("--day, or --from and --to"),
+    };
+    let bar = bar((end - from).whole_days())?;
+    let mut sum = Reconciled::default();
+    let mut at = from;
+    while at < end {
+        // A month at a time: set against set, with a bar that moves.
+        let next = end.min(at + time::Duration::days(31));
+        bar.set_message(at.to_string());
+        sum += books.reconcile(&Actor::CommandLine, at, next).await?;
+        bar.inc(u64::try_from((next - at).whole_days()).unwrap_or_default());
+        at = next;
+    }
+    bar.finish_and_clear();
+    say(&format!(
+        "{} rows, {} of them differ ({} new or changed), {} agree by now, {} came after the close",
+        sum.rows, sum.differences, sum.found, sum.agreed, sum.after_close
+    ));
+    Ok(())
+}
+
+pub(super) async fn contract(books: &Backoffice, command: Contract) -> anyhow::Result<()> {
+    match command {
+        Contract::Set { method, currency, valid_from, per_cent, flat, cycle, pay_out_days } => {
+            let new = NewRate { method, currency, valid_from, per_cent, flat, cycle, pay_out_days };
+            books.set_rate(&Actor::CommandLine, &new).await??;
+            say("the rate is saved; it holds from the next reconciliation on");
+        }
+        Contract::List => {
+            for rate in books.contract().await? {
+                say(&format!(
+                    "{}\t{}\tfrom {}\t{} %\t+ {}\t{}\t{} business days",
+                    rate.method,
+                    rate.currency,
+                    rate.valid_from,
+                    rate.per_mille.unwrap_or_default() / backoffice::Decimal::TEN,
+                    rate.flat,
+                    rate.cycle.as_str(),
+                    rate.pay_out_days
+                ));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,373 @@
+//! Finance: what is planted is found and named, and what is right raises no alarm.
+
+use std::collections::BTreeMap;
+
+use backoffice::{
+    Actor, Decimal,
+    clock::day_start,
+    reconciliation::{Class, contract::NewRate, differences::Key},
+};
+use time::{Date, Duration, macros::date};
+use toss::calendar::add_business_days;
+
+use crate::support::Shop;
+
+const FIRST: Date = date!(2026 - 09 - 07);
+const DAYS: i64 = 28;
+/// Everything that is due by the contract is settled and read by then.
+const TODAY: Date = date!(2026 - 10 - 23);
+
+/// The contract that the made-up trade keeps to.
+const CONTRACT: [(&str, &str, &str); 7] = [
+    ("카드", "3.1", "0"),
+    ("간편결제", "3.1", "0"),
+    ("계좌이체", "1.8", "0"),
+    ("가상계좌", "0", "300"),
+    ("휴대폰", "3.5", "0"),
+    ("카드", "3.1", "0"),
+    ("*", "3.1", "0"),
+];
+
+pub async fn contract(shop: &Shop) {
+    for (n, (method, per_cent, flat)) in CONTRACT.into_iter().enumerate() {
+        let new = NewRate {
+            method: method.into(),
+            currency: if n >= 5 { "USD" } else { "KRW" }.into(),
+            valid_from: "2026-01-01".into(),
+            per_cent: per_cent.into(),
+            flat: flat.into(),
+            cycle: "daily".into(),
+            pay_out_days: "5".into(),
+        };
+        shop.books().set_rate(&Actor::CommandLine, &new).await.unwrap().unwrap();
+    }
+}
+
+/// Trade in which every figure is right, read to the end on both sides.
+pub async fn trade(shop: &Shop, rows: i64) {
+    contract(shop).await;
+    shop.books().clock.set(day_start(TODAY) + Duration::hours(9));
+    let days: Vec<String> = (0..DAYS)
+        .map(|n| FIRST + Duration::days(n))
+        .map(|day| format!("(date '{day}', date '{}')", add_business_days(day, 5)))
+        .collect();
+    let query = include_str!("trade.sql")
+        .replace("{rows}", &rows.to_string())
+        .replace("{days}", &DAYS.to_string())
+        .replace("{first}", &FIRST.to_string())
+        .replace("{until}", "2099-01-01")
+        .replace(
+            "unnest({pay_days}) as p (day, paid_out)",
+            &format!("(values {}) as p (day, paid_out)", days.join(", ")),
+        );
+    sqlx::query(sqlx::AssertSqlSafe(query)).execute(&shop.books().pool).await.unwrap();
+    read_until(shop, TODAY).await;
+}
+
+/// Toss's lists of all days until before `day` count as read.
+pub async fn read_until(shop: &Shop, day: Date) {
+    for source in ["transactions", "settlements", "toss_pay"] {
+        sqlx::query(
+            "insert into read_windows (source, starts_at, ends_at, read_at)
+             select $1, d, d + interval '1 day', $3 from generate_series($2, $3 - interval '1 day', interval '1 day') d
+             on conflict (source, starts_at) do update set read_at = excluded.read_at",
+        )
+        .bind(source)
+        .bind(day_start(FIRST))
+        .bind(day_start(day))
+        .execute(&shop.books().pool)
+        .await
+        .unwrap();
+    }
+}
+
+async fn sql(shop: &Shop, statement: &str) -> u64 {
+    sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&shop.books().pool).await.unwrap().rows_affected()
+}
+
+async fn reconcile(shop: &Shop) {
+    shop.books().reconcile(&Actor::CommandLine, FIRST, TODAY + Duration::DAY).await.unwrap();
+}
+
+/// Every difference by its key: its class, and why.
+async fn found(shop: &Shop) -> BTreeMap<String, (String, Vec<String>)> {
+    let rows: Vec<(String, i16, String, Vec<String>)> = sqlx::query_as(
+        "select transaction_key, nth, class, remarks from differences where state <> 'agreed'",
+    )
+    .fetch_all(&shop.books().pool)
+    .await
+    .unwrap();
+    let key = |transaction_key, nth| Key { transaction_key, nth }.to_string();
+    rows.into_iter().map(|(k, nth, class, remarks)| (key(k, nth), (class, remarks))).collect()
+}
+
+#[tokio::test]
+async fn clean_books_raise_no_alarm() {
+    let shop = Shop::open().await;
+    trade(&shop, 20_000).await;
+    reconcile(&shop).await;
+    assert_eq!(found(&shop).await, BTreeMap::new());
+    let sums = shop.books().class_sums(FIRST, TODAY).await.unwrap();
+    assert!(sums.iter().all(|s| s.class == Class::Matched), "{sums:?}");
+    let rows: i64 =
+        sqlx::query_scalar("select count(*) from transactions").fetch_one(&shop.books().pool).await.unwrap();
+    assert!(rows > 24_000);
+    assert_eq!(sums.iter().map(|s| s.sums.rows).sum::<i64>(), rows);
+    for s in &sums {
+        let sums = s.sums;
+        assert_eq!(
+            sums.settled - sums.discount - sums.points - sums.supply - sums.vat,
+            sums.pay_out,
+            "{s:?}"
+        );
+        assert_eq!((sums.ours, sums.toss), (sums.settled, sums.settled), "{s:?}");
+    }
+}
+
+/// Each is a statement that breaks one thing, the row it breaks, and what has to be said of it.
+const PLANTED: [(&str, &str, &str, &str); 24] = [
+    // A webhook that never came: Toss has it, we do not.
+    (
+        "update transactions set booked_amount = null, booked_status = null, booked_currency = null where transaction_key = 'tx11'",
+        "tx11",
+        "missing_here",
+        "not_booked",
+    ),
+    // The row itself was never heard of: only the settlement tells.
+    ("delete from transactions where transaction_key = 'tx15'", "tx15", "missing_here", "not_booked"),
+    // We believe in a payment that Toss does not list.
+    (
+        "update transactions set listed_amount = null, listed_status = null, listed_times = 0 where transaction_key = 'tx21'; delete from settlements where transaction_key = 'tx21'",
+        "tx21",
+        "missing_at_toss",
+        "not_listed",
+    ),
+    // The same row twice in Toss's list of transactions.
+    (
+        "update transactions set listed_times = 2 where transaction_key = 'tx31'",
+        "tx31",
+        "duplicate",
+        "listed_twice",
+    ),
+    // Settled twice.
+    (
+        "insert into settlements select transaction_key, 2, payment_key, order_id, method, currency, amount, fee, fee_base, fee_instalment, fee_other, supply_amount, vat, discount, points, pay_out_amount, is_cancel, transaction_at, sold_date, paid_out_date, read_at from settlements where transaction_key = 'tx41'",
+        "tx41~2",
+        "duplicate",
+        "settled_twice",
+    ),
+    // A fee above the contract's rate, every sum right.
+    (
+        "update settlements set fee = fee + 110, fee_base = fee_base + 110, supply_amount = supply_amount + 100, vat = vat + 10, pay_out_amount = pay_out_amount - 110 where transaction_key = 'tx51'",
+        "tx51",
+        "fee_differs",
+        "fee_rate",
+    ),
+    // Fee and its parts do not add up.
+    ("update settlements set vat = vat + 7 where transaction_key = 'tx52'", "tx52", "fee_differs", "fee_sum"),
+    // Less is paid out than the arithmetic says.
+    (
+        "update settlements set pay_out_amount = pay_out_amount - 1000 where transaction_key = 'tx53'",
+        "tx53",
+        "fee_differs",
+        "pay_out",
+    ),
+    // No fee parts (a shop of version 1.x), and the fee is wrong.
+    (
+        "update settlements set fee_base = null, fee_instalment = null, fee_other = null, fee = fee * 2, supply_amount = supply_amount * 2, vat = vat * 2, pay_out_amount = amount - fee * 2 where transaction_key = 'tx55'",
+        "tx55",
+        "fee_differs",
+        "fee_rate",
+    ),
+    // Another amount at Toss than here.
+    (
+        "update transactions set booked_amount = booked_amount - 1 where transaction_key = 'tx61'",
+        "tx61",
+        "amount_differs",
+        "amount",
+    ),
+    // Another amount settled than sold.
+    (
+        "update settlements set amount = amount - 500, pay_out_amount = pay_out_amount - 500 where transaction_key = 'tx62'",
+        "tx62",
+        "amount_differs",
+        "settled_amount",
+    ),
+    // Sold in one currency, settled in another.
+    (
+        "update settlements set currency = 'USD' where transaction_key = 'tx64'",
+        "tx64",
+        "amount_differs",
+        "currency",
+    ),
+    // Paid here, cancelled there.
+    (
+        "update transactions set listed_status = 'CANCELED', status = 'CANCELED' where transaction_key = 'tx71'; delete from settlements where transaction_key = 'tx71'",
+        "tx71",
+        "status_differs",
+        "status",
+    ),
+    // An account that waits here and was paid at Toss.
+    (
+        "update transactions set booked_status = 'WAITING_FOR_DEPOSIT' where transaction_key = 'tx78'",
+        "tx78",
+        "status_differs",
+        "status",
+    ),
+    // Cancelled after the settlement, and the cancel never settled.
+    (
+        "delete from settlements where transaction_key = 'tx84c'",
+        "tx84c",
+        "settled_but_refunded",
+        "refund_not_settled",
+    ),
+    // Part of it refunded on another day, and that part settled with another amount.
+    (
+        "update settlements set amount = amount - 10, pay_out_amount = pay_out_amount - 10 where transaction_key = 'tx91c'",
+        "tx91c",
+        "amount_differs",
+        "settled_amount",
+    ),
+    // Never settled although it is due.
+    ("delete from settlements where transaction_key = 'tx101'", "tx101", "late", "not_settled"),
+    // Paid out a week after the contract's day.
+    (
+        "update settlements set paid_out_date = paid_out_date + 7 where transaction_key = 'tx102'",
+        "tx102",
+        "late",
+        "paid_late",
+    ),
+    // Settled once, and Toss has it no more.
+    (
+        "update settlements set gone_at = now() where transaction_key = 'tx103'",
+        "tx103",
+        "late",
+        "not_settled",
+    ),
+    // A cancel at Toss's console that we never heard of.
+    (
+        "update transactions set booked_amount = null, booked_status = null, booked_currency = null where transaction_key = 'tx112c'",
+        "tx112c",
+        "missing_here",
+        "not_booked",
+    ),
+    // An account that nobody paid into was cancelled, and yet it was settled.
+    (
+        "insert into transactions (transaction_key, payment_key, order_id, method, status, currency, amount, transaction_at, booked_amount, booked_currency, booked_status, listed_amount, listed_status, listed_times) values ('txnever', 'paynever', 'ordnever', '가상계좌', 'CANCELED', 'KRW', 22400, '2026-09-10 10:00+09', 22400, 'KRW', 'CANCELED', 22400, 'CANCELED', 1); insert into settlements (transaction_key, nth, payment_key, order_id, method, currency, amount, fee, pay_out_amount, is_cancel, transaction_at, sold_date, paid_out_date, read_at) values ('txnever', 1, 'paynever', 'ordnever', '가상계좌', 'KRW', -22400, 0, -22400, true, '2026-09-10 10:00+09', '2026-09-10', '2026-09-17', now())",
+        "txnever",
+        "amount_differs",
+        "settled_amount",
+    ),
+    // A foreign payment, a cent off.
+    (
+        "update settlements set amount = amount - 0.05, pay_out_amount = pay_out_amount - 0.05 where transaction_key = 'tx997'",
+        "tx997",
+        "amount_differs",
+        "settled_amount",
+    ),
+    // The last second of a month, missing here.
+    (
+        "update transactions set transaction_at = '2026-09-30 23:59:59+09', booked_amount = null, booked_status = null where transaction_key = 'tx1001'",
+        "tx1001",
+        "missing_here",
+        "not_booked",
+    ),
+    // Over the Chuseok week, paid out a day late and no earlier.
+    (
+        "update settlements set paid_out_date = '2026-10-05' where transaction_key = (select min(transaction_key) from settlements where sold_date = '2026-09-23' and method = '카드')",
+        "*chuseok",
+        "late",
+        "paid_late",
+    ),
+];
+
+/// What looks wrong and is not.
+const INNOCENT: [&str; 6] = [
+    // Never deposited, cancelled with a positive amount, not settled (toss-api.md A7).
+    "insert into transactions (transaction_key, payment_key, order_id, method, status, currency, amount, transaction_at, booked_amount, booked_currency, booked_status, listed_amount, listed_status, listed_times) values ('txidle', 'payidle', 'ordidle', '가상계좌', 'CANCELED', 'KRW', 22400, '2026-09-10 10:00+09', 22400, 'KRW', 'CANCELED', 22400, 'CANCELED', 1)",
+    // The last of several cancels empties the payment: CANCELED at Toss, a part to us.
+    "update transactions set booked_status = 'PARTIAL_CANCELED' where transaction_key = 'tx14c'",
+    // No fee parts, the right fee.
+    "update settlements set fee_base = null, fee_instalment = null, fee_other = null where transaction_key = 'tx16'",
+    // An instalment's interest beside the contract's base fee.
+    "update settlements set fee = fee + 550, fee_instalment = 550, supply_amount = supply_amount + 500, vat = vat + 50, pay_out_amount = pay_out_amount - 550 where transaction_key = 'tx17'",
+    // A discount that the merchant bears stands in the sum.
+    "update settlements set discount = 300, pay_out_amount = pay_out_amount - 300 where transaction_key = 'tx18'",
+    // A method that nobody knows, at a rate that nobody set.
+    "update transactions set method = '새결제' where transaction_key = 'tx19'",
+];
+
+#[tokio::test]
+async fn every_planted_break_is_found_and_named_and_nothing_else() {
+    let shop = Shop::open().await;
+    trade(&shop, 6_000).await;
+    for statement in INNOCENT {
+        assert_eq!(sql(&shop, statement).await, 1, "{statement}");
+    }
+    let chuseok: String = sqlx::query_scalar(
+        "select min(transaction_key) from settlements where sold_date = '2026-09-23' and method = '카드'",
+    )
+    .fetch_one(&shop.books().pool)
+    .await
+    .unwrap();
+    let mut expected = BTreeMap::new();
+    for (statements, key, class, remark) in PLANTED {
+        for statement in statements.split("; ") {
+            assert_eq!(sql(&shop, statement).await, 1, "{statement}");
+        }
+        let key = if key == "*chuseok" { chuseok.clone() } else { key.to_owned() };
+        expected.insert(key, (class.to_owned(), remark.to_owned()));
+    }
+    reconcile(&shop).await;
+    let found = found(&shop).await;
+    for (key, (class, remark)) in &expected {
+        let (found, remarks) = found.get(key).unwrap_or_else(|| panic!("{key} was not found"));
+        assert_eq!(found, class, "{key}: {remarks:?}");
+        assert!(remarks.iter().any(|r| r.contains(remark.as_str())), "{key}: {remarks:?}");
+    }
+    let alarms: Vec<_> = found.keys().filter(|key| !expected.contains_key(*key)).collect();
+    assert!(alarms.is_empty(), "false alarms: {alarms:?}");
+    // Classes part the rows, and their sums explain the difference.
+    let sums = shop.books().class_sums(FIRST, TODAY + Duration::DAY).await.unwrap();
+    let difference: Decimal = sums.iter().filter(|s| s.currency == "KRW").map(|s| s.sums.difference()).sum();
+    let explained: Decimal = sums
+        .iter()
+        .filter(|s| s.currency == "KRW" && s.class.is_difference())
+        .map(|s| s.sums.difference())
+        .sum();
+    assert_eq!(difference, explained);
+    assert_ne!(difference, Decimal::ZERO);
+}
+
+#[tokio::test]
+async fn early_money_is_expected_until_its_day_has_passed() {
+    let shop = Shop::open().await;
+    trade(&shop, 300).await;
+    let sold = date!(2026 - 09 - 23);
+    sql(&shop, "delete from settlements where sold_date = '2026-09-23'").await;
+    let count = |class: Class| {
+        let books = shop.books().clone();
+        async move {
+            let sums = books.class_sums(sold, sold + Duration::DAY).await.unwrap();
+            sums.iter().filter(|s| s.class == class).map(|s| s.sums.rows).sum::<i64>()
+        }
+    };
+    // Chuseok lies between: five business days after the 23rd of September is the 2nd of October.
+    for (today, class) in [
+        (date!(2026 - 09 - 24), Class::Expected),
+        (date!(2026 - 10 - 02), Class::Expected),
+        (date!(2026 - 10 - 03), Class::Late),
+    ] {
+        shop.books().clock.set(day_start(today) + Duration::hours(9));
+        read_until(&shop, today).await;
+        shop.books().reconcile(&Actor::CommandLine, sold, sold + Duration::DAY).await.unwrap();
+        assert!(count(class).await > 5, "{today}");
+        let other = if class == Class::Late { Class::Expected } else { Class::Late };
+        assert_eq!(count(other).await, 0, "{today}");
+    }
+    // While Toss's list is not read, nobody says that something is missing in it.
+    sql(&shop, "delete from read_windows where source = 'settlements' and starts_at = '2026-09-25 00:00+09'")
+        .await;
+    shop.books().reconcile(&Actor::CommandLine, sold, sold + Duration::DAY).await.unwrap();
+    assert_eq!(count(Class::Late).await, 0);
+}

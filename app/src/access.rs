@@ -1,8 +1,8 @@
 //! Who may open what: one table for every page and server function. What is not in it is closed.
 
 use backoffice::staff::Permission::{
-    self, ApproveRefund, ChangeSettings, Grant, LookUpAtToss, ManageCampaigns, ManageStaff, Refund,
-    RevealPersonal, SendMessage, UnlinkUser, ViewAudit, ViewTrade,
+    self, ApproveRefund, ChangeSettings, Grant, LookUpAtToss, ManageCampaigns, ManageStaff, Reconcile,
+    Refund, RevealPersonal, SendMessage, UnlinkUser, ViewAudit, ViewTrade,
 };
 
 use crate::routes;
@@ -34,6 +34,11 @@ pub const PAGES: &[(&str, Access)] = &[
     (routes::WEBHOOK_REPLAYS, Access::Needs(ViewTrade)),
     ("/webhooks/replays/{id}", Access::Needs(ViewTrade)),
     ("/webhooks/{id}", Access::Needs(ViewTrade)),
+    (routes::RECONCILIATION, Access::Needs(ViewTrade)),
+    (routes::DIFFERENCES, Access::Needs(ViewTrade)),
+    ("/reconciliation/differences/{key}", Access::Needs(ViewTrade)),
+    (routes::CONTRACT, Access::Needs(ViewTrade)),
+    ("/reconciliation/{day}", Access::Needs(ViewTrade)),
     (routes::PROMOTIONS, Access::Needs(ViewTrade)),
     ("/promotions/{promotion_code}", Access::Needs(ViewTrade)),
     ("/promotions/batches/{id}", Access::Needs(ViewTrade)),
@@ -75,6 +80,16 @@ pub const FUNCTIONS: &[(&str, Access)] = &[
     ("/fn/stop_replay", Access::Needs(LookUpAtToss)),
     ("/fn/go_on_with_replay", Access::Needs(LookUpAtToss)),
     ("/fn/replay_progress", Access::Needs(ViewTrade)),
+    ("/fn/assign_difference", Access::Needs(Reconcile)),
+    ("/fn/note_difference", Access::Needs(Reconcile)),
+    ("/fn/accept_difference", Access::Needs(Reconcile)),
+    ("/fn/decide_difference", Access::Needs(Reconcile)),
+    ("/fn/look_into_difference", Access::Needs(Reconcile)),
+    ("/fn/correct_difference", Access::Needs(Reconcile)),
+    ("/fn/read_day", Access::Needs(Reconcile)),
+    ("/fn/close_day", Access::Needs(Reconcile)),
+    ("/fn/set_rate", Access::Needs(Reconcile)),
+    ("/fn/set_iap_price", Access::Needs(Reconcile)),
     ("/fn/add_campaign", Access::Needs(ManageCampaigns)),
     ("/fn/stop_campaign", Access::Needs(ManageCampaigns)),
     ("/fn/grant_promotion", Access::Needs(Grant)),

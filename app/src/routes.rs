@@ -11,6 +11,9 @@ pub const RETURNS: &str = "/returns";
 pub const WEBHOOKS: &str = "/webhooks";
 pub const MISSING_EVENTS: &str = "/webhooks/missing";
 pub const WEBHOOK_REPLAYS: &str = "/webhooks/replays";
+pub const RECONCILIATION: &str = "/reconciliation";
+pub const DIFFERENCES: &str = "/reconciliation/differences";
+pub const CONTRACT: &str = "/reconciliation/contract";
 pub const PROMOTIONS: &str = "/promotions";
 pub const GRANT_BATCHES: &str = "/promotions/batches";
 pub const IAP: &str = "/iap";
@@ -27,6 +30,16 @@ pub fn order(order_id: &str) -> String {
 
 pub fn refund_batch(id: &impl std::fmt::Display) -> String {
     format!("{REFUND_BATCHES}/{id}")
+}
+
+/// One day of the books.
+pub fn day(day: time::Date) -> String {
+    format!("{RECONCILIATION}/{day}")
+}
+
+/// `key`: a transaction, with `~2` for a second row of it.
+pub fn difference(key: &impl std::fmt::Display) -> String {
+    format!("{DIFFERENCES}/{}", encode(&key.to_string()))
 }
 
 pub fn campaign(code: &str) -> String {

@@ -85,6 +85,17 @@ pub fn App() -> impl IntoView {
                     let id = param("id");
                     page(move |ctx, _| pages::webhook::page(ctx, id))
                 } ssr=SsrMode::Async/>
+                <Route path=path!("/reconciliation") view=|| page(pages::reconciliation::page) ssr=SsrMode::Async/>
+                <Route path=path!("/reconciliation/differences") view=|| page(pages::differences::page) ssr=SsrMode::Async/>
+                <Route path=path!("/reconciliation/differences/:key") view=|| {
+                    let key = param("key");
+                    page(move |ctx, _| pages::difference::page(ctx, key))
+                } ssr=SsrMode::Async/>
+                <Route path=path!("/reconciliation/contract") view=|| page(|ctx, _| pages::contract::page(ctx)) ssr=SsrMode::Async/>
+                <Route path=path!("/reconciliation/:day") view=|| {
+                    let day = param("day");
+                    page(move |ctx, query| pages::reconciliation_day::page(ctx, day, query))
+                } ssr=SsrMode::Async/>
                 <Route path=path!("/promotions") view=|| page(pages::promotions::page) ssr=SsrMode::Async/>
                 <Route path=path!("/promotions/batches/:id") view=|| {
                     let id = param("id");

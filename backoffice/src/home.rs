@@ -42,6 +42,8 @@ pub struct Waiting {
     pub webhooks_missing: i64,
     /// In-app refunds that we have to decide on.
     pub iap_requested: i64,
+    /// What does not agree with Toss, or waits to be accepted by a second person.
+    pub differences: i64,
     /// Grants, and files of them, that wait for a second person.
     pub grants_to_approve: i64,
 }
@@ -110,6 +112,7 @@ impl Backoffice {
                                        where r.state = 'requested' and o.platform is distinct from 'IOS' limit 100) x) as "iap!",
                 (select count(*) from (select 1 from grants where state = 'waiting_for_approval' limit 100) x)
                     + (select count(*) from (select 1 from grant_batches where state = 'waiting_for_approval' limit 100) x) as "grants!",
+                (select count(*) from (select 1 from differences where state in ('open', 'asked') limit 100) x) as "differences!",
                 (select count(*) from (select 1 from returns where closed_at is null and due_on <= $3 limit 100) x) as "returns!",
                 (select count(*) from (select 1 from orders where attention is not null limit 100) x) as "orders!",
                 (select count(*) from (select 1 from webhook_deliveries
@@ -133,6 +136,7 @@ impl Backoffice {
             webhooks_stuck: row.webhooks,
             webhooks_missing: row.missing,
             iap_requested: row.iap,
+            differences: row.differences,
             grants_to_approve: row.grants,
         })
     }

@@ -13,6 +13,7 @@ use graphile_worker::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
+use time::Date;
 use tokio_util::sync::CancellationToken;
 use toss::payments::RetryClass;
 use uuid::Uuid;
@@ -85,6 +86,11 @@ pub(crate) async fn enqueue_webhook(tx: &mut PgConnection, id: Uuid, unlisted: b
 pub(crate) async fn enqueue_replay(tx: &mut PgConnection, id: Uuid, delay: Duration) -> Result<(), Fault> {
     let (key, payload) = (format!("webhook-replay:{id}"), json!(RunReplay { id }));
     enqueue_in(tx, Some("webhook-replays"), RunReplay::IDENTIFIER, payload, &key, delay, 100).await
+}
+
+pub(crate) async fn enqueue_read_day(tx: &mut PgConnection, day: Date) -> Result<(), Fault> {
+    let (key, payload) = (format!("read-day:{day}"), json!(ReadDay { day }));
+    enqueue_in(tx, Some("reconciliation"), ReadDay::IDENTIFIER, payload, &key, Duration::ZERO, 5).await
 }
 
 /// Replaces the job that is planned for this intent, so that there is never more than one.
@@ -381,6 +387,21 @@ impl TaskHandler for Reconcile {
     }
 }
 
+/// Reads Toss's lists of one day again, because somebody asked.
+#[derive(Serialize, Deserialize)]
+struct ReadDay {
+    #[serde(with = "toss::timestamp::date")]
+    day: Date,
+}
+
+impl TaskHandler for ReadDay {
+    const IDENTIFIER: &'static str = "read_day";
+
+    async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
+        backoffice(&ctx)?.read_day(self.day).await
+    }
+}
+
 /// Adds the months that come and drops those that are over.
 #[derive(Serialize, Deserialize)]
 struct TurnMonths {}
@@ -534,6 +555,7 @@ async fn run(
         .define_job::<LookAfterTossPay>()
         .define_job::<FindMissing>()
         .define_job::<Reconcile>()
+        .define_job::<ReadDay>()
         .define_job::<Sweep>()
         .add_extension(State(backoffice.clone()))
         .with_cron(

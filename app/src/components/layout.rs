@@ -62,6 +62,7 @@ fn menu(ctx: &Ctx, active: &'static str, waiting: Waiting) -> AnyView {
     };
     let refunds = waiting.refunds_unknown.max(waiting.refunds_overdue) + waiting.returns_due + to_approve;
     let grants = if ctx.may(Permission::ManageCampaigns) { waiting.grants_to_approve } else { 0 };
+    let differences = if ctx.may(Permission::Reconcile) { waiting.differences } else { 0 };
     let manage = ctx.may(Permission::ManageStaff);
     let audit = ctx.may(Permission::ViewAudit);
     view! {
@@ -72,6 +73,7 @@ fn menu(ctx: &Ctx, active: &'static str, waiting: Waiting) -> AnyView {
             {entry(ctx, routes::TRANSACTIONS, "nav-transactions", active, 0)}
             {entry(ctx, routes::REFUNDS, "nav-refunds", active, refunds)}
             {entry(ctx, routes::WEBHOOKS, "nav-webhooks", active, waiting.webhooks_stuck)}
+            {entry(ctx, routes::RECONCILIATION, "nav-reconciliation", active, differences)}
         </ul>
         <h2>{ctx.t("nav-apps-in-toss")}</h2>
         <ul>

@@ -108,6 +108,7 @@ pub async fn page(ctx: Ctx) -> Answer {
             format!("{}?badge=untrusted", routes::WEBHOOKS),
         ),
         ("failed", waiting.webhooks_missing, "home-task-missing", routes::MISSING_EVENTS.to_owned()),
+        ("failed", waiting.differences, "home-task-differences", routes::DIFFERENCES.to_owned()),
         (
             "unknown",
             waiting.refunds_unknown - waiting.refunds_overdue_unknown,

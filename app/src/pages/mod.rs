@@ -2,6 +2,10 @@
 
 pub mod audit;
 pub mod campaign;
+pub mod contract;
+pub mod difference;
+mod difference_words;
+pub mod differences;
 pub mod errors;
 pub mod firewall;
 pub mod grant_batch;
@@ -17,6 +21,9 @@ mod order_timeline;
 pub mod orders;
 pub mod promotion_words;
 pub mod promotions;
+pub mod reconciliation;
+pub mod reconciliation_day;
+pub mod reconciliation_tabs;
 pub mod refund_batch;
 pub mod refund_batches;
 mod refund_desk;

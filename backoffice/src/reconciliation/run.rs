@@ -1,5 +1,7 @@
 //! Reconciling days: their rows are put side by side, summed by class, and what does not agree is kept for people.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 use sqlx::PgConnection;
 use time::{Date, Duration, OffsetDateTime};
@@ -8,6 +10,8 @@ use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     clock::day_start,
+    jobs,
+    settlements::SyncError,
 };
 
 const JOB: Actor = Actor::Job("reconciliation");
@@ -139,6 +143,51 @@ impl Backoffice {
         .bind(plan)
         .execute(&mut *tx)
         .await?;
+        Ok(())
+    }
+
+    /// Has Toss's lists of a day read again by a job. True when that is done within `patience`, and the day reconciled.
+    pub async fn ask_to_read_day(
+        &self,
+        actor: &Actor,
+        day: Date,
+        patience: std::time::Duration,
+    ) -> Result<bool, Fault> {
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        jobs::enqueue_read_day(&mut tx, day).await?;
+        let subject = day.to_string();
+        let act = Act { action: "day.read_again", subject_kind: "day", subject: &subject, detail: json!({}) };
+        audit::record(&mut tx, now, actor, act).await?;
+        tx.commit().await?;
+        let begun = tokio::time::Instant::now();
+        while begun.elapsed() < patience {
+            let done = sqlx::query_scalar!("select reconciled_at from reconciliations where day = $1", day)
+                .fetch_optional(&self.pool)
+                .await?;
+            if done.is_some_and(|at| at > now) {
+                return Ok(true);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        Ok(false)
+    }
+
+    /// Reads Toss's transactions of a day and the settlements that its sales may be in, and reconciles it.
+    pub(crate) async fn read_day(&self, day: Date) -> Result<(), Fault> {
+        let next = day.next_day().unwrap_or(day);
+        self.compare_with_toss(&JOB, day_start(day), day_start(next)).await?;
+        self.sync_toss_pay(day).await?;
+        let mut sold: BTreeSet<Date> = self.contract().await?.iter().map(|rate| rate.cycle.sold_on(day)).collect();
+        sold.insert(day);
+        for day in sold.into_iter().filter(|_| self.settles) {
+            match self.sync_settlements(&JOB, day).await {
+                Ok(_) => {}
+                Err(SyncError::Fault(fault)) => return Err(fault),
+                Err(error @ SyncError::Unsteady(_)) => tracing::warn!(%error, "settlements"),
+            }
+        }
+        self.reconcile(&JOB, day, next).await?;
         Ok(())
     }
 

@@ -59,7 +59,7 @@ impl Role {
             LookUpAtToss | Refund | Grant | SendMessage | RevealPersonal => {
                 matches!(self, Self::Support | Self::Finance | Self::Admin)
             }
-            ViewAudit | ApproveRefund | ManageCampaigns | UnlinkUser => {
+            ViewAudit | ApproveRefund | ManageCampaigns | UnlinkUser | Reconcile | Export => {
                 matches!(self, Self::Finance | Self::Admin)
             }
             ManageStaff | ChangeSettings => self == Self::Admin,
@@ -85,6 +85,10 @@ pub enum Permission {
     UnlinkUser,
     /// Making campaigns, and being the second person for their grants.
     ManageCampaigns,
+    /// Working differences, closing days, the contract's rates, the bank's statement.
+    Reconcile,
+    /// Taking lists and reports out of the house, with a reason that is kept.
+    Export,
     ViewAudit,
     ManageStaff,
     /// What holds for everybody: limits.

@@ -1,0 +1,248 @@
+//! Finance: differences are worked, days are read again and closed, the contract is kept.
+
+use leptos::prelude::*;
+
+use crate::error::AppError;
+
+#[server(prefix = "/fn", endpoint = "assign_difference")]
+pub async fn assign_difference(#[server(default)] key: String) -> Result<(), AppError> {
+    use backoffice::reconciliation::differences::Key;
+
+    use crate::pages::difference_words::{self, Work};
+
+    let work = Work::begin(&key)?;
+    let outcome = match work.allowed() {
+        Err(error) => Err(error),
+        Ok(actor) => match work.ctx.books().assign_difference(&actor, &Key::parse(&key)).await {
+            Ok(true) => Ok(work.ctx.t("difference-is-yours")),
+            Ok(false) => Ok(work.ctx.t("difference-is-nobodys")),
+            Err(error) => Err(difference_words::error(&work.ctx, error)),
+        },
+    };
+    work.end(&[], outcome).await
+}
+
+#[server(prefix = "/fn", endpoint = "note_difference")]
+pub async fn note_difference(
+    #[server(default)] key: String,
+    #[server(default)] note: String,
+) -> Result<(), AppError> {
+    use backoffice::reconciliation::differences::Key;
+
+    use crate::pages::difference_words::{self, Work};
+
+    let work = Work::begin(&key)?;
+    let outcome = match work.allowed() {
+        Err(error) => Err(error),
+        Ok(actor) => match work.ctx.books().note_difference(&actor, &Key::parse(&key), &note).await {
+            Ok(()) => Ok(work.ctx.t("difference-noted")),
+            Err(error) => Err(difference_words::error(&work.ctx, error)),
+        },
+    };
+    work.end(&[("note", &note)], outcome).await
+}
+
+/// Takes it as it is; where money is at stake a second person has to agree.
+#[server(prefix = "/fn", endpoint = "accept_difference")]
+pub async fn accept_difference(
+    #[server(default)] key: String,
+    #[server(default)] note: String,
+) -> Result<(), AppError> {
+    use backoffice::reconciliation::differences::{Key, State};
+
+    use crate::pages::difference_words::{self, Work};
+
+    let work = Work::begin(&key)?;
+    let outcome = match work.allowed() {
+        Err(error) => Err(error),
+        Ok(actor) => match work.ctx.books().accept_difference(&actor, &Key::parse(&key), &note).await {
+            Ok(State::Asked) => Ok(work.ctx.t("difference-waits")),
+            Ok(_) => Ok(work.ctx.t("difference-accepted")),
+            Err(error) => Err(difference_words::error(&work.ctx, error)),
+        },
+    };
+    work.end(&[("note", &note)], outcome).await
+}
+
+/// The second person agrees, or gives it back to be worked.
+#[server(prefix = "/fn", endpoint = "decide_difference")]
+pub async fn decide_difference(
+    #[server(default)] key: String,
+    #[server(default)] agree: String,
+    #[server(default)] note: String,
+) -> Result<(), AppError> {
+    use backoffice::reconciliation::differences::{Key, State};
+
+    use crate::pages::difference_words::{self, Work};
+
+    let work = Work::begin(&key)?;
+    let outcome = match work.allowed() {
+        Err(error) => Err(error),
+        Ok(actor) => {
+            match work.ctx.books().decide_difference(&actor, &Key::parse(&key), agree == "1", &note).await {
+                Ok(State::Accepted) => Ok(work.ctx.t("difference-accepted")),
+                Ok(_) => Ok(work.ctx.t("difference-reopened")),
+                Err(error) => Err(difference_words::error(&work.ctx, error)),
+            }
+        }
+    };
+    work.end(&[("note", &note)], outcome).await
+}
+
+/// Asks Toss about the payment now.
+#[server(prefix = "/fn", endpoint = "look_into_difference")]
+pub async fn look_into_difference(#[server(default)] key: String) -> Result<(), AppError> {
+    use backoffice::reconciliation::differences::Key;
+
+    use crate::pages::difference_words::{self, Work};
+
+    let work = Work::begin(&key)?;
+    let outcome = match work.allowed() {
+        Err(error) => Err(error),
+        Ok(actor) => {
+            let asked = work.ctx.books().look_into_difference(&actor, &Key::parse(&key)).await;
+            difference_words::asked(&work.ctx, asked)
+        }
+    };
+    work.end(&[], outcome).await
+}
+
+/// Puts Toss's word in the place of ours.
+#[server(prefix = "/fn", endpoint = "correct_difference")]
+pub async fn correct_difference(#[server(default)] key: String) -> Result<(), AppError> {
+    use backoffice::reconciliation::differences::Key;
+
+    use crate::pages::difference_words::{self, Work};
+
+    let work = Work::begin(&key)?;
+    let outcome = match work.allowed() {
+        Err(error) => Err(error),
+        Ok(actor) => {
+            let asked = work.ctx.books().correct_difference(&actor, &Key::parse(&key)).await;
+            difference_words::asked(&work.ctx, asked)
+        }
+    };
+    work.end(&[], outcome).await
+}
+
+/// Has Toss's lists of a day read again, and the day reconciled.
+#[server(prefix = "/fn", endpoint = "read_day")]
+pub async fn read_day(#[server(default)] day: String) -> Result<(), AppError> {
+    use std::time::Duration;
+
+    use backoffice::staff::Permission;
+
+    use crate::{
+        context::{Ctx, shown},
+        pages::reconciliation_day,
+        routes,
+    };
+
+    let ctx = Ctx::current().ok_or(AppError::Fault)?;
+    let mut back = routes::RECONCILIATION.to_owned();
+    let outcome = match (ctx.allow(Permission::Reconcile), reconciliation_day::past(&ctx, &day)) {
+        (Err(error), _) => Err(error),
+        (Ok(_), None) => Err(reconciliation_day::no_day(&ctx)),
+        (Ok(actor), Some(day)) => {
+            back = routes::day(day);
+            match ctx.books().ask_to_read_day(&actor, day, Duration::from_secs(8)).await {
+                Ok(true) => Ok(ctx.t("day-was-read")),
+                Ok(false) => Ok(ctx.t("day-is-being-read")),
+                Err(fault) => Err(shown(&fault)),
+            }
+        }
+    };
+    ctx.finish("day", &[], outcome, &back).await
+}
+
+/// Signs for a day.
+#[server(prefix = "/fn", endpoint = "close_day")]
+pub async fn close_day(
+    #[server(default)] day: String,
+    #[server(default)] note: String,
+) -> Result<(), AppError> {
+    use backoffice::staff::Permission;
+
+    use crate::{context::Ctx, pages::reconciliation_day, routes};
+
+    let ctx = Ctx::current().ok_or(AppError::Fault)?;
+    let mut back = routes::RECONCILIATION.to_owned();
+    let outcome = match (ctx.allow(Permission::Reconcile), reconciliation_day::past(&ctx, &day)) {
+        (Err(error), _) => Err(error),
+        (Ok(_), None) => Err(reconciliation_day::no_day(&ctx)),
+        (Ok(actor), Some(day)) => {
+            back = routes::day(day);
+            let closed = ctx.books().close_day(&actor, day, &note).await;
+            closed.map(|_| ctx.t("day-was-closed")).map_err(|error| reconciliation_day::close_error(&ctx, error))
+        }
+    };
+    ctx.finish("close", &[("note", &note)], outcome, &back).await
+}
+
+/// A line of the contract with Toss.
+#[server(prefix = "/fn", endpoint = "set_rate")]
+pub async fn set_rate(
+    #[server(default)] method: String,
+    #[server(default)] currency: String,
+    #[server(default)] valid_from: String,
+    #[server(default)] per_cent: String,
+    #[server(default)] flat: String,
+    #[server(default)] cycle: String,
+    #[server(default)] pay_out_days: String,
+) -> Result<(), AppError> {
+    use backoffice::{reconciliation::contract::NewRate, staff::Permission};
+
+    use crate::{
+        context::{Ctx, shown},
+        pages::contract,
+        routes,
+    };
+
+    let ctx = Ctx::current().ok_or(AppError::Fault)?;
+    let new = NewRate { method, currency, valid_from, per_cent, flat, cycle, pay_out_days };
+    let values = [
+        ("method", new.method.as_str()),
+        ("currency", new.currency.as_str()),
+        ("valid_from", new.valid_from.as_str()),
+        ("per_cent", new.per_cent.as_str()),
+        ("flat", new.flat.as_str()),
+        ("cycle", new.cycle.as_str()),
+        ("pay_out_days", new.pay_out_days.as_str()),
+    ];
+    let outcome = match ctx.allow(Permission::Reconcile) {
+        Err(error) => Err(error),
+        Ok(actor) => match ctx.books().set_rate(&actor, &new).await {
+            Ok(Ok(())) => Ok(ctx.t("rate-saved")),
+            Ok(Err(wrong)) => Err(contract::rate_error(&ctx, wrong)),
+            Err(fault) => Err(shown(&fault)),
+        },
+    };
+    ctx.finish("rate", &values, outcome, &format!("{}#rate", routes::CONTRACT)).await
+}
+
+/// What an in-app product costs.
+#[server(prefix = "/fn", endpoint = "set_iap_price")]
+pub async fn set_iap_price(
+    #[server(default)] sku: String,
+    #[server(default)] price: String,
+) -> Result<(), AppError> {
+    use backoffice::staff::Permission;
+
+    use crate::{
+        context::{Ctx, shown},
+        pages::contract,
+        routes,
+    };
+
+    let ctx = Ctx::current().ok_or(AppError::Fault)?;
+    let outcome = match ctx.allow(Permission::Reconcile) {
+        Err(error) => Err(error),
+        Ok(actor) => match ctx.books().set_iap_price(&actor, &sku, &price).await {
+            Ok(Ok(())) => Ok(ctx.t("price-saved")),
+            Ok(Err(wrong)) => Err(contract::price_error(&ctx, wrong)),
+            Err(fault) => Err(shown(&fault)),
+        },
+    };
+    let values = [("sku", sku.as_str()), ("price", price.as_str())];
+    ctx.finish("price", &values, outcome, &format!("{}#price", routes::CONTRACT)).await
+}

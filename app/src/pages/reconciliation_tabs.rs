@@ -1,0 +1,16 @@
+//! The views of finance.
+
+use leptos::prelude::*;
+
+use crate::{components::layout, context::Ctx, routes};
+
+pub fn tabs(ctx: &Ctx, active: &str) -> AnyView {
+    let tabs = [
+        (routes::RECONCILIATION, "reconciliation-calendar"),
+        (routes::DIFFERENCES, "reconciliation-differences"),
+        (routes::PAY_OUTS, "reconciliation-payouts"),
+        (routes::REPORTS, "reconciliation-reports"),
+        (routes::CONTRACT, "reconciliation-contract"),
+    ];
+    layout::tabs(ctx, "nav-reconciliation", &tabs, active)
+}

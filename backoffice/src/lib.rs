@@ -10,8 +10,10 @@
 
 mod apps_in_toss;
 pub mod audit;
+pub mod bank;
 pub mod calendar;
 pub mod clock;
+pub mod exports;
 pub mod firewall;
 pub mod home;
 pub mod iap;

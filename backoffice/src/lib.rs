@@ -10,7 +10,9 @@
 
 mod apps_in_toss;
 pub mod audit;
+pub mod bank;
 pub mod clock;
+pub mod exports;
 pub mod firewall;
 pub mod home;
 pub mod iap;

@@ -46,7 +46,7 @@ impl Query {
     }
 }
 
-fn parse_day(text: &str) -> Option<Date> {
+pub fn parse_day(text: &str) -> Option<Date> {
     Date::parse(text, format_description!("[year]-[month]-[day]"))
         .ok()
         .filter(|d| (1990..2200).contains(&d.year()))

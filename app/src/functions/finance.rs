@@ -173,7 +173,9 @@ pub async fn close_day(
         (Ok(actor), Some(day)) => {
             back = routes::day(day);
             let closed = ctx.books().close_day(&actor, day, &note).await;
-            closed.map(|_| ctx.t("day-was-closed")).map_err(|error| reconciliation_day::close_error(&ctx, error))
+            closed
+                .map(|_| ctx.t("day-was-closed"))
+                .map_err(|error| reconciliation_day::close_error(&ctx, error))
         }
     };
     ctx.finish("close", &[("note", &note)], outcome, &back).await

@@ -2,12 +2,13 @@
 
 use backoffice::{
     iap::{Price, PriceError},
+    orders::METHODS,
     reconciliation::contract::{ANY, Cycle, Rate, RateError},
     staff::Permission,
 };
 use leptos::{prelude::*, server_fn::ServerFn};
 
-use super::{Answer, orders::{METHODS, method_word}, reconciliation_tabs, refund_words};
+use super::{Answer, orders::method_word, reconciliation_tabs, refund_words};
 use crate::{
     components::{
         form::{self, Field},
@@ -38,7 +39,7 @@ pub fn rate_error(ctx: &Ctx, error: RateError) -> AppError {
 pub fn price_error(ctx: &Ctx, error: PriceError) -> AppError {
     let (field, message) = match error {
         PriceError::Sku => ("sku", ctx.t("price-error-sku")),
-        PriceError::Price(error) => ("price", refund_words::amount_error(ctx, error)),
+        PriceError::Price(error) => ("price", refund_words::amount(ctx, error)),
     };
     AppError::Invalid { field: field.into(), message }
 }
@@ -91,9 +92,8 @@ fn rate_form(ctx: &Ctx, flash: &Flash) -> AnyView {
     let mut methods: Vec<(String, String)> =
         METHODS.iter().map(|(word, _)| ((*word).to_owned(), method_word(ctx, word))).collect();
     methods.push((ANY.to_owned(), ctx.t("method-any")));
-    let cycles = Cycle::ALL
-        .map(|cycle| (cycle.as_str().to_owned(), ctx.words.word("cycle", cycle.as_str())))
-        .to_vec();
+    let cycles =
+        Cycle::ALL.map(|cycle| (cycle.as_str().to_owned(), ctx.words.word("cycle", cycle.as_str()))).to_vec();
     let number = |name: &'static str, key: &str, hint: &str, value: &str| Field {
         input_mode: "decimal",
         hint: Some(ctx.words.get(hint, &[])),
@@ -181,5 +181,10 @@ pub async fn page(ctx: Ctx) -> Answer {
             {form}
         </div>
     };
-    Ok(Frame { title: ctx.t("reconciliation-contract"), active: routes::RECONCILIATION, flash, body: body.into_any() })
+    Ok(Frame {
+        title: ctx.t("reconciliation-contract"),
+        active: routes::RECONCILIATION,
+        flash,
+        body: body.into_any(),
+    })
 }

@@ -62,9 +62,7 @@ pub fn error(ctx: &Ctx, error: WorkError) -> AppError {
 pub fn asked(ctx: &Ctx, asked: Result<Difference, WorkError>) -> Result<String, AppError> {
     match asked {
         Ok(difference) if difference.state == State::Agreed => Ok(ctx.t("difference-agrees")),
-        Ok(difference) => {
-            Ok(ctx.tr("difference-still", &[("class", class(ctx, difference.class).1)]))
-        }
+        Ok(difference) => Ok(ctx.tr("difference-still", &[("class", class(ctx, difference.class).1)])),
         Err(wrong) => Err(error(ctx, wrong)),
     }
 }

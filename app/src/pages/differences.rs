@@ -23,7 +23,8 @@ pub fn row(ctx: &Ctx, difference: Difference) -> AnyView {
     let href = ctx.href(&routes::difference(&difference.key));
     let why = difference_words::remarks(ctx, &difference.remarks).join(" · ");
     let who = difference.assignee_name.clone().unwrap_or_else(|| "–".into());
-    let late = difference.after_close.then(|| view! { " " {badge::badge(("waiting", ctx.t("after-close")))} });
+    let late =
+        difference.after_close.then(|| view! { " " {badge::badge(("waiting", ctx.t("after-close")))} });
     view! {
         <tr>
             <td class="id"><a class="row-link" href=href><code>{difference.order_id.clone()}</code></a></td>
@@ -107,7 +108,8 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::DIFFERENCES)} }.into_any(),
         Ok(cursor) => {
             let page = ctx.books().differences(&filter, cursor.as_ref(), SIZE).await?;
-            view! { {heading} {list::view(&ctx, &query, look(&ctx, routes::DIFFERENCES), page, row)} }.into_any()
+            view! { {heading} {list::view(&ctx, &query, look(&ctx, routes::DIFFERENCES), page, row)} }
+                .into_any()
         }
     };
     Ok(Frame { title: ctx.t("reconciliation-differences"), active: routes::RECONCILIATION, flash, body })

@@ -6,7 +6,11 @@ use time::{Date, Duration, macros::format_description};
 
 use super::{Answer, reconciliation_tabs};
 use crate::{
-    components::{badge, layout::Frame, list::{self, Query}},
+    components::{
+        badge,
+        layout::Frame,
+        list::{self, Query},
+    },
     context::Ctx,
     format, routes,
 };
@@ -71,7 +75,8 @@ fn calendar(ctx: &Ctx, days: &[Day], today: Date) -> AnyView {
         .map(|day| view! { <th scope="col">{ctx.words.word("weekday", day)}</th> })
         .collect_view();
     let before = days.first().map_or(0, |d| usize::from(d.day.weekday().number_days_from_monday()));
-    let mut cells: Vec<AnyView> = (0..before).map(|_| view! { <td class="no-day"></td> }.into_any()).collect();
+    let mut cells: Vec<AnyView> =
+        (0..before).map(|_| view! { <td class="no-day"></td> }.into_any()).collect();
     cells.extend(days.iter().map(|day| cell(ctx, day, today)));
     let mut rows = Vec::new();
     while !cells.is_empty() {
@@ -130,10 +135,8 @@ fn sources(ctx: &Ctx, sources: Vec<Source>) -> AnyView {
         .map(|source| {
             let tone = if source.read >= source.days { "done" } else { "waiting" };
             let name = ctx.words.word("source", &source.name);
-            let days = ctx.tr(
-                "source-days",
-                &[("read", source.read.to_string()), ("days", source.days.to_string())],
-            );
+            let days = ctx
+                .tr("source-days", &[("read", source.read.to_string()), ("days", source.days.to_string())]);
             let last = source.last_read_at.map(|at| view! { <span class="soft">{list::time(at)}</span> });
             view! { <li>{badge::badge((tone, name))} <span>{days}</span> {last}</li> }
         })
@@ -170,7 +173,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let after = (after_first <= today).then(|| link(after_first, "next", "month-after"));
     let heading = ctx.tr(
         "month-heading",
-        &[("year", shown.first.year().to_string().into()), ("month", u8::from(shown.first.month()).to_string())],
+        &[("year", shown.first.year().to_string()), ("month", u8::from(shown.first.month()).to_string())],
     );
     let body = view! {
         <h1>{ctx.t("nav-reconciliation")}</h1>
@@ -186,7 +189,12 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         </ul>
         {sums}
     };
-    Ok(Frame { title: ctx.t("nav-reconciliation"), active: routes::RECONCILIATION, flash, body: body.into_any() })
+    Ok(Frame {
+        title: ctx.t("nav-reconciliation"),
+        active: routes::RECONCILIATION,
+        flash,
+        body: body.into_any(),
+    })
 }
 
 #[cfg(test)]

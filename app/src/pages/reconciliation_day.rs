@@ -12,7 +12,9 @@ use leptos::{prelude::*, server_fn::ServerFn};
 use time::Date;
 
 use super::{
-    Answer, difference_words, differences, errors, orders::method_word, reconciliation::{arithmetic, light},
+    Answer, difference_words, differences, errors,
+    orders::method_word,
+    reconciliation::{arithmetic, light},
     reconciliation_tabs,
 };
 use crate::{
@@ -35,7 +37,7 @@ const AFTER_CLOSE: &str = "after_close";
 
 /// A day that has begun.
 pub fn past(ctx: &Ctx, text: &str) -> Option<Date> {
-    let day = toss::timestamp::parse_date(text)?;
+    let day = list::parse_day(text)?;
     (day.year() >= 2000 && day <= ctx.books().clock.today()).then_some(day)
 }
 
@@ -181,7 +183,7 @@ fn signature(ctx: &Ctx, day: &Day, closed: Option<Closed>, flash: &Flash) -> Any
     };
     view! {
         <section class="card pad decide" id="close">
-            <h2>{ctx.t("close")}</h2>
+            <h2>{ctx.t("close-heading")}</h2>
             {own.then(|| form::notice(flash))}
             <p class="soft">{ctx.t("close-hint")}</p>
             {act}
@@ -286,7 +288,8 @@ pub async fn page(ctx: Ctx, day: String, query: Query) -> Answer {
     let (day, sums, closed) = ctx.books().reconciled_day(date).await?;
     // Without a choice, what has to be worked first.
     let first = sums.iter().map(|s| s.class).find(|class| class.is_difference());
-    let chosen = query.get("class").or_else(|| first.map(|class| class.as_str().to_owned())).unwrap_or_default();
+    let chosen =
+        query.get("class").or_else(|| first.map(|class| class.as_str().to_owned())).unwrap_or_default();
     let parts = together(&sums)
         .iter()
         .map(|(name, currency, all)| rail(&ctx, name, &sums, currency, all, &query))
@@ -299,7 +302,9 @@ pub async fn page(ctx: Ctx, day: String, query: Query) -> Answer {
             </div>
         }
     });
-    let when = day.reconciled_at.map(|at| view! { <span class="soft">{ctx.t("reconciled-at")} " " {list::time(at)}</span> });
+    let when = day
+        .reconciled_at
+        .map(|at| view! { <span class="soft">{ctx.t("reconciled-at")} " " {list::time(at)}</span> });
     let again = ctx.may(Permission::Reconcile).then(|| {
         view! {
             <form method="post" action=ctx.href(ReadDay::PATH)>
@@ -316,7 +321,8 @@ pub async fn page(ctx: Ctx, day: String, query: Query) -> Answer {
         view! { <h2>{word}</h2> }
     });
     let list = rows(&ctx, date, &query, &chosen).await?;
-    let month = format!("{}?month={}-{:02}", ctx.href(routes::RECONCILIATION), date.year(), u8::from(date.month()));
+    let month =
+        format!("{}?month={}-{:02}", ctx.href(routes::RECONCILIATION), date.year(), u8::from(date.month()));
     let body = view! {
         <nav class="crumbs" aria-label=ctx.t("crumbs")><a href=month>{ctx.t("reconciliation-calendar")}</a></nav>
         <h1>{format::iso_day(date)}</h1>

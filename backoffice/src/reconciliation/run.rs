@@ -178,7 +178,8 @@ impl Backoffice {
         let next = day.next_day().unwrap_or(day);
         self.compare_with_toss(&JOB, day_start(day), day_start(next)).await?;
         self.sync_toss_pay(day).await?;
-        let mut sold: BTreeSet<Date> = self.contract().await?.iter().map(|rate| rate.cycle.sold_on(day)).collect();
+        let mut sold: BTreeSet<Date> =
+            self.contract().await?.iter().map(|rate| rate.cycle.sold_on(day)).collect();
         sold.insert(day);
         for day in sold.into_iter().filter(|_| self.settles) {
             match self.sync_settlements(&JOB, day).await {

@@ -1,0 +1,3 @@
+//! What leaves the house as a file: tables for people's spreadsheets.
+
+pub mod sheet;

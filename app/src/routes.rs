@@ -35,7 +35,7 @@ pub fn refund_batch(id: &impl std::fmt::Display) -> String {
 }
 
 /// One day of the books.
-pub fn day(day: time::Date) -> String {
+pub fn day(day: impl std::fmt::Display) -> String {
     format!("{RECONCILIATION}/{day}")
 }
 

@@ -88,6 +88,12 @@ pub(crate) async fn enqueue_replay(tx: &mut PgConnection, id: Uuid, delay: Durat
     enqueue_in(tx, Some("webhook-replays"), RunReplay::IDENTIFIER, payload, &key, delay, 100).await
 }
 
+/// Files take turns: they must not keep the workers from a refund.
+pub(crate) async fn enqueue_export(tx: &mut PgConnection, id: Uuid) -> Result<(), Fault> {
+    let (key, payload) = (format!("export:{id}"), json!(RunExport { id }));
+    enqueue_in(tx, Some("exports"), RunExport::IDENTIFIER, payload, &key, Duration::ZERO, 3).await
+}
+
 pub(crate) async fn enqueue_read_day(tx: &mut PgConnection, day: Date) -> Result<(), Fault> {
     let (key, payload) = (format!("read-day:{day}"), json!(ReadDay { day }));
     enqueue_in(tx, Some("reconciliation"), ReadDay::IDENTIFIER, payload, &key, Duration::ZERO, 5).await
@@ -402,6 +408,25 @@ impl TaskHandler for ReadDay {
     }
 }
 
+/// Writes a file that somebody asked for.
+#[derive(Serialize, Deserialize)]
+struct RunExport {
+    id: Uuid,
+}
+
+impl TaskHandler for RunExport {
+    const IDENTIFIER: &'static str = "run_export";
+
+    async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
+        let backoffice = backoffice(&ctx)?;
+        let outcome = backoffice.run_export(self.id).await;
+        if outcome.is_err() && ctx.job().attempts() >= ctx.job().max_attempts() {
+            backoffice.fail_export(self.id).await?;
+        }
+        outcome
+    }
+}
+
 /// Adds the months that come and drops those that are over.
 #[derive(Serialize, Deserialize)]
 struct TurnMonths {}
@@ -427,6 +452,7 @@ impl TaskHandler for Sweep {
         sessions::delete_expired(&pool).await?;
         backoffice.expire_batches().await?;
         backoffice.settle_lost_messages().await?;
+        backoffice.forget_exports().await?;
         backoffice.revive_jobs().await
     }
 }
@@ -556,6 +582,7 @@ async fn run(
         .define_job::<FindMissing>()
         .define_job::<Reconcile>()
         .define_job::<ReadDay>()
+        .define_job::<RunExport>()
         .define_job::<Sweep>()
         .add_extension(State(backoffice.clone()))
         .with_cron(

@@ -23,6 +23,7 @@ pub mod orders;
 pub mod page;
 pub mod payments;
 pub mod payouts;
+pub mod personal;
 pub mod promotions;
 pub mod reconciliation;
 pub mod refunds;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use futures::stream::BoxStream;
 use rust_decimal::Decimal;
-use time::{Date, Duration};
+use time::{Date, Duration, OffsetDateTime};
 
 use crate::{Backoffice, Fault, reconciliation::Sums};
 
@@ -50,6 +51,27 @@ pub struct Part {
     pub sold_date: Date,
     pub method: Option<String>,
     pub sums: Sums,
+}
+
+/// A settlement row.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    pub transaction_key: String,
+    pub order_id: String,
+    pub method: Option<String>,
+    pub currency: String,
+    pub amount: Decimal,
+    pub discount: Decimal,
+    pub points: Decimal,
+    pub fee: Decimal,
+    pub fee_base: Option<Decimal>,
+    pub fee_instalment: Option<Decimal>,
+    pub fee_other: Option<Decimal>,
+    pub supply_amount: Option<Decimal>,
+    pub vat: Option<Decimal>,
+    pub pay_out_amount: Decimal,
+    pub transaction_at: OffsetDateTime,
+    pub sold_date: Date,
 }
 
 fn state(day: Date, today: Date, covered: bool, pay_out: Decimal, at_bank: Decimal) -> AtBank {
@@ -161,6 +183,18 @@ impl Backoffice {
             },
         });
         Ok(parts.collect())
+    }
+
+    /// Every settlement row of a day's pay-out.
+    pub fn settlements_paid_out(&self, day: Date) -> BoxStream<'_, Result<Settled, sqlx::Error>> {
+        sqlx::query_as!(
+            Settled,
+            "select transaction_key, order_id, method, currency, amount, discount, points, fee, fee_base, fee_instalment, fee_other,
+                    supply_amount, vat, pay_out_amount, transaction_at, sold_date
+             from settlements where paid_out_date = $1 and gone_at is null order by currency, transaction_at, transaction_key",
+            day
+        )
+        .fetch(&self.pool)
     }
 
     /// What is still to be paid out from `day` on, by currency.

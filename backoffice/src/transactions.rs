@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
@@ -19,6 +20,7 @@ use crate::{
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Row {
     pub transaction_key: String,
+    pub rail: String,
     pub payment_key: String,
     pub order_id: String,
     pub method: Option<String>,
@@ -35,9 +37,11 @@ impl Row {
     }
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Filter {
+    #[serde(with = "toss::timestamp::option", default)]
     pub from: Option<OffsetDateTime>,
+    #[serde(with = "toss::timestamp::option", default)]
     pub to: Option<OffsetDateTime>,
     pub outgoing: Option<bool>,
     /// An order id, payment key or transaction key.
@@ -283,7 +287,7 @@ impl Backoffice {
         size: usize,
     ) -> Result<Page<Row>, Fault> {
         let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(
-            "select transaction_key, payment_key, order_id, method, status, currency, amount, transaction_at
+            "select transaction_key, rail, payment_key, order_id, method, status, currency, amount, transaction_at
              from transactions where true",
         );
         if let Some(q) = &filter.q {
@@ -310,7 +314,7 @@ impl Backoffice {
     pub async fn transactions_of_order(&self, order_id: &str) -> Result<Vec<Row>, Fault> {
         let rows = sqlx::query_as!(
             Row,
-            "select transaction_key, payment_key, order_id, method, status, currency, amount, transaction_at
+            "select transaction_key, rail, payment_key, order_id, method, status, currency, amount, transaction_at
              from transactions where order_id = $1 order by transaction_at desc, transaction_key desc",
             order_id,
         )

@@ -52,12 +52,10 @@ enum Command {
     Sync(Sync),
     /// Puts the books beside Toss's transactions and settlements: of one day, or of the days from FROM until before TO.
     Reconcile {
-        #[arg(long, conflicts_with_all = ["from", "to"], required_unless_present_all = ["from", "to"])]
+        #[arg(long, conflicts_with_all = ["from", "to", "last"])]
         day: Option<String>,
-        #[arg(long, requires = "to")]
-        from: Option<String>,
-        #[arg(long, requires = "from")]
-        to: Option<String>,
+        #[command(flatten)]
+        window: Window,
     },
     /// What the contract with Toss says of fees and pay-outs.
     #[command(subcommand)]
@@ -113,23 +111,27 @@ enum Staff {
     },
 }
 
+/// Days in Seoul.
+#[derive(clap::Args)]
+struct Window {
+    /// The first day, like 2026-11-01
+    #[arg(long, requires = "to")]
+    from: Option<String>,
+    /// The day after the last one
+    #[arg(long, requires = "from")]
+    to: Option<String>,
+    /// Instead of both: so many days up to and with today
+    #[arg(long, conflicts_with_all = ["from", "to"])]
+    last: Option<i64>,
+}
+
 #[derive(Subcommand)]
 enum Sync {
-    /// Compares Toss's transactions of the days from FROM until before TO, in Seoul, with what arrived; what never
-    /// came is noted and looked up. Can be stopped and begun again at any day.
-    Transactions {
-        #[arg(long)]
-        from: String,
-        #[arg(long)]
-        to: String,
-    },
+    /// Compares Toss's transactions of the days from FROM until before TO with what arrived; what never came is noted and
+    /// looked up. Can be stopped and begun again at any day.
+    Transactions(Window),
     /// Reads Toss's settlements of the days of sale from FROM until before TO. Can be stopped and begun again at any day.
-    Settlements {
-        #[arg(long)]
-        from: String,
-        #[arg(long)]
-        to: String,
-    },
+    Settlements(Window),
 }
 
 #[derive(Subcommand)]
@@ -194,7 +196,7 @@ async fn dispatch(command: Command, settings: Settings, database: &Database) -> 
         }
         Command::Staff(command) => staff(books, command).await,
         Command::Sync(command) => books::sync(&jangbu, command).await,
-        Command::Reconcile { day, from, to } => books::reconcile(books, day, from, to).await,
+        Command::Reconcile { day, window } => books::reconcile(books, day, &window).await,
         Command::Contract(command) => books::contract(books, command).await,
         Command::Audit(Audit::Verify) => verify(books).await,
         Command::Check => check(&jangbu).await,

@@ -54,6 +54,10 @@ pub(crate) fn demo(orders: usize) -> anyhow::Result<()> {
             fs::write(&traded, orders.to_string()).context("the trade could not be noted")
         })?;
     }
+    if !folder.join("kept-books").exists() {
+        report::step("reading Toss's lists and reconciling", || stack.keep_books())?;
+        fs::write(folder.join("kept-books"), "")?;
+    }
     report::line(&format!("\nReady after {:.0} s.\n", begun.elapsed().as_secs_f64()));
     report::line(&format!("  Dashboard        {}", stack.url));
     report::line(&format!("  Practice shop    {}/_sandbox/shop", stack.sandbox_url));

@@ -271,7 +271,42 @@ impl Stack {
         ensure!(status.success(), "the sample trade failed: {last}");
         Ok(())
     }
+
+    /// What finance starts from: the sandbox shop's contract, Toss's lists of the last month read, the days reconciled.
+    pub(crate) fn keep_books(&self) -> anyhow::Result<()> {
+        let window = ["--last", "33"];
+        let quiet = |command: &mut Command| run(command.stdout(Stdio::null()).stderr(Stdio::null()));
+        for (method, currency, per_cent, flat) in CONTRACT {
+            let mut set = self.jangbu();
+            set.args([
+                "contract",
+                "set",
+                "--method",
+                method,
+                "--currency",
+                currency,
+                "--valid-from",
+                "2026-01-01",
+            ]);
+            quiet(set.args(["--per-cent", per_cent, "--flat", flat, "--pay-out-days", "5"]))?;
+        }
+        quiet(self.jangbu().args(["sync", "transactions"]).args(window))?;
+        quiet(self.jangbu().args(["sync", "settlements"]).args(window))?;
+        quiet(self.jangbu().arg("reconcile").args(window))
+    }
 }
+
+/// What the sandbox takes, VAT included.
+const CONTRACT: [(&str, &str, &str, &str); 8] = [
+    ("*", "KRW", "3.1", "0"),
+    ("*", "USD", "3.1", "0"),
+    ("가상계좌", "KRW", "0", "300"),
+    ("계좌이체", "KRW", "1.8", "0"),
+    ("휴대폰", "KRW", "3.5", "0"),
+    ("문화상품권", "KRW", "6.6", "0"),
+    ("도서문화상품권", "KRW", "6.6", "0"),
+    ("게임문화상품권", "KRW", "6.6", "0"),
+];
 
 pub(crate) const ROLES: [(&str, &str); 4] =
     [("viewer", "윤서하"), ("support", "김하늘"), ("finance", "박도현"), ("admin", "이가온")];

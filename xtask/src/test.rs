@@ -109,6 +109,7 @@ fn end_to_end() -> anyhow::Result<()> {
     let mut stack = report::step("starting the product", || Stack::start(&data, 4300))?;
     stack.add_staff()?;
     report::step("a little trade", || stack.trade(120, |_| {}))?;
+    report::step("reading Toss's lists and reconciling", || stack.keep_books())?;
     let outcome = report::step("browser tests", || {
         run(Command::new("npx")
             .args(["playwright", "test"])

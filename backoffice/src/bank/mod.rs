@@ -1,5 +1,107 @@
-//! Money that came in on the merchant's own bank account.
+//! Money that came in on the merchant's own bank account, from the bank's statement.
 
 mod file;
 
+use std::collections::HashMap;
+
+use rust_decimal::Decimal;
+use serde_json::json;
+use time::Date;
+use uuid::Uuid;
+
+use crate::{
+    Backoffice, Fault,
+    audit::{self, Act, Actor},
+};
+
 pub use file::{FileError, Line, MAX_BYTES, MAX_LINES, Statement, read};
+
+/// What a statement brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Uploaded {
+    pub lines: usize,
+    /// Of them, those that no earlier statement had.
+    pub new: u64,
+    /// Lines of the file that are no deposits.
+    pub skipped: usize,
+    pub from: Date,
+    pub to: Date,
+}
+
+/// A deposit.
+#[derive(Debug, Clone)]
+pub struct Deposit {
+    pub day: Date,
+    pub currency: String,
+    pub deposit: Decimal,
+    pub memo: String,
+}
+
+impl Backoffice {
+    /// Takes the deposits of a statement. Statements may overlap: a line is counted once.
+    pub async fn upload_statement(
+        &self,
+        actor: &Actor,
+        file_name: &str,
+        bytes: &[u8],
+    ) -> Result<Result<Uploaded, FileError>, Fault> {
+        let statement = match read(bytes) {
+            Ok(statement) => statement,
+            Err(error) => return Ok(Err(error)),
+        };
+        let days = statement.lines.iter().map(|line| line.day);
+        let (Some(from), Some(to)) = (days.clone().min(), days.max()) else {
+            return Ok(Err(FileError::NothingIn));
+        };
+        // Two equal lines of one statement are two deposits; the same two in the next statement are the same.
+        let mut times: HashMap<(Date, Decimal, &str, Option<Decimal>), i16> = HashMap::new();
+        let nth: Vec<i16> = statement
+            .lines
+            .iter()
+            .map(|line| {
+                let times = times.entry((line.day, line.deposit, &line.memo, line.balance)).or_default();
+                *times = times.saturating_add(1);
+                *times
+            })
+            .collect();
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        let new = sqlx::query!(
+            "insert into bank_lines (id, day, deposit, memo, balance, nth, uploaded_at, uploaded_by)
+             select gen_random_uuid(), day, deposit, memo, balance, nth, $6, $7
+             from unnest($1::date[], $2::numeric[], $3::text[], $4::numeric[], $5::smallint[]) as l (day, deposit, memo, balance, nth)
+             on conflict do nothing",
+            &statement.lines.iter().map(|line| line.day).collect::<Vec<_>>(),
+            &statement.lines.iter().map(|line| line.deposit).collect::<Vec<_>>(),
+            &statement.lines.iter().map(|line| line.memo.clone()).collect::<Vec<_>>(),
+            &statement.lines.iter().map(|line| line.balance).collect::<Vec<_>>() as &[Option<Decimal>],
+            &nth,
+            now,
+            actor.staff_id(),
+        )
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        let uploaded = Uploaded { lines: statement.lines.len(), new, skipped: statement.skipped, from, to };
+        let subject = Uuid::now_v7().to_string();
+        let detail = json!({ "file": file_name, "lines": uploaded.lines, "new": new, "from": from.to_string(),
+                             "to": to.to_string() });
+        let act =
+            Act { action: "bank_statement.uploaded", subject_kind: "statement", subject: &subject, detail };
+        audit::record(&mut tx, now, actor, act).await?;
+        tx.commit().await?;
+        Ok(Ok(uploaded))
+    }
+
+    /// The deposits of a day, the largest first.
+    pub async fn deposits(&self, day: Date) -> Result<Vec<Deposit>, Fault> {
+        let rows = sqlx::query_as!(
+            Deposit,
+            "select day, currency, deposit, memo from bank_lines where day = $1 order by deposit desc, memo, nth limit 200",
+            day
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows)
+    }
+}

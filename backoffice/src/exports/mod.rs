@@ -1,3 +1,425 @@
-//! What leaves the house as a file: tables for people's spreadsheets.
+//! What leaves the house as a file: lists and reports for people's spreadsheets. Somebody says why, a job writes the file,
+//! who asked takes it, and after a day it is gone. Personal data is masked unless whoever asks may see it. [`rows`] says
+//! what stands in each file, [`sheet`] writes it.
 
+mod rows;
 pub mod sheet;
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use time::{Date, Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use crate::{
+    Backoffice, Fault,
+    audit::{self, Act, Actor},
+    jobs, orders, reconciliation, refunds, transactions, webhooks,
+};
+use sheet::{Cell, Format, Sheet};
+
+/// A file stands ready for this long.
+const KEPT_FOR: Duration = Duration::DAY;
+/// Bytes of a file that are kept in one row.
+const PART: usize = 1 << 20;
+/// Rows between two signs of life.
+const TELL_EVERY: i64 = 2000;
+pub const LONGEST_REASON: usize = 200;
+
+/// What is asked for, with its filter.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "list", content = "filter", rename_all = "snake_case")]
+pub enum What {
+    Orders(orders::Filter),
+    Transactions(transactions::Filter),
+    Refunds(refunds::Filter),
+    Webhooks(webhooks::Filter),
+    Differences(reconciliation::differences::Filter),
+    /// Every row of a day of the books.
+    Day(Date),
+    /// Settlement rows of a pay-out.
+    PayOut(Date),
+    PayOuts(Span),
+    Sales(Span),
+    Fees(Span),
+    Vat(Span),
+}
+
+/// `[from, to)`
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Span {
+    pub from: Date,
+    pub to: Date,
+}
+
+impl What {
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Orders(_) => "orders",
+            Self::Transactions(_) => "transactions",
+            Self::Refunds(_) => "refunds",
+            Self::Webhooks(_) => "webhooks",
+            Self::Differences(_) => "differences",
+            Self::Day(_) => "day",
+            Self::PayOut(_) => "pay_out",
+            Self::PayOuts(_) => "pay_outs",
+            Self::Sales(_) => "sales",
+            Self::Fees(_) => "fees",
+            Self::Vat(_) => "vat",
+        }
+    }
+
+    /// Its columns, in Toss's and our own names; whoever asks brings the words for them.
+    pub fn columns(&self) -> &'static [&'static str] {
+        rows::columns(self)
+    }
+}
+
+/// A file as somebody asks for it.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub what: What,
+    pub format: Format,
+    pub reason: String,
+    pub is_masked: bool,
+    /// Of the file and its sheet.
+    pub title: String,
+    /// One for each column.
+    pub heads: Vec<String>,
+    /// For values like `missing_here`; what is not in it is written as it is.
+    pub words: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Waiting,
+    Running,
+    Done,
+    Failed,
+    /// It was there for a day.
+    Gone,
+}
+
+impl State {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Gone => "gone",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, Fault> {
+        let all = [Self::Waiting, Self::Running, Self::Done, Self::Failed, Self::Gone];
+        let found = all.into_iter().find(|state| state.as_str() == text);
+        found.ok_or_else(|| Fault::Inconsistent(format!("state {text:?} of an export")))
+    }
+
+    pub fn is_under_way(self) -> bool {
+        matches!(self, Self::Waiting | Self::Running)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Export {
+    pub id: Uuid,
+    pub title: String,
+    pub format: Format,
+    pub reason: String,
+    pub is_masked: bool,
+    pub asked_by: Option<Uuid>,
+    pub asked_at: OffsetDateTime,
+    pub state: State,
+    pub rows: i64,
+    pub bytes: i64,
+}
+
+impl Export {
+    pub fn file_name(&self) -> String {
+        let day = self.asked_at.to_offset(crate::clock::SEOUL).date();
+        format!("{}-{day}.{}", self.title.replace(['/', '\\', '"', ' '], "-"), self.format.extension())
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    #[error("a reason is needed")]
+    Reason,
+    #[error("the reason is longer than {LONGEST_REASON} characters")]
+    TooLong,
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<sqlx::Error> for ExportError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+struct Stored {
+    id: Uuid,
+    title: String,
+    format: String,
+    reason: String,
+    is_masked: bool,
+    asked_by: Option<Uuid>,
+    asked_at: OffsetDateTime,
+    state: String,
+    rows: i64,
+    bytes: i64,
+}
+
+impl TryFrom<Stored> for Export {
+    type Error = Fault;
+
+    fn try_from(s: Stored) -> Result<Self, Fault> {
+        Ok(Self {
+            id: s.id,
+            title: s.title,
+            format: Format::parse(&s.format)
+                .ok_or_else(|| Fault::Inconsistent(format!("format {:?}", s.format)))?,
+            reason: s.reason,
+            is_masked: s.is_masked,
+            asked_by: s.asked_by,
+            asked_at: s.asked_at,
+            state: State::parse(&s.state)?,
+            rows: s.rows,
+            bytes: s.bytes,
+        })
+    }
+}
+
+impl Backoffice {
+    /// Notes who wants what and why, and has a job write it.
+    pub async fn ask_for_export(&self, actor: &Actor, request: &Request) -> Result<Uuid, ExportError> {
+        let reason = request.reason.trim().replace('\0', "");
+        if reason.is_empty() {
+            return Err(ExportError::Reason);
+        }
+        if reason.chars().count() > LONGEST_REASON {
+            return Err(ExportError::TooLong);
+        }
+        let id = Uuid::now_v7();
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        sqlx::query!(
+            "insert into exports (id, what, title, heads, words, format, reason, is_masked, asked_by, asked_by_name, asked_at, state)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'waiting')",
+            id,
+            json!(request.what),
+            request.title,
+            json!(request.heads),
+            json!(request.words),
+            request.format.as_str(),
+            reason,
+            request.is_masked,
+            actor.staff_id(),
+            actor.name(),
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        jobs::enqueue_export(&mut tx, id).await?;
+        let subject = id.to_string();
+        let detail = json!({ "what": request.what, "format": request.format.as_str(), "reason": reason,
+                             "masked": request.is_masked });
+        let act = Act { action: "export.asked", subject_kind: "export", subject: &subject, detail };
+        audit::record(&mut tx, now, actor, act).await?;
+        tx.commit().await?;
+        Ok(id)
+    }
+
+    pub async fn export(&self, id: Uuid) -> Result<Option<Export>, Fault> {
+        let row = sqlx::query_as!(
+            Stored,
+            "select id, title, format, reason, is_masked, asked_by, asked_at, state, rows, bytes from exports where id = $1",
+            id
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(Export::try_from).transpose()
+    }
+
+    /// What somebody asked for of late, newest first.
+    pub async fn exports_of(&self, staff: Uuid) -> Result<Vec<Export>, Fault> {
+        let rows = sqlx::query_as!(
+            Stored,
+            "select id, title, format, reason, is_masked, asked_by, asked_at, state, rows, bytes from exports
+             where asked_by = $1 order by asked_at desc limit 50",
+            staff
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(Export::try_from).collect()
+    }
+
+    /// Notes that a file is taken. Only who asked for it takes it.
+    pub async fn take_export(&self, actor: &Actor, id: Uuid) -> Result<Option<Export>, Fault> {
+        let Some(export) = self.export(id).await? else { return Ok(None) };
+        if export.state != State::Done || export.asked_by.is_none() || export.asked_by != actor.staff_id() {
+            return Ok(None);
+        }
+        let mut tx = self.pool.begin().await?;
+        let subject = id.to_string();
+        let detail = json!({ "rows": export.rows, "bytes": export.bytes });
+        let act = Act { action: "export.taken", subject_kind: "export", subject: &subject, detail };
+        audit::record(&mut tx, self.clock.now(), actor, act).await?;
+        tx.commit().await?;
+        Ok(Some(export))
+    }
+
+    /// A piece of the file, from the first (0) on; nothing after the last.
+    pub async fn export_part(&self, id: Uuid, nth: i32) -> Result<Option<Vec<u8>>, Fault> {
+        let part =
+            sqlx::query_scalar!("select bytes from export_parts where export_id = $1 and nth = $2", id, nth)
+                .fetch_optional(&self.pool)
+                .await?;
+        Ok(part)
+    }
+
+    /// Writes the file. A second run begins anew.
+    pub(crate) async fn run_export(&self, id: Uuid) -> Result<(), Fault> {
+        let asked = sqlx::query!(
+            "update exports set state = 'running', rows = 0 where id = $1 and state in ('waiting', 'running')
+             returning what, title, heads, words, format, is_masked",
+            id
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        let Some(asked) = asked else { return Ok(()) };
+        let broken = |error: serde_json::Error| Fault::Inconsistent(format!("export {id}: {error}"));
+        let what: What = serde_json::from_value(asked.what).map_err(broken)?;
+        let heads: Vec<String> = serde_json::from_value(asked.heads).map_err(broken)?;
+        let words: BTreeMap<String, String> = serde_json::from_value(asked.words).map_err(broken)?;
+        let format = Format::parse(&asked.format)
+            .ok_or_else(|| Fault::Inconsistent(format!("format {:?}", asked.format)))?;
+        let io = |error: std::io::Error| Fault::Inconsistent(format!("export {id}: {error}"));
+        let file = tempfile::tempfile().map_err(io)?;
+        let unwritten = |error: sheet::SheetError| Fault::Inconsistent(format!("export {id}: {error}"));
+        let sheet =
+            Sheet::new(format, &asked.title, heads, file.try_clone().map_err(io)?).map_err(unwritten)?;
+        let mut out = Out { books: self, id, sheet, words, is_masked: asked.is_masked, rows: 0 };
+        rows::write(self, &what, &mut out).await?;
+        let Out { sheet, rows, .. } = out;
+        // A workbook is put together, and compressed, at its end.
+        tokio::task::spawn_blocking(move || sheet.finish())
+            .await
+            .map_err(|error| Fault::Inconsistent(format!("export {id}: {error}")))?
+            .map_err(unwritten)?;
+        self.keep_file(id, file, rows).await
+    }
+
+    async fn keep_file(&self, id: Uuid, mut file: File, rows: i64) -> Result<(), Fault> {
+        let io = |error: std::io::Error| Fault::Inconsistent(format!("export {id}: {error}"));
+        file.seek(SeekFrom::Start(0)).map_err(io)?;
+        let mut tx = self.pool.begin().await?;
+        sqlx::query!("delete from export_parts where export_id = $1", id).execute(&mut *tx).await?;
+        let mut bytes = 0i64;
+        for nth in 0.. {
+            let mut part = Vec::with_capacity(PART);
+            (&mut file).take(PART as u64).read_to_end(&mut part).map_err(io)?;
+            if part.is_empty() {
+                break;
+            }
+            bytes += i64::try_from(part.len()).unwrap_or_default();
+            sqlx::query!(
+                "insert into export_parts (export_id, nth, bytes) values ($1, $2, $3)",
+                id,
+                nth,
+                part
+            )
+            .execute(&mut *tx)
+            .await?;
+        }
+        sqlx::query!(
+            "update exports set state = 'done', rows = $2, bytes = $3, ended_at = $4 where id = $1",
+            id,
+            rows,
+            bytes,
+            self.clock.now()
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Ends what cannot be written.
+    pub(crate) async fn fail_export(&self, id: Uuid) -> Result<(), Fault> {
+        sqlx::query!(
+            "update exports set state = 'failed', ended_at = $2 where id = $1 and state in ('waiting', 'running')",
+            id,
+            self.clock.now()
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Files are gone after a day; that they were is kept.
+    pub(crate) async fn forget_exports(&self) -> Result<(), Fault> {
+        let mut tx = self.pool.begin().await?;
+        let over = sqlx::query_scalar!(
+            "update exports set state = 'gone' where state in ('done', 'failed') and ended_at < $1 returning id",
+            self.clock.now() - KEPT_FOR
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        sqlx::query!("delete from export_parts where export_id = any($1)", &over).execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+/// A file that is being written.
+pub(super) struct Out<'a> {
+    books: &'a Backoffice,
+    id: Uuid,
+    sheet: Sheet,
+    words: BTreeMap<String, String>,
+    is_masked: bool,
+    rows: i64,
+}
+
+impl Out<'_> {
+    pub(super) async fn row(&mut self, cells: Vec<Cell>) -> Result<(), Fault> {
+        self.sheet
+            .row(&cells)
+            .map_err(|error| Fault::Inconsistent(format!("export {}: {error}", self.id)))?;
+        self.rows += 1;
+        if self.rows % TELL_EVERY == 0 {
+            sqlx::query!("update exports set rows = $2 where id = $1", self.id, self.rows)
+                .execute(&self.books.pool)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The word of a value, in the language of whoever asked.
+    pub(super) fn word(&self, value: &str) -> Cell {
+        Cell::Text(self.words.get(value).cloned().unwrap_or_else(|| value.to_owned()))
+    }
+
+    pub(super) fn words(&self, values: &[String]) -> Cell {
+        let words: Vec<&str> =
+            values.iter().map(|value| self.words.get(value).map_or(value.as_str(), String::as_str)).collect();
+        Cell::Text(words.join(" · "))
+    }
+
+    /// Personal data, as much of it as whoever asked may see.
+    pub(super) fn personal(&self, value: Option<&str>, mask: fn(&str) -> String) -> Cell {
+        match value {
+            None => Cell::Empty,
+            Some(value) if self.is_masked => Cell::Text(mask(value)),
+            Some(value) => Cell::Text(value.to_owned()),
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The list of orders and the one search box. No counting, no offset.
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 use sqlx::{Postgres, QueryBuilder};
 use time::OffsetDateTime;
 
@@ -16,14 +17,16 @@ const COLUMNS: &str = "select o.order_id, rail, origin, order_name, o.amount, o.
     exists (select 1 from refunds r where r.payment_key = o.payment_key and r.state = 'unknown') as refund_unknown
     from orders o where true";
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Filter {
     /// An order id or the beginning of one, a payment key, a transaction key, a user key, or the beginning of the buyer's name.
     pub q: Option<String>,
     pub status: Option<String>,
     pub method: Option<String>,
     /// `[from, to)`, by the time the order came in.
+    #[serde(with = "toss::timestamp::option", default)]
     pub from: Option<OffsetDateTime>,
+    #[serde(with = "toss::timestamp::option", default)]
     pub to: Option<OffsetDateTime>,
     pub min: Option<Decimal>,
     pub max: Option<Decimal>,

@@ -2,6 +2,7 @@
 //! with a reason. Money is only accepted away by two people. Nothing is ever adjusted by itself.
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::PgConnection;
 use time::{Date, OffsetDateTime};
@@ -16,7 +17,8 @@ use crate::{
 
 pub const LONGEST_NOTE: usize = 500;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum State {
     Open,
     /// One person accepts it, a second one has to.
@@ -140,7 +142,7 @@ pub struct Step {
     pub note: Option<String>,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Filter {
     pub day: Option<Date>,
     pub class: Option<Class>,

@@ -1,6 +1,7 @@
 //! Reading refunds.
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 use sqlx::{Postgres, QueryBuilder};
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
@@ -77,7 +78,7 @@ const COLUMNS: &str =
     settled_at, settled_by_name, needs_person, transaction_key, error_code, error_message
     from refunds where true";
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Filter {
     pub state: Option<State>,
     pub order_id: Option<String>,
@@ -88,6 +89,7 @@ pub struct Filter {
     pub from: Option<Date>,
     pub to: Option<Date>,
     /// What is somebody's task: not settled after a quarter of an hour, or beyond a machine.
+    #[serde(with = "toss::timestamp::option", default)]
     pub overdue_at: Option<OffsetDateTime>,
 }
 

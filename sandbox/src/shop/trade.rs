@@ -101,6 +101,7 @@ pub async fn make(plan: Plan, progress: impl Fn(usize, usize)) -> anyhow::Result
         rest = later;
     }
     maker.turn_back().await?;
+    maker.spoil_settlements().await?;
     mini_app::trade(&maker.shop, maker.plan.seed, |path, body| {
         let maker = Arc::clone(&maker);
         async move { maker.control(&path, &body).await }
@@ -148,6 +149,31 @@ impl Maker {
         self.merchant_clock(&body).await?;
         self.control("clock", &body).await?;
         self.settle().await
+    }
+
+    /// A few settlements that finance has to find: too dear, missing, twice, of another amount.
+    async fn spoil_settlements(&self) -> anyhow::Result<()> {
+        let url = format!("{}/_sandbox/transactions", self.plan.sandbox_url);
+        let rows: Vec<toss::payments::Transaction> = self.http.get(url).send().await?.json().await?;
+        let until = self.clock().await? - Duration::days(12);
+        let is_old_sale = |row: &&toss::payments::Transaction| {
+            row.status == toss::payments::PaymentStatus::Done
+                && row.method == Some(toss::payments::Method::Card)
+                && row.currency.as_deref() == Some("KRW")
+                && row.transaction_at < until
+        };
+        let sales: Vec<_> = rows.iter().filter(is_old_sale).collect();
+        let ways = [
+            |amount: Decimal| json!({ "fee": (amount / Decimal::from(25)).round() }),
+            |_| json!("missing"),
+            |_| json!("twice"),
+            |amount: Decimal| json!({ "amount": amount - Decimal::from(100) }),
+        ];
+        let step = (sales.len() / ways.len()).max(1);
+        for (sale, way) in sales.iter().step_by(step).zip(ways) {
+            self.control(&format!("settlements/{}", sale.transaction_key), &way(sale.amount)).await?;
+        }
+        Ok(())
     }
 
     async fn settle(&self) -> anyhow::Result<()> {

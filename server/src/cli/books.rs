@@ -13,7 +13,7 @@ use backoffice::{
 use indicatif::{ProgressBar, ProgressStyle};
 use time::Date;
 
-use super::{Contract, Sync, say};
+use super::{Contract, Sync, Window, say};
 use crate::Jangbu;
 
 /// One call after the other, so that a minute holds less than the 100 that Toss takes in its test environment.
@@ -23,8 +23,17 @@ fn day(name: &str, text: &str) -> anyhow::Result<Date> {
     toss::timestamp::parse_date(text).with_context(|| format!("--{name}: a day like 2026-11-21"))
 }
 
-fn days(books: &Backoffice, from: &str, to: &str) -> anyhow::Result<(Date, Date)> {
-    Ok(window(day("from", from)?, day("to", to)?, books.clock.today())?)
+fn days(books: &Backoffice, asked: &Window) -> anyhow::Result<(Date, Date)> {
+    let today = books.clock.today();
+    let tomorrow = today.next_day().context("the calendar ends")?;
+    match (&asked.from, &asked.to, asked.last) {
+        (Some(from), Some(to), _) => Ok(window(day("from", from)?, day("to", to)?, today)?),
+        (_, _, Some(last)) => {
+            let first = tomorrow.checked_sub(time::Duration::days(last)).context("--last: too many days")?;
+            Ok(window(first, tomorrow, today)?)
+        }
+        _ => bail!("--from and --to, or --last"),
+    }
 }
 
 fn bar(days: i64) -> anyhow::Result<ProgressBar> {
@@ -35,7 +44,7 @@ fn bar(days: i64) -> anyhow::Result<ProgressBar> {
 /// A client that keeps to the pace of the environment.
 fn paced(jangbu: &Jangbu) -> Backoffice {
     let mut books = jangbu.backoffice.clone();
-    if jangbu.settings.mode != Mode::Live {
+    if jangbu.settings.mode == Mode::Test {
         books.toss = books.toss.paced(PACE);
     }
     books
@@ -43,11 +52,11 @@ fn paced(jangbu: &Jangbu) -> Backoffice {
 
 pub(super) async fn sync(jangbu: &Jangbu, command: Sync) -> anyhow::Result<()> {
     let books = paced(jangbu);
-    let (what, from, to) = match &command {
-        Sync::Transactions { from, to } => ("transactions", from, to),
-        Sync::Settlements { from, to } => ("settlements", from, to),
+    let (what, asked) = match &command {
+        Sync::Transactions(window) => ("transactions", window),
+        Sync::Settlements(window) => ("settlements", window),
     };
-    let (from, end) = days(&books, from, to)?;
+    let (from, end) = days(&books, asked)?;
     let bar = bar((end - from).whole_days())?;
     let mut day = from;
     let mut sum = Compared::default();
@@ -56,8 +65,8 @@ pub(super) async fn sync(jangbu: &Jangbu, command: Sync) -> anyhow::Result<()> {
         bar.set_message(day.to_string());
         let one = async {
             match command {
-                Sync::Transactions { .. } => transactions(&books, day, next).await,
-                Sync::Settlements { .. } => settlements(&books, day).await,
+                Sync::Transactions(_) => transactions(&books, day, next).await,
+                Sync::Settlements(_) => settlements(&books, day).await,
             }
         };
         let (read, line) = tokio::select! {
@@ -95,19 +104,13 @@ async fn settlements(books: &Backoffice, day: Date) -> anyhow::Result<(Compared,
     Ok((Compared { read: read.rows, new: read.new, ..Compared::default() }, line))
 }
 
-pub(super) async fn reconcile(
-    books: &Backoffice,
-    one: Option<String>,
-    from: Option<String>,
-    to: Option<String>,
-) -> anyhow::Result<()> {
-    let (from, end) = match (one, from, to) {
-        (Some(one), ..) => {
+pub(super) async fn reconcile(books: &Backoffice, one: Option<String>, asked: &Window) -> anyhow::Result<()> {
+    let (from, end) = match one {
+        Some(one) => {
             let one = day("day", &one)?;
             window(one, one.next_day().context("--day: too late")?, books.clock.today())?
         }
-        (None, Some(from), Some(to)) => days(books, &from, &to)?,
-        _ => bail!("--day, or --from and --to"),
+        None => days(books, asked)?,
     };
     let bar = bar((end - from).whole_days())?;
     let mut sum = Reconciled::default();

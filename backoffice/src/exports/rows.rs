@@ -1,0 +1,379 @@
+//! What stands in each file: its columns, and the rows page by page as the lists on the screen read them.
+
+use std::future::Future;
+
+use futures::TryStreamExt as _;
+use rust_decimal::Decimal;
+
+use super::{Out, What, sheet::Cell};
+use crate::{
+    Backoffice, Fault,
+    page::{Cursor, Page},
+    personal::{mask_email, mask_name, mask_phone},
+    reconciliation::{Class, Sums},
+};
+
+/// Rows that are read at once.
+const PAGE: usize = 1000;
+
+fn arithmetic(sums: &Sums) -> [Cell; 6] {
+    [sums.settled, sums.discount, sums.points, sums.supply, sums.vat, sums.pay_out].map(Cell::Number)
+}
+
+pub(super) fn columns(what: &What) -> &'static [&'static str] {
+    match what {
+        What::Orders(_) => &[
+            "orderId",
+            "rail",
+            "status",
+            "method",
+            "currency",
+            "amount",
+            "balanceAmount",
+            "orderName",
+            "customerName",
+            "customerMobilePhone",
+            "customerEmail",
+            "userKey",
+            "paymentKey",
+            "createdAt",
+            "approvedAt",
+        ],
+        What::Transactions(_) => &[
+            "transactionAt",
+            "transactionKey",
+            "orderId",
+            "paymentKey",
+            "rail",
+            "method",
+            "status",
+            "currency",
+            "amount",
+        ],
+        What::Refunds(_) => &[
+            "requestedAt",
+            "orderId",
+            "state",
+            "currency",
+            "cancelAmount",
+            "reason",
+            "requestedBy",
+            "approvedBy",
+            "settledAt",
+            "transactionKey",
+            "errorCode",
+        ],
+        What::Webhooks(_) => {
+            &["receivedAt", "eventType", "state", "orderId", "paymentKey", "retriedCount", "badges"]
+        }
+        What::Differences(_) => &[
+            "transactionAt",
+            "class",
+            "remarks",
+            "orderId",
+            "transactionKey",
+            "currency",
+            "ours",
+            "toss",
+            "settled",
+            "fee",
+            "feeDue",
+            "payOutAmount",
+            "atStake",
+            "state",
+            "assignee",
+            "note",
+        ],
+        What::Day(_) => &[
+            "transactionAt",
+            "class",
+            "orderId",
+            "transactionKey",
+            "rail",
+            "method",
+            "status",
+            "currency",
+            "ours",
+            "toss",
+            "settled",
+            "discount",
+            "points",
+            "fee",
+            "vat",
+            "payOutAmount",
+            "paidOutDate",
+            "dueDate",
+            "isEstimate",
+            "remarks",
+        ],
+        What::PayOut(_) => &[
+            "soldDate",
+            "orderId",
+            "transactionKey",
+            "method",
+            "currency",
+            "amount",
+            "discount",
+            "points",
+            "fee",
+            "feeBase",
+            "feeInstalment",
+            "feeOther",
+            "supplyAmount",
+            "vat",
+            "payOutAmount",
+            "transactionAt",
+        ],
+        What::PayOuts(_) => &[
+            "paidOutDate",
+            "currency",
+            "rows",
+            "amount",
+            "discount",
+            "points",
+            "supplyAmount",
+            "vat",
+            "payOutAmount",
+            "atBank",
+            "state",
+        ],
+        What::Sales(_) => &["day", "currency", "sales", "refunds", "net"],
+        What::Fees(_) => {
+            &["method", "currency", "rows", "amount", "fee", "feeBase", "feeInstalment", "feeOther", "vat"]
+        }
+        What::Vat(_) => &[
+            "rail",
+            "method",
+            "currency",
+            "sales",
+            "refunds",
+            "total",
+            "supplyAmount",
+            "vat",
+            "taxFreeAmount",
+            "untold",
+        ],
+    }
+}
+
+/// Reads a list to its end, newest first, and writes a row for each.
+async fn every<'a, T, F, R>(
+    out: &mut Out<'a>,
+    mut read: impl FnMut(Option<Cursor>) -> F,
+    row: R,
+) -> Result<(), Fault>
+where
+    F: Future<Output = Result<Page<T>, Fault>>,
+    R: Fn(&Out<'a>, T) -> Vec<Cell>,
+{
+    let mut cursor = None;
+    loop {
+        let page = read(cursor.take()).await?;
+        for item in page.rows {
+            let cells = row(out, item);
+            out.row(cells).await?;
+        }
+        match page.older {
+            Some(older) => cursor = Some(older),
+            None => return Ok(()),
+        }
+    }
+}
+
+fn text(value: Option<String>) -> Cell {
+    value.map_or(Cell::Empty, Cell::Text)
+}
+
+pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) -> Result<(), Fault> {
+    match what {
+        What::Orders(filter) => {
+            let read = |at: Option<Cursor>| async move { books.orders(filter, at.as_ref(), PAGE).await };
+            every(out, read, |out, o| {
+                vec![
+                    o.order_id.into(),
+                    out.word(&o.rail),
+                    out.word(&o.status),
+                    text(o.method),
+                    o.currency.into(),
+                    Cell::Number(o.amount),
+                    o.balance_amount.into(),
+                    o.order_name.into(),
+                    out.personal(o.customer_name.as_deref(), mask_name),
+                    out.personal(o.customer_mobile_phone.as_deref(), mask_phone),
+                    out.personal(o.customer_email.as_deref(), mask_email),
+                    text(o.user_key),
+                    text(o.payment_key),
+                    Cell::At(o.created_at),
+                    o.paid_at.into(),
+                ]
+            })
+            .await
+        }
+        What::Transactions(filter) => {
+            let read =
+                |at: Option<Cursor>| async move { books.transactions(filter, at.as_ref(), PAGE).await };
+            every(out, read, |out, t| {
+                let amount = if t.is_outgoing() { -t.amount } else { t.amount };
+                vec![
+                    Cell::At(t.transaction_at),
+                    t.transaction_key.into(),
+                    t.order_id.into(),
+                    t.payment_key.into(),
+                    out.word(&t.rail),
+                    text(t.method),
+                    out.word(&t.status),
+                    t.currency.into(),
+                    Cell::Number(amount),
+                ]
+            })
+            .await
+        }
+        What::Refunds(filter) => {
+            let read = |at: Option<Cursor>| async move { books.refunds(filter, at.as_ref(), PAGE).await };
+            every(out, read, |out, r| {
+                vec![
+                    Cell::At(r.requested_at),
+                    r.order_id.into(),
+                    out.word(r.state.as_str()),
+                    r.currency.into(),
+                    Cell::Number(r.amount),
+                    r.reason.into(),
+                    r.requested_by_name.into(),
+                    text(r.approved_by_name),
+                    r.settled_at.into(),
+                    text(r.transaction_key),
+                    text(r.error_code),
+                ]
+            })
+            .await
+        }
+        What::Webhooks(filter) => {
+            let read = |at: Option<Cursor>| async move { books.webhooks(filter, at.as_ref(), PAGE).await };
+            every(out, read, |out, w| {
+                vec![
+                    Cell::At(w.received_at),
+                    text(w.event_type),
+                    out.word(&w.state),
+                    text(w.order_id),
+                    text(w.payment_key),
+                    w.retried_count.into(),
+                    out.words(&w.badges),
+                ]
+            })
+            .await
+        }
+        What::Differences(filter) => {
+            let read = |at: Option<Cursor>| async move { books.differences(filter, at.as_ref(), PAGE).await };
+            every(out, read, |out, d| {
+                let at_stake = d.at_stake();
+                vec![
+                    Cell::At(d.transaction_at),
+                    out.word(d.class.as_str()),
+                    out.words(&d.remarks),
+                    d.order_id.into(),
+                    d.key.to_string().into(),
+                    d.currency.into(),
+                    Cell::Number(d.ours),
+                    Cell::Number(d.toss),
+                    Cell::Number(d.settled),
+                    Cell::Number(d.fee),
+                    d.fee_due.into(),
+                    Cell::Number(d.pay_out),
+                    Cell::Number(at_stake),
+                    out.word(d.state.as_str()),
+                    text(d.assignee_name),
+                    text(d.reason),
+                ]
+            })
+            .await
+        }
+        What::Day(day) => {
+            for class in Class::ALL {
+                let read = |at: Option<Cursor>| async move {
+                    books.reconciled_rows(*day, class, at.as_ref(), PAGE).await
+                };
+                every(out, read, |out, r| {
+                    vec![
+                        Cell::At(r.transaction_at),
+                        out.word(class.as_str()),
+                        r.order_id.into(),
+                        r.transaction_key.into(),
+                        out.word(&r.rail),
+                        text(r.method),
+                        out.word(&r.status),
+                        r.currency.into(),
+                        Cell::Number(r.ours),
+                        Cell::Number(r.toss),
+                        Cell::Number(r.settled),
+                        Cell::Number(r.discount),
+                        Cell::Number(r.points),
+                        Cell::Number(r.fee),
+                        Cell::Number(r.vat),
+                        Cell::Number(r.pay_out),
+                        r.paid_out_date.into(),
+                        r.due.into(),
+                        if r.is_estimate { out.word("is_estimate") } else { Cell::Empty },
+                        out.words(&r.remarks),
+                    ]
+                })
+                .await?;
+            }
+            Ok(())
+        }
+        What::PayOut(day) => {
+            let mut rows = books.settlements_paid_out(*day);
+            while let Some(s) = rows.try_next().await? {
+                let mut cells: Vec<Cell> = vec![
+                    Cell::Day(s.sold_date),
+                    s.order_id.into(),
+                    s.transaction_key.into(),
+                    text(s.method),
+                    s.currency.into(),
+                ];
+                cells.extend([s.amount, s.discount, s.points, s.fee].map(Cell::Number));
+                cells.extend([s.fee_base, s.fee_instalment, s.fee_other].map(Cell::from));
+                cells.extend([s.supply_amount, s.vat].map(Cell::from));
+                cells.extend([Cell::Number(s.pay_out_amount), Cell::At(s.transaction_at)]);
+                out.row(cells).await?;
+            }
+            Ok(())
+        }
+        What::PayOuts(span) => {
+            for p in books.pay_outs(span.from, span.to).await? {
+                let mut cells = vec![Cell::Day(p.day), p.currency.into(), Cell::Count(p.sums.rows)];
+                cells.extend(arithmetic(&p.sums));
+                cells.extend([Cell::Number(p.at_bank), out.word(p.state.as_str())]);
+                out.row(cells).await?;
+            }
+            Ok(())
+        }
+        What::Sales(span) => {
+            for s in books.sales(span.from, span.to).await? {
+                let money = [s.sales, s.refunds, s.sales - s.refunds].map(Cell::Number);
+                let mut cells = vec![Cell::Day(s.day), s.currency.into()];
+                cells.extend(money);
+                out.row(cells).await?;
+            }
+            Ok(())
+        }
+        What::Fees(span) => {
+            for f in books.fees(span.from, span.to).await? {
+                let mut cells = vec![text(f.method), f.currency.into(), Cell::Count(f.rows)];
+                let money: [Decimal; 6] = [f.amount, f.fee, f.fee_base, f.fee_instalment, f.fee_other, f.vat];
+                cells.extend(money.map(Cell::Number));
+                out.row(cells).await?;
+            }
+            Ok(())
+        }
+        What::Vat(span) => {
+            for v in books.vat(span.from, span.to).await? {
+                let mut cells = vec![out.word(&v.rail), text(v.method), v.currency.into()];
+                cells.extend([v.sales, v.refunds].map(Cell::Count));
+                cells.extend([v.total, v.supply, v.vat, v.tax_free].map(Cell::Number));
+                cells.push(Cell::Count(v.untold));
+                out.row(cells).await?;
+            }
+            Ok(())
+        }
+    }
+}

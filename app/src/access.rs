@@ -1,8 +1,8 @@
 //! Who may open what: one table for every page and server function. What is not in it is closed.
 
 use backoffice::staff::Permission::{
-    self, ApproveRefund, ChangeSettings, Grant, LookUpAtToss, ManageCampaigns, ManageStaff, Reconcile,
-    Refund, RevealPersonal, SendMessage, UnlinkUser, ViewAudit, ViewTrade,
+    self, ApproveRefund, ChangeSettings, Export, Grant, LookUpAtToss, ManageCampaigns, ManageStaff,
+    Reconcile, Refund, RevealPersonal, SendMessage, UnlinkUser, ViewAudit, ViewTrade,
 };
 
 use crate::routes;
@@ -46,6 +46,9 @@ pub const PAGES: &[(&str, Access)] = &[
     (routes::MESSAGES, Access::Needs(ViewTrade)),
     (routes::USERS, Access::Needs(ViewTrade)),
     ("/users/{user_key}", Access::Needs(ViewTrade)),
+    (routes::EXPORTS, Access::Needs(Export)),
+    ("/exports/{id}", Access::Needs(Export)),
+    ("/exports/file/{id}", Access::Needs(Export)),
     (routes::FIREWALL, Access::Staff),
     (routes::STAFF, Access::Needs(ManageStaff)),
     (routes::AUDIT, Access::Needs(ViewAudit)),
@@ -86,6 +89,9 @@ pub const FUNCTIONS: &[(&str, Access)] = &[
     ("/fn/decide_difference", Access::Needs(Reconcile)),
     ("/fn/look_into_difference", Access::Needs(Reconcile)),
     ("/fn/correct_difference", Access::Needs(Reconcile)),
+    ("/fn/upload_statement", Access::Needs(Reconcile)),
+    ("/fn/ask_for_export", Access::Needs(Export)),
+    ("/fn/export_progress", Access::Needs(Export)),
     ("/fn/read_day", Access::Needs(Reconcile)),
     ("/fn/close_day", Access::Needs(Reconcile)),
     ("/fn/set_rate", Access::Needs(Reconcile)),

@@ -21,6 +21,7 @@ pub const GRANT_BATCHES: &str = "/promotions/batches";
 pub const IAP: &str = "/iap";
 pub const MESSAGES: &str = "/messages";
 pub const USERS: &str = "/users";
+pub const EXPORTS: &str = "/exports";
 pub const STAFF: &str = "/staff";
 pub const AUDIT: &str = "/audit";
 pub const SETTINGS: &str = "/settings";
@@ -37,6 +38,14 @@ pub fn refund_batch(id: &impl std::fmt::Display) -> String {
 /// One day of the books.
 pub fn day(day: impl std::fmt::Display) -> String {
     format!("{RECONCILIATION}/{day}")
+}
+
+pub fn export(id: &impl std::fmt::Display) -> String {
+    format!("{EXPORTS}/{id}")
+}
+
+pub fn export_file(id: &impl std::fmt::Display) -> String {
+    format!("{EXPORTS}/file/{id}")
 }
 
 /// `key`: a transaction, with `~2` for a second row of it.

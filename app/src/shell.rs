@@ -113,6 +113,11 @@ pub fn App() -> impl IntoView {
                     page(move |ctx, _| pages::users::one(ctx, key))
                 } ssr=SsrMode::Async/>
                 <Route path=path!("/settings/firewall") view=|| page(|ctx, _| pages::firewall::page(ctx)) ssr=SsrMode::Async/>
+                <Route path=path!("/exports") view=|| page(|ctx, _| pages::exports::page(ctx)) ssr=SsrMode::Async/>
+                <Route path=path!("/exports/:id") view=|| {
+                    let id = param("id");
+                    page(move |ctx, _| pages::exports::one(ctx, id))
+                } ssr=SsrMode::Async/>
                 <Route path=path!("/staff") view=|| page(|ctx, _| pages::staff::page(ctx)) ssr=SsrMode::Async/>
                 <Route path=path!("/audit") view=|| page(pages::audit::page) ssr=SsrMode::Async/>
                 <Route path=path!("/settings") view=|| page(|ctx, _| pages::settings::page(ctx)) ssr=SsrMode::Async/>

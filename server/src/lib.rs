@@ -5,6 +5,7 @@
 pub mod api;
 pub mod cli;
 pub mod database;
+mod files;
 mod health;
 mod hooks;
 mod identify;

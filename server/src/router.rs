@@ -4,6 +4,7 @@ use app::{
     context::{Site, Visitor},
     functions::{
         batches::PreviewBatch,
+        finance::UploadStatement,
         mini_app::{ImportIapRequests, SendBulk},
         promotions::PreviewGrants,
     },
@@ -32,7 +33,7 @@ use tower_http::{
     set_header::SetResponseHeaderLayer,
 };
 
-use crate::{Jangbu, api, health, hooks, identify, rehearsal, sessions};
+use crate::{Jangbu, api, files, health, hooks, identify, rehearsal, sessions};
 
 /// The largest form.
 const LARGEST_FORM: usize = 64 * 1024;
@@ -112,6 +113,7 @@ fn pages(jangbu: &Jangbu) -> Router {
         .leptos_routes_with_context(&options, generate_route_list(App), context.clone(), page.clone())
         .fallback(leptos_axum::render_app_async_with_context(context, page))
         .with_state(options)
+        .merge(files::router(jangbu))
         .layer(middleware::from_fn(only_ours))
         .layer(middleware::from_fn_with_state(jangbu.clone(), identify::gate))
         .layer(sessions::layer(&jangbu.settings, jangbu.backoffice.pool.clone()))
@@ -141,7 +143,7 @@ async fn only_ours(request: Request, next: Next) -> Response {
 }
 
 fn carries_a_file(request: &Request) -> bool {
-    [PreviewBatch::PATH, PreviewGrants::PATH, ImportIapRequests::PATH, SendBulk::PATH]
+    [PreviewBatch::PATH, PreviewGrants::PATH, ImportIapRequests::PATH, SendBulk::PATH, UploadStatement::PATH]
         .contains(&request.uri().path())
 }
 

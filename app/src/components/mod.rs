@@ -1,6 +1,7 @@
 //! Pieces that several pages are made of.
 
 pub mod badge;
+pub mod export;
 pub mod form;
 pub mod layout;
 pub mod list;

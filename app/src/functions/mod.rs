@@ -2,6 +2,7 @@
 //! table.
 
 pub mod batches;
+pub mod exports;
 pub mod finance;
 pub mod mini_app;
 pub mod orders;

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::functions::{
     batches::{Tick, batch_progress},
+    exports::export_progress,
     promotions::grants_progress,
     webhooks::replay_progress,
 };
@@ -11,7 +12,7 @@ use crate::functions::{
 /// Milliseconds between two questions.
 const EVERY: u64 = 1000;
 
-/// `of` is "batch", "grants" or "replay".
+/// `of` is "batch", "export", "grants" or "replay". Without a count of lines the bar says only that it goes on.
 #[island]
 pub fn Progress(of: String, id: String, now: Tick, label: String) -> impl IntoView {
     let running = now.running;
@@ -26,6 +27,7 @@ pub fn Progress(of: String, id: String, now: Tick, label: String) -> impl IntoVi
             leptos::task::spawn_local(async move {
                 let asked = match of.as_str() {
                     "replay" => replay_progress(id).await,
+                    "export" => export_progress(id).await,
                     "grants" => grants_progress(id).await,
                     _ => batch_progress(id).await,
                 };
@@ -46,8 +48,8 @@ pub fn Progress(of: String, id: String, now: Tick, label: String) -> impl IntoVi
         <div class="progress">
             <progress
                 aria-label=label
-                max=move || tick.get().lines.to_string()
-                value=move || tick.get().done.to_string()
+                max=move || (tick.get().lines > 0).then(|| tick.get().lines.to_string())
+                value=move || (tick.get().lines > 0).then(|| tick.get().done.to_string())
             ></progress>
             <p class="soft" role="status">{move || tick.get().words}</p>
         </div>

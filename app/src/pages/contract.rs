@@ -89,8 +89,11 @@ fn rate_form(ctx: &Ctx, flash: &Flash) -> AnyView {
     let own = flash.form == "rate";
     let none = Flash::default();
     let flash = if own { flash } else { &none };
-    let mut methods: Vec<(String, String)> =
-        METHODS.iter().map(|(word, _)| ((*word).to_owned(), method_word(ctx, word))).collect();
+    let mut methods: Vec<(String, String)> = METHODS
+        .iter()
+        .filter(|(_, code)| !code.starts_with("toss_"))
+        .map(|(word, _)| ((*word).to_owned(), method_word(ctx, word)))
+        .collect();
     methods.push((ANY.to_owned(), ctx.t("method-any")));
     let cycles =
         Cycle::ALL.map(|cycle| (cycle.as_str().to_owned(), ctx.words.word("cycle", cycle.as_str()))).to_vec();

@@ -201,6 +201,12 @@ fn work(ctx: &Ctx, d: &Difference, flash: &Flash) -> AnyView {
     .into_any()
 }
 
+/// A person's name, or what we call a job or a program.
+fn who(ctx: &Ctx, name: &str) -> String {
+    let program = ctx.words.word("actor", name);
+    if program == name { ctx.words.word("job", name) } else { program }
+}
+
 fn history(ctx: &Ctx, steps: Vec<Step>) -> AnyView {
     let steps = steps
         .into_iter()
@@ -212,7 +218,7 @@ fn history(ctx: &Ctx, steps: Vec<Step>) -> AnyView {
                     <span class="dot ended" aria-hidden="true"></span>
                     <div>
                         <span class="event">{ctx.words.word("difference-step", &step.kind)}</span>
-                        <p class="soft">{[Some(ctx.words.word("job", &step.actor_name)), note].into_iter().flatten().collect::<Vec<_>>().join(" · ")}</p>
+                        <p class="soft">{[Some(who(ctx, &step.actor_name)), note].into_iter().flatten().collect::<Vec<_>>().join(" · ")}</p>
                     </div>
                     {list::time(step.at)}
                 </li>

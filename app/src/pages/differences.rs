@@ -9,7 +9,7 @@ use leptos::prelude::*;
 use super::{Answer, difference_words, reconciliation_tabs};
 use crate::{
     components::{
-        badge, form,
+        badge, export, form,
         layout::Frame,
         list::{self, Query, SIZE},
     },
@@ -33,7 +33,7 @@ pub fn row(ctx: &Ctx, difference: Difference) -> AnyView {
             <td class="n amount toss">{format::figures(difference.toss, &difference.currency)}</td>
             <td class="n stake">{format::figures(difference.at_stake(), &difference.currency)}</td>
             <td class="what">{why}</td>
-            <td class="buyer">{badge::badge(difference_words::state(ctx, difference.state))} <span class="soft">{who}</span></td>
+            <td class="buyer">{badge::badge(difference_words::state(ctx, difference.state))} " " <span class="soft">{who}</span></td>
             <td class="when">{list::time(difference.transaction_at)}</td>
         </tr>
     }
@@ -86,19 +86,23 @@ fn filters(ctx: &Ctx, query: &Query, flash: &Flash) -> AnyView {
     .into_any()
 }
 
+pub fn filter(ctx: &Ctx, query: &Query) -> Filter {
+    Filter {
+        day: None,
+        class: query.get("class").as_deref().and_then(Class::parse),
+        state: query.get("state").as_deref().and_then(State::parse),
+        assignee: query.get("whose").and_then(|_| ctx.visitor.staff.as_ref().map(|staff| staff.id)),
+        q: query.get("q"),
+    }
+}
+
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
     let mut typed = Flash::default();
     if let Some(q) = query.get("q") {
         typed.values.insert("q".into(), q);
     }
-    let filter = Filter {
-        day: None,
-        class: query.get("class").as_deref().and_then(Class::parse),
-        state: query.get("state").as_deref().and_then(State::parse),
-        assignee: query.get("whose").and_then(|_| ctx.visitor.staff.as_ref().map(|staff| staff.id)),
-        q: query.get("q"),
-    };
+    let filter = filter(&ctx, &query);
     let heading = view! {
         <h1>{ctx.t("nav-reconciliation")}</h1>
         {reconciliation_tabs::tabs(&ctx, routes::DIFFERENCES)}
@@ -108,7 +112,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::DIFFERENCES)} }.into_any(),
         Ok(cursor) => {
             let page = ctx.books().differences(&filter, cursor.as_ref(), SIZE).await?;
-            view! { {heading} {list::view(&ctx, &query, look(&ctx, routes::DIFFERENCES), page, row)} }
+            view! { {heading} {list::view(&ctx, &query, look(&ctx, routes::DIFFERENCES), page, row)} {export::form(&ctx, "differences", &query)} }
                 .into_any()
         }
     };

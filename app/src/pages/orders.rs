@@ -9,7 +9,7 @@ use leptos::prelude::*;
 use super::Answer;
 use crate::{
     components::{
-        badge, form,
+        badge, export, form,
         layout::Frame,
         list::{self, Query, SIZE},
     },
@@ -39,7 +39,7 @@ const STATUSES: [&str; 17] = [
 ];
 
 /// Reads the address. What cannot be read is said beside its field, and left out.
-fn filter(ctx: &Ctx, query: &Query) -> (Filter, Flash) {
+pub fn filter(ctx: &Ctx, query: &Query) -> (Filter, Flash) {
     let mut flash = Flash::default();
     let (from, to) = list::span(ctx, query, &mut flash);
     let mut amount = |name: &str| {
@@ -203,6 +203,6 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         heads: heads(&ctx),
         empty: (ctx.t("orders-empty"), ctx.t("orders-empty-hint")),
     };
-    let body = view! { {heading} {list::view(&ctx, &query, look, page, order_row)} }.into_any();
+    let body = view! { {heading} {list::view(&ctx, &query, look, page, order_row)} {export::form(&ctx, "orders", &query)} }.into_any();
     Ok(frame(body, &ctx))
 }

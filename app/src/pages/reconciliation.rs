@@ -26,7 +26,7 @@ pub fn light(ctx: &Ctx, light: Light) -> (&'static str, String) {
 }
 
 /// `2026-11` as the first day of that month.
-fn month(text: &str) -> Option<Date> {
+pub fn month(text: &str) -> Option<Date> {
     let first = Date::parse(&format!("{text}-01"), format_description!("[year]-[month]-[day]")).ok()?;
     (2000..2200).contains(&first.year()).then_some(first)
 }

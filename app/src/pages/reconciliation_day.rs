@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     components::{
-        badge,
+        badge, export,
         form::{self, Field},
         layout::Frame,
         list::{self, Query, SIZE},
@@ -71,6 +71,11 @@ fn together(sums: &[ClassSums]) -> Vec<(String, String, Sums)> {
 }
 
 fn rail(ctx: &Ctx, rail: &str, sums: &[ClassSums], currency: &str, all: &Sums, query: &Query) -> AnyView {
+    // Only Toss Payments tells what it settles.
+    let unsettled = |sums: &Sums| match rail {
+        "toss_payments" => format::figures(sums.settled - sums.toss, currency),
+        _ => "–".to_owned(),
+    };
     let rows = sums
         .iter()
         .filter(|s| s.rail == rail && s.currency == currency)
@@ -88,6 +93,7 @@ fn rail(ctx: &Ctx, rail: &str, sums: &[ClassSums], currency: &str, all: &Sums, q
                     <td class="n">{figure(s.sums.toss)}</td>
                     <td class="n">{figure(s.sums.difference())}</td>
                     <td class="n">{figure(s.sums.settled)}</td>
+                    <td class="n">{unsettled(&s.sums)}</td>
                     <td class="n">{figure(s.sums.pay_out)}</td>
                 </tr>
             }
@@ -111,6 +117,7 @@ fn rail(ctx: &Ctx, rail: &str, sums: &[ClassSums], currency: &str, all: &Sums, q
                             <th scope="col" class="n">{ctx.t("sum-toss")}</th>
                             <th scope="col" class="n">{ctx.t("sum-difference")}</th>
                             <th scope="col" class="n">{ctx.t("sum-settled")}</th>
+                            <th scope="col" class="n">{ctx.t("sum-unsettled")}</th>
                             <th scope="col" class="n">{ctx.t("sum-pay-out")}</th>
                         </tr>
                     </thead>
@@ -123,6 +130,7 @@ fn rail(ctx: &Ctx, rail: &str, sums: &[ClassSums], currency: &str, all: &Sums, q
                             <td class="n">{figure(all.toss)}</td>
                             <td class="n">{figure(all.difference())}</td>
                             <td class="n">{figure(all.settled)}</td>
+                            <td class="n">{unsettled(all)}</td>
                             <td class="n">{figure(all.pay_out)}</td>
                         </tr>
                     </tfoot>
@@ -334,6 +342,7 @@ pub async fn page(ctx: Ctx, day: String, query: Query) -> Answer {
             {signature(&ctx, &day, closed, &own)}
         </div>
         <div class="below">{heading} {list}</div>
+        {export::form(&ctx, "day", &Query(vec![("day".to_owned(), date.to_string())]))}
     };
     Ok(Frame { title: format::iso_day(date), active: routes::RECONCILIATION, flash, body: body.into_any() })
 }

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::{Answer, refund_words};
 use crate::{
     components::{
-        badge, form,
+        badge, export, form,
         layout::{self, Frame},
         list::{self, Query, SIZE},
     },
@@ -79,7 +79,7 @@ fn filters(ctx: &Ctx, query: &Query, typed: &Flash) -> AnyView {
     .into_any()
 }
 
-fn filter(ctx: &Ctx, query: &Query) -> (Filter, Flash) {
+pub fn filter(ctx: &Ctx, query: &Query) -> (Filter, Flash) {
     let mut typed = Flash::default();
     let (from, to) = list::days(ctx, query, &mut typed);
     for name in ["q", "state", "reason", "by"] {
@@ -124,7 +124,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
                 ],
                 empty: (ctx.t("refunds-empty"), ctx.t("refunds-empty-hint")),
             };
-            view! { {heading} {list::view(&ctx, &query, look, page, row)} }.into_any()
+            view! { {heading} {list::view(&ctx, &query, look, page, row)} {export::form(&ctx, "refunds", &query)} }.into_any()
         }
     };
     Ok(Frame { title: ctx.t("nav-refunds"), active: routes::REFUNDS, flash, body })

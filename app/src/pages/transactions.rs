@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::{Answer, orders::method_word};
 use crate::{
     components::{
-        badge, form,
+        badge, export, form,
         layout::Frame,
         list::{self, Query, SIZE},
     },
@@ -16,7 +16,11 @@ use crate::{
 };
 
 fn row(ctx: &Ctx, row: Row) -> AnyView {
-    let href = ctx.href(&routes::order(&row.order_id));
+    let href = if row.rail == "iap" {
+        format!("{}?q={}", ctx.href(routes::IAP), routes::encode(&row.order_id))
+    } else {
+        ctx.href(&routes::order(&row.order_id))
+    };
     let amount = if row.is_outgoing() { -row.amount } else { row.amount };
     let class = if row.is_outgoing() { "n amount out" } else { "n amount" };
     let method = row.method.as_deref().map_or_else(|| "–".into(), |m| method_word(ctx, m));
@@ -58,14 +62,18 @@ fn filters(ctx: &Ctx, query: &Query, flash: &Flash) -> AnyView {
     .into_any()
 }
 
-pub async fn page(ctx: Ctx, query: Query) -> Answer {
-    let flash = ctx.take_flash().await;
+pub fn filter(ctx: &Ctx, query: &Query) -> (Filter, Flash) {
     let mut typed = Flash::default();
-    let (from, to) = list::span(&ctx, &query, &mut typed);
+    let (from, to) = list::span(ctx, query, &mut typed);
     if let Some(q) = query.get("q") {
         typed.values.insert("q".into(), q);
     }
-    let filter = Filter { q: query.get("q"), from, to, outgoing: query.get("way").map(|way| way == "out") };
+    (Filter { q: query.get("q"), from, to, outgoing: query.get("way").map(|way| way == "out") }, typed)
+}
+
+pub async fn page(ctx: Ctx, query: Query) -> Answer {
+    let flash = ctx.take_flash().await;
+    let (filter, typed) = filter(&ctx, &query);
     let heading = view! { <h1>{ctx.t("nav-transactions")}</h1> {filters(&ctx, &query, &typed)} };
     let body = match query.cursor() {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::TRANSACTIONS)} }.into_any(),
@@ -84,7 +92,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
                 ],
                 empty: (ctx.t("transactions-empty"), ctx.t("transactions-empty-hint")),
             };
-            view! { {heading} {list::view(&ctx, &query, look, page, row)} }.into_any()
+            view! { {heading} {list::view(&ctx, &query, look, page, row)} {export::form(&ctx, "transactions", &query)} }.into_any()
         }
     };
     Ok(Frame { title: ctx.t("nav-transactions"), active: routes::TRANSACTIONS, flash, body })

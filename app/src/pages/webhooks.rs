@@ -9,7 +9,7 @@ use leptos::prelude::*;
 use super::Answer;
 use crate::{
     components::{
-        badge, form,
+        badge, export, form,
         layout::{self, Frame},
         list::{self, Query, SIZE},
     },
@@ -233,7 +233,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
                 ],
                 empty: (ctx.t("webhooks-empty"), ctx.tr("webhooks-empty-hint", &[("url", hook_url(&ctx))])),
             };
-            view! { {heading} {live} {list::view(&ctx, &query, look, page, row)} }.into_any()
+            view! { {heading} {live} {list::view(&ctx, &query, look, page, row)} {export::form(&ctx, "webhooks", &query)} }.into_any()
         }
     };
     Ok(Frame { title: ctx.t("nav-webhooks"), active: routes::WEBHOOKS, flash, body })

@@ -100,9 +100,12 @@ impl Difference {
 
     /// Whether Toss's word can be put into our books: only what is ours can be corrected here.
     pub fn is_correctable(&self) -> bool {
-        matches!(self.class, Class::MissingHere | Class::AmountDiffers | Class::StatusDiffers)
-            && self.rail != "iap"
-            && self.key.nth == 1
+        let ours_differs = match self.class {
+            Class::MissingHere | Class::StatusDiffers => true,
+            Class::AmountDiffers => self.remarks.iter().any(|r| r == "amount" || r == "currency"),
+            _ => false,
+        };
+        ours_differs && self.rail != "iap" && self.key.nth == 1
     }
 }
 

@@ -171,6 +171,11 @@ impl Books {
         true
     }
 
+    /// Rehearses a list that changes while it is read: its last row becomes the first, and every page slides.
+    pub fn slide_settlement(&mut self) {
+        self.settlements.rotate_right(1);
+    }
+
     /// A deposit that the bank took back, before another one came.
     fn was_taken_back(&self, transaction: &Transaction) -> bool {
         let of_payment =

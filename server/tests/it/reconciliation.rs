@@ -5,12 +5,22 @@ use std::collections::BTreeMap;
 use backoffice::{
     Actor, Decimal,
     clock::day_start,
-    reconciliation::{Class, contract::NewRate, differences::Key},
+    reconciliation::{
+        Class,
+        close::{self, CloseError},
+        contract::NewRate,
+        differences::{Filter, Key, State, WorkError},
+    },
+    settlements::Read,
+    staff::Role,
 };
+use futures::TryStreamExt;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use serde_json::json;
 use time::{Date, Duration, macros::date};
 use toss::calendar::add_business_days;
 
-use crate::support::Shop;
+use crate::support::{Shop, refund};
 
 const FIRST: Date = date!(2026 - 09 - 07);
 const DAYS: i64 = 28;
@@ -371,3 +381,302 @@ async fn early_money_is_expected_until_its_day_has_passed() {
     shop.books().reconcile(&Actor::CommandLine, sold, sold + Duration::DAY).await.unwrap();
     assert_eq!(count(Class::Late).await, 0);
 }
+
+fn key(text: &str) -> Key {
+    Key::parse(text)
+}
+
+#[tokio::test]
+async fn money_is_accepted_away_by_two_people_and_what_changes_is_open_again() {
+    let shop = Shop::open().await;
+    trade(&shop, 300).await;
+    sql(&shop, "delete from settlements where transaction_key = 'tx101'").await;
+    sql(
+        &shop,
+        "update transactions set booked_status = 'WAITING_FOR_DEPOSIT' where transaction_key = 'tx78'",
+    )
+    .await;
+    reconcile(&shop).await;
+    let (one, other) = (shop.log_in(Role::Finance).await.actor(), shop.log_in(Role::Finance).await.actor());
+    let books = shop.books();
+    let (late, status) = (key("tx101"), key("tx78"));
+    assert!(books.assign_difference(&one, &late).await.unwrap());
+    books.note_difference(&one, &late, "토스에 전화함").await.unwrap();
+    assert!(matches!(books.accept_difference(&one, &late, "  ").await, Err(WorkError::Reason)));
+    assert_eq!(books.accept_difference(&one, &late, "다음 달에 정산").await.unwrap(), State::Asked);
+    assert!(matches!(books.decide_difference(&one, &late, true, "").await, Err(WorkError::OwnRequest)));
+    assert!(matches!(
+        books.decide_difference(&Actor::CommandLine, &late, true, "").await,
+        Err(WorkError::OwnRequest)
+    ));
+    assert_eq!(books.decide_difference(&other, &late, true, "").await.unwrap(), State::Accepted);
+    assert!(matches!(books.accept_difference(&one, &late, "또").await, Err(WorkError::NotOpen)));
+    // No money is at stake where only a word differs.
+    assert_eq!(books.accept_difference(&one, &status, "표시만 다름").await.unwrap(), State::Accepted);
+    // The database itself knows that these are two.
+    let same = sqlx::query("update differences set accepted_by = asked_by where transaction_key = 'tx101'");
+    assert!(same.execute(&books.pool).await.is_err());
+    // The same again is still accepted; another figure is another difference.
+    reconcile(&shop).await;
+    assert_eq!(books.difference(&late).await.unwrap().unwrap().state, State::Accepted);
+    sql(&shop, "update transactions set booked_amount = booked_amount - 10 where transaction_key = 'tx101'")
+        .await;
+    reconcile(&shop).await;
+    let found = books.difference(&late).await.unwrap().unwrap();
+    assert_eq!((found.state, found.class, found.asked_by), (State::Open, Class::AmountDiffers, None));
+    let steps: Vec<String> =
+        books.difference_steps(&late).await.unwrap().into_iter().map(|step| step.kind).collect();
+    assert_eq!(steps, ["changed", "accepted", "asked", "noted", "assigned", "found"]);
+    // What agrees by itself is closed by nobody, and says so.
+    sql(&shop, "update transactions set booked_status = 'DONE' where transaction_key = 'tx78'").await;
+    reconcile(&shop).await;
+    assert_eq!(books.difference(&status).await.unwrap().unwrap().state, State::Agreed);
+}
+
+#[tokio::test]
+async fn a_closed_day_stays_and_what_comes_later_stands_beside_it() {
+    let shop = Shop::open().await;
+    trade(&shop, 300).await;
+    let (books, day) = (shop.books(), date!(2026 - 09 - 10));
+    let finance = shop.log_in(Role::Finance).await.actor();
+    let broken: String = sqlx::query_scalar(
+        "delete from settlements where transaction_key = (select min(transaction_key) from settlements
+                            where sold_date = $1 and not is_cancel) returning transaction_key",
+    )
+    .bind(day)
+    .fetch_one(&books.pool)
+    .await
+    .unwrap();
+    reconcile(&shop).await;
+    assert!(matches!(books.close_day(&finance, TODAY, "").await, Err(CloseError::NotOver)));
+    assert!(matches!(books.close_day(&finance, day, "").await, Err(CloseError::Open(1))));
+    books.accept_difference(&finance, &key(&broken), "토스가 확인 중").await.unwrap();
+    // Asked for is not yet accepted.
+    assert!(matches!(books.close_day(&finance, day, "").await, Err(CloseError::Open(1))));
+    let other = shop.log_in(Role::Admin).await.actor();
+    books.decide_difference(&other, &key(&broken), true, "").await.unwrap();
+    let closed = books.close_day(&finance, day, "이상 없음").await.unwrap();
+    assert!(closed.rows > 5 && closed.hash.len() == 64);
+    assert!(matches!(books.close_day(&finance, day, "").await, Err(CloseError::Closed)));
+    let next = day + Duration::DAY;
+    let before = books.class_sums(day, next).await.unwrap();
+
+    // A row of that day comes late, another one changes, and the one that was missing is settled after all.
+    sql(&shop, "insert into transactions (transaction_key, payment_key, order_id, method, status, currency, amount, transaction_at, listed_amount, listed_status, listed_times) values ('txlate', 'paylate', 'ordlate', '카드', 'DONE', 'KRW', 5000, '2026-09-10 12:00+09', 5000, 'DONE', 1)").await;
+    sql(&shop, "update settlements set fee = fee + 550, fee_base = fee_base + 550, supply_amount = supply_amount + 500, vat = vat + 50, pay_out_amount = pay_out_amount - 550 where transaction_key = (select max(transaction_key) from settlements where sold_date = '2026-09-10')").await;
+    reconcile(&shop).await;
+    assert_eq!(books.class_sums(day, next).await.unwrap(), before);
+    assert_eq!(books.closed_day(day).await.unwrap().unwrap().hash, closed.hash);
+    let late = books.rows_after_close(day, None, 50).await.unwrap().rows;
+    assert_eq!(late.len(), 2, "{late:?}");
+    let differences =
+        books.differences(&Filter { day: Some(day), ..Filter::default() }, None, 50).await.unwrap();
+    assert!(differences.rows.iter().all(|d| d.after_close), "{differences:?}");
+    let (standing, ..) = books.reconciled_day(day).await.unwrap();
+    assert_eq!((standing.is_closed, standing.after_close, standing.open), (true, 2, 2));
+    // Nobody changes what was signed for, and who gets around the database is found out.
+    for statement in [
+        "update closed_rows set ours = 0 where day = '2026-09-10'",
+        "delete from closed_rows where day = '2026-09-10'",
+        "update closed_days set note = 'x'",
+        "delete from closed_days",
+        "truncate closed_rows",
+    ] {
+        assert!(sqlx::query(statement).execute(&books.pool).await.is_err(), "{statement}");
+    }
+    assert_eq!(close::verify(&books.pool).await.unwrap(), [(day, true)]);
+    sql(&shop, "alter table closed_rows disable trigger all").await;
+    sql(&shop, "update closed_rows set ours = ours + 1 where transaction_key = (select min(transaction_key) from closed_rows)").await;
+    assert_eq!(close::verify(&books.pool).await.unwrap(), [(day, false)]);
+}
+
+/// Turns both clocks.
+async fn turn(shop: &Shop, at: time::OffsetDateTime) {
+    shop.control("clock", &json!({ "now": toss::timestamp::format(at) })).await;
+    shop.books().clock.set(at);
+}
+
+#[tokio::test]
+async fn what_toss_settles_is_read_held_against_the_books_and_corrected_when_somebody_says_so() {
+    let shop = Shop::open().await;
+    contract(&shop).await;
+    let (books, day) = (shop.books(), date!(2026 - 11 - 02));
+    turn(&shop, day_start(day) + Duration::hours(10)).await;
+    for n in 0..4 {
+        shop.paid(&format!("ord_settle_{n}"), 10_000 + n).await;
+    }
+    let agent = shop.log_in(Role::Support).await.actor();
+    books.refund(&agent, &refund("ord_settle_0", "4000")).await.unwrap();
+    shop.quiet().await;
+    turn(&shop, day_start(day) + Duration::hours(34)).await;
+    let next = day + Duration::DAY;
+    books.compare_with_toss(&Actor::CommandLine, day_start(day), day_start(next)).await.unwrap();
+    assert_eq!(
+        books.sync_settlements(&Actor::CommandLine, day).await.unwrap(),
+        Read { rows: 5, new: 5, gone: 0 }
+    );
+    // Reading it again changes nothing.
+    assert_eq!(
+        books.sync_settlements(&Actor::CommandLine, day).await.unwrap(),
+        Read { rows: 5, new: 0, gone: 0 }
+    );
+    books.reconcile(&Actor::CommandLine, day, next).await.unwrap();
+    assert_eq!(found(&shop).await, BTreeMap::new());
+
+    let keys: Vec<String> = sqlx::query_scalar(
+        "select transaction_key from transactions where status = 'DONE' order by order_id",
+    )
+    .fetch_all(&books.pool)
+    .await
+    .unwrap();
+    shop.control(&format!("settlements/{}", keys[1]), &json!("twice")).await;
+    shop.control(&format!("settlements/{}", keys[2]), &json!("missing")).await;
+    shop.control(&format!("settlements/{}", keys[3]), &json!({ "fee": 500 })).await;
+    assert_eq!(
+        books.sync_settlements(&Actor::CommandLine, day).await.unwrap(),
+        Read { rows: 5, new: 2, gone: 1 }
+    );
+    books.reconcile(&Actor::CommandLine, day, next).await.unwrap();
+    let classes: BTreeMap<String, String> =
+        found(&shop).await.into_iter().map(|(k, (c, _))| (k, c)).collect();
+    // What is gone is only expected again: its day has not passed.
+    assert_eq!(
+        classes,
+        BTreeMap::from([
+            (format!("{}~2", keys[1]), "duplicate".to_owned()),
+            (keys[3].clone(), "fee_differs".to_owned()),
+        ])
+    );
+
+    // Our books are wrong: Toss's word is put in their place, once a person says so.
+    sql(&shop, &format!("update transactions set booked_amount = 1 where transaction_key = '{}'", keys[0]))
+        .await;
+    books.reconcile(&Actor::CommandLine, day, next).await.unwrap();
+    let finance = shop.log_in(Role::Finance).await.actor();
+    let looked = books.look_into_difference(&finance, &key(&keys[0])).await.unwrap();
+    assert_eq!((looked.state, looked.class), (State::Open, Class::AmountDiffers));
+    let corrected = books.correct_difference(&finance, &key(&keys[0])).await.unwrap();
+    assert_eq!(corrected.state, State::Agreed);
+    assert!(matches!(
+        books.correct_difference(&finance, &key(&keys[3])).await,
+        Err(WorkError::NotCorrectable)
+    ));
+    // Toss does not answer: nothing is changed, and that is said.
+    shop.fault(json!({ "on": "payment", "kind": "lose_before", "times": 10 })).await;
+    assert!(books.look_into_difference(&finance, &key(&keys[3])).await.is_err());
+    let steps = books.difference_steps(&key(&keys[3])).await.unwrap();
+    assert_eq!(steps[0].kind, "not_answered");
+}
+
+#[tokio::test]
+async fn a_window_counts_as_read_only_when_it_was_read_to_its_end() {
+    let shop = Shop::open().await;
+    let (books, day) = (shop.books(), date!(2026 - 11 - 02));
+    turn(&shop, day_start(day) + Duration::hours(10)).await;
+    shop.paid("ord_window_1", 10_000).await;
+    turn(&shop, day_start(day) + Duration::hours(34)).await;
+    shop.fault(json!({ "on": "settlements", "kind": "lose_before", "times": 10 })).await;
+    assert!(books.sync_settlements(&Actor::CommandLine, day).await.is_err());
+    let next = day + Duration::DAY;
+    assert!(books.settlement_days_read(day, next).await.unwrap().is_empty());
+    shop.http.delete(format!("{}/_sandbox/faults", shop.sandbox_url)).send().await.unwrap();
+
+    // More than one page, and the list grows while it is read: pages slide, and rows come twice or not at all.
+    let sold: toss::payments::Settlement = {
+        let rows: Vec<_> = books
+            .toss
+            .settlements(day, day, toss::payments::SettlementDate::Sold)
+            .try_collect::<Vec<_>>()
+            .await
+            .unwrap();
+        rows[0].0.clone()
+    };
+    let add = |n: usize| {
+        let mut row = sold.clone();
+        row.transaction_key = toss::payments::TransactionKey(format!("made{n:06}"));
+        shop.sandbox.with_books(|books| books.replay(sandbox::books::Change::Settlement(Box::new(row))));
+    };
+    (0..5_200).for_each(add);
+    let slide = async {
+        for n in 0..200 {
+            shop.sandbox.with_books(|books| books.slide_settlement());
+            add(10_000 + n);
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    let (outcome, ()) = tokio::join!(books.sync_settlements(&Actor::CommandLine, day), slide);
+    if outcome.is_err() {
+        assert!(books.settlement_days_read(day, next).await.unwrap().is_empty(), "{outcome:?}");
+    }
+    let read = books.sync_settlements(&Actor::CommandLine, day).await.unwrap();
+    assert_eq!(read.rows, 5_401);
+    let (rows, twice): (i64, i64) = sqlx::query_as(
+        "select count(*), count(*) filter (where nth > 1) from settlements where gone_at is null",
+    )
+    .fetch_one(&books.pool)
+    .await
+    .unwrap();
+    assert_eq!((rows, twice), (5_401, 0));
+    assert_eq!(books.settlement_days_read(day, next).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn whatever_is_broken_classes_part_the_rows_and_their_sums_explain_the_difference() {
+    let shop = Shop::open().await;
+    trade(&shop, 2_000).await;
+    let mut rng = StdRng::seed_from_u64(6);
+    for round in 0..6 {
+        for _ in 0..40 {
+            let n = rng.random_range(1..=2_000);
+            let statement = BREAKS[rng.random_range(0..BREAKS.len())].replace("{n}", &n.to_string());
+            drop(sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&shop.books().pool).await);
+        }
+        reconcile(&shop).await;
+        let sums = shop.books().class_sums(FIRST, TODAY + Duration::DAY).await.unwrap();
+        // Every row of either side once, counted without our classes.
+        let rows: i64 = sqlx::query_scalar(
+            "select (select count(*) from transactions)
+                  + (select count(*) from settlements s where gone_at is null
+                     and (nth > 1 or not exists (select 1 from transactions t where t.transaction_key = s.transaction_key)))",
+        )
+        .fetch_one(&shop.books().pool)
+        .await
+        .unwrap();
+        assert_eq!(sums.iter().map(|s| s.sums.rows).sum::<i64>(), rows, "round {round}");
+        let settled: Vec<(String, Decimal)> = sqlx::query_as(
+            "select currency, sum(amount) from settlements where gone_at is null group by currency",
+        )
+        .fetch_all(&shop.books().pool)
+        .await
+        .unwrap();
+        let all: Decimal = settled.iter().map(|(_, sum)| *sum).sum();
+        assert_eq!(sums.iter().map(|s| s.sums.settled).sum::<Decimal>(), all, "round {round}");
+        // What agrees has no difference, so that the rest explains all of it.
+        for s in sums.iter().filter(|s| s.class == Class::Matched) {
+            assert_eq!(
+                (s.sums.difference(), s.sums.settled),
+                (Decimal::ZERO, s.sums.toss),
+                "round {round}: {s:?}"
+            );
+        }
+        let kept: i64 = sqlx::query_scalar("select count(*) from differences where state <> 'agreed'")
+            .fetch_one(&shop.books().pool)
+            .await
+            .unwrap();
+        let differing: i64 = sums.iter().filter(|s| s.class.is_difference()).map(|s| s.sums.rows).sum();
+        assert_eq!(kept, differing, "round {round}");
+    }
+}
+
+const BREAKS: [&str; 10] = [
+    "update transactions set booked_amount = null, booked_status = null, booked_currency = null where transaction_key = 'tx{n}'",
+    "update transactions set listed_amount = null, listed_status = null, listed_times = 0 where transaction_key = 'tx{n}'",
+    "update transactions set listed_times = 3 where transaction_key = 'tx{n}'",
+    "update transactions set booked_amount = booked_amount + {n} where transaction_key = 'tx{n}'",
+    "update transactions set status = 'CANCELED', listed_status = 'CANCELED' where transaction_key = 'tx{n}'",
+    "delete from transactions where transaction_key = 'tx{n}c'",
+    "delete from settlements where transaction_key = 'tx{n}'",
+    "update settlements set fee = fee + {n} where transaction_key = 'tx{n}'",
+    "insert into settlements select transaction_key, 2, payment_key, order_id, method, currency, amount, fee, fee_base, fee_instalment, fee_other, supply_amount, vat, discount, points, pay_out_amount, is_cancel, transaction_at, sold_date, paid_out_date, read_at from settlements where transaction_key = 'tx{n}' and nth = 1",
+    "update settlements set gone_at = now() where transaction_key = 'tx{n}'",
+];

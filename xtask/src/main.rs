@@ -67,6 +67,8 @@ enum Task {
 enum Bench {
     /// The intake of webhooks beside pgbench.
     Webhooks,
+    /// A million transactions against a million settlements beside a plain join, and a day's page.
+    Reconcile,
 }
 
 fn main() -> std::process::ExitCode {
@@ -76,6 +78,7 @@ fn main() -> std::process::ExitCode {
         Task::Simulate { breakages: true, .. } => simulate::breakages(),
         Task::Simulate { runs, seed, .. } => simulate::simulate(runs, seed),
         Task::Bench(Bench::Webhooks) => bench::webhooks(),
+        Task::Bench(Bench::Reconcile) => bench::reconcile(),
         Task::Lint => lint::lint(),
         Task::Build { release } => front::build_all(release),
         Task::Sqlx { check } => sqlx::prepare(check),

@@ -297,7 +297,7 @@ impl Stack {
 }
 
 /// What the sandbox takes, VAT included.
-const CONTRACT: [(&str, &str, &str, &str); 8] = [
+pub(crate) const CONTRACT: [(&str, &str, &str, &str); 8] = [
     ("*", "KRW", "3.1", "0"),
     ("*", "USD", "3.1", "0"),
     ("가상계좌", "KRW", "0", "300"),

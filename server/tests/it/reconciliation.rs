@@ -66,10 +66,7 @@ pub async fn trade(shop: &Shop, rows: i64) {
         .replace("{days}", &DAYS.to_string())
         .replace("{first}", &FIRST.to_string())
         .replace("{until}", "2099-01-01")
-        .replace(
-            "unnest({pay_days}) as p (day, paid_out)",
-            &format!("(values {}) as p (day, paid_out)", days.join(", ")),
-        );
+        .replace("{pay_days}", &format!("(values {})", days.join(", ")));
     sqlx::query(sqlx::AssertSqlSafe(query)).execute(&shop.books().pool).await.unwrap();
     read_until(shop, TODAY).await;
 }

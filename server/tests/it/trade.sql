@@ -2,7 +2,7 @@
 -- {rows} payments over the {days} days from {first}; every seventh is cancelled, half of those in part, some of them days later.
 -- {pay_days} is (day, paid_out_date) of every day that may occur.
 with pay_day as (
-    select * from unnest({pay_days}) as p (day, paid_out)
+    select * from {pay_days} as p (day, paid_out)
 ), payment as (
     select n, 'pay' || n as payment_key, 'ord' || n as order_id,
            case when n % 997 = 0 then '카드'

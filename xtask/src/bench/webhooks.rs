@@ -4,9 +4,6 @@
 use std::{
     collections::HashSet,
     fs,
-    io::{BufRead, BufReader},
-    net::{TcpListener, TcpStream},
-    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -14,10 +11,10 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 
+use super::{fresh_database, median, serve, sql};
 use crate::{
     report,
     run::{ask, cargo, root, run, target},
-    stack::{SECRET_KEY, SECURITY_KEY},
 };
 
 /// As many as the load has.
@@ -25,25 +22,6 @@ const CONNECTIONS: u64 = 32;
 /// Of one turn.
 const SECONDS: u64 = 8;
 const TURNS: usize = 3;
-
-/// Ends with us.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        drop(self.0.stdin.take());
-        if self.0.try_wait().ok().flatten().is_none() {
-            drop(Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status());
-        }
-        drop(self.0.wait());
-    }
-}
-
-fn jangbu() -> Command {
-    let mut command = Command::new(target().join("release").join("jangbu"));
-    command.process_group(0);
-    command
-}
 
 const HEADERS: [(&str, &str); 5] = [
     ("content-type", "application/json"),
@@ -111,56 +89,11 @@ fn pgbench(url: &str, script: &Path) -> anyhow::Result<f64> {
     tps.with_context(|| format!("pgbench said nothing of its rate:\n{said}"))
 }
 
-fn sql(url: &str, statement: &str) -> anyhow::Result<String> {
-    ask(Command::new("psql").args(["-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", statement]))
-        .with_context(|| format!("psql: {statement}"))
-}
-
 /// Every turn begins with the same tables, and with nothing left to write of the turn before.
 fn empty(url: &str) -> anyhow::Result<()> {
     sql(url, "truncate jangbu.webhook_deliveries; delete from graphile_worker._private_jobs")?;
     sql(url, "checkpoint")?;
     Ok(())
-}
-
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
-struct Server {
-    process: Process,
-    port: u16,
-}
-
-fn serve(url: &str, work: bool) -> anyhow::Result<Server> {
-    let port = free_port()?;
-    let mut command = jangbu();
-    command
-        .arg("serve")
-        .args((!work).then_some("--no-work"))
-        .env("DATABASE_URL", url)
-        .env("JANGBU_ADDR", format!("127.0.0.1:{port}"))
-        .env("JANGBU_MODE", "sandbox")
-        .env("RUST_LOG", "error")
-        // Nobody is asked: these deliveries name nothing to ask about.
-        .env("TOSS_PAYMENTS_URL", "http://127.0.0.1:9")
-        .env("TOSS_PAYMENTS_SECRET_KEY", SECRET_KEY)
-        .env("TOSS_PAYMENTS_SECURITY_KEY", SECURITY_KEY)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
-    let process = Process(command.spawn().context("jangbu serve")?);
-    for _ in 0..400 {
-        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-            return Ok(Server { process, port });
-        }
-        std::thread::sleep(Duration::from_millis(25));
-    }
-    bail!("jangbu serve did not come up")
-}
-
-fn median(mut of: Vec<f64>) -> f64 {
-    of.sort_by(f64::total_cmp);
-    of.get(of.len() / 2).copied().unwrap_or_default()
 }
 
 /// Kills the server under full load, and looks for whatever it had accepted.
@@ -184,29 +117,7 @@ pub(crate) fn webhooks() -> anyhow::Result<()> {
     report::step("building for release", || {
         run(cargo().args(["build", "--release", "--workspace", "--bin", "jangbu", "--example", "load"]))
     })?;
-    let data = target().join("bench-postgres");
-    let mut postgres = jangbu()
-        .args(["database", "--data-dir"])
-        .arg(&data)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("jangbu database")?;
-    let mut url = String::new();
-    BufReader::new(postgres.stdout.take().context("no stdout")?).read_line(&mut url)?;
-    let _postgres = Process(postgres);
-    let (server, _) = url.trim().rsplit_once('/').context("the PostgreSQL did not start")?;
-    let url = format!("{server}/bench");
-    sql(&format!("{server}/postgres"), "drop database if exists bench with (force)")?;
-    sql(&format!("{server}/postgres"), "create database bench")?;
-    run(jangbu()
-        .arg("migrate")
-        .env("DATABASE_URL", &url)
-        .env("JANGBU_MODE", "sandbox")
-        .env("RUST_LOG", "error")
-        .env("TOSS_PAYMENTS_URL", "http://127.0.0.1:9")
-        .env("TOSS_PAYMENTS_SECRET_KEY", SECRET_KEY)
-        .stdout(Stdio::null()))?;
+    let (url, _postgres) = fresh_database("bench")?;
     sql(
         &url,
         "select jangbu.add_webhook_month(now()), jangbu.add_webhook_month(now() + interval '31 days')",

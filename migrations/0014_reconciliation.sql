@@ -358,17 +358,24 @@ create trigger closed_days_stay_whole before truncate on closed_days for each st
 create trigger closed_rows_stay_whole before truncate on closed_rows for each statement execute function closed_is_closed();
 
 -- What came to the bank, from its own statement.
+create table bank_statements (
+    id          uuid primary key,
+    file_name   text not null,
+    first_day   date not null,
+    last_day    date not null,
+    uploaded_at timestamptz not null,
+    uploaded_by uuid references staff (id)
+);
 create table bank_lines (
     id        uuid primary key,
+    statement_id uuid not null references bank_statements (id),
     day       date not null,
     currency  text not null default 'KRW',
     deposit   numeric not null check (deposit > 0),
     memo      text not null,
     balance   numeric,
     -- the same line of an overlapping statement is the same line
-    nth       smallint not null,
-    uploaded_at timestamptz not null,
-    uploaded_by uuid references staff (id)
+    nth       smallint not null
 );
 create unique index bank_lines_once on bank_lines (day, deposit, memo, coalesce(balance, -1), nth);
 create index bank_lines_by_day on bank_lines (day);

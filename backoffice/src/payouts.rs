@@ -111,10 +111,13 @@ impl Backoffice {
         )
         .fetch_all(&self.pool)
         .await?;
-        let covered = sqlx::query!("select min(day) as first, max(day) as last from bank_lines")
-            .fetch_one(&self.pool)
-            .await?;
-        let covered = covered.first.zip(covered.last);
+        let covered = sqlx::query!(
+            "select first_day, last_day from bank_statements where last_day >= $1 and first_day < $2",
+            from,
+            to
+        )
+        .fetch_all(&self.pool)
+        .await?;
         let mut days: BTreeMap<(Date, String), (Sums, Decimal)> = BTreeMap::new();
         for r in rows {
             let sums = Sums {
@@ -138,7 +141,7 @@ impl Backoffice {
         }
         let today = self.clock.today();
         let pay_outs = days.into_iter().rev().map(|((day, currency), (sums, at_bank))| {
-            let is_covered = covered.is_some_and(|(first, last)| (first..=last).contains(&day));
+            let is_covered = covered.iter().any(|s| (s.first_day..=s.last_day).contains(&day));
             PayOut {
                 day,
                 currency,

@@ -3,7 +3,7 @@
 import AxeBuilder from "@axe-core/playwright";
 import { expect, logIn, test } from "./product";
 
-const pages = ["/", "/orders", "/transactions", "/refunds", "/returns", "/refunds/batches", "/refunds/reasons", "/webhooks", "/webhooks/missing", "/webhooks/replays", "/iap", "/iap?tab=requested", "/iap?tab=done", "/promotions", "/messages", "/users", "/settings/firewall", "/staff", "/audit", "/settings", "/no-such-page"];
+const pages = ["/", "/orders", "/transactions", "/refunds", "/returns", "/refunds/batches", "/refunds/reasons", "/webhooks", "/webhooks/missing", "/webhooks/replays", "/iap", "/iap?tab=requested", "/iap?tab=done", "/promotions", "/messages", "/users", "/reconciliation", "/reconciliation/differences", "/reconciliation/payouts", "/reconciliation/reports", "/reconciliation/contract", "/exports", "/settings/firewall", "/staff", "/audit", "/settings", "/no-such-page"];
 
 for (const colorScheme of ["light", "dark"] as const) {
   for (const width of [1440, 390]) {
@@ -25,7 +25,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         await page.goto(path);
         await check(path);
       }
-      for (const list of ["/orders?status=DONE", "/orders?status=PARTIAL_CANCELED", "/orders?method=가상계좌&status=DONE", "/webhooks"]) {
+      for (const list of ["/reconciliation/differences?state=open", "/orders?status=DONE", "/orders?status=PARTIAL_CANCELED", "/orders?method=가상계좌&status=DONE", "/webhooks"]) {
         await page.goto(list);
         await page.locator("a.row-link").first().click();
         await page.waitForLoadState();

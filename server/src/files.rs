@@ -9,13 +9,13 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use backoffice::{Actor, Backoffice, Fault};
+use backoffice::{Actor, Backoffice, Fault, staff::Permission};
 use futures::{TryStreamExt, stream};
 use uuid::Uuid;
 
 use crate::Jangbu;
 
-/// Belongs behind the gate: it trusts the visitor that the gate has put there.
+/// Belongs behind the gate, which has put the visitor there.
 pub(crate) fn router(jangbu: &Jangbu) -> Router {
     Router::new().route("/exports/file/{id}", get(file)).with_state(jangbu.backoffice.clone())
 }
@@ -25,7 +25,8 @@ async fn file(
     Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
-    let Some(staff) = visitor.staff else { return StatusCode::FORBIDDEN.into_response() };
+    let staff = visitor.staff.filter(|staff| staff.role.may(Permission::Export));
+    let Some(staff) = staff else { return StatusCode::FORBIDDEN.into_response() };
     let actor = Actor::Staff { id: staff.id, name: staff.name, role: staff.role, ip: Some(visitor.ip) };
     let Ok(id) = id.parse::<Uuid>() else { return StatusCode::NOT_FOUND.into_response() };
     let export = match books.take_export(&actor, id).await {

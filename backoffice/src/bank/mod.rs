@@ -66,9 +66,22 @@ impl Backoffice {
             .collect();
         let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
+        let id = Uuid::now_v7();
+        sqlx::query!(
+            "insert into bank_statements (id, file_name, first_day, last_day, uploaded_at, uploaded_by)
+             values ($1, $2, $3, $4, $5, $6)",
+            id,
+            file_name.replace('\0', ""),
+            from,
+            to,
+            now,
+            actor.staff_id(),
+        )
+        .execute(&mut *tx)
+        .await?;
         let new = sqlx::query!(
-            "insert into bank_lines (id, day, deposit, memo, balance, nth, uploaded_at, uploaded_by)
-             select gen_random_uuid(), day, deposit, memo, balance, nth, $6, $7
+            "insert into bank_lines (id, statement_id, day, deposit, memo, balance, nth)
+             select gen_random_uuid(), $6, day, deposit, memo, balance, nth
              from unnest($1::date[], $2::numeric[], $3::text[], $4::numeric[], $5::smallint[]) as l (day, deposit, memo, balance, nth)
              on conflict do nothing",
             &statement.lines.iter().map(|line| line.day).collect::<Vec<_>>(),
@@ -76,14 +89,13 @@ impl Backoffice {
             &statement.lines.iter().map(|line| line.memo.clone()).collect::<Vec<_>>(),
             &statement.lines.iter().map(|line| line.balance).collect::<Vec<_>>() as &[Option<Decimal>],
             &nth,
-            now,
-            actor.staff_id(),
+            id,
         )
         .execute(&mut *tx)
         .await?
         .rows_affected();
         let uploaded = Uploaded { lines: statement.lines.len(), new, skipped: statement.skipped, from, to };
-        let subject = Uuid::now_v7().to_string();
+        let subject = id.to_string();
         let detail = json!({ "file": file_name, "lines": uploaded.lines, "new": new, "from": from.to_string(),
                              "to": to.to_string() });
         let act =

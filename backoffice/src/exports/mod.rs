@@ -365,7 +365,7 @@ impl Backoffice {
     }
 
     /// Files are gone after a day; that they were is kept.
-    pub(crate) async fn forget_exports(&self) -> Result<(), Fault> {
+    pub async fn forget_exports(&self) -> Result<(), Fault> {
         let mut tx = self.pool.begin().await?;
         let over = sqlx::query_scalar!(
             "update exports set state = 'gone' where state in ('done', 'failed') and ended_at < $1 returning id",

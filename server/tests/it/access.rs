@@ -27,6 +27,21 @@ async fn everybody(shop: &Shop) -> Vec<(Option<Role>, Option<Person>)> {
     all
 }
 
+/// A finished file of this person's.
+async fn own_export(shop: &Shop, person: Option<&Person>) -> String {
+    let id = uuid::Uuid::now_v7();
+    sqlx::query(
+        "insert into exports (id, what, title, heads, words, format, reason, is_masked, asked_by, asked_by_name, asked_at, state)
+         values ($1, '{}', 'x', '[]', '{}', 'csv', 'x', true, $2, 'x', now(), 'done')",
+    )
+    .bind(id)
+    .bind(person.map(|p| p.id))
+    .execute(&shop.books().pool)
+    .await
+    .unwrap();
+    id.to_string()
+}
+
 #[tokio::test]
 async fn every_page_as_every_role() {
     let shop = Shop::open().await;
@@ -57,19 +72,32 @@ async fn every_page_as_every_role() {
     let grants =
         shop.books().preview_grants(&Actor::CommandLine, "ACCESS", "e", "a.csv", b"1,1").await.unwrap();
     let grants = grants.to_string();
+    sqlx::query(
+        "insert into differences (transaction_key, nth, day, rail, payment_key, order_id, currency, transaction_at, class, remarks,
+                                  ours, toss, settled, fee, pay_out, state, found_at, changed_at)
+         values ('tx-access', 1, '2026-11-01', 'toss_payments', 'p', 'ord_access', 'KRW', now(), 'late', '{}', 1, 1, 0, 0, 0,
+                 'open', now(), now())",
+    )
+    .execute(&shop.books().pool)
+    .await
+    .unwrap();
     for (role, person) in everybody(&shop).await {
         let cookie = person.as_ref().map(|p| p.cookie.as_str());
+        let export = own_export(&shop, person.as_ref()).await;
         for (pattern, access) in PAGES {
             let id = match *pattern {
                 "/promotions/batches/{id}" => &grants,
                 "/webhooks/{id}" => &delivery,
                 "/webhooks/replays/{id}" => &replay,
+                "/exports/{id}" | "/exports/file/{id}" => &export,
                 _ => &batch,
             };
             let path = pattern
                 .replace("{order_id}", "ord_access")
                 .replace("{promotion_code}", "ACCESS")
                 .replace("{user_key}", &user.to_string())
+                .replace("{day}", "2026-11-01")
+                .replace("{key}", "tx-access")
                 .replace("{id}", id);
             let (status, _) = shop.page(&path, cookie).await;
             let expected = match (allowed(*access, role), role) {

@@ -14,6 +14,7 @@ mod approvals;
 mod apps_in_toss;
 mod audit;
 mod batches;
+mod finance_files;
 mod killed;
 mod merchant_api;
 mod mini_app;

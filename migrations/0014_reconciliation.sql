@@ -200,7 +200,8 @@ returns table (
             case when g.settled is not null
                   and g.settled - g.settled_discount - g.settled_points - g.fee <> g.pay_out_amount then 'pay_out' end,
             case when g.agreed and g.paid_out_date > g.due then 'paid_late' end,
-            case when g.rail = 'iap' and g.booked_amount = 0 then 'no_price' end
+            case when g.rail = 'iap' and g.booked_amount = 0 then 'no_price' end,
+            case when g.settled is not null and g.fee_due is null then 'no_rate' end
         ], null) as remarks
         from signed g
     )

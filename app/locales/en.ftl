@@ -977,6 +977,7 @@ remark-fee-rate = The fee is not that of the contract
 remark-fee-sum = Supply amount and VAT do not add up to the fee
 remark-pay-out = Amount less everything taken off is not the pay-out
 remark-paid-late = It is paid out later than the contract says
+remark-no-rate = The rate of this method is not set: its fee was not checked
 remark-no-price = The price of this product is not known
 difference-state-open = Open
 difference-state-asked = Waits for approval

@@ -977,6 +977,7 @@ remark-fee-rate = 수수료가 계약 요율과 달라요
 remark-fee-sum = 공급가액과 부가세를 더하면 수수료가 아니에요
 remark-pay-out = 금액에서 뺀 것을 다 빼도 지급액이 아니에요
 remark-paid-late = 계약한 날보다 늦게 지급돼요
+remark-no-rate = 이 결제수단의 요율을 몰라 수수료는 보지 못했어요
 remark-no-price = 이 상품의 가격을 몰라요
 difference-state-open = 열림
 difference-state-asked = 승인 대기

@@ -88,7 +88,7 @@ pub fn words(ctx: &Ctx) -> BTreeMap<String, String> {
     words
 }
 
-const REMARKS: [&str; 17] = [
+const REMARKS: [&str; 19] = [
     "settled_twice",
     "listed_twice",
     "not_booked",
@@ -106,6 +106,8 @@ const REMARKS: [&str; 17] = [
     "fee_sum",
     "pay_out",
     "paid_late",
+    "no_price",
+    "no_rate",
 ];
 
 pub fn error(ctx: &Ctx, error: ExportError) -> AppError {

@@ -209,11 +209,14 @@ fn plain_row(ctx: &Ctx, row: Row) -> AnyView {
     let figure = |amount| format::figures(amount, &row.currency);
     let method = row.method.as_deref().map_or_else(|| "–".into(), |m| method_word(ctx, m));
     let waits = row.due.filter(|_| row.remarks.iter().any(|r| r == "not_due"));
-    let note = match (row.paid_out_date, waits) {
-        (Some(paid), _) => ctx.tr("row-paid-out", &[("day", format::iso_day(paid))]),
-        (None, Some(due)) => ctx.tr("row-due", &[("day", format::iso_day(due))]),
-        (None, None) => difference_words::remarks(ctx, &row.remarks).join(" · "),
+    let mut notes = match (row.paid_out_date, waits) {
+        (Some(paid), _) => vec![ctx.tr("row-paid-out", &[("day", format::iso_day(paid))])],
+        (None, Some(due)) => vec![ctx.tr("row-due", &[("day", format::iso_day(due))])],
+        (None, None) => Vec::new(),
     };
+    let others: Vec<String> = row.remarks.iter().filter(|remark| *remark != "not_due").cloned().collect();
+    notes.extend(difference_words::remarks(ctx, &others));
+    let note = notes.join(" · ");
     view! {
         <tr>
             <td class="id"><a class="row-link" href=href><code>{row.order_id.clone()}</code></a></td>

@@ -677,3 +677,49 @@ const BREAKS: [&str; 10] = [
     "insert into settlements select transaction_key, 2, payment_key, order_id, method, currency, amount, fee, fee_base, fee_instalment, fee_other, supply_amount, vat, discount, points, pay_out_amount, is_cancel, transaction_at, sold_date, paid_out_date, read_at from settlements where transaction_key = 'tx{n}' and nth = 1",
     "update settlements set gone_at = now() where transaction_key = 'tx{n}'",
 ];
+
+#[tokio::test]
+async fn a_mini_app_s_payments_are_held_against_their_status_and_its_purchases_are_estimates() {
+    let shop = Shop::open().await;
+    let (books, day) = (shop.books(), date!(2026 - 11 - 02));
+    let next = day + Duration::DAY;
+    turn(&shop, day_start(day) + Duration::hours(10)).await;
+    let token = shop.paid_by_toss_pay("tp-book-1", 30_000, json!({})).await;
+    let user = shop.user().await;
+    let bought =
+        shop.control("apps-in-toss/orders", &json!({ "userKey": user, "platform": "ANDROID" })).await;
+    let (order, sku) = (bought["orderId"].as_str().unwrap(), bought["sku"].as_str().unwrap());
+    let finance = shop.log_in(Role::Finance).await.actor();
+    assert_eq!(shop.api("iap/orders", &json!({ "orderId": order, "userKey": user })).await.0, 200);
+    // What was booked without a price gets it once somebody knows it.
+    books.set_iap_price(&finance, sku, "5,500").await.unwrap().unwrap();
+
+    turn(&shop, day_start(day) + Duration::hours(34)).await;
+    // Nobody tells of a refund in Toss's own console.
+    shop.control(&format!("apps-in-toss/payments/{token}/move"), &json!({ "to": "REFUND_SUCCESS" })).await;
+    turn(&shop, day_start(day) + Duration::hours(58)).await;
+    assert_eq!(books.sync_toss_pay(day).await.unwrap(), 1);
+    assert_eq!(books.sync_toss_pay(next).await.unwrap(), 1);
+    let read =
+        |day| books.compare_with_toss(&Actor::CommandLine, day_start(day), day_start(day + Duration::DAY));
+    read(day).await.unwrap();
+    read(next).await.unwrap();
+    let both = next + Duration::DAY;
+    books.reconcile(&Actor::CommandLine, day, both).await.unwrap();
+    let differences = found(&shop).await;
+    assert_eq!(differences.len(), 1, "{differences:?}");
+    let (refund, (class, _)) = differences.into_iter().next().unwrap();
+    assert_eq!(class, "missing_here");
+    // Our books were left alone until somebody said so.
+    assert_eq!(shop.status_of("tp-book-1").await, "PAY_COMPLETE");
+    let corrected = books.correct_difference(&finance, &key(&refund)).await.unwrap();
+    assert_eq!(corrected.state, State::Agreed);
+    assert_eq!(shop.status_of("tp-book-1").await, "REFUND_SUCCESS");
+
+    let sums = books.class_sums(day, both).await.unwrap();
+    let of = |rail: &str| sums.iter().filter(|s| s.rail == rail).map(|s| s.sums).collect::<Vec<_>>();
+    let iap = of("iap");
+    assert_eq!((iap[0].rows, iap[0].estimates, iap[0].ours), (1, 1, 5_500.into()));
+    assert_eq!((iap[0].fee, iap[0].pay_out), (1_100.into(), 4_400.into()));
+    assert_eq!(of("toss_pay").iter().map(|s| s.ours).sum::<Decimal>(), 30_000.into());
+}

@@ -9,7 +9,7 @@ with pay_day as (
                 else (array['카드', '카드', '카드', '카드', '카드', '간편결제', '간편결제', '계좌이체', '가상계좌', '휴대폰'])[1 + n % 10]
            end as method,
            case when n % 997 = 0 then 'USD' else 'KRW' end as currency,
-           case when n % 997 = 0 then 100.25 + n % 50 else 1000 + (n * 7919 % 90) * 1000 + n % 10 end::numeric as amount,
+           case when n % 997 = 0 then 100.25 + n % 50 else 1000 + (n % 90 * 7919 % 90) * 1000 + n % 10 end::numeric as amount,
            timestamptz '{first} 00:00:00+09' + ((n - 1)::numeric / {rows} * {days} * 86400)::integer * interval '1 second' as at
     from generate_series(1, {rows}) as n
 ), movement as (

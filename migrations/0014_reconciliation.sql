@@ -374,6 +374,7 @@ create table bank_lines (
     currency  text not null default 'KRW',
     deposit   numeric not null check (deposit > 0),
     memo      text not null,
+    is_toss   boolean not null,
     balance   numeric,
     -- the same line of an overlapping statement is the same line
     nth       smallint not null

@@ -104,8 +104,7 @@ impl Backoffice {
         .fetch_all(&self.pool)
         .await?;
         let bank = sqlx::query!(
-            r#"select day, currency, sum(deposit) as "deposit!" from bank_lines
-               where day >= $1 and day < $2 and memo ~* '토스|toss' group by day, currency"#,
+            "select day, currency, deposit, is_toss from bank_lines where day >= $1 and day < $2",
             from,
             to,
         )
@@ -136,8 +135,21 @@ impl Backoffice {
             };
             days.entry((r.day, r.currency)).or_default().0 = sums;
         }
-        for line in bank {
-            days.entry((line.day, line.currency)).or_default().1 = line.deposit;
+        for line in &bank {
+            let named = line.is_toss.then_some(line.deposit).unwrap_or_default();
+            let key = (line.day, line.currency.clone());
+            match days.get_mut(&key) {
+                Some((_, at_bank)) => *at_bank += named,
+                None if line.is_toss => drop(days.insert(key, (Sums::default(), named))),
+                None => {}
+            }
+        }
+        // A bank that does not write who paid still writes how much.
+        for ((day, currency), (sums, at_bank)) in &mut days {
+            let mut of_day = bank.iter().filter(|line| line.day == *day && line.currency == *currency);
+            if at_bank.is_zero() && of_day.any(|line| line.deposit == sums.pay_out) {
+                *at_bank = sums.pay_out;
+            }
         }
         let today = self.clock.today();
         let pay_outs = days.into_iter().rev().map(|((day, currency), (sums, at_bank))| {

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
+    personal::mask_name,
 };
 
 pub use file::{FileError, Line, MAX_BYTES, MAX_LINES, Statement, read};
@@ -28,13 +29,15 @@ pub struct Uploaded {
     pub to: Date,
 }
 
-/// A deposit.
-#[derive(Debug, Clone)]
-pub struct Deposit {
-    pub day: Date,
-    pub currency: String,
-    pub deposit: Decimal,
-    pub memo: String,
+/// Who pays in is nobody's business but Toss's: of other deposits only enough of the words is kept to tell them apart.
+fn kept(memo: &str) -> String {
+    if is_toss(memo) { memo.to_owned() } else { mask_name(memo) }
+}
+
+/// As banks write who Toss Payments is.
+fn is_toss(memo: &str) -> bool {
+    let memo = memo.to_lowercase();
+    ["토스", "toss", "비바리퍼블리카"].iter().any(|name| memo.contains(name))
 }
 
 impl Backoffice {
@@ -80,13 +83,15 @@ impl Backoffice {
         .execute(&mut *tx)
         .await?;
         let new = sqlx::query!(
-            "insert into bank_lines (id, statement_id, day, deposit, memo, balance, nth)
-             select gen_random_uuid(), $6, day, deposit, memo, balance, nth
-             from unnest($1::date[], $2::numeric[], $3::text[], $4::numeric[], $5::smallint[]) as l (day, deposit, memo, balance, nth)
+            "insert into bank_lines (id, statement_id, day, deposit, memo, is_toss, balance, nth)
+             select gen_random_uuid(), $7, day, deposit, memo, is_toss, balance, nth
+             from unnest($1::date[], $2::numeric[], $3::text[], $4::boolean[], $5::numeric[], $6::smallint[])
+                  as l (day, deposit, memo, is_toss, balance, nth)
              on conflict do nothing",
             &statement.lines.iter().map(|line| line.day).collect::<Vec<_>>(),
             &statement.lines.iter().map(|line| line.deposit).collect::<Vec<_>>(),
-            &statement.lines.iter().map(|line| line.memo.clone()).collect::<Vec<_>>(),
+            &statement.lines.iter().map(|line| kept(&line.memo)).collect::<Vec<_>>(),
+            &statement.lines.iter().map(|line| is_toss(&line.memo)).collect::<Vec<_>>(),
             &statement.lines.iter().map(|line| line.balance).collect::<Vec<_>>() as &[Option<Decimal>],
             &nth,
             id,
@@ -103,17 +108,5 @@ impl Backoffice {
         audit::record(&mut tx, now, actor, act).await?;
         tx.commit().await?;
         Ok(Ok(uploaded))
-    }
-
-    /// The deposits of a day, the largest first.
-    pub async fn deposits(&self, day: Date) -> Result<Vec<Deposit>, Fault> {
-        let rows = sqlx::query_as!(
-            Deposit,
-            "select day, currency, deposit, memo from bank_lines where day = $1 order by deposit desc, memo, nth limit 200",
-            day
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(rows)
     }
 }

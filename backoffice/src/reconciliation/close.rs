@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 use time::{Date, OffsetDateTime};
 
-use super::Class;
+use super::{Class, run};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
@@ -88,8 +88,11 @@ impl Backoffice {
         let plan = self.plan(day, next).await?;
         let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
+        run::lock(&mut tx).await?;
         self.put_side_by_side(&mut tx, day, next, &plan).await?;
         may_close(&mut tx, day).await?;
+        // The sums on screen are those of the very rows that are signed for.
+        run::sum_days(&mut tx, day, next).await?;
         let sums = sums(&mut tx).await?;
         let (rows, hash): (i64, Vec<u8>) =
             sqlx::query_as(sqlx::AssertSqlSafe(format!("select count(*), {HASH} from side_by_side")))
@@ -186,7 +189,10 @@ async fn may_close(tx: &mut PgConnection, day: Date) -> Result<(), CloseError> {
     let open: i64 = sqlx::query_scalar(
         "select count(*) from side_by_side s
          left join differences d on d.transaction_key = s.transaction_key and d.nth = s.nth
-         where s.class not in ('matched', 'expected') and d.state is distinct from 'accepted'",
+         where s.class not in ('matched', 'expected')
+           -- Accepted is what was seen: other figures are another difference.
+           and (d.state is distinct from 'accepted' or (d.class, d.ours, d.toss, d.settled, d.fee, d.pay_out)
+                is distinct from (s.class, s.ours, s.toss, s.settled, s.fee, s.pay_out))",
     )
     .fetch_one(&mut *tx)
     .await?;

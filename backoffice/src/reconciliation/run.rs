@@ -91,7 +91,7 @@ impl Backoffice {
         let plan = self.plan(from, to).await?;
         let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
-        sqlx::query("select pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *tx).await?;
+        lock(&mut tx).await?;
         self.put_side_by_side(&mut tx, from, to, &plan).await?;
         let mut found = Reconciled { rows: sum_days(&mut tx, from, to).await?, ..Reconciled::default() };
         note_after_close(&mut tx, from, to, now, &mut found).await?;
@@ -201,8 +201,20 @@ impl Backoffice {
         let morning = day_start(today) + Duration::hours(6);
         let mut from = today - Duration::DAY;
         if self.clock.now() >= morning {
-            let due = self.settles && !self.sync_due_settlements(morning).await?.is_empty();
-            self.sync_due_toss_pay(morning).await?;
+            // What cannot be read today is read tomorrow: the days are reconciled with what is there.
+            let mut due = false;
+            if self.settles {
+                match self.sync_due_settlements(morning).await {
+                    Ok(days) => due = !days.is_empty(),
+                    Err(fault @ Fault::Database(_)) => return Err(fault),
+                    Err(fault) => tracing::warn!(%fault, "settlements were not read"),
+                }
+            }
+            match self.sync_due_toss_pay(morning).await {
+                Ok(()) => {}
+                Err(fault @ Fault::Database(_)) => return Err(fault),
+                Err(fault) => tracing::warn!(%fault, "Toss Pay was not read"),
+            }
             let swept = sqlx::query_scalar!(
                 "select reconciled_at from reconciliations where day = $1",
                 today - Duration::days(LOOK_BACK)
@@ -217,8 +229,13 @@ impl Backoffice {
     }
 }
 
+pub(super) async fn lock(tx: &mut PgConnection) -> Result<(), Fault> {
+    sqlx::query("select pg_advisory_xact_lock($1)").bind(LOCK).execute(tx).await?;
+    Ok(())
+}
+
 /// The sums of days that are not closed. How many rows there are, on all of them.
-async fn sum_days(tx: &mut PgConnection, from: Date, to: Date) -> Result<i64, Fault> {
+pub(super) async fn sum_days(tx: &mut PgConnection, from: Date, to: Date) -> Result<i64, Fault> {
     sqlx::query!(
         "delete from reconciled_days where day >= $1 and day < $2
          and not exists (select 1 from closed_days c where c.day = reconciled_days.day)",

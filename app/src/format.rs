@@ -30,6 +30,42 @@ pub fn figures(amount: Decimal, currency: &str) -> String {
     if currency == "KRW" { figures } else { format!("{currency} {figures}") }
 }
 
+/// `1,234`
+pub fn count(n: i64) -> String {
+    money::group(Decimal::from(n), "KRW")
+}
+
+/// `2.75%` of a whole; a dash when there is no whole.
+pub fn percent(part: Decimal, whole: Decimal) -> String {
+    match (part * Decimal::ONE_HUNDRED).checked_div(whole) {
+        Some(percent) => format!("{}%", money::group(percent.round_dp(2), "USD")),
+        None => "–".into(),
+    }
+}
+
+/// Beside the axis of a chart, where full figures have no room: `1,200만`, `1.5M`. The largest amount of the chart
+/// chooses the unit for all.
+pub fn on_axis(words: Words, amount: Decimal, largest: Decimal, currency: &str) -> String {
+    // From which amount on, the unit, its word.
+    let units: [(i64, i64, &str); 3] = match words.lang {
+        Lang::Ko => [
+            (1_000_000_000_000, 1_000_000_000_000, "조"),
+            (100_000_000, 100_000_000, "억"),
+            (100_000, 10_000, "만"),
+        ],
+        Lang::En => [(1_000_000_000, 1_000_000_000, "B"), (1_000_000, 1_000_000, "M"), (10_000, 1000, "K")],
+    };
+    let unit = units.iter().find(|(from, ..)| largest >= Decimal::from(*from));
+    let (unit, word) = unit.map_or((1, ""), |(_, unit, word)| (*unit, *word));
+    let scaled = (amount / Decimal::from(unit)).normalize();
+    match scaled.is_integer() {
+        true if scaled.is_zero() => "0".into(),
+        true => format!("{}{word}", money::group(scaled, "KRW")),
+        false if word.is_empty() => money::group(amount, currency),
+        false => format!("{scaled}{word}").replace('-', "−"),
+    }
+}
+
 /// `11.21 14:02`
 pub fn short_time(at: OffsetDateTime) -> String {
     at.to_offset(SEOUL).format(format_description!("[month].[day] [hour]:[minute]")).unwrap_or_default()
@@ -112,6 +148,27 @@ pub fn redact(value: &mut serde_json::Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn figures_on_an_axis_are_short() {
+        let (ko, en) = (Words::new(Lang::Ko), Words::new(Lang::En));
+        let on_axis = |words, largest: i64, n: i64| on_axis(words, n.into(), largest.into(), "KRW");
+        assert_eq!(
+            [0, 5_000_000, -12_000_000].map(|n| on_axis(ko, 20_000_000, n)),
+            ["0", "500만", "−1,200만"]
+        );
+        assert_eq!([50_000_000, -150_000_000].map(|n| on_axis(ko, 160_000_000, n)), ["0.5억", "−1.5억"]);
+        assert_eq!([0, 500_000, 12_000_000].map(|n| on_axis(en, 20_000_000, n)), ["0", "0.5M", "12M"]);
+        assert_eq!([500, 1000, 1500].map(|n| on_axis(en, 1700, n)), ["500", "1,000", "1,500"]);
+        assert_eq!(super::on_axis(en, Decimal::new(1250, 2), Decimal::from(20), "USD"), "12.50");
+    }
+
+    #[test]
+    fn a_share_of_nothing_is_a_dash() {
+        assert_eq!(percent(2750.into(), 100_000.into()), "2.75%");
+        assert_eq!(percent((-33).into(), (-1000).into()), "3.30%");
+        assert_eq!(percent(100.into(), 0.into()), "–");
+    }
 
     #[test]
     fn nothing_personal_is_left_in_a_body() {

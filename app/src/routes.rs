@@ -61,6 +61,11 @@ pub fn grant_batch(id: &impl std::fmt::Display) -> String {
     format!("{GRANT_BATCHES}/{id}")
 }
 
+/// What Toss pays out on a day.
+pub fn pay_out(day: impl std::fmt::Display) -> String {
+    format!("{PAY_OUTS}/{day}")
+}
+
 /// A user of the mini-app.
 pub fn user(user_key: i64) -> String {
     format!("{USERS}/{user_key}")

@@ -92,6 +92,12 @@ pub fn App() -> impl IntoView {
                     page(move |ctx, _| pages::difference::page(ctx, key))
                 } ssr=SsrMode::Async/>
                 <Route path=path!("/reconciliation/contract") view=|| page(|ctx, _| pages::contract::page(ctx)) ssr=SsrMode::Async/>
+                <Route path=path!("/reconciliation/reports") view=|| page(pages::reports::page) ssr=SsrMode::Async/>
+                <Route path=path!("/reconciliation/payouts") view=|| page(pages::payouts::page) ssr=SsrMode::Async/>
+                <Route path=path!("/reconciliation/payouts/:day") view=|| {
+                    let day = param("day");
+                    page(move |ctx, _| pages::payout::page(ctx, day))
+                } ssr=SsrMode::Async/>
                 <Route path=path!("/reconciliation/:day") view=|| {
                     let day = param("day");
                     page(move |ctx, query| pages::reconciliation_day::page(ctx, day, query))

@@ -2,6 +2,7 @@
 
 use backoffice::{
     orders::Order,
+    payouts::AtBank,
     refunds::{State, batch},
 };
 use leptos::prelude::*;
@@ -71,6 +72,16 @@ pub fn trust(ctx: &Ctx, badge: &str) -> (&'static str, String) {
         _ => "ended",
     };
     (tone, ctx.words.word("trust", badge))
+}
+
+pub fn at_bank(ctx: &Ctx, state: AtBank) -> (&'static str, String) {
+    let tone = match state {
+        AtBank::Matched => "done",
+        AtBank::Expected => "waiting",
+        AtBank::NoStatement => "ended",
+        AtBank::Differs | AtBank::Missing | AtBank::Unexplained => "failed",
+    };
+    (tone, ctx.words.word("at-bank", state.as_str()))
 }
 
 pub fn badge((tone, word): (&'static str, String)) -> AnyView {

@@ -46,6 +46,7 @@ impl Query {
     }
 }
 
+/// A day as an address has it.
 pub fn parse_day(text: &str) -> Option<Date> {
     Date::parse(text, format_description!("[year]-[month]-[day]"))
         .ok()
@@ -115,24 +116,27 @@ pub fn figures(ctx: &Ctx, key: &str) -> (String, bool) {
     (ctx.words.get(key, &[]), true)
 }
 
-/// Rows with their heads, or the words that stand instead.
-pub fn table(look: Look<'_>, rows: Vec<AnyView>) -> AnyView {
-    if rows.is_empty() {
-        let (title, hint) = look.empty;
-        return empty(title, hint);
-    }
-    let heads = look
-        .heads
+pub fn head_row(heads: Vec<(String, bool)>) -> AnyView {
+    let heads = heads
         .into_iter()
         .map(|(word, figures)| {
             let class = figures.then_some("n");
             view! { <th scope="col" class=class>{word}</th> }
         })
         .collect_view();
+    view! { <thead><tr>{heads}</tr></thead> }.into_any()
+}
+
+/// Rows with their heads, or the words that stand instead.
+pub fn table(look: Look<'_>, rows: Vec<AnyView>) -> AnyView {
+    if rows.is_empty() {
+        let (title, hint) = look.empty;
+        return empty(title, hint);
+    }
     let class = format!("rows {}", look.class);
     view! {
         <table class=class>
-            <thead><tr>{heads}</tr></thead>
+            {head_row(look.heads)}
             <tbody>{rows}</tbody>
         </table>
     }
@@ -153,7 +157,7 @@ pub fn view<T>(
 }
 
 /// What stands where rows would.
-fn empty(title: String, hint: String) -> AnyView {
+pub fn empty(title: String, hint: String) -> AnyView {
     view! {
         <div class="empty">
             <p class="empty-title">{title}</p>

@@ -2,6 +2,8 @@
 
 pub mod badge;
 pub mod export;
+pub mod figures;
 pub mod form;
 pub mod layout;
 pub mod list;
+pub mod month;

@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use super::{
+    differences, orders as order_list, refunds as refund_list, transactions as transaction_list, webhooks,
+};
+use crate::{
+    components::{
+        list::{self, Query},
+        month::Month,
+    },
+    context::{Ctx, shown},
+    error::AppError,
+};
 use backoffice::{
     exports::{ExportError, LONGEST_REASON, Span, What},
     reconciliation::{Class, differences::State},
-};
-use time::Date;
-
-use super::{
-    differences, orders as order_list, reconciliation, refunds as refund_list,
-    transactions as transaction_list, webhooks,
-};
-use crate::{
-    components::list::{self, Query},
-    context::{Ctx, shown},
-    error::AppError,
 };
 
 /// The query of an address, `?q=a&from=2026-11-01`.
@@ -30,10 +30,9 @@ pub fn query(text: &str) -> Query {
 pub fn what(ctx: &Ctx, list: &str, query: &Query) -> Option<What> {
     let day = |name: &str| query.get(name).as_deref().and_then(list::parse_day);
     let month = || {
-        let first = query.get("month").as_deref().and_then(reconciliation::month);
-        let first = first.unwrap_or_else(|| first_of(ctx.books().clock.today()));
-        let days = i64::from(first.month().length(first.year()));
-        Span { from: first, to: first.saturating_add(time::Duration::days(days)) }
+        let month = query.get("month").as_deref().and_then(Month::parse);
+        let month = month.unwrap_or_else(|| Month::of(ctx.books().clock.today()));
+        Span { from: month.first(), to: month.end() }
     };
     Some(match list {
         "orders" => What::Orders(order_list::filter(ctx, query).0),
@@ -51,17 +50,13 @@ pub fn what(ctx: &Ctx, list: &str, query: &Query) -> Option<What> {
     })
 }
 
-fn first_of(day: Date) -> Date {
-    day.replace_day(1).unwrap_or(day)
-}
-
 /// The title of the file and its sheet.
 pub fn title(ctx: &Ctx, what: &What) -> String {
     let name = ctx.words.word("export-list", what.as_str());
     match what {
         What::Day(day) | What::PayOut(day) => format!("{name} {day}"),
         What::PayOuts(span) | What::Sales(span) | What::Fees(span) | What::Vat(span) => {
-            format!("{name} {}-{:02}", span.from.year(), u8::from(span.from.month()))
+            format!("{name} {}", Month::of(span.from).text())
         }
         _ => name,
     }

@@ -2,7 +2,7 @@
 
 use backoffice::reconciliation::{Day, Light, Source, Sums};
 use leptos::prelude::*;
-use time::{Date, Duration, macros::format_description};
+use time::{Date, Duration};
 
 use super::{Answer, reconciliation_tabs};
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
         badge,
         layout::Frame,
         list::{self, Query},
+        month::Month,
     },
     context::Ctx,
     format, routes,
@@ -23,16 +24,6 @@ pub fn light(ctx: &Ctx, light: Light) -> (&'static str, String) {
         Light::Red => ("failed", "light-red"),
     };
     (tone, ctx.words.get(key, &[]))
-}
-
-/// `2026-11` as the first day of that month.
-pub fn month(text: &str) -> Option<Date> {
-    let first = Date::parse(&format!("{text}-01"), format_description!("[year]-[month]-[day]")).ok()?;
-    (2000..2200).contains(&first.year()).then_some(first)
-}
-
-fn short(day: Date) -> String {
-    format!("{}-{:02}", day.year(), u8::from(day.month()))
 }
 
 /// What a day is about, in a few words.
@@ -148,7 +139,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
     let today = ctx.books().clock.today();
     let asked = query.get("month");
-    let first = asked.as_deref().and_then(month);
+    let first = asked.as_deref().and_then(Month::parse).map(Month::first);
     let bad = (asked.is_some() && first.is_none())
         .then(|| view! { <p class="notice bad" role="alert">{ctx.t("month-error")}</p> });
     let shown = ctx.books().reconciled_month(first.unwrap_or(today)).await?;
@@ -165,7 +156,8 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         .collect_view();
     let read = ctx.books().sources_read(shown.first).await?;
     let link = |day: Date, rel: &'static str, key: &str| {
-        let href = format!("{}{}", ctx.href(routes::RECONCILIATION), query.with("month", &short(day)));
+        let href =
+            format!("{}{}", ctx.href(routes::RECONCILIATION), query.with("month", &Month::of(day).text()));
         view! { <a class="button quiet" rel=rel href=href>{ctx.words.get(key, &[])}</a> }
     };
     let before = link(shown.first - Duration::DAY, "prev", "month-before");
@@ -195,20 +187,4 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         flash,
         body: body.into_any(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use time::macros::date;
-
-    use super::*;
-
-    #[test]
-    fn a_month_is_read_or_refused() {
-        assert_eq!(month("2026-11"), Some(date!(2026 - 11 - 01)));
-        for text in ["", "2026", "2026-13", "1-1", "2026-11-02", "9999-01"] {
-            assert_eq!(month(text), None, "{text}");
-        }
-        assert_eq!(short(date!(2026 - 02 - 28)), "2026-02");
-    }
 }

@@ -86,7 +86,7 @@ impl Backoffice {
                     (r.transaction_at, format!("{}~{}", r.transaction_key, r.nth))
                 }));
             }
-            stretch = stretch * 2;
+            stretch *= 2;
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 const JOB: Actor = Actor::Job("reconciliation");
 
 /// Serialises reconciliations: two at once would count the same day twice over.
-const LOCK: i64 = 0x7265_636f_6e;
+const LOCK: i64 = 0x0072_6563_6f6e;
 
 /// Days that the nightly job goes through again, for what became due or late meanwhile.
 const LOOK_BACK: i64 = 60;

@@ -150,7 +150,9 @@ returns table (
                                        and d.transaction_at > p.transaction_at)
                      and not exists (select 1 from payments w where w.payment_key = p.payment_key and w.status = 'WAITING_FOR_DEPOSIT')
                end as moves
+        -- Each step is reckoned once for each row: without the fence the planner would write it into every place that reads it.
         from pair p
+        offset 0
     ), signed as (
         select x.*,
                case when x.booked_amount is null then 0 when not x.moves then 0
@@ -170,6 +172,7 @@ returns table (
         left join rule r on r.day = x.day and r.rail = x.rail and r.currency = x.currency and r.method = x.method
         left join rule f on f.day = x.day and f.rail = x.rail and f.method = '*'
             and f.currency = case when x.currency in (select k.currency from rule k where k.method = '*') then x.currency else '*' end
+        offset 0
     ), remarked as (
         select g.*,
                -- Toss tells no figures of in-app purchases: 15 % to the store and 5 % to Toss (toss-api.md B6.1).
@@ -204,6 +207,7 @@ returns table (
             case when g.settled is not null and g.fee_due is null then 'no_rate' end
         ], null) as remarks
         from signed g
+        offset 0
     )
     select m.transaction_key, m.nth, m.day, m.rail, m.payment_key, m.order_id, m.method, m.currency, m.transaction_at, m.status,
            m.ours, m.toss, coalesce(m.settled, 0),

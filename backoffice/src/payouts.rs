@@ -136,7 +136,7 @@ impl Backoffice {
             days.entry((r.day, r.currency)).or_default().0 = sums;
         }
         for line in &bank {
-            let named = line.is_toss.then_some(line.deposit).unwrap_or_default();
+            let named = if line.is_toss { line.deposit } else { Decimal::ZERO };
             let key = (line.day, line.currency.clone());
             match days.get_mut(&key) {
                 Some((_, at_bank)) => *at_bank += named,
@@ -153,7 +153,9 @@ impl Backoffice {
         }
         let today = self.clock.today();
         let pay_outs = days.into_iter().rev().map(|((day, currency), (sums, at_bank))| {
-            let is_covered = covered.iter().any(|s| (s.first_day..=s.last_day).contains(&day));
+            // Statements are of won accounts.
+            let is_covered =
+                currency == "KRW" && covered.iter().any(|s| (s.first_day..=s.last_day).contains(&day));
             PayOut {
                 day,
                 currency,

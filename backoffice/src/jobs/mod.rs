@@ -164,8 +164,6 @@ pub(crate) async fn enqueue_look_up(
     enqueue(tx, LookUp::IDENTIFIER, payload, &format!("look_up:{order_id}"), delay, 20).await
 }
 
-/// What handlers work with. Debug is asked for by the library and shows nothing.
-
 /// Works until told to stop. `pool` is the worker's own: one of its connections listens for good.
 pub async fn work(backoffice: Backoffice, pool: PgPool, stop: CancellationToken) {
     while !stop.is_cancelled() {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{enqueue_batch, enqueue_grants};
 use crate::{Backoffice, Fault, audit::Actor, orders::ConfirmError, staff::sessions};
 
+/// What handlers work with. Debug is asked for by the library and shows nothing.
 #[derive(Clone)]
 pub(super) struct State(pub(super) Backoffice);
 

@@ -99,7 +99,7 @@ async fn a_day_of_the_books_opens_as_a_workbook_with_the_right_numbers() {
     let heads: Vec<String> = sheet.rows().next().unwrap().iter().map(ToString::to_string).collect();
     let at = |name: &str| heads.iter().position(|head| head == name).unwrap();
     let mut sum = 0.0;
-    for row in sheet.rows().skip(1).filter(|row| row[at("currency")].to_string() == "KRW") {
+    for row in sheet.rows().skip(1).filter(|row| row[at("currency")] == *"KRW") {
         let Data::Float(pay_out) = row[at("payOutAmount")] else { panic!("no number: {row:?}") };
         assert!(matches!(row[at("transactionAt")], Data::DateTime(_)), "{row:?}");
         assert_eq!(row[at("class")].to_string(), "일치");

@@ -162,8 +162,7 @@ fn log_in(url: &str, port: u16) -> anyhow::Result<String> {
     let cookies = answer
         .lines()
         .filter_map(|line| line.split_once(": ").filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie")));
-    let cookie =
-        cookies.filter_map(|(_, value)| value.split(';').next()).filter(|c| c.contains("session=")).last();
+    let cookie = cookies.filter_map(|(_, value)| value.split(';').next()).rfind(|c| c.contains("session="));
     cookie.map(str::to_owned).context("nobody was logged in")
 }
 

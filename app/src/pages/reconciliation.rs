@@ -51,10 +51,11 @@ fn cell(ctx: &Ctx, day: &Day, today: Date) -> AnyView {
     let current = (day.day == today).then_some("date");
     view! {
         <td class=format!("day {tone}") aria-current=current>
-            <a href=ctx.href(&routes::day(day.day)) aria-label=format!("{} {word} {about}", day.day)>
+            <a href=ctx.href(&routes::day(day.day))>
                 <span class="day-number">{number}{day.is_closed.then(|| view! { <span class="lock" aria-hidden="true">"✓"</span> })}</span>
                 <span class="day-sum">{won}{more}</span>
-                <span class="day-about">{about.clone()}</span>
+                <span class="day-about">{about}</span>
+                <span class="hidden-words">{word}</span>
             </a>
         </td>
     }

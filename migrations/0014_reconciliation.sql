@@ -211,8 +211,8 @@ returns table (
     )
     select m.transaction_key, m.nth, m.day, m.rail, m.payment_key, m.order_id, m.method, m.currency, m.transaction_at, m.status,
            m.ours, m.toss, coalesce(m.settled, 0),
-           case when m.settled is null then m.discount else m.settled_discount end,
-           case when m.settled is null then m.points else m.settled_points end,
+           case when m.settled is not null then m.settled_discount when m.is_out then -m.discount else m.discount end,
+           case when m.settled is not null then m.settled_points when m.is_out then -m.points else m.points end,
            coalesce(m.fee, m.store_fee, 0), m.fee_base, m.fee_instalment, m.fee_other,
            coalesce(m.supply_amount, m.fee, m.store_fee, 0), coalesce(m.vat, 0),
            coalesce(m.pay_out_amount, m.ours - m.store_fee, 0),

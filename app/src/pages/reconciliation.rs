@@ -2,7 +2,7 @@
 
 use backoffice::reconciliation::{Day, Light, Source, Sums};
 use leptos::prelude::*;
-use time::{Date, Duration};
+use time::Date;
 
 use super::{Answer, reconciliation_tabs};
 use crate::{
@@ -10,9 +10,10 @@ use crate::{
         badge,
         layout::Frame,
         list::{self, Query},
-        month::Month,
+        month,
     },
     context::Ctx,
+    flash::Flash,
     format, routes,
 };
 
@@ -139,16 +140,15 @@ fn sources(ctx: &Ctx, sources: Vec<Source>) -> AnyView {
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
     let today = ctx.books().clock.today();
-    let asked = query.get("month");
-    let first = asked.as_deref().and_then(Month::parse).map(Month::first);
-    let bad = (asked.is_some() && first.is_none())
-        .then(|| view! { <p class="notice bad" role="alert">{ctx.t("month-error")}</p> });
-    let shown = ctx.books().reconciled_month(first.unwrap_or(today)).await?;
+    let mut typed = Flash::default();
+    let month = month::asked(&ctx, &query, &mut typed);
+    let shown = ctx.books().reconciled_month(month.first()).await?;
     let mut by_currency: Vec<(String, Sums)> = Vec::new();
-    for (currency, sums) in shown.days.iter().flat_map(|day| day.sums.iter()) {
-        match by_currency.iter_mut().find(|(c, _)| c == currency) {
-            Some((_, sum)) => *sum += *sums,
-            None => by_currency.push((currency.clone(), *sums)),
+    let settled = ctx.books().class_sums(month.first(), month.end()).await?;
+    for s in settled.into_iter().filter(|s| s.rail == "toss_payments") {
+        match by_currency.iter_mut().find(|(currency, _)| *currency == s.currency) {
+            Some((_, sum)) => *sum += s.sums,
+            None => by_currency.push((s.currency, s.sums)),
         }
     }
     let sums = by_currency
@@ -156,23 +156,11 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         .map(|(currency, sums)| view! { <section class="card pad">{arithmetic(&ctx, currency, sums)}</section> })
         .collect_view();
     let read = ctx.books().sources_read(shown.first).await?;
-    let link = |day: Date, rel: &'static str, key: &str| {
-        let href =
-            format!("{}{}", ctx.href(routes::RECONCILIATION), query.with("month", &Month::of(day).text()));
-        view! { <a class="button quiet" rel=rel href=href>{ctx.words.get(key, &[])}</a> }
-    };
-    let before = link(shown.first - Duration::DAY, "prev", "month-before");
-    let after_first = shown.first + Duration::days(i64::try_from(shown.days.len()).unwrap_or(31));
-    let after = (after_first <= today).then(|| link(after_first, "next", "month-after"));
-    let heading = ctx.tr(
-        "month-heading",
-        &[("year", shown.first.year().to_string()), ("month", u8::from(shown.first.month()).to_string())],
-    );
     let body = view! {
         <h1>{ctx.t("nav-reconciliation")}</h1>
         {reconciliation_tabs::tabs(&ctx, routes::RECONCILIATION)}
-        {bad}
-        <nav class="months" aria-label=ctx.t("month")>{before} <h2>{heading}</h2> {after}</nav>
+        {month::picker(&ctx, routes::RECONCILIATION, month, &typed)}
+        {month::heading(&ctx, month)}
         {sources(&ctx, read)}
         {calendar(&ctx, &shown.days, today)}
         <ul class="legend">

@@ -70,8 +70,15 @@ fn together(sums: &[ClassSums]) -> Vec<(String, String, Sums)> {
     all
 }
 
+/// Only Toss Payments tells what it settles: of the other rails the sum begins with what moved.
+fn paid(rail: &str, all: &Sums) -> Sums {
+    if rail == "toss_payments" {
+        return *all;
+    }
+    Sums { settled: all.toss, pay_out: all.toss - all.discount - all.points - all.fee, ..*all }
+}
+
 fn rail(ctx: &Ctx, rail: &str, sums: &[ClassSums], currency: &str, all: &Sums, query: &Query) -> AnyView {
-    // Only Toss Payments tells what it settles.
     let unsettled = |sums: &Sums| match rail {
         "toss_payments" => format::figures(sums.settled - sums.toss, currency),
         _ => "–".to_owned(),
@@ -106,7 +113,7 @@ fn rail(ctx: &Ctx, rail: &str, sums: &[ClassSums], currency: &str, all: &Sums, q
     view! {
         <section class="card part-of-day">
             <h2>{label.clone()}</h2>
-            <div class="pad">{arithmetic(ctx, currency, all)} {estimate}</div>
+            <div class="pad">{arithmetic(ctx, currency, &paid(rail, all))} {estimate}</div>
             <div class="scroll" tabindex="0" role="region" aria-label=label>
                 <table class="reasons sums">
                     <thead>

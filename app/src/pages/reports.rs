@@ -28,7 +28,7 @@ fn drawing(ctx: &Ctx, month: Month, currency: &str, days: &[DayOfSales]) -> AnyV
     let svg = chart::up_and_down(month.first(), month.end(), &bars, label);
     svg.map(|svg| {
         view! {
-            <ul class="bars" aria-hidden="true">
+            <ul class="chart-keys" aria-hidden="true">
                 <li class="in">{ctx.t("report-sales")}</li>
                 <li class="out">{ctx.t("report-refunds")}</li>
             </ul>

@@ -12,7 +12,7 @@ use std::{
 use backoffice::{Actor, promotions::NewCampaign};
 use sandbox::{PUBLIC_TEST_KEYS, SANDBOX_SECURITY_KEY, apps_in_toss::login};
 use serde_json::json;
-use sqlx::Connection;
+use sqlx::{ConnectOptions, Connection};
 
 use crate::support::{Shop, certificate, database};
 
@@ -205,4 +205,58 @@ async fn a_thousand_grants_survive_a_kill_in_the_middle_without_a_point_too_many
     });
     assert_eq!((paid, users), (USERS * 100, 1_000), "every user once");
     assert_eq!(own.campaign("THOUSAND").await.unwrap().unwrap().left(), 0);
+}
+
+fn sync_settlements(shop: &Shop, days: i64) -> Process {
+    let database_url = shop.books().pool.connect_options().to_url_lossy();
+    let child = Command::new(env!("CARGO_BIN_EXE_jangbu"))
+        .args(["sync", "settlements", "--last", &days.to_string()])
+        .env("DATABASE_URL", database_url.as_str())
+        .env("JANGBU_MODE", "sandbox")
+        .env("TOSS_PAYMENTS_URL", &shop.sandbox_url)
+        .env("TOSS_PAYMENTS_SECRET_KEY", PUBLIC_TEST_KEYS[0])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    Process(child)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sync_that_is_killed_has_read_whole_days_and_goes_on() {
+    const DAYS: i64 = 8;
+    let shop = Shop::open().await;
+    let now = shop.books().clock.now();
+    for back in 1..DAYS {
+        let at = now - time::Duration::days(back);
+        shop.control("clock", &json!({ "now": toss::timestamp::format(at) })).await;
+        shop.books().clock.set(at);
+        shop.paid(&format!("ord_sync_{back}"), 10_000).await;
+    }
+    shop.quiet().await;
+    shop.control("clock", &json!({ "offsetMs": 0 })).await;
+    shop.books().clock.set_offset(time::Duration::ZERO);
+    shop.fault(json!({ "on": "settlements", "kind": "delay", "ms": 400, "times": 100 })).await;
+    let read = || async {
+        let (windows, rows, kept): (i64, i64, i64) = sqlx::query_as(
+            "select (select count(*) from read_windows where source = 'settlements'),
+                    (select coalesce(sum(rows), 0)::bigint from read_windows where source = 'settlements'),
+                    (select count(*) from settlements)",
+        )
+        .fetch_one(&shop.books().pool)
+        .await
+        .unwrap();
+        (windows, rows, kept)
+    };
+    let mut process = sync_settlements(&shop, DAYS);
+    shop.eventually_within(30, "a few days are read", || async { read().await.0 >= 2 }).await;
+    process.0.kill().unwrap();
+    process.0.wait().unwrap();
+    let (windows, rows, kept) = read().await;
+    assert!((2..DAYS).contains(&windows), "{windows} days");
+    // What is kept besides is of the day that was broken off, which does not count as read.
+    assert!((rows..=rows + 1).contains(&kept), "{rows} of {kept}");
+    shop.http.delete(format!("{}/_sandbox/faults", shop.sandbox_url)).send().await.unwrap();
+    assert!(sync_settlements(&shop, DAYS).0.wait().unwrap().success());
+    assert_eq!(read().await, (DAYS, DAYS - 1, DAYS - 1));
 }

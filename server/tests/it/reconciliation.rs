@@ -71,12 +71,13 @@ pub async fn trade(shop: &Shop, rows: i64) {
     read_until(shop, TODAY).await;
 }
 
-/// Toss's lists of all days until before `day` count as read.
+/// Toss's lists of all days until before `day` count as read, in the morning of `day`: the nightly job has nothing to ask.
 pub async fn read_until(shop: &Shop, day: Date) {
     for source in ["transactions", "settlements", "toss_pay"] {
         sqlx::query(
             "insert into read_windows (source, starts_at, ends_at, read_at)
-             select $1, d, d + interval '1 day', $3 from generate_series($2, $3 - interval '1 day', interval '1 day') d
+             select $1, d, d + interval '1 day', $3 + interval '9 hours'
+             from generate_series($2, $3 - interval '1 day', interval '1 day') d
              on conflict (source, starts_at) do update set read_at = excluded.read_at",
         )
         .bind(source)

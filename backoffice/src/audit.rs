@@ -190,7 +190,7 @@ impl From<Stored> for Row {
     }
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Filter {
     pub actor: Option<String>,
     pub action: Option<String>,

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::Answer;
 use crate::{
     components::{
-        form,
+        export, form,
         layout::Frame,
         list::{self, Query, SIZE},
     },
@@ -41,10 +41,13 @@ fn row(ctx: &Ctx, row: Row) -> AnyView {
     .into_any()
 }
 
+pub fn filter(query: &Query) -> Filter {
+    Filter { actor: query.get("actor"), action: query.get("action"), subject: query.get("subject") }
+}
+
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
-    let filter =
-        Filter { actor: query.get("actor"), action: query.get("action"), subject: query.get("subject") };
+    let filter = filter(&query);
     let mut typed = Flash::default();
     for name in ["actor", "action", "subject"] {
         if let Some(value) = query.get(name) {
@@ -81,7 +84,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
                 ],
                 empty: (ctx.t("audit-empty"), ctx.t("audit-empty-hint")),
             };
-            view! { {heading} {list::view(&ctx, &query, look, page, row)} }.into_any()
+            view! { {heading} {list::view(&ctx, &query, look, page, row)} {export::form(&ctx, "audit", &query)} }.into_any()
         }
     };
     Ok(Frame { title: ctx.t("nav-audit"), active: routes::AUDIT, flash, body })

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    differences, orders as order_list, refunds as refund_list, transactions as transaction_list, webhooks,
+    audit, differences, orders as order_list, refunds as refund_list, transactions as transaction_list,
+    webhooks,
 };
 use crate::{
     components::{
@@ -15,6 +16,7 @@ use crate::{
 };
 use backoffice::{
     exports::{ExportError, LONGEST_REASON, Span, What},
+    iap,
     reconciliation::{Class, differences::State},
 };
 
@@ -40,6 +42,12 @@ pub fn what(ctx: &Ctx, list: &str, query: &Query) -> Option<What> {
         "refunds" => What::Refunds(refund_list::filter(ctx, query).0),
         "webhooks" => What::Webhooks(webhooks::filter(ctx, query).0),
         "differences" => What::Differences(differences::filter(ctx, query)),
+        "missing_events" => What::MissingEvents,
+        "iap_orders" => {
+            let (q, status) = (query.get("q"), query.get("status"));
+            What::IapOrders(iap::Filter { q, status, user_key: None })
+        }
+        "audit" => What::Audit(audit::filter(query)),
         "day" => What::Day(day("day")?),
         "pay_out" => What::PayOut(day("day")?),
         "pay_outs" => What::PayOuts(month()),

@@ -9,7 +9,7 @@ use leptos::{prelude::*, server_fn::ServerFn};
 use super::{Answer, iap_words};
 use crate::{
     components::{
-        badge,
+        badge, export,
         form::{self, Field},
         layout::Frame,
         list::{self, Query, SIZE},
@@ -278,7 +278,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
                 heads: order_heads(&ctx),
                 empty: (ctx.t("iap-empty"), ctx.t("iap-empty-hint")),
             };
-            view! { {filters(&ctx, &query)} {list::view(&ctx, &query, look, page, order_row)} }.into_any()
+            view! { {filters(&ctx, &query)} {list::view(&ctx, &query, look, page, order_row)} {export::form(&ctx, "iap_orders", &query)} }.into_any()
         }
         (Ok(cursor), Some(tab)) => {
             let page = ctx.books().iap_refunds(tab, None, cursor.as_ref(), SIZE).await?;

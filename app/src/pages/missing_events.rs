@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::{Answer, webhooks};
 use crate::{
     components::{
-        badge,
+        badge, export,
         layout::Frame,
         list::{self, Query, SIZE},
     },
@@ -70,7 +70,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
                 ],
                 empty: (ctx.t("missing-empty"), ctx.t("missing-empty-hint")),
             };
-            view! { {heading} {list::view(&ctx, &query, look, page, row)} }.into_any()
+            view! { {heading} {list::view(&ctx, &query, look, page, row)} {export::form(&ctx, "missing_events", &query)} }.into_any()
         }
     };
     Ok(Frame { title: ctx.t("nav-missing"), active: routes::WEBHOOKS, flash, body })

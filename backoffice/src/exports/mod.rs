@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    jobs, orders, reconciliation, refunds, transactions, webhooks,
+    iap, jobs, orders, reconciliation, refunds, transactions, webhooks,
 };
 use sheet::{Cell, Format, Sheet};
 
@@ -40,6 +40,9 @@ pub enum What {
     Refunds(refunds::Filter),
     Webhooks(webhooks::Filter),
     Differences(reconciliation::differences::Filter),
+    MissingEvents,
+    IapOrders(iap::Filter),
+    Audit(audit::Filter),
     /// Every row of a day of the books.
     Day(Date),
     /// Settlement rows of a pay-out.
@@ -65,6 +68,9 @@ impl What {
             Self::Refunds(_) => "refunds",
             Self::Webhooks(_) => "webhooks",
             Self::Differences(_) => "differences",
+            Self::MissingEvents => "missing_events",
+            Self::IapOrders(_) => "iap_orders",
+            Self::Audit(_) => "audit",
             Self::Day(_) => "day",
             Self::PayOut(_) => "pay_out",
             Self::PayOuts(_) => "pay_outs",

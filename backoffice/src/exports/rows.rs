@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::{Out, What, sheet::Cell};
 use crate::{
-    Backoffice, Fault,
+    Backoffice, Fault, audit,
     page::{Cursor, Page},
     personal::{mask_email, mask_name, mask_phone},
     reconciliation::{Class, Sums},
@@ -84,6 +84,22 @@ pub(super) fn columns(what: &What) -> &'static [&'static str] {
             "assignee",
             "note",
         ],
+        What::MissingEvents => &[
+            "transactionAt",
+            "orderId",
+            "paymentKey",
+            "transactionKey",
+            "status",
+            "currency",
+            "amount",
+            "foundAt",
+            "appliedAt",
+            "cameAt",
+        ],
+        What::IapOrders(_) => {
+            &["createdAt", "orderId", "userKey", "sku", "platform", "status", "determinedAt", "refundedAt"]
+        }
+        What::Audit(_) => &["seq", "at", "actor", "action", "subjectKind", "subject", "detail"],
         What::Day(_) => &[
             "transactionAt",
             "class",
@@ -283,6 +299,56 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
                     out.word(d.state.as_str()),
                     text(d.assignee_name),
                     text(d.reason),
+                ]
+            })
+            .await
+        }
+        What::MissingEvents => {
+            let read = |at: Option<Cursor>| async move { books.missing_events(at.as_ref(), PAGE).await };
+            every(out, read, |out, m| {
+                vec![
+                    Cell::At(m.transaction_at),
+                    m.order_id.into(),
+                    m.payment_key.into(),
+                    m.transaction_key.into(),
+                    out.word(&m.status),
+                    m.currency.into(),
+                    Cell::Number(m.amount),
+                    Cell::At(m.found_at),
+                    m.applied_at.into(),
+                    m.came_at.into(),
+                ]
+            })
+            .await
+        }
+        What::IapOrders(filter) => {
+            let read = |at: Option<Cursor>| async move { books.iap_orders(filter, at.as_ref(), PAGE).await };
+            every(out, read, |_, o| {
+                vec![
+                    Cell::At(o.created_at),
+                    o.order_id.into(),
+                    text(o.user_key.map(|key| key.to_string())),
+                    text(o.sku),
+                    text(o.platform.map(|platform| platform.as_str().to_owned())),
+                    text(o.status),
+                    o.determined_at.into(),
+                    o.refunded_at.into(),
+                ]
+            })
+            .await
+        }
+        What::Audit(filter) => {
+            let read =
+                |at: Option<Cursor>| async move { audit::list(&books.pool, filter, at.as_ref(), PAGE).await };
+            every(out, read, |_, a| {
+                vec![
+                    Cell::Count(a.seq),
+                    Cell::At(a.at),
+                    a.actor_name.into(),
+                    a.action.into(),
+                    a.subject_kind.into(),
+                    a.subject.into(),
+                    a.detail.to_string().into(),
                 ]
             })
             .await

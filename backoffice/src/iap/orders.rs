@@ -1,5 +1,6 @@
 //! Orders of the stores: kept when somebody names one, and asked about until they are over.
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::{Postgres, QueryBuilder};
 use time::OffsetDateTime;
@@ -72,7 +73,7 @@ pub enum OrderError {
     Fault(#[from] Fault),
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Filter {
     /// An order id or a user key.
     pub q: Option<String>,

@@ -118,6 +118,9 @@ async fn a_day_of_the_books_opens_as_a_workbook_with_the_right_numbers() {
         What::PayOut(date!(2026 - 09 - 18)),
         What::Transactions(backoffice::transactions::Filter::default()),
         What::Differences(backoffice::reconciliation::differences::Filter::default()),
+        What::MissingEvents,
+        What::IapOrders(backoffice::iap::Filter::default()),
+        What::Audit(backoffice::audit::Filter::default()),
         What::Refunds(backoffice::refunds::Filter::default()),
         What::Webhooks(backoffice::webhooks::Filter::default()),
     ] {

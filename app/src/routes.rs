@@ -31,21 +31,26 @@ pub fn order(order_id: &str) -> String {
     format!("{ORDERS}/{}", encode(order_id))
 }
 
+/// An order's page; of an in-app purchase, which has none of its own, the list that shows it.
+pub fn order_on(rail: &str, order_id: &str) -> String {
+    if rail == "iap" { format!("{IAP}?q={}", encode(order_id)) } else { order(order_id) }
+}
+
 pub fn refund_batch(id: &impl std::fmt::Display) -> String {
-    format!("{REFUND_BATCHES}/{id}")
+    format!("{REFUND_BATCHES}/{}", encode(&id.to_string()))
 }
 
 /// One day of the books.
 pub fn day(day: impl std::fmt::Display) -> String {
-    format!("{RECONCILIATION}/{day}")
+    format!("{RECONCILIATION}/{}", encode(&day.to_string()))
 }
 
 pub fn export(id: &impl std::fmt::Display) -> String {
-    format!("{EXPORTS}/{id}")
+    format!("{EXPORTS}/{}", encode(&id.to_string()))
 }
 
 pub fn export_file(id: &impl std::fmt::Display) -> String {
-    format!("{EXPORTS}/file/{id}")
+    format!("{EXPORTS}/file/{}", encode(&id.to_string()))
 }
 
 /// `key`: a transaction, with `~2` for a second row of it.
@@ -58,12 +63,12 @@ pub fn campaign(code: &str) -> String {
 }
 
 pub fn grant_batch(id: &impl std::fmt::Display) -> String {
-    format!("{GRANT_BATCHES}/{id}")
+    format!("{GRANT_BATCHES}/{}", encode(&id.to_string()))
 }
 
 /// What Toss pays out on a day.
 pub fn pay_out(day: impl std::fmt::Display) -> String {
-    format!("{PAY_OUTS}/{day}")
+    format!("{PAY_OUTS}/{}", encode(&day.to_string()))
 }
 
 /// A user of the mini-app.
@@ -72,11 +77,11 @@ pub fn user(user_key: i64) -> String {
 }
 
 pub fn webhook(id: &impl std::fmt::Display) -> String {
-    format!("{WEBHOOKS}/{id}")
+    format!("{WEBHOOKS}/{}", encode(&id.to_string()))
 }
 
 pub fn webhook_replay(id: &impl std::fmt::Display) -> String {
-    format!("{WEBHOOK_REPLAYS}/{id}")
+    format!("{WEBHOOK_REPLAYS}/{}", encode(&id.to_string()))
 }
 
 /// Whether a browser may be sent there after a form: a plain path of ours, nothing that leaves the host.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::stream::BoxStream;
 use rust_decimal::Decimal;
-use time::{Date, Duration, OffsetDateTime};
+use time::{Date, OffsetDateTime};
 
 use crate::{Backoffice, Fault, reconciliation::Sums};
 
@@ -91,18 +91,6 @@ fn state(day: Date, today: Date, covered: bool, pay_out: Decimal, at_bank: Decim
 impl Backoffice {
     /// Pay-outs of `[from, to)`, each beside what the bank's statement says of Toss on that day.
     pub async fn pay_outs(&self, from: Date, to: Date) -> Result<Vec<PayOut>, Fault> {
-        let rows = sqlx::query!(
-            r#"select paid_out_date as day, currency, count(*) as "rows!", sum(amount) as "settled!", sum(discount) as "discount!",
-                      sum(points) as "points!", sum(fee) as "fee!", sum(coalesce(fee_base, 0)) as "fee_base!",
-                      sum(coalesce(fee_instalment, 0)) as "fee_instalment!", sum(coalesce(fee_other, 0)) as "fee_other!",
-                      sum(coalesce(supply_amount, fee)) as "supply!", sum(coalesce(vat, 0)) as "vat!", sum(pay_out_amount) as "pay_out!"
-               from settlements where paid_out_date >= $1 and paid_out_date < $2 and gone_at is null
-               group by paid_out_date, currency"#,
-            from,
-            to,
-        )
-        .fetch_all(&self.pool)
-        .await?;
         let bank = sqlx::query!(
             "select day, currency, deposit, is_toss from bank_lines where day >= $1 and day < $2",
             from,
@@ -118,22 +106,8 @@ impl Backoffice {
         .fetch_all(&self.pool)
         .await?;
         let mut days: BTreeMap<(Date, String), (Sums, Decimal)> = BTreeMap::new();
-        for r in rows {
-            let sums = Sums {
-                rows: r.rows,
-                settled: r.settled,
-                discount: r.discount,
-                points: r.points,
-                fee: r.fee,
-                fee_base: r.fee_base,
-                fee_instalment: r.fee_instalment,
-                fee_other: r.fee_other,
-                supply: r.supply,
-                vat: r.vat,
-                pay_out: r.pay_out,
-                ..Sums::default()
-            };
-            days.entry((r.day, r.currency)).or_default().0 = sums;
+        for (day, currency, part) in self.settled_parts(from, to).await? {
+            days.entry((day, currency)).or_default().0 += part.sums;
         }
         for line in &bank {
             let named = if line.is_toss { line.deposit } else { Decimal::ZERO };
@@ -169,22 +143,27 @@ impl Backoffice {
 
     /// What the pay-out of a day is made of.
     pub async fn pay_out_parts(&self, day: Date, currency: &str) -> Result<Vec<Part>, Fault> {
+        let parts = self.settled_parts(day, day.next_day().unwrap_or(day)).await?;
+        Ok(parts.into_iter().filter(|(_, of, _)| of == currency).map(|(.., part)| part).collect())
+    }
+
+    /// What is paid out in `[from, to)`, with its day and currency.
+    async fn settled_parts(&self, from: Date, to: Date) -> Result<Vec<(Date, String, Part)>, Fault> {
         let rows = sqlx::query!(
-            r#"select sold_date, method, count(*) as "rows!", sum(amount) as "settled!", sum(discount) as "discount!",
-                      sum(points) as "points!", sum(fee) as "fee!", sum(coalesce(fee_base, 0)) as "fee_base!",
-                      sum(coalesce(fee_instalment, 0)) as "fee_instalment!", sum(coalesce(fee_other, 0)) as "fee_other!",
-                      sum(coalesce(supply_amount, fee)) as "supply!", sum(coalesce(vat, 0)) as "vat!", sum(pay_out_amount) as "pay_out!"
-               from settlements where paid_out_date = $1 and currency = $2 and gone_at is null
-               group by sold_date, method order by sold_date, method"#,
-            day,
-            currency,
+            r#"select paid_out_date as day, currency, sold_date, method, count(*) as "rows!", sum(amount) as "settled!",
+                      sum(discount) as "discount!", sum(points) as "points!", sum(fee) as "fee!",
+                      sum(coalesce(fee_base, 0)) as "fee_base!", sum(coalesce(fee_instalment, 0)) as "fee_instalment!",
+                      sum(coalesce(fee_other, 0)) as "fee_other!", sum(coalesce(supply_amount, fee)) as "supply!",
+                      sum(coalesce(vat, 0)) as "vat!", sum(pay_out_amount) as "pay_out!"
+               from settlements where paid_out_date >= $1 and paid_out_date < $2 and gone_at is null
+               group by paid_out_date, currency, sold_date, method order by paid_out_date, currency, sold_date, method"#,
+            from,
+            to,
         )
         .fetch_all(&self.pool)
         .await?;
-        let parts = rows.into_iter().map(|r| Part {
-            sold_date: r.sold_date,
-            method: r.method,
-            sums: Sums {
+        let parts = rows.into_iter().map(|r| {
+            let sums = Sums {
                 rows: r.rows,
                 settled: r.settled,
                 discount: r.discount,
@@ -197,7 +176,8 @@ impl Backoffice {
                 vat: r.vat,
                 pay_out: r.pay_out,
                 ..Sums::default()
-            },
+            };
+            (r.day, r.currency, Part { sold_date: r.sold_date, method: r.method, sums })
         });
         Ok(parts.collect())
     }
@@ -212,19 +192,6 @@ impl Backoffice {
             day
         )
         .fetch(&self.pool)
-    }
-
-    /// What is still to be paid out from `day` on, by currency.
-    pub async fn pay_outs_to_come(&self, day: Date) -> Result<Vec<(String, Decimal)>, Fault> {
-        let rows = sqlx::query!(
-            r#"select currency, sum(pay_out_amount) as "sum!" from settlements
-               where paid_out_date >= $1 and paid_out_date < $2 and gone_at is null group by currency order by currency"#,
-            day,
-            day + Duration::days(120),
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(rows.into_iter().map(|row| (row.currency, row.sum)).collect())
     }
 }
 

@@ -7,20 +7,12 @@ use crate::error::AppError;
 
 #[server(prefix = "/fn", endpoint = "assign_difference")]
 pub async fn assign_difference(#[server(default)] key: String) -> Result<(), AppError> {
-    use backoffice::reconciliation::differences::Key;
+    use crate::pages::difference_words::Work;
 
-    use crate::pages::difference_words::{self, Work};
-
-    let work = Work::begin(&key)?;
-    let outcome = match work.allowed() {
-        Err(error) => Err(error),
-        Ok(actor) => match work.ctx.books().assign_difference(&actor, &Key::parse(&key)).await {
-            Ok(true) => Ok(work.ctx.t("difference-is-yours")),
-            Ok(false) => Ok(work.ctx.t("difference-is-nobodys")),
-            Err(error) => Err(difference_words::error(&work.ctx, error)),
-        },
-    };
-    work.end(&[], outcome).await
+    let Some(work) = Work::begin(&key).await? else { return Ok(()) };
+    let assigned = work.ctx.books().assign_difference(&work.actor, &work.key).await;
+    let said = assigned.map(|mine| if mine { "difference-is-yours" } else { "difference-is-nobodys" });
+    work.end(&[], said.map(|key| work.ctx.words.get(key, &[]))).await
 }
 
 #[server(prefix = "/fn", endpoint = "note_difference")]
@@ -28,19 +20,11 @@ pub async fn note_difference(
     #[server(default)] key: String,
     #[server(default)] note: String,
 ) -> Result<(), AppError> {
-    use backoffice::reconciliation::differences::Key;
+    use crate::pages::difference_words::Work;
 
-    use crate::pages::difference_words::{self, Work};
-
-    let work = Work::begin(&key)?;
-    let outcome = match work.allowed() {
-        Err(error) => Err(error),
-        Ok(actor) => match work.ctx.books().note_difference(&actor, &Key::parse(&key), &note).await {
-            Ok(()) => Ok(work.ctx.t("difference-noted")),
-            Err(error) => Err(difference_words::error(&work.ctx, error)),
-        },
-    };
-    work.end(&[("note", &note)], outcome).await
+    let Some(work) = Work::begin(&key).await? else { return Ok(()) };
+    let noted = work.ctx.books().note_difference(&work.actor, &work.key, &note).await;
+    work.end(&[("note", &note)], noted.map(|()| work.ctx.t("difference-noted"))).await
 }
 
 /// Takes it as it is; where money is at stake a second person has to agree.
@@ -49,20 +33,11 @@ pub async fn accept_difference(
     #[server(default)] key: String,
     #[server(default)] note: String,
 ) -> Result<(), AppError> {
-    use backoffice::reconciliation::differences::{Key, State};
+    use crate::pages::difference_words::Work;
 
-    use crate::pages::difference_words::{self, Work};
-
-    let work = Work::begin(&key)?;
-    let outcome = match work.allowed() {
-        Err(error) => Err(error),
-        Ok(actor) => match work.ctx.books().accept_difference(&actor, &Key::parse(&key), &note).await {
-            Ok(State::Asked) => Ok(work.ctx.t("difference-waits")),
-            Ok(_) => Ok(work.ctx.t("difference-accepted")),
-            Err(error) => Err(difference_words::error(&work.ctx, error)),
-        },
-    };
-    work.end(&[("note", &note)], outcome).await
+    let Some(work) = Work::begin(&key).await? else { return Ok(()) };
+    let accepted = work.ctx.books().accept_difference(&work.actor, &work.key, &note).await;
+    work.end(&[("note", &note)], accepted.map(|state| work.is_now(state))).await
 }
 
 /// The second person agrees, or gives it back to be worked.
@@ -72,58 +47,31 @@ pub async fn decide_difference(
     #[server(default)] agree: String,
     #[server(default)] note: String,
 ) -> Result<(), AppError> {
-    use backoffice::reconciliation::differences::{Key, State};
+    use crate::pages::difference_words::Work;
 
-    use crate::pages::difference_words::{self, Work};
-
-    let work = Work::begin(&key)?;
-    let outcome = match work.allowed() {
-        Err(error) => Err(error),
-        Ok(actor) => {
-            match work.ctx.books().decide_difference(&actor, &Key::parse(&key), agree == "1", &note).await {
-                Ok(State::Accepted) => Ok(work.ctx.t("difference-accepted")),
-                Ok(_) => Ok(work.ctx.t("difference-reopened")),
-                Err(error) => Err(difference_words::error(&work.ctx, error)),
-            }
-        }
-    };
-    work.end(&[("note", &note)], outcome).await
+    let Some(work) = Work::begin(&key).await? else { return Ok(()) };
+    let decided = work.ctx.books().decide_difference(&work.actor, &work.key, agree == "1", &note).await;
+    work.end(&[("note", &note)], decided.map(|state| work.is_now(state))).await
 }
 
 /// Asks Toss about the payment now.
 #[server(prefix = "/fn", endpoint = "look_into_difference")]
 pub async fn look_into_difference(#[server(default)] key: String) -> Result<(), AppError> {
-    use backoffice::reconciliation::differences::Key;
+    use crate::pages::difference_words::Work;
 
-    use crate::pages::difference_words::{self, Work};
-
-    let work = Work::begin(&key)?;
-    let outcome = match work.allowed() {
-        Err(error) => Err(error),
-        Ok(actor) => {
-            let asked = work.ctx.books().look_into_difference(&actor, &Key::parse(&key)).await;
-            difference_words::asked(&work.ctx, asked)
-        }
-    };
-    work.end(&[], outcome).await
+    let Some(work) = Work::begin(&key).await? else { return Ok(()) };
+    let asked = work.ctx.books().look_into_difference(&work.actor, &work.key).await;
+    work.end(&[], asked.map(|difference| work.after_asking(&difference))).await
 }
 
 /// Puts Toss's word in the place of ours.
 #[server(prefix = "/fn", endpoint = "correct_difference")]
 pub async fn correct_difference(#[server(default)] key: String) -> Result<(), AppError> {
-    use backoffice::reconciliation::differences::Key;
+    use crate::pages::difference_words::Work;
 
-    use crate::pages::difference_words::{self, Work};
-
-    let work = Work::begin(&key)?;
-    let outcome = match work.allowed() {
-        Err(error) => Err(error),
-        Ok(actor) => {
-            let asked = work.ctx.books().correct_difference(&actor, &Key::parse(&key)).await;
-            difference_words::asked(&work.ctx, asked)
-        }
-    };
-    work.end(&[], outcome).await
+    let Some(work) = Work::begin(&key).await? else { return Ok(()) };
+    let asked = work.ctx.books().correct_difference(&work.actor, &work.key).await;
+    work.end(&[], asked.map(|difference| work.after_asking(&difference))).await
 }
 
 /// Has Toss's lists of a day read again, and the day reconciled.

@@ -60,11 +60,7 @@ fn head(ctx: &Ctx, d: &Difference) -> AnyView {
         .into_iter()
         .map(|sentence| view! { <li>{sentence}</li> })
         .collect_view();
-    let order = if d.rail == "iap" {
-        format!("{}?q={}", ctx.href(routes::IAP), routes::encode(&d.order_id))
-    } else {
-        ctx.href(&routes::order(&d.order_id))
-    };
+    let order = ctx.href(&routes::order_on(&d.rail, &d.order_id));
     let method = d.method.as_deref().map_or_else(|| "–".into(), |m| method_word(ctx, m));
     let late = d.after_close.then(|| badge::badge(("waiting", ctx.t("after-close"))));
     let due = d.due.map(|due| view! { <dt>{ctx.t("due-on")}</dt><dd>{format::iso_day(due)}</dd> });

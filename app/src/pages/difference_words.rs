@@ -4,7 +4,7 @@ use backoffice::{
     Actor,
     reconciliation::{
         Class,
-        differences::{Difference, LONGEST_NOTE, State, WorkError},
+        differences::{Difference, Key, LONGEST_NOTE, State, WorkError},
     },
     staff::Permission,
 };
@@ -39,7 +39,7 @@ pub fn remarks(ctx: &Ctx, remarks: &[String]) -> Vec<String> {
     remarks.iter().map(|remark| ctx.words.word("remark", remark)).collect()
 }
 
-pub fn error(ctx: &Ctx, error: WorkError) -> AppError {
+fn error(ctx: &Ctx, error: WorkError) -> AppError {
     let at = |field: &str, message: String| AppError::Invalid { field: field.into(), message };
     match error {
         WorkError::NotFound => at("", ctx.t("difference-not-found")),
@@ -58,36 +58,50 @@ pub fn error(ctx: &Ctx, error: WorkError) -> AppError {
     }
 }
 
-/// What Toss's answer has made of it.
-pub fn asked(ctx: &Ctx, asked: Result<Difference, WorkError>) -> Result<String, AppError> {
-    match asked {
-        Ok(difference) if difference.state == State::Agreed => Ok(ctx.t("difference-agrees")),
-        Ok(difference) => Ok(ctx.tr("difference-still", &[("class", class(ctx, difference.class).1)])),
-        Err(wrong) => Err(error(ctx, wrong)),
-    }
-}
-
 /// A function about one difference, from its first line to its last.
 pub struct Work {
     pub ctx: Ctx,
+    pub actor: Actor,
+    pub key: Key,
     back: String,
 }
 
 impl Work {
-    pub fn begin(key: &str) -> Result<Self, AppError> {
+    /// Nothing when whoever asks may not: that is answered already.
+    pub async fn begin(key: &str) -> Result<Option<Self>, AppError> {
         let ctx = Ctx::current().ok_or(AppError::Fault)?;
-        Ok(Self { ctx, back: routes::difference(&key) })
+        let back = routes::difference(&key);
+        match ctx.allow(Permission::Reconcile) {
+            Ok(actor) => Ok(Some(Self { ctx, actor, key: Key::parse(key), back })),
+            Err(error) => {
+                ctx.finish("difference", &[], Err(error), &back).await?;
+                Ok(None)
+            }
+        }
     }
 
-    pub fn allowed(&self) -> Result<Actor, AppError> {
-        self.ctx.allow(Permission::Reconcile)
+    pub fn is_now(&self, state: State) -> String {
+        self.ctx.t(match state {
+            State::Asked => "difference-waits",
+            State::Open => "difference-reopened",
+            State::Accepted | State::Agreed => "difference-accepted",
+        })
+    }
+
+    /// What Toss's answer has made of it.
+    pub fn after_asking(&self, difference: &Difference) -> String {
+        if difference.state == State::Agreed {
+            return self.ctx.t("difference-agrees");
+        }
+        self.ctx.tr("difference-still", &[("class", class(&self.ctx, difference.class).1)])
     }
 
     pub async fn end(
         &self,
         values: &[(&str, &str)],
-        outcome: Result<String, AppError>,
+        outcome: Result<String, WorkError>,
     ) -> Result<(), AppError> {
+        let outcome = outcome.map_err(|wrong| error(&self.ctx, wrong));
         self.ctx.finish("difference", values, outcome, &self.back).await
     }
 }

@@ -208,11 +208,7 @@ fn signature(ctx: &Ctx, day: &Day, closed: Option<Closed>, flash: &Flash) -> Any
 }
 
 fn plain_row(ctx: &Ctx, row: Row) -> AnyView {
-    let href = if row.rail == "iap" {
-        format!("{}?q={}", ctx.href(routes::IAP), routes::encode(&row.order_id))
-    } else {
-        ctx.href(&routes::order(&row.order_id))
-    };
+    let href = ctx.href(&routes::order_on(&row.rail, &row.order_id));
     let figure = |amount| format::figures(amount, &row.currency);
     let method = row.method.as_deref().map_or_else(|| "–".into(), |m| method_word(ctx, m));
     let waits = row.due.filter(|_| row.remarks.iter().any(|r| r == "not_due"));

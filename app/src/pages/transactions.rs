@@ -16,11 +16,7 @@ use crate::{
 };
 
 fn row(ctx: &Ctx, row: Row) -> AnyView {
-    let href = if row.rail == "iap" {
-        format!("{}?q={}", ctx.href(routes::IAP), routes::encode(&row.order_id))
-    } else {
-        ctx.href(&routes::order(&row.order_id))
-    };
+    let href = ctx.href(&routes::order_on(&row.rail, &row.order_id));
     let amount = if row.is_outgoing() { -row.amount } else { row.amount };
     let class = if row.is_outgoing() { "n amount out" } else { "n amount" };
     let method = row.method.as_deref().map_or_else(|| "–".into(), |m| method_word(ctx, m));

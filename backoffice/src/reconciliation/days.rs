@@ -63,6 +63,12 @@ impl Backoffice {
     /// The month that `day` is in.
     pub async fn reconciled_month(&self, day: Date) -> Result<Month, Fault> {
         let (first, end) = month_of(day);
+        let sums = self.class_sums(first, end).await?;
+        Ok(Month { first, days: self.standing(first, end, &sums).await? })
+    }
+
+    /// How each day of `[first, end)` stands, with these sums.
+    async fn standing(&self, first: Date, end: Date, sums: &[ClassSums]) -> Result<Vec<Day>, Fault> {
         let mut days: BTreeMap<Date, Day> = BTreeMap::new();
         let mut at = first;
         while at < end {
@@ -83,7 +89,7 @@ impl Backoffice {
             let Some(next) = at.next_day() else { break };
             at = next;
         }
-        for sums in self.class_sums(first, end).await? {
+        for sums in sums {
             let Some(day) = days.get_mut(&sums.day) else { continue };
             day.rows += sums.sums.rows;
             if sums.class == Class::Expected {
@@ -91,7 +97,7 @@ impl Backoffice {
             }
             match day.sums.iter_mut().find(|(currency, _)| *currency == sums.currency) {
                 Some((_, sum)) => *sum += sums.sums,
-                None => day.sums.push((sums.currency, sums.sums)),
+                None => day.sums.push((sums.currency.clone(), sums.sums)),
             }
         }
         self.add_states(first, end, &mut days).await?;
@@ -107,7 +113,7 @@ impl Backoffice {
                 Light::Nothing
             };
         }
-        Ok(Month { first, days: days.into_values().collect() })
+        Ok(days.into_values().collect())
     }
 
     async fn add_states(&self, first: Date, end: Date, days: &mut BTreeMap<Date, Day>) -> Result<(), Fault> {
@@ -187,9 +193,8 @@ impl Backoffice {
     pub async fn reconciled_day(&self, day: Date) -> Result<(Day, Vec<ClassSums>, Option<Closed>), Fault> {
         let next = day.next_day().unwrap_or(day);
         let sums = self.class_sums(day, next).await?;
-        let month = self.reconciled_month(day).await?;
-        let found = month.days.into_iter().find(|d| d.day == day);
-        let found = found.ok_or_else(|| Fault::Inconsistent(format!("{day} is in no month")))?;
+        let standing = self.standing(day, next, &sums).await?.pop();
+        let found = standing.ok_or_else(|| Fault::Inconsistent(format!("{day} is no day")))?;
         Ok((found, sums, self.closed_day(day).await?))
     }
 

@@ -98,50 +98,89 @@ pub fn iso(at: OffsetDateTime) -> String {
         .unwrap_or_default()
 }
 
-/// Personal members of a Toss body, masked at any depth; secrets are blotted out.
-pub fn redact(value: &mut serde_json::Value) {
+/// What is said of a failure, with its code where there is one.
+pub fn with_code(text: Option<&str>, code: Option<&str>) -> Option<String> {
+    match (text.filter(|text| !text.is_empty()), code) {
+        (Some(text), Some(code)) => Some(format!("{text} ({code})")),
+        (None, Some(code)) => Some(code.to_owned()),
+        (text, None) => text.map(str::to_owned),
+    }
+}
+
+/// Members of Toss's bodies whose value may be shown: ids of trade, amounts, times, statuses, words of the contract.
+/// What is not in here may be anything, also what Toss adds tomorrow.
+#[rustfmt::skip]
+const SHOWN: &[&str] = &[
+    "accountType", "acquirerCode", "acquireStatus", "amount", "amountTaxFree", "amountVat",
+    "approvedAt", "approveNo", "balanceAmount", "bank", "bankCode", "businessType",
+    "cancelAmount", "canceledAt", "cancelReason", "cancelRequestId", "cancelStatus", "cardType",
+    "carrier", "cashReceiptKey", "cashReceiptMgtKey", "code", "count", "country",
+    "createdAt", "cultureExpense", "currency", "discount", "discountAmount", "dueDate",
+    "easyPayCardDiscountAmount", "easyPayDiscountAmount", "easyPayMonthlyInstallmentDiscountAmount", "easyPayType", "entityType", "errorCode",
+    "eventId", "eventType", "expired", "fee", "feeType", "hostedPayment",
+    "id", "installmentPlanMonths", "interestFee", "interestPayer", "isInterestFree", "isPartialCancelable",
+    "issuedAt", "issuerCode", "issueStatus", "lastTransactionKey", "method",
+    "mId", "orderId", "orderName", "orderNo", "ownerType", "paidOutDate",
+    "paymentKey", "payMethod", "payOutAmount", "payoutDate", "payStatus", "payToken",
+    "point", "productDesc", "provider", "publishedAt", "receiptKey",
+    "refPayoutId", "refSellerId", "refundableAmount", "refundedAmount", "refundNo", "refundReason",
+    "refundStatus", "registeredAt", "requestedAt", "result", "resultType", "retryCount",
+    "returnCode", "salesCheckLinkUrl", "scheduleType", "seller", "sellerId", "settlementAmount",
+    "settlementStatus", "soldDate", "status", "subMallId", "suppliedAmount", "supplyAmount",
+    "taxAmount", "taxExemptionAmount", "taxFreeAmount", "totalAmount", "transactionAt",
+    "transactionId", "transactionKey", "transactionTs", "transactionType", "transferDiscountAmount", "txType",
+    "type", "updatedAt", "url", "useCardPoint", "useEscrow", "userKey",
+    "vat", "version",
+];
+
+/// Words of the contract are words, and times are times: what else stands in their place may be anything.
+fn fits(name: &str, text: &str) -> bool {
+    if name.ends_with("At") || name.ends_with("Date") || name.ends_with("Ts") {
+        let of_time = |c: char| c.is_ascii_digit() || "-:T.+Z ".contains(c);
+        return text.get(4..5).is_none_or(|dash| dash == "-") && text.chars().all(of_time);
+    }
+    let is_word = name.ends_with("tatus") || name.ends_with("Type") || matches!(name, "type" | "method");
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    !is_word || (text.chars().count() <= 64 && digits <= 2 && !text.contains(' '))
+}
+
+const BLOT: &str = "•••";
+
+/// A Toss body as it may be shown: personal members masked at any depth, secrets and what is not known blotted out.
+pub fn redact(body: &mut serde_json::Value) {
+    // A text that is the whole body is none of Toss's members.
+    redact_member("", body);
+}
+
+fn redact_member(name: &str, value: &mut serde_json::Value) {
     use serde_json::Value;
     match value {
         Value::Object(members) => {
+            // What a person is called; a company's name is no secret.
+            let of_a_name = if name == "individual" { "customerName" } else { "orderName" };
             for (name, member) in members.iter_mut() {
-                match (name.as_str(), &member) {
-                    ("secret", Value::String(_)) => *member = Value::String("•••".into()),
-                    (
-                        "customerName" | "depositorName" | "holderName" | "representativeName",
-                        Value::String(text),
-                    ) => {
-                        *member = Value::String(mask_name(text));
-                    }
-                    ("customerMobilePhone" | "customerPhoneNumber" | "phone", Value::String(text)) => {
-                        *member = Value::String(mask_phone(text));
-                    }
-                    // What a person is called; a company's name is no secret.
-                    ("individual", Value::Object(_)) => {
-                        if let Some(Value::String(name)) = member.get("name") {
-                            member["name"] = Value::String(mask_name(name));
-                        }
-                        redact(member);
-                    }
-                    // Old versions carry {plain, masking}.
-                    ("customerMobilePhone", Value::Object(_) | Value::Number(_)) => {
-                        *member = Value::String("***".into())
-                    }
-                    ("customerEmail" | "email", Value::String(text)) => {
-                        *member = Value::String(mask_email(text))
-                    }
-                    (
-                        "accountNumber"
-                        | "customerIdentityNumber"
-                        | "billingKey"
-                        | "businessRegistrationNumber",
-                        Value::String(text),
-                    ) => *member = Value::String(mask_number(text)),
-                    _ => redact(member),
-                }
+                redact_member(if name == "name" { of_a_name } else { name }, member);
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(redact),
-        _ => {}
+        Value::Array(items) => items.iter_mut().for_each(|item| redact_member(name, item)),
+        Value::Null | Value::Bool(_) => {}
+        Value::String(text) => {
+            let masked = match name {
+                "customerName" | "depositorName" | "holderName" | "representativeName" => mask_name(text),
+                "customerMobilePhone" | "customerPhoneNumber" | "phone" => mask_phone(text),
+                "customerEmail" | "email" => mask_email(text),
+                "accountNumber"
+                | "customerIdentityNumber"
+                | "billingKey"
+                | "businessRegistrationNumber"
+                | "number" => mask_number(text),
+                name if SHOWN.contains(&name) && fits(name, text) => return,
+                _ => BLOT.to_owned(),
+            };
+            *text = masked;
+        }
+        Value::Number(_) if SHOWN.contains(&name) => {}
+        Value::Number(_) => *value = Value::String(BLOT.into()),
     }
 }
 
@@ -180,5 +219,12 @@ mod tests {
         for personal in ["ps_1", "홍길동", "110123456789", "01012345678"] {
             assert!(!text.contains(personal), "{text}");
         }
+        // Neither in a member of tomorrow, nor in a body that is nothing but a text.
+        let mut new = serde_json::json!({ "status": "DONE", "buyer": { "passport": "M1234", "amount": 5 } });
+        redact(&mut new);
+        assert_eq!(new, serde_json::json!({ "status": "DONE", "buyer": { "passport": "•••", "amount": 5 } }));
+        let mut text = serde_json::json!("{\"secret\":\"ps_1\"}");
+        redact(&mut text);
+        assert_eq!(text, serde_json::json!("•••"));
     }
 }

@@ -120,7 +120,7 @@ pub async fn record(
         subject: act.subject.to_owned(),
         detail: act.detail,
     };
-    let text = serde_json::to_string(&entry).map_err(|e| Fault::Inconsistent(e.to_string()))?;
+    let text = serde_json::to_string(&entry).map_err(Fault::unreadable("an audit row"))?;
     let hash = link(&prev_hash, &text);
     sqlx::query!(
         "insert into audit (seq, at, actor, actor_name, action, subject_kind, subject, entry, prev_hash, hash)

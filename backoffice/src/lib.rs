@@ -8,6 +8,9 @@
     reason = "sqlx 0.9.0 warns of chrono, which the job library switches on, beside time; its own remedy does not work"
 )]
 
+#[macro_use]
+mod text_enum;
+
 mod apps_in_toss;
 pub mod audit;
 pub mod bank;
@@ -37,6 +40,8 @@ pub mod transactions;
 pub mod users;
 pub mod webhooks;
 
+use std::fmt;
+
 pub use apps_in_toss::AppsInToss;
 pub use audit::Actor;
 pub use clock::Clock;
@@ -44,6 +49,7 @@ pub use ipnet::IpNet;
 pub use rust_decimal::Decimal;
 use secrecy::SecretString;
 pub use sqlx::PgPool;
+use toss::redact::Unreadable;
 
 /// Every table lives here, so that a host's own tables are never in the way.
 pub const SCHEMA: &str = "jangbu";
@@ -74,11 +80,12 @@ pub struct Backoffice {
 /// is still waiting.
 pub const REFUND_LEASE: std::time::Duration = std::time::Duration::from_secs(190);
 
-/// Anything that stops a rule and is not a decision of it.
-#[derive(Debug, thiserror::Error)]
+/// Anything that stops a rule and is not a decision of it. Whatever is printed of it is safe to be kept: jobs and logs
+/// keep it.
+#[derive(thiserror::Error)]
 pub enum Fault {
-    #[error("database: {0}")]
-    Database(#[from] sqlx::Error),
+    #[error("database: {}", text::of_database(.0))]
+    Database(sqlx::Error),
     #[error("Toss: {0}")]
     Toss(#[from] toss::payments::Error),
     #[error("Apps in Toss: {0}")]
@@ -86,9 +93,49 @@ pub enum Fault {
     /// Something of a mini-app was asked for, and there is none.
     #[error("Apps in Toss is not set up: APPS_IN_TOSS_CERT and APPS_IN_TOSS_KEY are missing")]
     NoAppsInToss,
+    /// JSON that is not what it was when it was kept, or that Toss has written in another way than it documents.
+    #[error("{what} cannot be read: {how}")]
+    Unreadable { what: &'static str, how: Unreadable },
+    /// A file could not be written or read: a full disk, for example.
+    #[error("a file: {0}")]
+    File(#[from] std::io::Error),
+    /// Work of ours broke off. Its own words are on the standard error stream.
+    #[error("a task of this process broke off")]
+    BrokeOff,
     /// The books say something that cannot be.
     #[error("the books contradict themselves: {0}")]
     Inconsistent(String),
+}
+
+/// The job library keeps this form, and a database error's own holds whole rows.
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<sqlx::Error> for Fault {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<tokio::task::JoinError> for Fault {
+    fn from(_: tokio::task::JoinError) -> Self {
+        Self::BrokeOff
+    }
+}
+
+impl Fault {
+    /// Toss did not answer, or not in a way that can be used.
+    pub fn is_of_toss(&self) -> bool {
+        matches!(self, Self::Toss(_) | Self::AppsInToss(_))
+    }
+
+    /// For `map_err`: `what` could not be read.
+    pub(crate) fn unreadable(what: &'static str) -> impl Fn(serde_json::Error) -> Self {
+        move |error| Self::Unreadable { what, how: error.into() }
+    }
 }
 
 /// Creates the schema and brings it up to date; safe to run from several processes at once.

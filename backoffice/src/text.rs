@@ -1,4 +1,4 @@
-//! What PostgreSQL cannot hold: neither its text nor its JSON has a NUL.
+//! Text on its way to PostgreSQL and back: it holds no NUL, and its errors hold what it was given.
 
 use serde_json::Value;
 
@@ -12,5 +12,19 @@ pub(crate) fn without_nul(value: Value) -> Value {
             .map(|(name, value)| (name.replace('\0', "\u{fffd}"), without_nul(value)))
             .collect(),
         other => other,
+    }
+}
+
+/// A database error without what it quotes: the detail holds whole rows, and in class 22 (data exceptions) the message
+/// holds the value.
+pub(crate) fn of_database(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => match (error.code().unwrap_or_default(), error.constraint()) {
+            (code, _) if code.starts_with("22") => format!("SQLSTATE {code}"),
+            (code, Some(constraint)) => format!("SQLSTATE {code}, {constraint}"),
+            (code, None) => format!("SQLSTATE {code}: {}", error.message()),
+        },
+        sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => "a column cannot be read".to_owned(),
+        other => other.to_string(),
     }
 }

@@ -114,7 +114,7 @@ pub(crate) struct Listed {
 
 impl Listed {
     pub fn new(row: Transaction, raw: &RawValue) -> Result<Self, Fault> {
-        let raw = serde_json::from_str(raw.get()).map_err(|e| Fault::Inconsistent(e.to_string()))?;
+        let raw = serde_json::from_str(raw.get()).map_err(Fault::unreadable("a row of transactions"))?;
         Ok(Self {
             key: row.transaction_key.0,
             payment_key: row.payment_key.0,

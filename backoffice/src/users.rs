@@ -45,8 +45,7 @@ impl TryFrom<Stored> for User {
     fn try_from(s: Stored) -> Result<Self, Fault> {
         Ok(Self {
             user_key: s.user_key,
-            sealed: serde_json::from_value(s.sealed)
-                .map_err(|e| Fault::Inconsistent(format!("profile of {}: {e}", s.user_key)))?,
+            sealed: serde_json::from_value(s.sealed).map_err(Fault::unreadable("a profile"))?,
             scope: s.scope,
             agreed_terms: s.agreed_terms,
             first_login_at: s.first_login_at,
@@ -127,7 +126,8 @@ impl Backoffice {
         )
         .execute(&mut *tx)
         .await?;
-        let detail = json!({ "scope": profile.scope });
+        let fields: Vec<&str> = sealed.keys().copied().collect();
+        let detail = json!({ "fields": fields });
         note(&mut tx, now, actor, profile.user_key, "user.logged_in", detail).await?;
         tx.commit().await?;
         Ok(profile.user_key)

@@ -1,8 +1,14 @@
 //! Fault switches: what can go wrong between a merchant and Toss, on purpose and counted.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
+use axum::{
+    body::to_bytes,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What the fault does to one exchange.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +33,16 @@ pub enum Fault {
     ResultTypeAfter { word: String },
     /// Answered 502 with a page that is not JSON, although it happened.
     Garbage,
+    /// It happened, and the answer is made of `body`: `{answer}` stands for the real one, `{quoted}` for the same as a
+    /// JSON string, `{half}` for its first half. Before that, `set` writes members by JSON pointer.
+    Spoilt {
+        #[serde(default)]
+        status: Option<u16>,
+        #[serde(default = "whole")]
+        body: String,
+        #[serde(default)]
+        set: BTreeMap<String, Value>,
+    },
     /// A webhook is delivered this many times.
     Duplicate { copies: u32 },
     /// A webhook is held back for this long (the sandbox's clock), so that later ones overtake it.
@@ -34,6 +50,40 @@ pub enum Fault {
     Hold { seconds: i64 },
     /// A webhook is never sent at all.
     Drop,
+}
+
+fn whole() -> String {
+    "{answer}".to_owned()
+}
+
+/// What is sent instead of an answer, by [`Fault::Spoilt`].
+pub async fn spoil(
+    answer: Response,
+    status: Option<u16>,
+    body: &str,
+    set: &BTreeMap<String, Value>,
+) -> Response {
+    let (parts, real) = answer.into_parts();
+    let real = to_bytes(real, usize::MAX).await.unwrap_or_default();
+    let mut text = String::from_utf8_lossy(&real).into_owned();
+    if !set.is_empty()
+        && let Ok(mut value) = serde_json::from_str::<Value>(&text)
+    {
+        for (pointer, member) in set {
+            let (parent, name) = pointer.rsplit_once('/').unwrap_or_default();
+            if let Some(Value::Object(members)) = value.pointer_mut(parent) {
+                members.insert(name.to_owned(), member.clone());
+            }
+        }
+        text = value.to_string();
+    }
+    let half: String = text.chars().take(text.chars().count() / 2).collect();
+    let body = body
+        .replace("{quoted}", &Value::from(text.as_str()).to_string())
+        .replace("{half}", &half)
+        .replace("{answer}", &text);
+    let status = status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(parts.status);
+    (status, body).into_response()
 }
 
 /// A fault that waits for its moment.

@@ -17,7 +17,14 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 use toss::payments::codes;
 
-use crate::{World, books::Refused, faults::Fault, ids, journal::Line, serve::LoseAnswer};
+use crate::{
+    World,
+    books::Refused,
+    faults::{Fault, spoil},
+    ids,
+    journal::Line,
+    serve::LoseAnswer,
+};
 
 const TRACE: HeaderName = HeaderName::from_static("x-tosspayments-trace-id");
 const IDEMPOTENCY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -250,9 +257,13 @@ async fn inner(world: Arc<World>, request: Request, next: Next, trace_id: &str) 
         Some(Fault::Garbage) => {
             (StatusCode::BAD_GATEWAY, "<html><h1>502 Bad Gateway</h1></html>").into_response()
         }
-        _ => {
+        fault => {
             parts.headers.remove(header::CONTENT_LENGTH);
-            Response::from_parts(parts, Body::from(bytes))
+            let answer = Response::from_parts(parts, Body::from(bytes));
+            match fault {
+                Some(Fault::Spoilt { status, body, set }) => spoil(answer, status, &body, &set).await,
+                _ => answer,
+            }
         }
     }
 }

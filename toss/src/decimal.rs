@@ -31,7 +31,7 @@ impl de::Visitor<'_> for Amount {
     }
 
     fn visit_str<E: de::Error>(self, v: &str) -> Result<Decimal, E> {
-        Decimal::from_str(v).map(|d| d.normalize()).map_err(|_| E::custom(format!("{v:?} is not an amount")))
+        Decimal::from_str(v).map(|d| d.normalize()).map_err(|_| E::custom("not an amount"))
     }
 }
 

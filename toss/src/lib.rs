@@ -8,6 +8,7 @@ pub mod calendar;
 pub mod decimal;
 mod open_enum;
 pub mod payments;
+pub mod redact;
 pub mod timestamp;
 
 pub use rust_decimal::Decimal;

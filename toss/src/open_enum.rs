@@ -7,7 +7,7 @@ macro_rules! open_enum {
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub enum $name {
             $($(#[$vdoc])* $variant,)+
-            /// A word that Toss added later.
+            /// A word that Toss added later; `UNKNOWN_CODE` for what can be none.
             Other(String),
         }
 
@@ -27,7 +27,9 @@ macro_rules! open_enum {
             fn from(word: &str) -> Self {
                 match word {
                     $($word $(| $alias)* => Self::$variant,)+
-                    other => Self::Other(other.to_owned()),
+                    other if crate::redact::is_word(other) => Self::Other(other.to_owned()),
+                    // Nothing that could be a word.
+                    _ => Self::Other(crate::redact::UNKNOWN_CODE.to_owned()),
                 }
             }
         }

@@ -48,7 +48,7 @@ pub fn format_local(at: OffsetDateTime) -> String {
 
 pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<OffsetDateTime, D::Error> {
     let text = String::deserialize(d)?;
-    parse(&text).ok_or_else(|| de::Error::custom(format!("{text:?} is not a time")))
+    parse(&text).ok_or_else(|| de::Error::custom("not a time"))
 }
 
 pub fn serialize<S: Serializer>(at: &OffsetDateTime, s: S) -> Result<S::Ok, S::Error> {
@@ -62,9 +62,7 @@ pub mod option {
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<OffsetDateTime>, D::Error> {
         match Option::<String>::deserialize(d)?.filter(|text| !text.is_empty()) {
             None => Ok(None),
-            Some(text) => {
-                parse(&text).map(Some).ok_or_else(|| de::Error::custom(format!("{text:?} is not a time")))
-            }
+            Some(text) => parse(&text).map(Some).ok_or_else(|| de::Error::custom("not a time")),
         }
     }
 
@@ -84,7 +82,7 @@ pub mod date {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Date, D::Error> {
         let text = String::deserialize(d)?;
-        parse_date(&text).ok_or_else(|| de::Error::custom(format!("{text:?} is not a day")))
+        parse_date(&text).ok_or_else(|| de::Error::custom("not a day"))
     }
 
     pub fn serialize<S: Serializer>(day: &Date, s: S) -> Result<S::Ok, S::Error> {

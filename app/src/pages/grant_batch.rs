@@ -87,10 +87,7 @@ fn acts(ctx: &Ctx, batch: &Batch) -> AnyView {
 fn row(ctx: &Ctx, batch: State, line: Line) -> AnyView {
     let (state, note) = match (&line.grant, &line.why) {
         (Some(state), _) => {
-            let said = line.error.clone().map(|text| match &line.code {
-                Some(code) => format!("{text} ({code})"),
-                None => text,
-            });
+            let said = format::with_code(line.error.as_deref(), line.code.as_deref());
             (promotion_words::state(ctx, *state), said.unwrap_or_default())
         }
         (None, Some(why)) => {

@@ -6,9 +6,10 @@ use super::refund_words;
 use crate::{
     context::{Ctx, shown},
     error::AppError,
+    format,
 };
 
-/// `푸시 2 · 인앱 1 (안 됨 1)`: only channels that something happened on.
+/// `푸시 2 · 인앱 1 (실패 1)`: only channels that something happened on.
 fn channels(ctx: &Ctx, message: &Message) -> String {
     let Some(result) = &message.result else { return String::new() };
     Channel::ALL
@@ -72,10 +73,7 @@ pub fn outcome(ctx: &Ctx, outcome: Result<Message, MessageError>) -> Result<Stri
 
 /// Where it arrived, or why it did not go out.
 pub fn said(ctx: &Ctx, message: &Message) -> String {
-    let why = message.error_message.clone().map(|text| match &message.error_code {
-        Some(code) => format!("{text} ({code})"),
-        None => text,
-    });
+    let why = format::with_code(message.error_message.as_deref(), message.error_code.as_deref());
     why.unwrap_or_else(|| channels(ctx, message))
 }
 

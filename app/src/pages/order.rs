@@ -72,11 +72,8 @@ fn head(ctx: &Ctx, order: &Order, record: Option<&Record>) -> AnyView {
         r.raw.pointer("/card/number").or(r.raw.pointer("/card/cardNumber"))?.as_str().map(str::to_owned)
     });
     let number = card.or(account.map(|a| format::mask_number(&a)));
-    let failure = record.and_then(|r| {
-        let failure = r.raw.get("failure")?;
-        let text = |name: &str| failure.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
-        Some(format!("{} ({})", text("message"), text("code"))).filter(|t| t != " ()")
-    });
+    let failure = record.and_then(Record::failure);
+    let failure = failure.and_then(|(code, documented)| format::with_code(documented, Some(&code)));
     let attention = order.attention.as_deref().map(|why| {
         let settle = ctx.may(Permission::Refund).then(|| {
             view! {

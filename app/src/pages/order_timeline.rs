@@ -80,7 +80,7 @@ fn of_audit(ctx: &Ctx, row: &audit::Row) -> Entry {
         balance
             .filter(|_| row.action == "payment.changed")
             .map(|b| ctx.tr("order-left", &[("amount", format::amount(ctx.words, b, &currency))])),
-        text(detail, "code").map(|code| format!("{code} {}", text(detail, "message").unwrap_or_default())),
+        format::with_code(text(detail, "message").as_deref(), text(detail, "code").as_deref()),
         text(detail, "transactionKey").map(|key| ctx.tr("event-transaction", &[("key", key)])),
     ];
     Entry {

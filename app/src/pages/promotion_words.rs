@@ -9,6 +9,7 @@ use super::refund_words;
 use crate::{
     context::{Ctx, shown},
     error::AppError,
+    format,
 };
 
 /// `1,000P`
@@ -89,7 +90,7 @@ pub fn outcome(ctx: &Ctx, outcome: Result<Grant, GrantError>) -> Result<String, 
 
 /// Toss's own words, with what to do about it where that is known.
 pub fn said(ctx: &Ctx, grant: &Grant) -> String {
-    let message = grant.error_message.clone().unwrap_or_default();
+    let message = grant.error_message.as_deref();
     match grant.error_code.as_deref() {
         Some("NOT_PAID") => ctx.t("grant-not-paid"),
         Some(code) => {
@@ -99,13 +100,13 @@ pub fn said(ctx: &Ctx, grant: &Grant) -> String {
                 }
                 _ => String::new(),
             };
-            [format!("{message} ({code})"), hint]
+            [format::with_code(message, Some(code)).unwrap_or_default(), hint]
                 .into_iter()
                 .filter(|t| !t.is_empty())
                 .collect::<Vec<_>>()
                 .join(" ")
         }
-        None => message,
+        None => message.unwrap_or_default().to_owned(),
     }
 }
 

@@ -17,7 +17,16 @@ use crate::{
 };
 
 /// Headers that carry a secret.
-const SECRET_HEADERS: [&str; 3] = ["authorization", "cookie", "tosspayments-webhook-signature"];
+const SHOWN_HEADERS: [&str; 8] = [
+    "accept",
+    "content-length",
+    "content-type",
+    "host",
+    "tosspayments-webhook-transmission-id",
+    "tosspayments-webhook-transmission-retried-count",
+    "tosspayments-webhook-transmission-time",
+    "user-agent",
+];
 
 /// Longer bodies are no webhooks of Toss's; laid out, some would fill the memory.
 const SHOWN: usize = 64 << 10;
@@ -31,8 +40,8 @@ fn body_text(ctx: &Ctx, body: &[u8]) -> String {
             format::redact(&mut value);
             serde_json::to_string_pretty(&value).unwrap_or_default()
         }
-        // Not JSON: what can be read of it, at most a screenful.
-        Err(_) => String::from_utf8_lossy(body).chars().take(4000).collect(),
+        // Whatever it is, it may be anybody's data.
+        Err(_) => ctx.t("webhook-body-not-json"),
     }
 }
 
@@ -107,7 +116,7 @@ fn opened(ctx: &Ctx, opened: Opened) -> AnyView {
     let headers = headers
         .into_iter()
         .map(|(name, value)| {
-            let hidden = SECRET_HEADERS.contains(&name.to_ascii_lowercase().as_str());
+            let hidden = !SHOWN_HEADERS.contains(&name.to_ascii_lowercase().as_str());
             let value = if hidden { "•••".to_owned() } else { value };
             view! {
                 <dt><code>{name}</code></dt>

@@ -101,33 +101,18 @@ pub struct Request {
     pub words: BTreeMap<String, String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    Waiting,
-    Running,
-    Done,
-    Failed,
-    /// It was there for a day.
-    Gone,
+text_enum! {
+    State {
+        Waiting = "waiting",
+        Running = "running",
+        Done = "done",
+        Failed = "failed",
+        /// It was there for a day.
+        Gone = "gone",
+    }
 }
 
 impl State {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Running => "running",
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Gone => "gone",
-        }
-    }
-
-    fn parse(text: &str) -> Result<Self, Fault> {
-        let all = [Self::Waiting, Self::Running, Self::Done, Self::Failed, Self::Gone];
-        let found = all.into_iter().find(|state| state.as_str() == text);
-        found.ok_or_else(|| Fault::Inconsistent(format!("state {text:?} of an export")))
-    }
-
     pub fn is_under_way(self) -> bool {
         matches!(self, Self::Waiting | Self::Running)
     }
@@ -196,7 +181,7 @@ impl TryFrom<Stored> for Export {
             is_masked: s.is_masked,
             asked_by: s.asked_by,
             asked_at: s.asked_at,
-            state: State::parse(&s.state)?,
+            state: State::stored(&s.state)?,
             rows: s.rows,
             bytes: s.bytes,
         })
@@ -301,37 +286,31 @@ impl Backoffice {
         .fetch_optional(&self.pool)
         .await?;
         let Some(asked) = asked else { return Ok(()) };
-        let broken = |error: serde_json::Error| Fault::Inconsistent(format!("export {id}: {error}"));
-        let what: What = serde_json::from_value(asked.what).map_err(broken)?;
-        let heads: Vec<String> = serde_json::from_value(asked.heads).map_err(broken)?;
+        let broken = Fault::unreadable("the filter of an export");
+        let what: What = serde_json::from_value(asked.what).map_err(&broken)?;
+        let heads: Vec<String> = serde_json::from_value(asked.heads).map_err(&broken)?;
         let words: BTreeMap<String, String> = serde_json::from_value(asked.words).map_err(broken)?;
         let format = Format::parse(&asked.format)
             .ok_or_else(|| Fault::Inconsistent(format!("format {:?}", asked.format)))?;
-        let io = |error: std::io::Error| Fault::Inconsistent(format!("export {id}: {error}"));
-        let file = tempfile::tempfile().map_err(io)?;
+        let file = tempfile::tempfile()?;
         let unwritten = |error: sheet::SheetError| Fault::Inconsistent(format!("export {id}: {error}"));
-        let sheet =
-            Sheet::new(format, &asked.title, heads, file.try_clone().map_err(io)?).map_err(unwritten)?;
+        let sheet = Sheet::new(format, &asked.title, heads, file.try_clone()?).map_err(unwritten)?;
         let mut out = Out { books: self, id, sheet, words, is_masked: asked.is_masked, rows: 0 };
         rows::write(self, &what, &mut out).await?;
         let Out { sheet, rows, .. } = out;
         // A workbook is put together, and compressed, at its end.
-        tokio::task::spawn_blocking(move || sheet.finish())
-            .await
-            .map_err(|error| Fault::Inconsistent(format!("export {id}: {error}")))?
-            .map_err(unwritten)?;
+        tokio::task::spawn_blocking(move || sheet.finish()).await?.map_err(unwritten)?;
         self.keep_file(id, file, rows).await
     }
 
     async fn keep_file(&self, id: Uuid, mut file: File, rows: i64) -> Result<(), Fault> {
-        let io = |error: std::io::Error| Fault::Inconsistent(format!("export {id}: {error}"));
-        file.seek(SeekFrom::Start(0)).map_err(io)?;
+        file.seek(SeekFrom::Start(0))?;
         let mut tx = self.pool.begin().await?;
         sqlx::query!("delete from export_parts where export_id = $1", id).execute(&mut *tx).await?;
         let mut bytes = 0i64;
         for nth in 0.. {
             let mut part = Vec::with_capacity(PART);
-            (&mut file).take(PART as u64).read_to_end(&mut part).map_err(io)?;
+            (&mut file).take(PART as u64).read_to_end(&mut part)?;
             if part.is_empty() {
                 break;
             }

@@ -170,7 +170,7 @@ impl TryFrom<Stored> for Refund {
 
     fn try_from(s: Stored) -> Result<Self, Fault> {
         Ok(Self {
-            state: State::parse(&s.state)?,
+            state: State::stored(&s.state)?,
             id: s.id,
             order_id: s.order_id,
             user_key: s.user_key,

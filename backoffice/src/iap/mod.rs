@@ -15,8 +15,6 @@ pub use desk::{ByHand, Decision, DeskError, Imported, NewRequest, Refunds, Repea
 pub use orders::{Filter, NewOrder, OrderError};
 pub use prices::{Price, PriceError};
 
-use crate::Fault;
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Platform {
@@ -58,45 +56,18 @@ pub struct Order {
     pub refunded_at: Option<OffsetDateTime>,
 }
 
-/// Where a refund is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// We decide, in Toss's console; of an iPhone Apple decides from the beginning.
-    Requested,
-    /// Google decides.
-    PartnerApproved,
-    RejectedByPartner,
-    RejectedByStore,
-    Refunded,
-    /// Toss says it was refunded, and nobody had asked us.
-    Detected,
-}
-
-impl State {
-    pub const ALL: [Self; 6] = [
-        Self::Requested,
-        Self::PartnerApproved,
-        Self::RejectedByPartner,
-        Self::RejectedByStore,
-        Self::Refunded,
-        Self::Detected,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Requested => "requested",
-            Self::PartnerApproved => "partner_approved",
-            Self::RejectedByPartner => "rejected_by_partner",
-            Self::RejectedByStore => "rejected_by_store",
-            Self::Refunded => "refunded",
-            Self::Detected => "detected",
-        }
-    }
-
-    fn parse(text: &str) -> Result<Self, Fault> {
-        let found = Self::ALL.into_iter().find(|state| state.as_str() == text);
-        found.ok_or_else(|| Fault::Inconsistent(format!("in-app refund state {text:?}")))
+text_enum! {
+    /// Where a refund is.
+    State {
+        /// We decide, in Toss's console; of an iPhone Apple decides from the beginning.
+        Requested = "requested",
+        /// Google decides.
+        PartnerApproved = "partner_approved",
+        RejectedByPartner = "rejected_by_partner",
+        RejectedByStore = "rejected_by_store",
+        Refunded = "refunded",
+        /// Toss says it was refunded, and nobody had asked us.
+        Detected = "detected",
     }
 }
 

@@ -151,7 +151,7 @@ impl Backoffice {
         let client = self.apps_in_toss()?;
         let told = client.iap_order(known.user_key.map(UserKey), id).await?.value;
         if told.order_id != id {
-            return Err(Fault::Inconsistent(format!("asked about {id}, told of {}", told.order_id)));
+            return Err(Fault::Inconsistent(format!("asked about {id}, told of another order")));
         }
         self.apply_iap(actor, &known, &told).await?;
         self.iap_order(id).await?.ok_or_else(|| Fault::Inconsistent(format!("in-app order {id} is gone")))

@@ -31,7 +31,7 @@ impl TryFrom<Stored> for Message {
 
     fn try_from(s: Stored) -> Result<Self, Fault> {
         Ok(Self {
-            state: State::parse(&s.state)?,
+            state: State::stored(&s.state)?,
             id: s.id,
             template_code: s.template_code,
             user_key: s.user_key,

@@ -32,33 +32,15 @@ pub struct Template {
     pub created_by_name: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// Waits for its minute.
-    Requested,
-    Sending,
-    Sent,
-    Failed,
-    /// It may have gone out.
-    Unknown,
-}
-
-impl State {
-    const ALL: [Self; 5] = [Self::Requested, Self::Sending, Self::Sent, Self::Failed, Self::Unknown];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Requested => "requested",
-            Self::Sending => "sending",
-            Self::Sent => "sent",
-            Self::Failed => "failed",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    fn parse(text: &str) -> Result<Self, Fault> {
-        let found = Self::ALL.into_iter().find(|state| state.as_str() == text);
-        found.ok_or_else(|| Fault::Inconsistent(format!("message state {text:?}")))
+text_enum! {
+    State {
+        /// Waits for its minute.
+        Requested = "requested",
+        Sending = "sending",
+        Sent = "sent",
+        Failed = "failed",
+        /// It may have gone out.
+        Unknown = "unknown",
     }
 }
 

@@ -222,9 +222,7 @@ impl Backoffice {
 
     async fn drive_message_apart(&self, id: Uuid) -> Result<Message, MessageError> {
         let books = self.clone();
-        tokio::spawn(async move { books.drive_message(id).await })
-            .await
-            .map_err(|e| Fault::Inconsistent(e.to_string()))??;
+        tokio::spawn(async move { books.drive_message(id).await }).await.map_err(Fault::from)??;
         self.message(id).await?.ok_or_else(|| Fault::Inconsistent(format!("message {id} is gone")).into())
     }
 
@@ -283,7 +281,7 @@ impl Backoffice {
         if state == State::Requested {
             jobs::enqueue_message(&mut tx, id, Duration::from_secs(60)).await?;
         } else {
-            let detail = json!({ "message": id, "state": state.as_str(), "code": code, "result": result });
+            let detail = json!({ "message": id, "state": state.as_str(), "code": code });
             note(&mut tx, now, &Actor::Job("message"), &message.template_code, "message.sent", detail)
                 .await?;
         }
@@ -320,9 +318,9 @@ async fn has_to_wait(
 }
 
 async fn send(client: &Client, message: &Claimed) -> Result<Result<MessageResult, TossError>, Fault> {
-    let read = |e: serde_json::Error| Fault::Inconsistent(format!("the words of a message: {e}"));
+    let read = Fault::unreadable("the words of a message");
     let Some(user) = message.user_key else {
-        let list: BTreeMap<i64, Context> = serde_json::from_value(message.context.clone()).map_err(read)?;
+        let list: BTreeMap<i64, Context> = serde_json::from_value(message.context.clone()).map_err(&read)?;
         let list: Vec<Bulk> =
             list.into_iter().map(|(user, context)| Bulk { user_key: UserKey(user), context }).collect();
         return Ok(client.send_bulk_message(&message.template_code, &list).await.map(|answer| answer.value));

@@ -186,6 +186,13 @@ impl Backoffice {
         for attempt in 0..TRIES {
             let asked = payments::ask(&self.pool).await?;
             match self.toss.confirm(&request, &idempotency_key).await {
+                Ok(answer)
+                    if answer.value.payment_key != request.payment_key
+                        || answer.value.order_id != request.order_id =>
+                {
+                    tracing::warn!(order_id, "a confirm was answered with another payment");
+                    return Err(ConfirmError::Unknown);
+                }
                 Ok(answer) => {
                     let mut tx = self.pool.begin().await?;
                     let told = Told::by_toss_payments(answer)?;
@@ -271,12 +278,9 @@ impl Backoffice {
 fn refused(failure: Option<toss::payments::Failure>, error: TossError) -> ConfirmError {
     match (failure, error) {
         (_, TossError::Refused(refusal)) if refusal.status < 500 => ConfirmError::Refused(refusal),
-        (Some(failure), _) => ConfirmError::Refused(Refusal {
-            status: 400,
-            code: failure.code.unwrap_or_else(|| "ABORTED".into()),
-            message: failure.message.unwrap_or_default(),
-            trace_id: None,
-        }),
+        (Some(failure), _) => {
+            ConfirmError::Refused(Refusal::new(400, failure.code.as_deref().unwrap_or("ABORTED"), None))
+        }
         _ => ConfirmError::Unknown,
     }
 }

@@ -1,38 +1,22 @@
 //! A payment as its rail tells it, and what every rail has in common: what was taken, what went back, what is left.
 
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use toss::{
     apps_in_toss::{self, PayStatus, StepType},
     payments::{CancelStatus, Payment, PaymentStatus},
+    redact,
 };
 
 use crate::{Fault, text, transactions::Listed};
 
-/// Which of Toss's ways the money took.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Rail {
-    TossPayments,
-    /// In a mini-app, through Apps in Toss.
-    TossPay,
-}
-
-impl Rail {
-    pub const ALL: [Self; 2] = [Self::TossPayments, Self::TossPay];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::TossPayments => "toss_payments",
-            Self::TossPay => "toss_pay",
-        }
-    }
-
-    pub fn parse(text: &str) -> Result<Self, Fault> {
-        let found = Self::ALL.into_iter().find(|rail| rail.as_str() == text);
-        found.ok_or_else(|| Fault::Inconsistent(format!("rail {text:?}")))
+text_enum! {
+    /// Which of Toss's ways the money took.
+    Rail {
+        TossPayments = "toss_payments",
+        /// In a mini-app, through Apps in Toss.
+        TossPay = "toss_pay",
     }
 }
 
@@ -93,7 +77,7 @@ impl Held {
             Rail::TossPayments => serde_json::from_value(raw).map(|p| Self::TossPayments(Box::new(p))),
             Rail::TossPay => serde_json::from_value(raw).map(|p| Self::TossPay(Box::new(p))),
         };
-        read.map_err(|e| Fault::Inconsistent(format!("a {} payment: {e}", rail.as_str())))
+        read.map_err(Fault::unreadable("a payment"))
     }
 
     pub fn rail(&self) -> Rail {
@@ -220,9 +204,13 @@ impl Held {
         }
     }
 
+    /// Why it was not paid: the code alone.
     pub(super) fn failure(&self) -> Option<Value> {
         match self {
-            Self::TossPayments(p) => p.failure.as_ref().map(|failure| json!(failure)),
+            Self::TossPayments(p) => {
+                let code = p.failure.as_ref()?.code.as_deref().unwrap_or_default();
+                Some(json!({ "code": redact::code(code) }))
+            }
             Self::TossPay(_) => None,
         }
     }
@@ -354,7 +342,7 @@ pub struct Told {
 
 impl Told {
     fn new(payment: Held, raw: &serde_json::value::RawValue) -> Result<Self, Fault> {
-        let raw = serde_json::from_str(raw.get()).map_err(|e| Fault::Inconsistent(e.to_string()))?;
+        let raw = serde_json::from_str(raw.get()).map_err(Fault::unreadable("a payment"))?;
         Ok(Self { payment, raw: text::without_nul(raw) })
     }
 

@@ -8,7 +8,8 @@ use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 use toss::{
     apps_in_toss::PayToken,
-    payments::{Answer, OrderId, Payment, PaymentKey},
+    payments::{Answer, OrderId, Payment, PaymentKey, codes},
+    redact,
 };
 
 pub use held::{GivenBack, Held, Rail, Stage, Told};
@@ -40,9 +41,16 @@ pub struct Record {
 }
 
 impl Record {
+    /// Why it was not paid: Toss's code, and what Toss documents of it, in Korean.
+    pub fn failure(&self) -> Option<(String, Option<&'static str>)> {
+        let code = redact::code(self.raw.pointer("/failure/code")?.as_str()?);
+        let documented = codes::find(&code).map(|(_, message)| message);
+        Some((code, documented))
+    }
+
     /// The whole object, as it came last.
     pub fn payment(&self) -> Result<Held, Fault> {
-        Held::read(Rail::parse(&self.rail)?, self.raw.clone())
+        Held::read(Rail::stored(&self.rail)?, self.raw.clone())
     }
 }
 
@@ -71,6 +79,9 @@ pub async fn apply(
     told: &Told,
 ) -> Result<Applied, Fault> {
     let payment = &told.payment;
+    if payment.left() > payment.total() || payment.left().is_sign_negative() {
+        return Err(Fault::Inconsistent("an answer of Toss with more left than there was".into()));
+    }
     let (key, order_id) = (payment.key(), payment.order_id());
     let (method, detail) = (payment.method(), payment.method_detail());
     adopt_order(tx, now, actor, payment).await?;
@@ -81,10 +92,16 @@ pub async fn apply(
     )
     .fetch_one(&mut *tx)
     .await?;
-    let before =
-        sqlx::query!("select status, balance_amount, asked from payments where payment_key = $1", key)
-            .fetch_optional(&mut *tx)
-            .await?;
+    let before = sqlx::query!(
+        "select order_id, status, balance_amount, asked from payments where payment_key = $1",
+        key
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    // A payment never changes its order. Found out late: whoever called rolls the rest back.
+    if before.as_ref().is_some_and(|b| b.order_id != order_id) {
+        return Err(Fault::Inconsistent("an answer of Toss with the payment of another order".into()));
+    }
     let account = payment.refund_account();
     if before.as_ref().is_some_and(|b| b.asked >= asked.0) {
         // What only this answer may carry is kept all the same.
@@ -163,7 +180,7 @@ pub async fn apply(
     let mut changed = Map::new();
     let was = before.as_ref().map_or(order.status.as_str(), |b| b.status.as_str());
     if was != payment.status() {
-        changed.insert("status".into(), json!([was, payment.status()]));
+        changed.insert("status".into(), json!([was, redact::code(payment.status())]));
     }
     let balance_before = before.as_ref().map(|b| b.balance_amount);
     if balance_before != Some(payment.left()) {
@@ -173,7 +190,7 @@ pub async fn apply(
         let mut detail = changed.clone();
         detail.insert("paymentKey".into(), json!(key));
         detail.insert("totalAmount".into(), json!(payment.total()));
-        detail.insert("currency".into(), json!(payment.currency()));
+        detail.insert("currency".into(), json!(redact::code(payment.currency())));
         if let Some(failure) = payment.failure() {
             detail.insert("failure".into(), failure);
         }
@@ -210,7 +227,7 @@ async fn adopt_order(
     .execute(&mut *tx)
     .await?;
     if adopted.rows_affected() == 1 {
-        let detail = json!({ "amount": payment.total(), "currency": payment.currency() });
+        let detail = json!({ "amount": payment.total(), "currency": redact::code(payment.currency()) });
         let act = Act { action: "order.adopted", subject_kind: "order", subject: order_id, detail };
         audit::record(tx, now, actor, act).await?;
     }
@@ -226,6 +243,9 @@ impl Backoffice {
     ) -> Result<(Payment, Map<String, Value>), Fault> {
         let asked = ask(&self.pool).await?;
         let answer = self.toss.payment(key).await?;
+        if answer.value.payment_key != *key {
+            return Err(Fault::Inconsistent("Toss answered about another payment".into()));
+        }
         self.keep(actor, asked, answer).await
     }
 
@@ -237,6 +257,9 @@ impl Backoffice {
     ) -> Result<(Payment, Map<String, Value>), Fault> {
         let asked = ask(&self.pool).await?;
         let answer = self.toss.payment_by_order(order).await?;
+        if answer.value.order_id != *order {
+            return Err(Fault::Inconsistent("Toss answered about another order".into()));
+        }
         self.keep(actor, asked, answer).await
     }
 
@@ -249,7 +272,7 @@ impl Backoffice {
     ) -> Result<(Held, Map<String, Value>), Fault> {
         let order = self.order(order_id).await?;
         let order = order.ok_or_else(|| Fault::Inconsistent(format!("order {order_id} is gone")))?;
-        if Rail::parse(&order.rail)? == Rail::TossPay {
+        if Rail::stored(&order.rail)? == Rail::TossPay {
             return self.look_up_toss_pay(actor, &order).await;
         }
         let (payment, changed) = match key.map(str::to_owned).or(order.payment_key) {
@@ -271,9 +294,10 @@ impl Backoffice {
         let answer = client.payment_status(user, token.as_ref(), Some(&order.order_id)).await?;
         let told = Told::by_toss_pay(answer)?;
         // What is told of another order would be written into that one.
-        if told.payment.order_id() != order.order_id {
-            let said = told.payment.order_id();
-            return Err(Fault::Inconsistent(format!("asked about {}, told of {said}", order.order_id)));
+        let other_token = token.is_some_and(|token| token.as_str() != told.payment.key());
+        if told.payment.order_id() != order.order_id || other_token {
+            let order = &order.order_id;
+            return Err(Fault::Inconsistent(format!("asked about {order}, told of another payment")));
         }
         let applied = self.apply_told(actor, asked, &told).await?;
         Ok((told.payment, applied.changed))

@@ -4,9 +4,12 @@ use futures::{StreamExt, stream};
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
-use toss::payments::{
-    OrderId, Payment, PaymentKey, RetryClass, WebhookSecret,
-    webhook::{self, Event, Subject},
+use toss::{
+    payments::{
+        OrderId, Payment, PaymentKey, RetryClass, WebhookSecret,
+        webhook::{self, Event, Subject},
+    },
+    redact,
 };
 use uuid::Uuid;
 
@@ -72,7 +75,7 @@ struct First {
     proven: bool,
 }
 
-/// A column takes neither NUL nor a novel.
+/// An id as a column takes it: no NUL, and not any length.
 fn column(text: Option<String>) -> Option<String> {
     text.map(|t| t.chars().filter(|c| *c != '\0').take(300).collect())
 }
@@ -257,13 +260,13 @@ impl Backoffice {
             row.header(webhook::RETRIED_COUNT)
                 .and_then(|n| n.trim().parse::<i32>().ok())
                 .filter(|n| (0..=7).contains(n)),
-            column(event.map(|e| e.event_type.clone())),
+            event.map(|e| redact::event_type(&e.event_type)),
             event.map(|e| e.subject.as_str()),
             column(event.and_then(|e| e.subject_id.clone())),
             column(event.and_then(|e| e.order_id.clone())),
             column(event.and_then(|e| e.payment_key.clone())),
             transaction_key,
-            column(event.and_then(|e| e.status.clone())),
+            event.and_then(|e| e.status.as_deref().map(redact::code)),
             dedup_key,
             first.as_ref().map(|first| first.id),
             &ids,
@@ -430,9 +433,9 @@ impl Backoffice {
         let happened_at =
             event.created_at.as_deref().and_then(toss::timestamp::parse).unwrap_or(row.received_at);
         let body: Value =
-            serde_json::from_slice(&row.body).map_err(|e| Fault::Inconsistent(e.to_string()))?;
+            serde_json::from_slice(&row.body).map_err(Fault::unreadable("the body of a delivery"))?;
         let body = crate::text::without_nul(body.get("entityBody").cloned().unwrap_or_default());
-        let status = column(event.status.clone());
+        let status = event.status.as_deref().map(redact::code);
         let mut tx = self.pool.begin().await?;
         let before = sqlx::query!(
             "select status, happened_at from told where subject = $1 and subject_id = $2 for update",

@@ -92,7 +92,8 @@ impl Backoffice {
         let row = sqlx::query!("select headers, body from webhook_deliveries where id = $1", id)
             .fetch_one(&self.pool)
             .await?;
-        let headers = serde_json::from_value(row.headers).map_err(|e| Fault::Inconsistent(e.to_string()))?;
+        let headers =
+            serde_json::from_value(row.headers).map_err(Fault::unreadable("the headers of a delivery"))?;
         let series = match &delivery.dedup_key {
             Some(key) => self.series(key).await?,
             None => vec![delivery.clone()],

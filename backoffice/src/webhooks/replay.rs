@@ -22,27 +22,11 @@ const HOLD_BACK: std::time::Duration = std::time::Duration::from_secs(5);
 /// More than these are not counted for a preview.
 const COUNTED: i64 = 100_000;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReplayState {
-    Running,
-    Stopped,
-    Finished,
-}
-
-impl ReplayState {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Stopped => "stopped",
-            Self::Finished => "finished",
-        }
-    }
-
-    fn parse(text: &str) -> Result<Self, Fault> {
-        [Self::Running, Self::Stopped, Self::Finished]
-            .into_iter()
-            .find(|state| state.as_str() == text)
-            .ok_or_else(|| Fault::Inconsistent(format!("a replay that is {text}")))
+text_enum! {
+    ReplayState {
+        Running = "running",
+        Stopped = "stopped",
+        Finished = "finished",
     }
 }
 
@@ -100,14 +84,15 @@ impl TryFrom<Row> for Replay {
     type Error = Fault;
 
     fn try_from(row: Row) -> Result<Self, Fault> {
-        let filter = serde_json::from_value(row.filter).map_err(|e| Fault::Inconsistent(e.to_string()))?;
+        let filter =
+            serde_json::from_value(row.filter).map_err(Fault::unreadable("the filter of a replay"))?;
         Ok(Self {
             id: row.id,
             filter,
             total: row.total,
             done: row.done,
             changed: row.changed,
-            state: ReplayState::parse(&row.state)?,
+            state: ReplayState::stored(&row.state)?,
             error: row.error,
             created_by_name: row.created_by_name,
             created_at: row.created_at,
@@ -211,7 +196,7 @@ impl Backoffice {
             .fetch_optional(&mut *tx)
             .await?
             .ok_or(ReplayError::NotFound)?;
-        let state = ReplayState::parse(&state)?;
+        let state = ReplayState::stored(&state)?;
         if state != from {
             return Err(ReplayError::State(state));
         }
@@ -263,7 +248,7 @@ impl Backoffice {
         .await?;
         let Some(row) = row else { return Ok(()) };
         let filter: Filter =
-            serde_json::from_value(row.filter).map_err(|e| Fault::Inconsistent(e.to_string()))?;
+            serde_json::from_value(row.filter).map_err(Fault::unreadable("the filter of a replay"))?;
         let mut query = QueryBuilder::<Postgres>::new("select id from webhook_deliveries where true");
         filter.push(&mut query);
         query.push(" and id <= ").push_bind(row.last_id);

@@ -6,45 +6,30 @@ use toss::payments::{
     webhook::{Event, Subject},
 };
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Badge {
-    // --- proofs
-    SignatureVerified,
-    SecretMatched,
-    FetchedEqual,
-    // --- no proof
-    FetchedDifferent,
-    UnknownToToss,
-    SecretWrong,
-    SignatureWrong,
-    /// Toss signs these events, and this one is not signed.
-    SignatureMissing,
-    /// Nothing in it that Toss could be asked about, and no signature.
-    NotVerifiable,
-    Unreadable,
-    // --- remarks
-    AddressUnlisted,
-    Duplicate,
-    OutOfOrder,
+text_enum! {
+    Badge {
+        // --- proofs
+        SignatureVerified = "signature_verified",
+        SecretMatched = "secret_matched",
+        FetchedEqual = "fetched_equal",
+        // --- no proof
+        FetchedDifferent = "fetched_different",
+        UnknownToToss = "unknown_to_toss",
+        SecretWrong = "secret_wrong",
+        SignatureWrong = "signature_wrong",
+        /// Toss signs these events, and this one is not signed.
+        SignatureMissing = "signature_missing",
+        /// Nothing in it that Toss could be asked about, and no signature.
+        NotVerifiable = "not_verifiable",
+        Unreadable = "unreadable",
+        // --- remarks
+        AddressUnlisted = "address_unlisted",
+        Duplicate = "duplicate",
+        OutOfOrder = "out_of_order",
+    }
 }
 
 impl Badge {
-    pub const ALL: [Self; 13] = [
-        Self::SignatureVerified,
-        Self::SecretMatched,
-        Self::FetchedEqual,
-        Self::OutOfOrder,
-        Self::Duplicate,
-        Self::FetchedDifferent,
-        Self::UnknownToToss,
-        Self::SecretWrong,
-        Self::SignatureWrong,
-        Self::SignatureMissing,
-        Self::NotVerifiable,
-        Self::Unreadable,
-        Self::AddressUnlisted,
-    ];
-
     /// Those that an honest delivery does not get: somebody should look.
     pub const LOUD: [Self; 5] = [
         Self::FetchedDifferent,
@@ -57,24 +42,6 @@ impl Badge {
     /// What such a delivery says is so, or was once.
     pub(super) const TRUE: [Self; 4] =
         [Self::SignatureVerified, Self::SecretMatched, Self::FetchedEqual, Self::OutOfOrder];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::SignatureVerified => "signature_verified",
-            Self::SecretMatched => "secret_matched",
-            Self::FetchedEqual => "fetched_equal",
-            Self::FetchedDifferent => "fetched_different",
-            Self::UnknownToToss => "unknown_to_toss",
-            Self::SecretWrong => "secret_wrong",
-            Self::SignatureWrong => "signature_wrong",
-            Self::SignatureMissing => "signature_missing",
-            Self::NotVerifiable => "not_verifiable",
-            Self::Unreadable => "unreadable",
-            Self::AddressUnlisted => "address_unlisted",
-            Self::Duplicate => "duplicate",
-            Self::OutOfOrder => "out_of_order",
-        }
-    }
 
     pub(super) fn loud() -> Vec<String> {
         Self::LOUD.iter().map(|badge| badge.as_str().to_owned()).collect()

@@ -11,8 +11,14 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{CODES, Call, MiniApp, Outcome, Refused};
-use crate::{World, faults::Fault, serve::LoseAnswer};
+use toss::apps_in_toss::codes;
+
+use super::{Call, MiniApp, Outcome, Refused};
+use crate::{
+    World,
+    faults::{Fault, spoil},
+    serve::LoseAnswer,
+};
 
 const PREFIX: &str = "/api-partner/v1/apps-in-toss";
 const LARGEST_BODY: usize = 2 << 20;
@@ -104,6 +110,7 @@ async fn exchange(world: Arc<World>, request: Request, is_pay: bool) -> Response
         Some(Fault::Garbage) => {
             (StatusCode::BAD_GATEWAY, "<html><h1>502 Bad Gateway</h1></html>").into_response()
         }
+        Some(Fault::Spoilt { status, body, set }) => spoil(response, status, &body, &set).await,
         _ => response,
     }
 }
@@ -114,7 +121,7 @@ fn not_there() -> Response {
 }
 
 fn by_code(code: &str) -> Response {
-    let (code, reason) = CODES
+    let (code, reason) = codes::CODES
         .iter()
         .find(|(known, _)| *known == code)
         .copied()

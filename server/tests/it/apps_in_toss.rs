@@ -205,7 +205,7 @@ async fn a_payment_goes_through_its_states() {
         .await
         .unwrap_err();
     assert!(
-        matches!(&error, Error::MaybeDone(MaybeDone::Contradiction(why)) if why.contains("CARD_LIMIT")),
+        matches!(&error, Error::MaybeDone(MaybeDone::FailedInside(code)) if code == "CARD_LIMIT"),
         "{error:?}"
     );
     assert_eq!(status(&declined).await, PayStatus::Cancel);
@@ -383,7 +383,7 @@ async fn every_way_of_not_knowing_is_told_from_a_no_by_every_call() {
         }
         let garbage = spoilt(json!({ "kind": "garbage" })).await;
         assert!(matches!(garbage, Error::MaybeDone(MaybeDone::Unreadable { status: 502, .. })), "{endpoint}");
-        for (known, _) in sandbox::apps_in_toss::CODES {
+        for (known, _) in toss::apps_in_toss::codes::CODES {
             let error = spoilt(json!({ "kind": "error", "code": known })).await;
             assert_eq!(code(&error), *known, "{endpoint}");
             let vague = matches!(*known, "INTERNAL_ERROR" | "COMMON_PAY_ERROR");

@@ -1,6 +1,6 @@
 //! The HTTP client of Apps in Toss.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use reqwest::Method as Verb;
 use secrecy::{ExposeSecret, SecretString};
@@ -16,6 +16,7 @@ use super::{
     pay::{About, Made, Make},
     promotion::{Execute, Key},
 };
+use crate::redact::{self, Silence};
 
 const PREFIX: &str = "/api-partner/v1/apps-in-toss";
 
@@ -63,10 +64,16 @@ pub enum ConfigError {
 }
 
 /// An answer: what it means, and the content of its envelope as it came.
-#[derive(Debug)]
 pub struct Answer<T> {
     pub value: T,
     pub raw: Box<RawValue>,
+}
+
+/// The content stays out of a log.
+impl<T> fmt::Debug for Answer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Answer")
+    }
 }
 
 /// On whose behalf a call is made.
@@ -250,9 +257,7 @@ impl Client {
         let answer: Answer<Key> =
             self.post(Host::General, "/promotion/execute-promotion", headers, &body).await?;
         if answer.value.key != *key {
-            return Err(
-                MaybeDone::Contradiction(format!("asked for {key}, answered {}", answer.value.key)).into()
-            );
+            return Err(MaybeDone::Contradiction("it is about another key").into());
         }
         Ok(Answer { value: answer.value.key, raw: answer.raw })
     }
@@ -328,14 +333,12 @@ impl Client {
             self.post(Host::Pay, "/pay/execute-payment", user.into(), &body).await?;
         let said = &answer.value;
         if said.pay_token != payment.pay_token {
-            let why = format!("asked for {}, answered {}", payment.pay_token, said.pay_token);
-            return Err(MaybeDone::Contradiction(why).into());
+            return Err(MaybeDone::Contradiction("it is about another payment").into());
         }
         // A success may carry a payment that failed (toss-api.md B5.2). Only the status tells what it did.
         if said.code != 0 || said.error_code.is_some() {
             let code = said.error_code.clone().unwrap_or_else(|| said.code.to_string());
-            let why = format!("{code}: {}", said.msg.as_deref().unwrap_or_default());
-            return Err(MaybeDone::Contradiction(why).into());
+            return Err(MaybeDone::FailedInside(redact::code(&code)).into());
         }
         Ok(answer)
     }
@@ -351,8 +354,7 @@ impl Client {
         let answer: Answer<Refunded> =
             self.post(Host::Pay, "/pay/refund-payment", user.into(), &body).await?;
         if answer.value.pay_token != *pay_token {
-            let why = format!("asked for {pay_token}, answered {}", answer.value.pay_token);
-            return Err(MaybeDone::Contradiction(why).into());
+            return Err(MaybeDone::Contradiction("it is about another payment").into());
         }
         Ok(answer)
     }
@@ -391,8 +393,8 @@ impl Client {
         body: Option<&B>,
     ) -> Result<Answer<T>, Error> {
         let (status, raw) = self.raw(host, verb, path, headers, body).await?;
-        let value =
-            serde_json::from_str(raw.get()).map_err(|source| MaybeDone::Unreadable { status, source })?;
+        let value = serde_json::from_str(raw.get())
+            .map_err(|error| MaybeDone::Unreadable { status, how: error.into() })?;
         Ok(Answer { value, raw })
     }
 
@@ -458,8 +460,8 @@ fn failed(error: reqwest::Error) -> Error {
     }
     // Only a failed connect proves that nothing left this machine.
     if error.is_connect() || error.is_builder() {
-        NotDone::NotReached(error).into()
+        NotDone::NotReached(Silence::from(&error)).into()
     } else {
-        MaybeDone::NoAnswer(error).into()
+        MaybeDone::NoAnswer(Silence::from(&error)).into()
     }
 }

@@ -49,10 +49,6 @@ enum WireError {
         #[serde(default, deserialize_with = "lenient::text")]
         error_code: Option<String>,
         #[serde(default)]
-        reason: Option<String>,
-        #[serde(default)]
-        title: Option<String>,
-        #[serde(default)]
         data: Option<serde_json::Value>,
     },
 }
@@ -60,16 +56,12 @@ enum WireError {
 impl WireError {
     fn refusal(self, status: u16, result_type: ResultType) -> Refusal {
         match self {
-            Self::Word(code) => {
-                Refusal { status, result_type, reason: code.clone(), code, retry_after_seconds: None }
+            Self::Word(code) => Refusal::new(status, result_type, &code, None),
+            Self::Object { error_code, data } => {
+                let wait = data.and_then(|d| d.get("retryAfterSeconds")?.as_u64());
+                let code = error_code.unwrap_or_else(|| result_type.as_str().to_owned());
+                Refusal::new(status, result_type, &code, wait)
             }
-            Self::Object { error_code, reason, title, data } => Refusal {
-                status,
-                code: error_code.unwrap_or_else(|| result_type.as_str().to_owned()),
-                reason: reason.or(title).unwrap_or_default(),
-                retry_after_seconds: data.and_then(|d| d.get("retryAfterSeconds")?.as_u64()),
-                result_type,
-            },
         }
     }
 }
@@ -77,7 +69,7 @@ impl WireError {
 /// Decides by `resultType` first and by the HTTP status second. `null` where a success has no content.
 pub(super) fn open(status: u16, bytes: &[u8]) -> Result<Box<RawValue>, Error> {
     let envelope: Envelope<'_> =
-        serde_json::from_slice(bytes).map_err(|source| MaybeDone::Unreadable { status, source })?;
+        serde_json::from_slice(bytes).map_err(|error| MaybeDone::Unreadable { status, how: error.into() })?;
     let is_ok = (200..300).contains(&status);
     match (envelope.result_type, envelope.error) {
         (Some(ResultType::Success), _) if is_ok => {
@@ -89,8 +81,7 @@ pub(super) fn open(status: u16, bytes: &[u8]) -> Result<Box<RawValue>, Error> {
             let result_type = result_type.unwrap_or(ResultType::Fail);
             let refusal = match error {
                 Some(error) => error.refusal(status, result_type),
-                None => WireError::Object { error_code: None, reason: None, title: None, data: None }
-                    .refusal(status, result_type),
+                None => WireError::Object { error_code: None, data: None }.refusal(status, result_type),
             };
             // "Internal error" and "a problem has occurred" say nothing about what had happened by then.
             let vague = matches!(refusal.code.as_str(), "INTERNAL_ERROR" | "COMMON_PAY_ERROR");

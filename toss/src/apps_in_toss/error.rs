@@ -4,7 +4,8 @@ use std::error::Error as StdError;
 
 use serde::{Deserialize, Serialize};
 
-use super::ResultType;
+use super::{ResultType, codes};
+use crate::redact::{self, Silence, Unreadable};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -23,7 +24,7 @@ pub enum NotDone {
     Refused(Refusal),
     /// No connection was made.
     #[error("Apps in Toss could not be reached: {0}")]
-    NotReached(#[source] reqwest::Error),
+    NotReached(Silence),
     /// The two sides did not accept each other's certificates.
     #[error("{0}")]
     Tls(TlsProblem),
@@ -36,15 +37,18 @@ pub enum MaybeDone {
     #[error("Toss does not say whether it happened: {0}")]
     Said(Refusal),
     #[error("no answer from Apps in Toss: {0}")]
-    NoAnswer(#[source] reqwest::Error),
-    #[error("an answer from Apps in Toss that could not be read (HTTP {status}): {source}")]
-    Unreadable { status: u16, source: serde_json::Error },
+    NoAnswer(Silence),
+    #[error("an answer from Apps in Toss that could not be read (HTTP {status}): {how}")]
+    Unreadable { status: u16, how: Unreadable },
     /// A success whose content says otherwise, or says it of something else.
     #[error("an answer that contradicts itself: {0}")]
-    Contradiction(String),
+    Contradiction(&'static str),
+    /// A success that carries an error code.
+    #[error("a success that says {0}")]
+    FailedInside(String),
 }
 
-/// A refusal in Toss's own words.
+/// A refusal. Of Toss's answer only the code is kept: its reason is free text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{code}: {reason} ({result_type}, HTTP {status})")]
 pub struct Refusal {
@@ -52,6 +56,7 @@ pub struct Refusal {
     pub result_type: ResultType,
     /// A word (`PAYMENT_EXISTING_PAYMENT`) or digits (`4109`).
     pub code: String,
+    /// What Toss documents of the code, in Korean; empty for one that it does not document.
     pub reason: String,
     /// Of 4095: how long to wait.
     pub retry_after_seconds: Option<u64>,
@@ -119,7 +124,9 @@ impl TlsProblem {
                     Tls::InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => {
                         Self::ServerNameDiffers
                     }
-                    other => Self::Other(other.to_string()),
+                    Tls::AlertReceived(alert) => Self::Other(format!("{alert:?}")),
+                    Tls::PeerIncompatible(why) => Self::Other(format!("{why:?}")),
+                    _ => Self::Other("no reason given".to_owned()),
                 });
             }
             // An I/O error hides what it carries from `source`.
@@ -133,8 +140,17 @@ impl TlsProblem {
     }
 }
 
+impl Refusal {
+    /// `code` as it came.
+    pub fn new(status: u16, result_type: ResultType, code: &str, retry_after_seconds: Option<u64>) -> Self {
+        let code = redact::code(code);
+        let reason = codes::find(&code).unwrap_or_default().to_owned();
+        Self { status, result_type, code, reason, retry_after_seconds }
+    }
+}
+
 impl Error {
-    /// Toss's own words, where it said something.
+    /// What Toss said, where it said something.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::NotDone(NotDone::Refused(refusal)) | Self::MaybeDone(MaybeDone::Said(refusal)) => {

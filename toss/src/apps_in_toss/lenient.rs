@@ -43,10 +43,7 @@ pub fn text<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error>
 pub fn number<'de, D: Deserializer<'de>>(d: D) -> Result<Option<i64>, D::Error> {
     match text(d)?.as_deref().map(str::trim) {
         None | Some("") => Ok(None),
-        Some(digits) => digits
-            .parse()
-            .map(Some)
-            .map_err(|_| de::Error::custom(format!("{digits:?} is not a whole number"))),
+        Some(digits) => digits.parse().map(Some).map_err(|_| de::Error::custom("not a whole number")),
     }
 }
 

@@ -5,6 +5,7 @@
 //! for the status before anything else.
 
 mod client;
+pub mod codes;
 mod envelope;
 mod error;
 mod iap;

@@ -1,9 +1,10 @@
 //! The HTTP client of Toss Payments.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures::{Stream, TryStreamExt, stream};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method as Verb, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -15,7 +16,10 @@ use super::{
     CashReceiptRequest, ConfirmRequest, Error, OrderId, Payment, PaymentKey, Refusal, Settlement,
     SettlementDate, Transaction, VirtualAccountRequest,
 };
-use crate::timestamp;
+use crate::{
+    redact::{self, Silence},
+    timestamp,
+};
 
 /// Where Toss lives. A live key is sent nowhere else.
 pub const OFFICIAL_URL: &str = "https://api.tosspayments.com";
@@ -61,13 +65,19 @@ pub enum ConfigError {
 }
 
 /// An answer: what it means, and the bytes it came in.
-#[derive(Debug)]
 pub struct Answer<T> {
     pub value: T,
     /// As Toss sent it, with the members this version of us does not know.
     pub raw: Box<RawValue>,
     /// `x-tosspayments-trace-id`.
     pub trace_id: Option<String>,
+}
+
+/// The bytes stay out of a log.
+impl<T> fmt::Debug for Answer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").field("trace_id", &self.trace_id).finish_non_exhaustive()
+    }
 }
 
 /// A client for one shop's secret key. Cheap to clone.
@@ -99,8 +109,6 @@ impl Pace {
 #[derive(Deserialize)]
 struct WireError {
     code: String,
-    #[serde(default)]
-    message: String,
 }
 
 impl Client {
@@ -331,12 +339,7 @@ impl Client {
         if answer.value.result {
             return Ok(());
         }
-        Err(Error::Refused(Refusal {
-            status: 200,
-            code: "NOT_SETTLED".into(),
-            message: "result: false".into(),
-            trace_id: answer.trace_id,
-        }))
+        Err(Error::Refused(Refusal::new(200, "NOT_SETTLED", answer.trace_id)))
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, Error> {
@@ -350,8 +353,9 @@ impl Client {
             .into_iter()
             .map(|raw| match serde_json::from_str(raw.get()) {
                 Ok(row) => Ok((row, raw)),
-                Err(source) => {
-                    Err(Error::Unreadable { status: 200, trace_id: answer.trace_id.clone(), source })
+                Err(error) => {
+                    let trace_id = answer.trace_id.clone();
+                    Err(Error::Unreadable { status: 200, trace_id, how: error.into() })
                 }
             })
             .collect()
@@ -365,7 +369,11 @@ impl Client {
         body: Option<&B>,
     ) -> Result<Answer<T>, Error> {
         let (status, bytes, trace_id) = self.exchange(verb, path, idempotency_key, body).await?;
-        let unreadable = |source| Error::Unreadable { status, trace_id: trace_id.clone(), source };
+        let unreadable = |error: serde_json::Error| Error::Unreadable {
+            status,
+            trace_id: trace_id.clone(),
+            how: error.into(),
+        };
         let raw: Box<RawValue> = serde_json::from_slice(&bytes).map_err(unreadable)?;
         let value = serde_json::from_str(raw.get()).map_err(unreadable)?;
         Ok(Answer { value, raw, trace_id })
@@ -397,25 +405,20 @@ impl Client {
         }
         let response = request.send().await.map_err(|e| {
             // Only a failed connect proves that nothing left this machine.
-            if e.is_connect() || e.is_builder() { Error::NotSent(e) } else { Error::NoAnswer(e) }
+            let why = Silence::from(&e);
+            if e.is_connect() || e.is_builder() { Error::NotSent(why) } else { Error::NoAnswer(why) }
         })?;
         let status = response.status();
-        let trace_id = response
-            .headers()
-            .get("x-tosspayments-trace-id")
-            .and_then(|v| v.to_str().ok())
-            .map(str::to_owned);
-        let bytes = response.bytes().await.map_err(Error::NoAnswer)?;
+        let trace_id = response.headers().get("x-tosspayments-trace-id").and_then(redact::trace_id);
+        let bytes = response.bytes().await.map_err(|e| Error::NoAnswer(Silence::from(&e)))?;
         tracing::info!(%verb, path = logged(path), status = status.as_u16(), trace_id, "toss");
         if status.is_success() {
             return Ok((status.as_u16(), bytes, trace_id));
         }
         match serde_json::from_slice::<WireError>(&bytes) {
-            Ok(WireError { code, message }) => {
-                Err(Error::Refused(Refusal { status: status.as_u16(), code, message, trace_id }))
-            }
+            Ok(WireError { code }) => Err(Error::Refused(Refusal::new(status.as_u16(), &code, trace_id))),
             // A gateway in between may answer 502 with a page of its own.
-            Err(source) => Err(Error::Unreadable { status: status.as_u16(), trace_id, source }),
+            Err(error) => Err(Error::Unreadable { status: status.as_u16(), trace_id, how: error.into() }),
         }
     }
 }
@@ -424,22 +427,35 @@ fn rows<T>(pages: impl Stream<Item = Result<Vec<T>, Error>>) -> impl Stream<Item
     pages.map_ok(|page| stream::iter(page.into_iter().map(Ok))).try_flatten()
 }
 
-/// A path for the log: no query, and no billing key, which is as good as a card.
-fn logged(path: &str) -> &str {
+/// A path for the log: the words of the contract, and nothing that was put between them. A billing key is as good as a
+/// card, and an order's number may come from a stranger's webhook.
+fn logged(path: &str) -> String {
+    const WORDS: [&str; 14] = [
+        "",
+        "v1",
+        "payments",
+        "orders",
+        "confirm",
+        "cancel",
+        "virtual-accounts",
+        "billing",
+        "authorizations",
+        "issue",
+        "cash-receipts",
+        "transactions",
+        "settlements",
+        "keys",
+    ];
     let path = path.split('?').next().unwrap_or_default();
-    if path.starts_with("/v1/billing/") && !path.starts_with("/v1/billing/authorizations") {
-        "/v1/billing/…"
-    } else {
-        path
-    }
+    let words: Vec<&str> =
+        path.split('/').map(|word| if WORDS.contains(&word) { word } else { "…" }).collect();
+    words.join("/")
 }
 
 /// Percent-encodes one path segment or query value.
 fn segment(text: &str) -> String {
-    text.bytes()
-        .map(|b| match b {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(b).to_string(),
-            other => format!("%{other:02X}"),
-        })
-        .collect()
+    utf8_percent_encode(text, SEGMENT).to_string()
 }
+
+/// All but the unreserved characters of RFC 3986.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

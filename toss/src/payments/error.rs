@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::codes;
+use crate::redact::{self, Silence, Unreadable};
+
 /// Why there is no answer to work with.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -10,22 +13,22 @@ pub enum Error {
     Refused(Refusal),
     /// No connection was made: Toss has not seen the request.
     #[error("Toss could not be reached: {0}")]
-    NotSent(#[source] reqwest::Error),
+    NotSent(Silence),
     /// The request left and no readable answer came back: it may have happened.
     #[error("no answer from Toss: {0}")]
-    NoAnswer(#[source] reqwest::Error),
+    NoAnswer(Silence),
     /// An answer came that is not what Toss documents: it may have happened.
-    #[error("an answer from Toss that could not be read (HTTP {status}, trace {trace_id:?}): {source}")]
-    Unreadable { status: u16, trace_id: Option<String>, source: serde_json::Error },
+    #[error("an answer from Toss that could not be read (HTTP {status}, trace {trace_id:?}): {how}")]
+    Unreadable { status: u16, trace_id: Option<String>, how: Unreadable },
 }
 
-/// A refusal in Toss's own words.
+/// A refusal. Of Toss's answer only the code is kept: its message is free text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{code}: {message} (HTTP {status}, trace {trace_id:?})")]
 pub struct Refusal {
     pub status: u16,
     pub code: String,
-    /// At most 510 characters, in the language asked for.
+    /// What Toss documents of the code (toss-api.md A9), in Korean; empty for one that it does not document.
     pub message: String,
     /// `x-tosspayments-trace-id`: what Toss's support asks for first.
     pub trace_id: Option<String>,
@@ -78,6 +81,13 @@ impl Error {
 }
 
 impl Refusal {
+    /// `code` as it came.
+    pub fn new(status: u16, code: &str, trace_id: Option<String>) -> Self {
+        let code = redact::code(code);
+        let message = codes::find(&code).map_or_else(String::new, |(_, message)| message.to_owned());
+        Self { status, code, message, trace_id }
+    }
+
     pub fn retry_class(&self) -> RetryClass {
         match self.code.as_str() {
             "IDEMPOTENT_REQUEST_PROCESSING" => RetryClass::SameKey,
@@ -104,8 +114,8 @@ mod tests {
     use super::*;
 
     fn refusal(code: &str) -> Refusal {
-        let (status, message) = crate::payments::codes::find(code).unwrap();
-        Refusal { status, code: code.into(), message: message.into(), trace_id: None }
+        let (status, _) = crate::payments::codes::find(code).unwrap();
+        Refusal::new(status, code, None)
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tower_sessions::Session;
 
 use crate::{
     error::AppError,
+    routes,
     words::{Lang, Words},
 };
 
@@ -173,6 +174,12 @@ impl Ctx {
         let kept = self.visitor.session.get::<(i64, i64)>(SESSION_PROFILE).await.ok().flatten();
         let now = self.books().clock.now().unix_timestamp();
         kept.is_some_and(|(key, until)| key == user_key && now < until)
+    }
+
+    /// Sends a browser to a page of ours; to the first one where the path is none.
+    pub fn redirect(&self, path: &str) {
+        let path = if routes::is_inside(path) { path } else { routes::HOME };
+        leptos_axum::redirect(&self.href(path));
     }
 
     pub fn status(&self, status: http::StatusCode) {

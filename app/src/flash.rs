@@ -1,14 +1,23 @@
 //! What a form's answer leaves for the next page: a notice, or what was typed with what is wrong about it.
 //!
-//! It rides in the session, not in the address bar: account numbers do not belong there.
+//! It waits in the database for the next look at that page in the same session: account numbers do not belong into an
+//! address, and what was posted about one order is not said on the page of another, however many tabs are open.
 
 use std::collections::BTreeMap;
 
+use backoffice::{
+    Fault,
+    staff::{form_answers, sessions::SessionKey},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{context::Ctx, error::AppError};
 
-const KEY: &str = "flash";
+/// The page of an address, whatever of it was encoded.
+fn page_of(address: &str) -> String {
+    let path = address.split(['?', '#']).next().unwrap_or_default();
+    percent_encoding::percent_decode_str(path).decode_utf8_lossy().replace('\0', "\u{fffd}")
+}
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Flash {
@@ -37,21 +46,50 @@ impl Flash {
 }
 
 impl Ctx {
-    /// Takes what the last form left for this page.
+    /// Takes what a form left for this page.
     pub async fn take_flash(&self) -> Flash {
-        match self.visitor.session.remove::<Flash>(KEY).await {
-            Ok(flash) => flash.unwrap_or_default(),
+        let Some(session) = self.session_key() else { return Flash::default() };
+        let left = form_answers::take(&self.books().pool, &session, &page_of(&self.path)).await;
+        match left.map(|answer| answer.map(serde_json::from_value).transpose()) {
+            Ok(Ok(flash)) => flash.unwrap_or_default(),
+            Ok(Err(_)) => Flash::default(),
             Err(error) => {
-                tracing::warn!(%error, "no flash");
+                tracing::warn!(%error, "a form's answer cannot be shown");
                 Flash::default()
             }
         }
     }
 
-    async fn leave_flash(&self, flash: Flash) {
-        if let Err(error) = self.visitor.session.insert(KEY, flash).await {
+    async fn leave_flash(&self, flash: &Flash, path: &str) -> Result<(), Fault> {
+        let session = match self.session_key() {
+            Some(session) => session,
+            None => self.begin_session().await?,
+        };
+        let answer = serde_json::to_value(flash).map_err(|error| Fault::Inconsistent(error.to_string()))?;
+        form_answers::leave(&self.books().pool, &session, &page_of(path), &answer).await
+    }
+
+    fn session_key(&self) -> Option<SessionKey> {
+        self.visitor.session.id().map(|id| SessionKey::of(&id.0.to_be_bytes()))
+    }
+
+    /// Before a log-in there is none until it is needed; an empty one would not be kept.
+    async fn begin_session(&self) -> Result<SessionKey, Fault> {
+        let session = &self.visitor.session;
+        let begun = async {
+            session.insert("begun", true).await?;
+            session.save().await
+        };
+        begun.await.map_err(|error| Fault::Inconsistent(error.to_string()))?;
+        self.session_key().ok_or_else(|| Fault::Inconsistent("a session without an id".into()))
+    }
+
+    /// Sends the browser to a page, which shows this.
+    async fn redirect_with(&self, flash: &Flash, path: &str) {
+        if let Err(error) = self.leave_flash(flash, path).await {
             tracing::warn!(%error, "a form's answer was lost");
         }
+        self.redirect(path);
     }
 
     /// Ends a server function that a plain form posts to. A browser is sent back to the page with what it needs; a
@@ -66,10 +104,9 @@ impl Ctx {
         let error = match outcome {
             Ok(notice) => {
                 if self.wants_html {
-                    self.leave_flash(Flash::good(form, notice)).await;
                     // Good news stands at the top of the page: nobody is scrolled past it.
                     let top = back_to.split('#').next().unwrap_or(back_to);
-                    leptos_axum::redirect(&self.href(top));
+                    self.redirect_with(&Flash::good(form, notice), top).await;
                 }
                 return Ok(());
             }
@@ -85,8 +122,7 @@ impl Ctx {
             return Err(error);
         }
         let mut flash = Flash { form: form.into(), is_error: true, ..Flash::default() };
-        flash.values =
-            values.iter().map(|(name, value)| ((*name).to_owned(), value.replace('\0', ""))).collect();
+        flash.values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         match error {
             AppError::Invalid { field, message } if !field.is_empty() => {
                 flash.errors.insert(field, message);
@@ -96,8 +132,7 @@ impl Ctx {
             AppError::Forbidden => flash.notice = Some(self.t("error-forbidden")),
             AppError::Fault | AppError::Transport { .. } => flash.notice = Some(self.t("error-fault")),
         }
-        self.leave_flash(flash).await;
-        leptos_axum::redirect(&self.href(back_to));
+        self.redirect_with(&flash, back_to).await;
         Ok(())
     }
 }

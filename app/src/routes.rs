@@ -1,5 +1,7 @@
 //! Every path of the dashboard, without the base it is mounted at.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 pub const HOME: &str = "/";
 pub const LOGIN: &str = "/login";
 pub const ORDERS: &str = "/orders";
@@ -91,21 +93,12 @@ pub fn is_inside(path: &str) -> bool {
         && path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
 }
 
+/// What stays as it is in a path segment or a query value: the unreserved characters of RFC 3986.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
 /// Percent-encodes one path segment or query value.
 pub fn encode(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
-            other => {
-                out.push('%');
-                for nibble in [other >> 4, other & 15] {
-                    out.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0').to_ascii_uppercase());
-                }
-            }
-        }
-    }
-    out
+    utf8_percent_encode(text, ENCODED).to_string()
 }
 
 #[cfg(test)]

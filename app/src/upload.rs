@@ -32,7 +32,9 @@ impl Upload {
                 upload.file_name = file.unwrap_or_default();
                 upload.bytes = content.to_vec();
             } else {
-                upload.fields.insert(name, String::from_utf8_lossy(&content).into_owned());
+                // No text has one, and none of ours can keep it.
+                let text = String::from_utf8_lossy(&content).replace('\0', "\u{fffd}");
+                upload.fields.insert(name, text);
             }
         }
     }

@@ -84,10 +84,9 @@ impl Words {
         let Some(pattern) = bundle.get_message(key).and_then(|m| m.value()) else { return key.to_owned() };
         let mut fluent_args = FluentArgs::new();
         for (name, value) in args {
-            // Plain counts choose between singular and plural; everything else is text.
-            match value.parse::<i64>() {
-                Ok(number) => fluent_args.set(*name, number),
-                Err(_) => fluent_args.set(*name, value.clone()),
+            match count(value) {
+                Some(number) => fluent_args.set(*name, number),
+                None => fluent_args.set(*name, value.clone()),
             }
         }
         bundle.format_pattern(pattern, Some(&fluent_args), &mut Vec::new()).into_owned()
@@ -100,11 +99,26 @@ impl Words {
     }
 }
 
+/// Counts choose between singular and plural. Only what is printed again as it was typed is one: an order `0012` and a
+/// number of twenty digits are text.
+fn count(text: &str) -> Option<i32> {
+    text.parse().ok().filter(|number: &i32| number.to_string() == text)
+}
+
 #[cfg(test)]
 mod tests {
     use std::{collections::BTreeSet, fs, path::Path};
 
     use super::*;
+
+    #[test]
+    fn what_is_put_into_a_sentence_comes_out_as_it_was() {
+        let long = "9007199254740993";
+        for text in ["0012", "12", "-0", "+1", "1e3", "1.50", long, "2147483648", "007", "０１", "", " 5"] {
+            let said = Words::new(Lang::En).get("api-invalid", &[("why", text.to_owned())]);
+            assert_eq!(said, format!("The request cannot be used. {text}"));
+        }
+    }
 
     fn keys(source: &str) -> BTreeSet<String> {
         source

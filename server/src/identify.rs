@@ -58,6 +58,13 @@ pub(crate) fn address(settings: &Settings, request: &Request) -> Option<IpAddr> 
     Some(nearest)
 }
 
+pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::ACCEPT)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"))
+}
+
 pub(crate) async fn gate(
     State(jangbu): State<Jangbu>,
     session: Session,
@@ -88,10 +95,7 @@ pub(crate) async fn gate(
         Lang::from_header(header.unwrap_or_default())
     });
     let theme = Theme::parse(cookie(headers, "jangbu_theme").unwrap_or_default());
-    let wants_html = headers
-        .get(header::ACCEPT)
-        .and_then(|v| v.to_str().ok())
-        .is_some_and(|accept| accept.contains("text/html"));
+    let wants_html = wants_html(headers);
     let ip = address(&jangbu.settings, &request).map(|ip| ip.to_string()).unwrap_or_default();
 
     let path = request.uri().path().to_owned();
@@ -136,14 +140,18 @@ fn refuse(
         _ => (StatusCode::FORBIDDEN, "error-forbidden"),
     };
     if wants_html {
-        let words = Words::new(lang);
-        let page = format!(
-            "<!DOCTYPE html><html lang=\"{}\"><meta charset=\"utf-8\"><title>{}</title><h1>{}</h1>",
-            lang.as_str(),
-            words.get("product", &[]),
-            words.get(key, &[])
-        );
-        return (status, Html(page)).into_response();
+        return sentence(status, Words::new(lang), key);
     }
     (status, axum::Json(error)).into_response()
+}
+
+/// A page with nothing but a sentence.
+pub(crate) fn sentence(status: StatusCode, words: Words, key: &str) -> Response {
+    let page = format!(
+        "<!DOCTYPE html><html lang=\"{}\"><meta charset=\"utf-8\"><title>{}</title><h1>{}</h1>",
+        words.lang.as_str(),
+        words.get("product", &[]),
+        words.get(key, &[])
+    );
+    (status, Html(page)).into_response()
 }

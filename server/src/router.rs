@@ -2,6 +2,7 @@
 
 use app::{
     context::{Site, Visitor},
+    error::AppError,
     functions::{
         batches::PreviewBatch,
         finance::UploadStatement,
@@ -9,6 +10,7 @@ use app::{
         promotions::PreviewGrants,
     },
     shell::{App, Assets, shell},
+    words::Words,
 };
 use axum::{
     Router,
@@ -65,13 +67,27 @@ pub(crate) fn router(jangbu: &Jangbu) -> Router {
 /// Built files. Their names carry a hash of their contents, so that they may be kept for good.
 fn assets(jangbu: &Jangbu) -> Router {
     let files = ServeDir::new(jangbu.settings.site_dir.join("pkg")).precompressed_br().precompressed_gzip();
-    Router::new().fallback_service(files).layer(middleware::map_response(|mut response: Response| async {
-        if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
-            let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
-            response.headers_mut().insert(header::CACHE_CONTROL, forever);
-        }
-        response
-    }))
+    Router::new().fallback_service(files).layer(middleware::from_fn(keep_for_good))
+}
+
+/// The longest name that a file can have, with `.br` or `.gz` behind it.
+const LONGEST_NAME: usize = 255 - 3;
+/// Ours have two dozen characters.
+const LONGEST_PATH: usize = 1024;
+
+async fn keep_for_good(request: Request, next: Next) -> Response {
+    // A name that no file system takes is a file that is not there, and none of our faults.
+    let path = request.uri().path();
+    let is_no_name = |name: &str| name.len() > LONGEST_NAME || name.contains("%00");
+    if path.len() > LONGEST_PATH || path.split('/').any(is_no_name) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let mut response = next.run(request).await;
+    if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
+        let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
+        response.headers_mut().insert(header::CACHE_CONTROL, forever);
+    }
+    response
 }
 
 fn leptos_options(jangbu: &Jangbu) -> (LeptosOptions, Assets) {
@@ -127,19 +143,43 @@ fn pages(jangbu: &Jangbu) -> Router {
 
 /// The gate has put a visitor into everything that goes on; without one nothing is rendered.
 async fn only_ours(request: Request, next: Next) -> Response {
-    if request.extensions().get::<Visitor>().is_none() {
+    let Some(visitor) = request.extensions().get::<Visitor>() else {
         return StatusCode::FORBIDDEN.into_response();
+    };
+    if !request.uri().path().starts_with("/fn/") {
+        // Unknown paths render the "not there" page, for readers only.
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        return if reads { next.run(request).await } else { StatusCode::METHOD_NOT_ALLOWED.into_response() };
     }
-    // Unknown paths render the "not there" page, for readers only.
-    if !matches!(*request.method(), Method::GET | Method::HEAD) && !request.uri().path().starts_with("/fn/") {
-        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+    let words = Words::new(visitor.lang);
+    if carries_a_file(&request) {
+        // server_fn 0.8.13 panics over a file form without its boundary.
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+        if !kind.is_some_and(|kind| kind.contains("boundary=")) {
+            return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
+        }
+        return next.run(request).await;
     }
-    // server_fn 0.8.13 panics over a file form without its boundary.
-    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    if carries_a_file(&request) && !kind.contains("boundary=") {
-        return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
+    let (parts, body) = request.into_parts();
+    // `limit` measures it: what cannot be read is too large, or broke off.
+    let Ok(body) = axum::body::to_bytes(body, LARGEST_FORM).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    if has_nul(&body) || has_nul(parts.uri.query().unwrap_or_default().as_bytes()) {
+        let (status, key) = (StatusCode::BAD_REQUEST, "error-characters");
+        if identify::wants_html(&parts.headers) {
+            return identify::sentence(status, words, key);
+        }
+        let wrong = AppError::Invalid { field: String::new(), message: words.get(key, &[]) };
+        return (status, axum::Json(wrong)).into_response();
     }
-    next.run(request).await
+    next.run(Request::from_parts(parts, Body::from(body))).await
+}
+
+/// Whether a form carries the one character that nobody types and PostgreSQL takes into no text. Asked here once, for
+/// every function.
+fn has_nul(form: &[u8]) -> bool {
+    form.contains(&0) || form.windows(3).any(|three| three == b"%00")
 }
 
 fn carries_a_file(request: &Request) -> bool {

@@ -17,6 +17,8 @@ pub struct Field<'a> {
     pub input_mode: &'static str,
     /// Of the note; the name when absent. Two forms with the same field on one page need it.
     pub id: Option<String>,
+    /// More than one: a text of several lines.
+    pub lines: u8,
 }
 
 impl<'a> Field<'a> {
@@ -31,6 +33,7 @@ impl<'a> Field<'a> {
             autocomplete: "off",
             input_mode: "text",
             id: None,
+            lines: 1,
         }
     }
 
@@ -45,9 +48,13 @@ impl<'a> Field<'a> {
         };
         let note = error.clone().or(self.hint).unwrap_or_default();
         let note_class = if error.is_some() { "note error" } else { "note" };
-        view! {
-            <label class="field">
-                <span class="label">{self.label}</span>
+        let described_by = described.clone();
+        let input = if self.lines > 1 {
+            let lines = self.lines.to_string();
+            view! { <textarea name=self.name rows=lines aria-invalid=invalid aria-describedby=described_by>{escaped(&value)}</textarea> }
+                .into_any()
+        } else {
+            view! {
                 <input
                     name=self.name
                     type=self.kind
@@ -55,13 +62,36 @@ impl<'a> Field<'a> {
                     autocomplete=self.autocomplete
                     inputmode=self.input_mode
                     aria-invalid=invalid
-                    aria-describedby=described.clone()
+                    aria-describedby=described_by
                 />
+            }
+            .into_any()
+        };
+        view! {
+            <label class="field">
+                <span class="label">{self.label}</span>
+                {input}
                 <span class=note_class id=described>{note}</span>
             </label>
         }
         .into_any()
     }
+}
+
+/// The content of a `textarea`, which leptos 0.8 writes as it is (0.9 will not). The line break in front is the one that
+/// a browser takes away.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 1);
+    out.push('\n');
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            other => out.push(other),
+        }
+    }
+    out
 }
 
 /// A list to choose from.

@@ -25,7 +25,9 @@ pub async fn log_in(
         let message = ctx.t("login-wrong");
         let back = format!("{}?next={}", routes::LOGIN, routes::encode(&next));
         let wrong = AppError::Invalid { field: String::new(), message };
-        return ctx.finish("login", &[("email", &email)], Err(wrong), &back).await;
+        // Nobody has an address longer than that (RFC 5321), and anybody may type here.
+        let typed: String = email.chars().take(254).collect();
+        return ctx.finish("login", &[("email", &typed)], Err(wrong), &back).await;
     };
     let session = &ctx.visitor.session;
     let opened = async {
@@ -39,8 +41,7 @@ pub async fn log_in(
     }
     if ctx.wants_html {
         // Only ever to a page of ours.
-        let inside = routes::is_inside(&next);
-        leptos_axum::redirect(&ctx.href(if inside { &next } else { routes::HOME }));
+        ctx.redirect(&next);
     }
     Ok(())
 }
@@ -55,7 +56,7 @@ pub async fn log_out() -> Result<(), AppError> {
         return Err(AppError::Fault);
     }
     if ctx.wants_html {
-        leptos_axum::redirect(&ctx.href(routes::LOGIN));
+        ctx.redirect(routes::LOGIN);
     }
     Ok(())
 }
@@ -86,8 +87,7 @@ pub async fn set_preferences(
         keep("jangbu_theme", Theme::parse(&theme).as_str());
     }
     if ctx.wants_html {
-        let inside = routes::is_inside(&back);
-        leptos_axum::redirect(&ctx.href(if inside { &back } else { routes::HOME }));
+        ctx.redirect(&back);
     }
     Ok(())
 }

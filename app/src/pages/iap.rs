@@ -195,23 +195,20 @@ fn record(ctx: &Ctx, flash: &Flash) -> AnyView {
 }
 
 fn import(ctx: &Ctx, flash: &Flash) -> AnyView {
-    let error = flash.error("list").or_else(|| flash.error("file"));
-    let invalid = if error.is_some() { "true" } else { "false" };
-    let note_class = if error.is_some() { "note error" } else { "note" };
-    let note = error.unwrap_or_else(|| ctx.t("iap-list-hint"));
-    let typed = flash.value("list").unwrap_or_default();
+    let list = Field {
+        lines: 4,
+        hint: Some(ctx.t("iap-list-hint")),
+        ..Field::text("list", ctx.t("iap-paste"), flash)
+    };
     view! {
         <section class="card">
             <h2>{ctx.t("iap-list")}</h2>
             <form class="pad" method="post" action=ctx.href(ImportIapRequests::PATH) enctype="multipart/form-data">
-                <label class="field">
-                    <span class="label">{ctx.t("iap-paste")}</span>
-                    <textarea name="list" rows="4" aria-invalid=invalid aria-describedby="list-note">{typed}</textarea>
-                    <span class=note_class id="list-note">{note}</span>
-                </label>
+                {list.view()}
                 <label class="field">
                     <span class="label">{ctx.t("batch-file")}</span>
-                    <input type="file" name="file" accept=".csv,.txt,.tsv,text/csv"/>
+                    <input type="file" name="file" accept=".csv,.txt,.tsv,text/csv" aria-describedby="file-note"/>
+                    <span class="note error" id="file-note">{flash.error("file").unwrap_or_default()}</span>
                 </label>
                 <button class="button quiet" type="submit">{ctx.t("iap-import")}</button>
             </form>

@@ -17,7 +17,7 @@ use crate::{
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let next = query.get("next").unwrap_or_default();
     if ctx.visitor.staff.is_some() {
-        leptos_axum::redirect(&ctx.href(routes::HOME));
+        ctx.redirect(routes::HOME);
     }
     let flash = ctx.take_flash().await;
     let email = Field {

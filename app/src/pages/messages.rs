@@ -72,11 +72,11 @@ fn choices(ctx: &Ctx, templates: &[Template]) -> Vec<(String, String)> {
 }
 
 fn one(ctx: &Ctx, templates: &[Template], flash: &Flash) -> AnyView {
-    let error = flash.error("context");
-    let invalid = if error.is_some() { "true" } else { "false" };
-    let note_class = if error.is_some() { "note error" } else { "note" };
-    let note = error.unwrap_or_else(|| ctx.t("message-context-hint"));
-    let typed = flash.value("context").unwrap_or_default();
+    let context = Field {
+        lines: 3,
+        hint: Some(ctx.t("message-context-hint")),
+        ..Field::text("context", ctx.t("message-context"), flash)
+    };
     let bundle = Field {
         hint: Some(ctx.t("message-bundle-hint")),
         ..Field::text("deployment_id", "deploymentId".into(), flash)
@@ -89,11 +89,7 @@ fn one(ctx: &Ctx, templates: &[Template], flash: &Flash) -> AnyView {
                 <input type="hidden" name="intent" value=backoffice::refunds::new_intent()/>
                 {form::select("template_code", ctx.t("message-template"), choices(ctx, templates), "", flash)}
                 {Field { input_mode: "numeric", ..Field::text("user_key", "userKey".into(), flash) }.view()}
-                <label class="field">
-                    <span class="label">{ctx.t("message-context")}</span>
-                    <textarea name="context" rows="3" aria-invalid=invalid aria-describedby="context-note">{typed}</textarea>
-                    <span class=note_class id="context-note">{note}</span>
-                </label>
+                {context.view()}
                 {bundle.view()}
                 <button class="button" type="submit">{ctx.t("message-send")}</button>
             </form>

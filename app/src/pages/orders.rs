@@ -195,7 +195,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     if let ([only], Some(q), None) = (page.rows.as_slice(), &filter.q, &cursor)
         && (only.order_id == *q || only.payment_key.as_deref() == Some(q))
     {
-        leptos_axum::redirect(&ctx.href(&routes::order(&only.order_id)));
+        ctx.redirect(&routes::order(&only.order_id));
     }
     let look = list::Look {
         path: routes::ORDERS,

@@ -1,11 +1,11 @@
 //! People with an account: who they are, what they may do, how they come in.
 
+pub mod form_answers;
 pub mod password;
 pub mod sessions;
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
@@ -22,35 +22,20 @@ use password::Password;
 const FAILURES_PER_ACCOUNT: i64 = 10;
 const FAILURES_PER_ADDRESS: i64 = 50;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Reads.
-    Viewer,
-    /// Reads and refunds.
-    Support,
-    /// Reads, refunds and keeps the books.
-    Finance,
-    /// All that, and staff.
-    Admin,
+text_enum! {
+    Role {
+        /// Reads.
+        Viewer = "viewer",
+        /// Reads and refunds.
+        Support = "support",
+        /// Reads, refunds and keeps the books.
+        Finance = "finance",
+        /// All that, and staff.
+        Admin = "admin",
+    }
 }
 
 impl Role {
-    pub const ALL: [Self; 4] = [Self::Viewer, Self::Support, Self::Finance, Self::Admin];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Support => "support",
-            Self::Finance => "finance",
-            Self::Admin => "admin",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.as_str() == text)
-    }
-
     /// The one table of who may do what.
     pub fn may(self, permission: Permission) -> bool {
         use Permission::*;
@@ -120,7 +105,7 @@ impl TryFrom<Stored> for Staff {
     type Error = Fault;
 
     fn try_from(s: Stored) -> Result<Self, Fault> {
-        let role = Role::parse(&s.role).ok_or_else(|| Fault::Inconsistent(format!("role {:?}", s.role)))?;
+        let role = Role::stored(&s.role)?;
         Ok(Self {
             id: s.id,
             email: s.email,

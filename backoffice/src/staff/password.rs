@@ -54,7 +54,7 @@ async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {
     let _permit = AT_ONCE.acquire().await.map_err(|e| Fault::Inconsistent(e.to_string()))?;
-    tokio::task::spawn_blocking(work).await.map_err(|e| Fault::Inconsistent(e.to_string()))?
+    tokio::task::spawn_blocking(work).await?
 }
 
 pub(super) async fn hash(password: Password) -> Result<String, Fault> {

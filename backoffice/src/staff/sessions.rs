@@ -17,6 +17,10 @@ impl SessionKey {
     pub fn of(cookie_id: &[u8]) -> Self {
         Self(Sha256::digest(cookie_id).to_vec())
     }
+
+    pub(super) fn hash(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// False when the key exists already.

@@ -334,9 +334,22 @@ impl Shop {
 
     /// Uploads a file as the form of the page does.
     pub async fn upload(&self, cookie: &str, name: &str, bytes: &[u8]) -> reqwest::Response {
+        self.multipart("preview_batch", cookie, &[("reason_code", "defect"), ("reason", "")], name, bytes)
+            .await
+    }
+
+    /// Posts a form that carries a file.
+    pub async fn multipart(
+        &self,
+        function: &str,
+        cookie: &str,
+        fields: &[(&str, &str)],
+        name: &str,
+        bytes: &[u8],
+    ) -> reqwest::Response {
         let boundary = "a-line-that-is-in-no-file";
         let mut body = Vec::new();
-        for (field, value) in [("reason_code", "defect"), ("reason", "")] {
+        for (field, value) in fields.iter().filter(|(field, _)| *field != "file") {
             body.extend(
                 format!(
                     "--{boundary}\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n"
@@ -353,7 +366,7 @@ impl Shop {
         body.extend(bytes);
         body.extend(format!("\r\n--{boundary}--\r\n").into_bytes());
         self.http
-            .post(format!("{}/fn/preview_batch", self.url))
+            .post(format!("{}/fn/{function}", self.url))
             .header("accept", "text/html")
             .header("sec-fetch-site", "same-origin")
             .header("content-type", format!("multipart/form-data; boundary={boundary}"))

@@ -40,18 +40,18 @@ pub struct Incoming {
     /// `toss_payments` or `apps_in_toss`
     pub from: &'static str,
     pub range: IpNet,
-    pub is_let_in: bool,
+    /// Nothing where no address is asked: an unlink callback proves itself by its password.
+    pub is_let_in: Option<bool>,
 }
 
-/// Everybody is let in where nothing is listed.
+/// What our list of addresses says to each. Everybody is let in where nothing is listed.
 pub fn incoming(allowed: &[IpNet]) -> Vec<Incoming> {
     let payments = SOURCE_ADDRESSES.iter().filter_map(|text| text.parse::<IpAddr>().ok()).map(IpNet::from);
     let apps = apps_in_toss::SOURCE_RANGES.iter().filter_map(|text| text.parse::<IpNet>().ok());
     let is_let_in = |range: &IpNet| allowed.is_empty() || allowed.iter().any(|net| net.contains(range));
     payments
-        .map(|range| ("toss_payments", range))
-        .chain(apps.map(|range| ("apps_in_toss", range)))
-        .map(|(from, range)| Incoming { from, range, is_let_in: is_let_in(&range) })
+        .map(|range| Incoming { from: "toss_payments", range, is_let_in: Some(is_let_in(&range)) })
+        .chain(apps.map(|range| Incoming { from: "apps_in_toss", range, is_let_in: None }))
         .collect()
 }
 
@@ -107,14 +107,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_that_lets_in_a_part_of_a_range_does_not_let_it_in() {
-        assert!(incoming(&[]).iter().all(|row| row.is_let_in));
-        let some = ["117.52.3.80/30".parse().unwrap(), "106.249.5.0/24".parse().unwrap()];
-        let rows = incoming(&some);
-        let of = |text: &str| rows.iter().find(|row| row.range.to_string() == text).unwrap().is_let_in;
-        assert!(
-            !of("117.52.3.80/29") && of("106.249.5.80/29") && of("106.249.5.11/32") && !of("117.52.3.11/32")
-        );
-        assert_eq!(rows.iter().filter(|row| row.from == "apps_in_toss").count(), 6);
+    fn the_list_judges_whom_it_is_asked_about() {
+        assert!(incoming(&[]).iter().all(|row| row.is_let_in != Some(false)));
+        let listed: IpNet = SOURCE_ADDRESSES[0].parse::<IpAddr>().unwrap().into();
+        let rows = incoming(&[listed, "106.249.5.0/24".parse().unwrap()]);
+        for row in rows.iter().filter(|row| row.from == "toss_payments") {
+            assert_eq!(row.is_let_in, Some(row.range == listed), "{}", row.range);
+        }
+        let apps: Vec<_> = rows.iter().filter(|row| row.from == "apps_in_toss").collect();
+        assert!(apps.len() == 6 && apps.iter().all(|row| row.is_let_in.is_none()));
     }
 }

@@ -20,8 +20,9 @@ use backoffice::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
+use serde_json::Value;
 use subtle::ConstantTimeEq;
-use toss::{apps_in_toss::UserKey, payments::webhook::SOURCE_ADDRESSES};
+use toss::{apps_in_toss::UserKey, payments::webhook::SOURCE_ADDRESSES, redact};
 
 use crate::{Jangbu, identify::address, settings::Settings};
 
@@ -41,8 +42,9 @@ pub(crate) fn router(jangbu: &Jangbu) -> Router {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Unlink {
-    user_key: serde_json::Value,
-    referrer: String,
+    user_key: Value,
+    #[serde(default)]
+    referrer: Option<Value>,
 }
 
 async fn unlink_by_get(
@@ -73,12 +75,14 @@ async fn unlinked(jangbu: &Jangbu, headers: &HeaderMap, unlink: Option<Unlink>) 
         None => {}
     }
     let Some(unlink) = unlink else { return StatusCode::BAD_REQUEST };
-    let text = unlink.user_key.as_str().map_or_else(|| unlink.user_key.to_string(), str::to_owned);
-    let (Some(user), true) = (UserKey::parse(&text), UNLINK_REFERRERS.contains(&unlink.referrer.as_str()))
-    else {
-        return StatusCode::BAD_REQUEST;
-    };
-    match jangbu.backoffice.note_unlinked(&Actor::Job("unlink_callback"), user, &unlink.referrer).await {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let Some(user) = UserKey::parse(&text(&unlink.user_key)) else { return StatusCode::BAD_REQUEST };
+    // The link has ended, whatever Toss calls the reason.
+    let referrer = redact::code(&unlink.referrer.as_ref().map(text).unwrap_or_default());
+    if !UNLINK_REFERRERS.contains(&referrer.as_str()) {
+        tracing::warn!(referrer, "an unlink for a reason that is not documented");
+    }
+    match jangbu.backoffice.note_unlinked(&Actor::Job("unlink_callback"), user, &referrer).await {
         Ok(_) => StatusCode::OK,
         Err(fault) => {
             tracing::error!(%fault, "an unlink callback was not kept");

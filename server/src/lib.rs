@@ -72,11 +72,13 @@ impl Jangbu {
         let apps_in_toss =
             settings.apps_in_toss.as_ref().map(|apps| mini_app(apps, settings.mode)).transpose()?;
         let security_key = settings.toss_payments_security_key.clone();
+        let clock = Clock::default();
+        clock.set_offset(settings.clock_offset);
         let backoffice = Backoffice {
             pool,
             toss,
             apps_in_toss,
-            clock: Clock::default(),
+            clock,
             settles: settings.mode != Mode::Test,
             security_key,
             refund_lease: backoffice::REFUND_LEASE,

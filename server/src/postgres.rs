@@ -114,8 +114,10 @@ impl Cluster {
         let log = home.join("postgres.log");
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+            // Its log is kept too: a refused statement and its values do not belong there.
             let options = format!(
-                "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200"
+                "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200 \
+                 -c log_error_verbosity=terse -c log_min_error_statement=panic"
             );
             let status = self
                 .command("pg_ctl")

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 use app::context::Mode;
 use backoffice::webhooks::KEPT_YEARS;
 use ipnet::IpNet;
+use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use toss::{
     apps_in_toss::{self, Identity, IdentityError, ProfileKey},
@@ -35,6 +36,7 @@ use toss::{
 /// | `JANGBU_WEBHOOK_RETENTION_YEARS` | 5 | 1, 2 or 5: older months of webhook deliveries are dropped |
 /// | `JANGBU_TRUSTED_PROXIES` | nobody | whose `X-Forwarded-For` is believed |
 /// | `JANGBU_DATABASE_CONNECTIONS` | 16 | |
+/// | `JANGBU_CLOCK_OFFSET_MS` | 0 | sandbox mode only: how far the clock is turned, for rehearsals on another day |
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub database_url: Option<String>,
@@ -56,6 +58,8 @@ pub struct Settings {
     /// How long deliveries are kept; one of [`KEPT_YEARS`].
     pub webhook_retention_years: u8,
     pub trusted_proxies: Vec<IpNet>,
+    /// How far the clock is turned; only in a sandbox.
+    pub clock_offset: time::Duration,
 }
 
 /// How to reach Apps in Toss.
@@ -133,6 +137,27 @@ fn nets(source: &Source, name: &'static str) -> Result<Vec<IpNet>, SettingError>
         .collect()
 }
 
+/// Where something is reached: scheme, host, port and nothing that a path could not follow.
+fn address(source: &Source, name: &'static str, default: &str) -> Result<String, SettingError> {
+    let text = source.get(name).unwrap_or(default).trim_end_matches('/');
+    let like = "write it like https://shop.example:8443";
+    let url = match Url::parse(text) {
+        Ok(url) => url,
+        Err(error) => return wrong(name, format!("not an address ({error}): {like}")),
+    };
+    if !matches!(url.scheme(), "http" | "https") {
+        return wrong(name, "it begins with http:// or https://");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return wrong(name, "no user name or password belongs into it");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return wrong(name, format!("scheme, host, port and path only: {like}"));
+    }
+    // As the parser writes it: the same host in two spellings must not pass for two.
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
 /// The file that a setting names.
 fn file(source: &Source, name: &'static str) -> Result<Option<String>, SettingError> {
     let Some(path) = source.get(name) else { return Ok(None) };
@@ -163,8 +188,8 @@ fn identity(
 
 impl AppsInToss {
     fn read(source: &Source, mode: Mode) -> Result<Option<Self>, SettingError> {
-        let address = |name: &'static str, official: &'static str| -> Result<String, SettingError> {
-            let url = source.get(name).unwrap_or(official).trim_end_matches('/').to_owned();
+        let of_toss = |name: &'static str, official: &'static str| -> Result<String, SettingError> {
+            let url = address(source, name, official)?;
             if !url.starts_with("https://") {
                 return wrong(name, "it begins with https://: Apps in Toss asks for a client certificate");
             }
@@ -218,8 +243,8 @@ impl AppsInToss {
             Some(_) => return wrong("APPS_IN_TOSS_UNLINK_AUTH", "write it like name:password"),
         };
         Ok(Some(Self {
-            url: address("APPS_IN_TOSS_URL", apps_in_toss::OFFICIAL_URL)?,
-            pay_url: address("APPS_IN_TOSS_PAY_URL", apps_in_toss::OFFICIAL_PAY_URL)?,
+            url: of_toss("APPS_IN_TOSS_URL", apps_in_toss::OFFICIAL_URL)?,
+            pay_url: of_toss("APPS_IN_TOSS_PAY_URL", apps_in_toss::OFFICIAL_PAY_URL)?,
             identities: std::iter::once(first).chain(next).collect(),
             ca_pem,
             profile_key,
@@ -251,12 +276,7 @@ impl Settings {
         if !base_path.is_empty() && (!base_path.starts_with('/') || base_path.contains("//") || !plain) {
             return wrong("JANGBU_BASE_PATH", "write it like /back/office");
         }
-        let public_url = source
-            .get("JANGBU_PUBLIC_URL")
-            .map_or_else(|| format!("http://{addr}"), |u| u.trim_end_matches('/').to_owned());
-        if !public_url.starts_with("http://") && !public_url.starts_with("https://") {
-            return wrong("JANGBU_PUBLIC_URL", "it begins with http:// or https://");
-        }
+        let public_url = address(source, "JANGBU_PUBLIC_URL", &format!("http://{addr}"))?;
         let site_dir = source.get("JANGBU_SITE_DIR").map_or_else(default_site_dir, PathBuf::from);
         let settings = Self {
             database_url: source.get("DATABASE_URL").map(str::to_owned),
@@ -270,11 +290,7 @@ impl Settings {
             data_dir: source.get("JANGBU_DATA_DIR").unwrap_or("data").into(),
             site_dir,
             mode,
-            toss_payments_url: source
-                .get("TOSS_PAYMENTS_URL")
-                .unwrap_or(OFFICIAL_URL)
-                .trim_end_matches('/')
-                .to_owned(),
+            toss_payments_url: address(source, "TOSS_PAYMENTS_URL", OFFICIAL_URL)?,
             toss_payments_secret_key: match source.get("TOSS_PAYMENTS_SECRET_KEY") {
                 Some(key) => key.to_owned().into(),
                 None => {
@@ -296,6 +312,11 @@ impl Settings {
                 _ => return wrong("JANGBU_WEBHOOK_RETENTION_YEARS", "1, 2 or 5"),
             },
             trusted_proxies: nets(source, "JANGBU_TRUSTED_PROXIES")?,
+            clock_offset: match source.get("JANGBU_CLOCK_OFFSET_MS").unwrap_or("0").parse() {
+                // Ninety-five years.
+                Ok(ms @ -3_000_000_000_000..=3_000_000_000_000) => time::Duration::milliseconds(ms),
+                _ => return wrong("JANGBU_CLOCK_OFFSET_MS", "a number of milliseconds, at most 95 years"),
+            },
         };
         settings.check()?;
         Ok(settings)
@@ -325,6 +346,9 @@ impl Settings {
                 return wrong("TOSS_PAYMENTS_URL", "JANGBU_MODE is sandbox, but this is Toss's own address");
             }
             _ => {}
+        }
+        if self.mode != Mode::Sandbox && !self.clock_offset.is_zero() {
+            return wrong("JANGBU_CLOCK_OFFSET_MS", "only the clock of a sandbox can be turned");
         }
         let api_key = self.merchant_api_key.as_ref().map_or(usize::MAX, |key| key.expose_secret().len());
         if self.mode != Mode::Sandbox && api_key < 32 {
@@ -379,6 +403,25 @@ mod tests {
             (&[("JANGBU_BASE_PATH", "back")], "JANGBU_BASE_PATH"),
             (&[("JANGBU_TRUSTED_PROXIES", "10.0.0.0/99")], "JANGBU_TRUSTED_PROXIES"),
             (&[("TOSS_PAYMENTS_SECURITY_KEY", "abc")], "TOSS_PAYMENTS_SECURITY_KEY"),
+            (&[("TOSS_PAYMENTS_URL", "not a url")], "TOSS_PAYMENTS_URL"),
+            (&[("TOSS_PAYMENTS_URL", "127.0.0.1:4100")], "TOSS_PAYMENTS_URL"),
+            (&[("TOSS_PAYMENTS_URL", "http://")], "TOSS_PAYMENTS_URL"),
+            (&[("TOSS_PAYMENTS_URL", "ftp://127.0.0.1")], "TOSS_PAYMENTS_URL"),
+            (&[("TOSS_PAYMENTS_URL", "http://127.0.0.1:99999")], "TOSS_PAYMENTS_URL"),
+            (&[("TOSS_PAYMENTS_URL", "http://someone:word@127.0.0.1")], "TOSS_PAYMENTS_URL"),
+            (&[("TOSS_PAYMENTS_URL", "http://127.0.0.1/?a=b")], "TOSS_PAYMENTS_URL"),
+            (&[("JANGBU_PUBLIC_URL", "https://")], "JANGBU_PUBLIC_URL"),
+            (&[("JANGBU_CLOCK_OFFSET_MS", "tomorrow")], "JANGBU_CLOCK_OFFSET_MS"),
+            (
+                &[
+                    ("JANGBU_MODE", "test"),
+                    ("JANGBU_MERCHANT_API_KEY", &"k".repeat(32)),
+                    ("JANGBU_CLOCK_OFFSET_MS", "1"),
+                ],
+                "JANGBU_CLOCK_OFFSET_MS",
+            ),
+            (&[("JANGBU_PUBLIC_URL", "https://back office.example")], "JANGBU_PUBLIC_URL"),
+            (&[("TOSS_PAYMENTS_URL", "HTTPS://api.tosspayments.com:443/")], "TOSS_PAYMENTS_URL"),
             (&[("APPS_IN_TOSS_URL", "https://127.0.0.1:4101")], "APPS_IN_TOSS_CERT"),
             (&[("APPS_IN_TOSS_CERT", "/nowhere/client.pem")], "APPS_IN_TOSS_CERT"),
             (&[("JANGBU_MODE", "test"), ("JANGBU_MERCHANT_API_KEY", "short")], "JANGBU_MERCHANT_API_KEY"),

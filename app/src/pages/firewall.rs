@@ -63,10 +63,10 @@ pub async fn page(ctx: Ctx) -> Answer {
     let incoming = firewall::incoming(allowed)
         .into_iter()
         .map(|row| {
-            let state = if row.is_let_in {
-                ("done", ctx.t("firewall-let-in"))
-            } else {
-                ("failed", ctx.t("firewall-kept-out"))
+            let state = match row.is_let_in {
+                Some(true) => ("done", ctx.t("firewall-let-in")),
+                Some(false) => ("failed", ctx.t("firewall-kept-out")),
+                None => ("ended", ctx.t("firewall-not-asked")),
             };
             view! {
                 <tr>

@@ -8,6 +8,7 @@ use axum::{
 };
 use backoffice::{Fault, orders::ConfirmError, toss_pay::TossPayError};
 use serde::Serialize;
+use toss::apps_in_toss::{Refusal, ResultType};
 use utoipa::ToSchema;
 
 /// `code` is for programs, `message` for people, in the language of `Accept-Language`.
@@ -20,7 +21,7 @@ pub(crate) struct ApiError {
 }
 
 impl ApiError {
-    fn new(words: Words, status: StatusCode, code: &str, key: &str) -> Self {
+    pub(super) fn new(words: Words, status: StatusCode, code: &str, key: &str) -> Self {
         Self { status: status.as_u16(), code: code.into(), message: words.get(key, &[]) }
     }
 
@@ -42,6 +43,12 @@ impl ApiError {
         Self { status: 400, code: "INVALID_REQUEST".into(), message }
     }
 
+    /// `most`: bytes.
+    pub(super) fn too_large(words: Words, most: usize) -> Self {
+        let message = words.get("api-too-large", &[("most", (most / 1024).to_string())]);
+        Self { status: 413, code: "PAYLOAD_TOO_LARGE".into(), message }
+    }
+
     pub(super) fn fault(words: Words, fault: &Fault) -> Self {
         if matches!(fault, Fault::NoAppsInToss) {
             return Self::new(
@@ -53,6 +60,16 @@ impl ApiError {
         }
         tracing::error!(error = %fault, "the merchant API failed");
         Self::new(words, StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "error-fault")
+    }
+
+    /// Toss's code with what Toss documents of it, or at least a sentence.
+    fn of_toss(words: Words, status: u16, code: String, documented: String) -> Self {
+        let message = if documented.is_empty() {
+            words.get("refund-refused-by-toss", &[("why", code.clone())])
+        } else {
+            documented
+        };
+        Self { status, code, message }
     }
 
     pub(super) fn confirm(words: Words, error: ConfirmError) -> Self {
@@ -69,7 +86,7 @@ impl ApiError {
             }
             // Toss's own status, code and message: the merchant's code knows them from Toss's documents.
             ConfirmError::Refused(refusal) => {
-                Self { status: refusal.status, code: refusal.code, message: refusal.message }
+                Self::of_toss(words, refusal.status, refusal.code, refusal.message)
             }
             ConfirmError::Unknown => {
                 Self::new(words, StatusCode::GATEWAY_TIMEOUT, "CONFIRM_UNKNOWN", "api-confirm-unknown")
@@ -94,11 +111,10 @@ impl ApiError {
                 message: words.get("api-not-executable", &[("status", words.word("status", &status))]),
             },
             // Toss's own code and words, some of which come with HTTP 200.
-            TossPayError::Refused(refusal) => Self {
-                status: if refusal.status < 400 { 400 } else { refusal.status },
-                code: refusal.code,
-                message: refusal.reason,
-            },
+            TossPayError::Refused(refusal) => {
+                let status = if refusal.status < 400 { 400 } else { refusal.status };
+                Self::of_toss(words, status, refusal.code, refusal.reason)
+            }
             TossPayError::NotSent(why) => {
                 tracing::warn!(why, "Apps in Toss was not reached");
                 Self::new(words, StatusCode::SERVICE_UNAVAILABLE, "TOSS_NOT_REACHED", "api-not-reached")
@@ -107,6 +123,43 @@ impl ApiError {
                 Self::new(words, StatusCode::GATEWAY_TIMEOUT, "PAYMENT_UNKNOWN", "api-confirm-unknown")
             }
             TossPayError::Fault(fault) => Self::fault(words, &fault),
+        }
+    }
+}
+
+impl ApiError {
+    /// Of the calls that exchange or end tokens. A refusal is a refusal, also in the words that of a payment would leave
+    /// everything open (toss-api.md C26).
+    pub(super) fn login(words: Words, fault: Fault) -> Self {
+        let Fault::AppsInToss(error) = fault else { return Self::fault(words, &fault) };
+        let of_the_way = |refusal: &Refusal| {
+            // Whether it happened was not found out; every other word is a no.
+            matches!(
+                refusal.result_type,
+                ResultType::HttpTimeout | ResultType::NetworkError | ResultType::Interrupted
+            )
+        };
+        if let Some(refusal) = error.refusal().filter(|refusal| !of_the_way(refusal)) {
+            return Self::of_toss(words, 400, refusal.code.clone(), refusal.reason.clone());
+        }
+        match error.into() {
+            // The code may be spent, and the tokens are lost with the answer.
+            TossPayError::Unknown => {
+                Self::new(words, StatusCode::GATEWAY_TIMEOUT, "LOGIN_UNKNOWN", "api-login-unknown")
+            }
+            other => Self::toss_pay(words, other),
+        }
+    }
+}
+
+impl ApiError {
+    /// Of the call that ends a link: it may have ended although nobody says so.
+    pub(super) fn unlink(words: Words, fault: Fault) -> Self {
+        match &fault {
+            Fault::AppsInToss(error) if error.may_have_happened() => {
+                Self::new(words, StatusCode::GATEWAY_TIMEOUT, "UNLINK_UNKNOWN", "user-unlink-unknown")
+            }
+            _ => Self::login(words, fault),
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use axum::{
     Json,
-    body::Bytes,
     extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
@@ -10,7 +9,6 @@ use axum::{
 use backoffice::{
     Actor, Fault,
     iap::{NewOrder, OrderError, Platform},
-    toss_pay::TossPayError,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -18,7 +16,7 @@ use time::OffsetDateTime;
 use toss::apps_in_toss::{Tokens, UserKey};
 use utoipa::ToSchema;
 
-use super::{ApiError, orders, toss_pay::user_key, words};
+use super::{ApiError, request::Body, toss_pay::user_key, words};
 use crate::Jangbu;
 
 #[derive(Deserialize, ToSchema)]
@@ -102,64 +100,52 @@ pub(crate) struct IapAnswer {
 #[utoipa::path(post, path = "/api/v1/login", request_body = LoginBody, security(("merchantKey" = [])),
     responses((status = 200, description = "The user and the tokens", body = LoginAnswer),
               (status = 400, description = "The code is spent, expired or unknown", body = ApiError),
-              (status = 503, description = "Not reached", body = ApiError)))]
+              (status = 503, description = "Not reached", body = ApiError),
+              (status = 504, description = "Not known: the code may be spent", body = ApiError)))]
 pub(crate) async fn login(
     State(jangbu): State<Jangbu>,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body<LoginBody>,
 ) -> Result<Response, ApiError> {
-    let body: LoginBody = orders::parse(&headers, &body)?;
     let actor = Actor::MerchantApi;
     let logged_in = jangbu.backoffice.log_in_user(&actor, &body.authorization_code, &body.referrer).await;
-    log_in_answer(&headers, logged_in)
+    answer(&headers, logged_in.map(LoginAnswer::new))
 }
 
 /// New tokens for a refresh token
 #[utoipa::path(post, path = "/api/v1/login/refresh", request_body = RefreshBody, security(("merchantKey" = [])),
     responses((status = 200, description = "The user and the tokens", body = LoginAnswer),
-              (status = 400, description = "The token has ended", body = ApiError)))]
+              (status = 400, description = "The token has ended", body = ApiError),
+              (status = 504, description = "Not known: the token may be spent", body = ApiError)))]
 pub(crate) async fn refresh(
     State(jangbu): State<Jangbu>,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body<RefreshBody>,
 ) -> Result<Response, ApiError> {
-    let body: RefreshBody = orders::parse(&headers, &body)?;
     let refreshed = jangbu.backoffice.refresh_user(&Actor::MerchantApi, &body.refresh_token).await;
-    log_in_answer(&headers, refreshed)
+    answer(&headers, refreshed.map(LoginAnswer::new))
 }
 
 /// Ends the link of the token's user with the mini-app
 #[utoipa::path(post, path = "/api/v1/login/unlink", request_body = UnlinkBody, security(("merchantKey" = [])),
-    responses((status = 200, description = "Ended"), (status = 400, description = "The token has ended", body = ApiError)))]
+    responses((status = 200, description = "Ended"), (status = 400, description = "The token has ended", body = ApiError),
+              (status = 504, description = "Not known: it may have ended", body = ApiError)))]
 pub(crate) async fn unlink(
     State(jangbu): State<Jangbu>,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body<UnlinkBody>,
 ) -> Result<Response, ApiError> {
-    let body: UnlinkBody = orders::parse(&headers, &body)?;
     let unlinked = jangbu.backoffice.unlink_by_token(&Actor::MerchantApi, &body.access_token).await;
-    answer(&headers, unlinked.map(|user| serde_json::json!({ "userKey": user })))
-}
-
-/// Of a log-in a refusal is a refusal, also in the words that of a payment would leave everything open (toss-api.md C26).
-fn log_in_answer(
-    headers: &HeaderMap,
-    outcome: Result<(UserKey, Tokens), Fault>,
-) -> Result<Response, ApiError> {
-    if let Err(Fault::AppsInToss(error)) = &outcome
-        && let Some(refusal) = error.refusal()
-    {
-        let refused = TossPayError::Refused(toss::apps_in_toss::Refusal { status: 400, ..refusal.clone() });
-        return Err(ApiError::toss_pay(words(headers), refused));
+    match unlinked {
+        Ok(user) => Ok(Json(serde_json::json!({ "userKey": user })).into_response()),
+        Err(fault) => Err(ApiError::unlink(words(&headers), fault)),
     }
-    answer(headers, outcome.map(LoginAnswer::new))
 }
 
 fn answer<T: Serialize>(headers: &HeaderMap, outcome: Result<T, Fault>) -> Result<Response, ApiError> {
     match outcome {
         Ok(value) => Ok((StatusCode::OK, Json(value)).into_response()),
-        Err(Fault::AppsInToss(error)) => Err(ApiError::toss_pay(words(headers), error.into())),
-        Err(fault) => Err(ApiError::fault(words(headers), &fault)),
+        Err(fault) => Err(ApiError::login(words(headers), fault)),
     }
 }
 
@@ -170,9 +156,8 @@ fn answer<T: Serialize>(headers: &HeaderMap, outcome: Result<T, Fault>) -> Resul
 pub(crate) async fn iap_order(
     State(jangbu): State<Jangbu>,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body<IapBody>,
 ) -> Result<Response, ApiError> {
-    let body: IapBody = orders::parse(&headers, &body)?;
     let user = body.user_key.as_ref().map(|value| user_key(&headers, value)).transpose()?;
     let platform = match body.platform.as_deref() {
         None => None,
@@ -195,7 +180,10 @@ pub(crate) async fn iap_order(
                 status_determined_at: order.determined_at,
             }),
         ),
-        Err(OrderError::Fault(fault)) => answer::<()>(&headers, Err(fault)),
+        Err(OrderError::Fault(Fault::AppsInToss(error))) => {
+            Err(ApiError::toss_pay(words(&headers), error.into()))
+        }
+        Err(OrderError::Fault(fault)) => Err(ApiError::fault(words(&headers), &fault)),
         Err(wrong) => Err(ApiError::invalid(words(&headers), &wrong.to_string())),
     }
 }

@@ -3,16 +3,17 @@
 mod error;
 mod mini_app;
 mod orders;
+mod request;
 mod toss_pay;
 
 use app::words::{Lang, Words};
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Request, State},
-    http::{HeaderMap, header},
+    http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
@@ -46,20 +47,32 @@ impl Modify for Bearer {
 }
 
 pub(crate) fn router(jangbu: &Jangbu) -> Router {
-    Router::new()
-        .route("/api/v1/orders", post(orders::register))
-        .route("/api/v1/orders/{orderId}", get(orders::read))
-        .route("/api/v1/orders/{orderId}/confirm", post(orders::confirm))
-        .route("/api/v1/toss-pay/payments", post(toss_pay::make))
-        .route("/api/v1/toss-pay/payments/{orderNo}/execute", post(toss_pay::execute))
-        .route("/api/v1/login", post(mini_app::login))
-        .route("/api/v1/login/refresh", post(mini_app::refresh))
-        .route("/api/v1/login/unlink", post(mini_app::unlink))
-        .route("/api/v1/iap/orders", post(mini_app::iap_order))
+    let api = Router::new()
+        .route("/v1/orders", post(orders::register))
+        .route("/v1/orders/{orderId}", get(orders::read))
+        .route("/v1/orders/{orderId}/confirm", post(orders::confirm))
+        .route("/v1/toss-pay/payments", post(toss_pay::make))
+        .route("/v1/toss-pay/payments/{orderNo}/execute", post(toss_pay::execute))
+        .route("/v1/login", post(mini_app::login))
+        .route("/v1/login/refresh", post(mini_app::refresh))
+        .route("/v1/login/unlink", post(mini_app::unlink))
+        .route("/v1/iap/orders", post(mini_app::iap_order))
         .layer(middleware::from_fn_with_state(jangbu.clone(), authorize))
-        .route("/api/v1/openapi.json", get(|| async { Json(Document::openapi()) }))
+        .route("/v1/openapi.json", get(|| async { Json(Document::openapi()) }))
+        .fallback(no_such_call)
+        .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(LARGEST))
-        .with_state(jangbu.clone())
+        .with_state(jangbu.clone());
+    // A nested router has no path of its own for what is empty behind the slash.
+    Router::new().route("/api/", any(no_such_call)).nest("/api", api)
+}
+
+async fn no_such_call(headers: HeaderMap) -> ApiError {
+    ApiError::new(words(&headers), StatusCode::NOT_FOUND, "NOT_FOUND", "api-no-such-call")
+}
+
+async fn wrong_method(headers: HeaderMap) -> ApiError {
+    ApiError::new(words(&headers), StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "api-wrong-method")
 }
 
 /// Lets the merchant's own server in, and nobody when no key is set.

@@ -2,8 +2,7 @@
 
 use axum::{
     Json,
-    body::Bytes,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -12,11 +11,15 @@ use backoffice::{
     orders::{Confirm, NewOrder, Order, Registered},
     refunds,
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::{ApiError, words};
+use super::{
+    ApiError,
+    request::{Body, Id},
+    words,
+};
 use crate::Jangbu;
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -133,10 +136,6 @@ pub(crate) struct RefundBody {
     requested_at: OffsetDateTime,
 }
 
-pub(super) fn parse<T: DeserializeOwned>(headers: &HeaderMap, body: &Bytes) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|error| ApiError::invalid(words(headers), &error.to_string()))
-}
-
 async fn body_of(jangbu: &Jangbu, order: Order) -> Result<OrderBody, backoffice::Fault> {
     let filter = refunds::Filter { order_id: Some(order.order_id.clone()), ..refunds::Filter::default() };
     let refunds = jangbu.backoffice.refunds(&filter, None, 100).await?.rows;
@@ -192,9 +191,8 @@ pub(super) async fn answer(
 pub(crate) async fn register(
     State(jangbu): State<Jangbu>,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body<RegisterBody>,
 ) -> Result<Response, ApiError> {
-    let body: RegisterBody = parse(&headers, &body)?;
     let new = NewOrder {
         order_id: body.order_id,
         amount: body.amount,
@@ -228,11 +226,10 @@ pub(crate) async fn register(
               (status = 504, description = "Not known yet: read the order in a moment", body = ApiError)))]
 pub(crate) async fn confirm(
     State(jangbu): State<Jangbu>,
-    Path(order_id): Path<String>,
+    Id(order_id): Id,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body<ConfirmBody>,
 ) -> Result<Response, ApiError> {
-    let body: ConfirmBody = parse(&headers, &body)?;
     if body.order_id.is_some_and(|id| id != order_id) {
         return Err(ApiError::invalid(words(&headers), "orderId: differs from the path"));
     }
@@ -255,7 +252,7 @@ pub(crate) async fn confirm(
               (status = 404, description = "No such order", body = ApiError)))]
 pub(crate) async fn read(
     State(jangbu): State<Jangbu>,
-    Path(order_id): Path<String>,
+    Id(order_id): Id,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let order =

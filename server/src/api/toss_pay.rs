@@ -2,8 +2,7 @@
 
 use axum::{
     Json,
-    body::Bytes,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -12,7 +11,11 @@ use serde::{Deserialize, Serialize};
 use toss::apps_in_toss::{MakePayment, PayToken, UserKey};
 use utoipa::ToSchema;
 
-use super::{ApiError, orders, words};
+use super::{
+    ApiError, orders,
+    request::{Body, Id},
+    words,
+};
 use crate::Jangbu;
 
 /// `isTestPayment` is not among it: it follows from the mode that Jangbu runs in.
@@ -79,9 +82,8 @@ pub(super) fn user_key(headers: &HeaderMap, value: &serde_json::Value) -> Result
 pub(crate) async fn make(
     State(jangbu): State<Jangbu>,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body<MakeBody>,
 ) -> Result<Response, ApiError> {
-    let body: MakeBody = orders::parse(&headers, &body)?;
     let user = user_key(&headers, &body.user_key)?;
     let payment = MakePayment {
         order_no: body.order_no,
@@ -116,11 +118,10 @@ pub(crate) async fn make(
               (status = 504, description = "Not known yet: send the same again, it is not taken twice", body = ApiError)))]
 pub(crate) async fn execute(
     State(jangbu): State<Jangbu>,
-    Path(order_no): Path<String>,
+    Id(order_no): Id,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body<ExecuteBody>,
 ) -> Result<Response, ApiError> {
-    let body: ExecuteBody = orders::parse(&headers, &body)?;
     let token =
         PayToken::parse(&body.pay_token).map_err(|e| ApiError::toss_pay(words(&headers), e.into()))?;
     let books = jangbu.backoffice.clone();

@@ -88,14 +88,24 @@ async fn an_unlink_is_kept_once_and_only_from_whoever_knows_the_word() {
     let rows = backoffice::audit::of_subject(&shop.books().pool, "user", &user.to_string()).await.unwrap();
     assert_eq!(rows.iter().filter(|row| row.action == "user.unlinked").count(), 1);
     let (name, word) = UNLINK_AUTH.split_once(':').unwrap();
-    for bad in [
-        json!({}),
-        json!({ "userKey": "x", "referrer": "UNLINK" }),
-        json!({ "userKey": 1, "referrer": "HELLO" }),
-    ] {
+    for bad in [json!({}), json!({ "userKey": "x", "referrer": "UNLINK" }), json!({ "referrer": "UNLINK" })] {
         let status =
             shop.http.post(&url).basic_auth(name, Some(word)).json(&bad).send().await.unwrap().status();
         assert_eq!(status, 400, "{bad}");
+    }
+    // A reason that Toss adds tomorrow, or none: the link has ended all the same.
+    for (referrer, kept) in [(json!("ACCOUNT_MERGED"), "ACCOUNT_MERGED"), (json!(null), "UNKNOWN_CODE")] {
+        let user = shop.user().await;
+        log_in_user(&shop, user).await;
+        let mut body = json!({ "userKey": user });
+        if !referrer.is_null() {
+            body["referrer"] = referrer;
+        }
+        let told = shop.http.post(&url).basic_auth(name, Some(word)).json(&body).send().await.unwrap();
+        assert_eq!(told.status(), 200, "{body}");
+        let ended = shop.books().toss_user(user).await.unwrap().unwrap();
+        assert!(ended.unlinked_at.is_some() && ended.sealed.is_empty());
+        assert_eq!(ended.unlink_referrer.as_deref(), Some(kept));
     }
     // By us, through Toss.
     let other = shop.user().await;
@@ -278,4 +288,25 @@ async fn what_has_to_get_through_the_firewall_is_shown_as_it_is_now() {
     assert!(settings.contains("CN=jangbu-mini-app") && settings.contains("isTestPayment"));
     let (_, metrics) = shop.page("/metrics", None).await;
     assert!(metrics.contains("jangbu_apps_in_toss_certificate_days"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_log_in_without_an_answer_says_so_in_its_own_words() {
+    let shop = Shop::open().await;
+    let user = shop.user().await;
+    shop.fault(json!({ "on": "generate-token", "kind": "lose_after" })).await;
+    let (status, said) = log_in_user(&shop, user).await;
+    assert_eq!((status, said["code"].as_str()), (504, Some("LOGIN_UNKNOWN")), "{said}");
+    let (status, said) = log_in_user(&shop, user).await;
+    assert_eq!(status, 200);
+    let refresh = json!({ "refreshToken": said["refreshToken"] });
+    shop.fault(json!({ "on": "refresh-token", "kind": "result_type_after", "word": "HTTP_TIMEOUT" })).await;
+    let (status, lost) = shop.api("login/refresh", &refresh).await;
+    assert_eq!((status, lost["code"].as_str()), (504, Some("LOGIN_UNKNOWN")), "{lost}");
+    // A link that may have ended is not begun anew.
+    let (_, said) = log_in_user(&shop, user).await;
+    let unlink = json!({ "accessToken": said["accessToken"] });
+    shop.fault(json!({ "on": "remove-by-access-token", "kind": "lose_after" })).await;
+    let (status, lost) = shop.api("login/unlink", &unlink).await;
+    assert_eq!((status, lost["code"].as_str()), (504, Some("UNLINK_UNKNOWN")), "{lost}");
 }

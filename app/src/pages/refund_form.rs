@@ -125,7 +125,7 @@ fn fields(ctx: &Ctx, order: &Order, may: &Eligibility, for_return: bool, flash: 
                 </label>
             })}
             <ul class="terms">
-                {refund_words::terms(ctx, may).into_iter().map(|line| view! { <li>{line}</li> }).collect_view()}
+                {refund_words::terms(ctx, may, &order.currency).into_iter().map(|line| view! { <li>{line}</li> }).collect_view()}
             </ul>
             <button class="button wide" type="submit">{ctx.tr("refund-submit", &[("amount", left)])}</button>
         </form>

@@ -44,15 +44,16 @@ pub fn arrival(ctx: &Ctx, arrival: Arrival) -> String {
 }
 
 /// What is possible, in one line each, before anybody clicks.
-pub fn terms(ctx: &Ctx, may: &Eligibility) -> Vec<String> {
+pub fn terms(ctx: &Ctx, may: &Eligibility, currency: &str) -> Vec<String> {
     let scope = if may.part { ctx.t("terms-part") } else { ctx.t("terms-whole") };
     let until = may.until.map(|at| {
         // The limit is the first moment at which it is over: the day before is the last one.
         let last = at - time::Duration::SECOND;
         ctx.tr("terms-until", &[("day", format::day(last))])
     });
-    let least =
-        may.least.map(|least| ctx.tr("terms-least", &[("amount", format::amount(ctx.words, least, "KRW"))]));
+    let least = may
+        .least
+        .map(|least| ctx.tr("terms-least", &[("amount", format::amount(ctx.words, least, currency))]));
     let may_fail = may.may_fail.then(|| ctx.t("terms-may-fail"));
     [Some(scope), least, Some(arrival(ctx, may.arrival)), until, may_fail].into_iter().flatten().collect()
 }
@@ -165,10 +166,10 @@ pub fn said(ctx: &Ctx, state: State, code: Option<&str>, message: Option<&str>) 
         (State::Failed | State::Declined, Some("NOT_SENT")) => Some(ctx.t("said-not-sent")),
         (State::Failed | State::Declined, Some("ABORTED")) => Some(ctx.t("said-aborted")),
         (State::Failed | State::Declined, Some("WITHDRAWN")) => Some(ctx.t("said-withdrawn")),
-        (State::Failed | State::Declined, _) => message.map(str::to_owned),
-        (state, Some(code)) if state.is_under_way() => {
-            Some(format!("{} ({code})", message.unwrap_or_default()))
+        (State::Failed | State::Declined, _) => {
+            message.filter(|text| !text.is_empty()).or(code).map(str::to_owned)
         }
+        (state, Some(_)) if state.is_under_way() => format::with_code(message, code),
         (state, None) if state.is_under_way() => Some(ctx.t("refund-being-found-out")),
         _ => None,
     }

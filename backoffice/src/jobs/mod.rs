@@ -111,6 +111,16 @@ pub(crate) async fn enqueue_refund(tx: &mut PgConnection, id: Uuid, delay: Durat
     enqueue(tx, SettleRefund::IDENTIFIER, json!(SettleRefund { id }), &key, delay, 100).await
 }
 
+/// Takes back what is planned for an intent that is settled.
+pub(crate) async fn forget_refund(tx: &mut PgConnection, id: Uuid) -> Result<(), Fault> {
+    forget(tx, &format!("refund:{id}")).await
+}
+
+async fn forget(tx: &mut PgConnection, job_key: &str) -> Result<(), Fault> {
+    sqlx::query("select 1 from graphile_worker.remove_job($1)").bind(job_key).execute(tx).await?;
+    Ok(())
+}
+
 pub(crate) async fn enqueue_batch(tx: &mut PgConnection, id: Uuid) -> Result<(), Fault> {
     let key = format!("batch:{id}");
     // Files take turns: a day's files must not keep the workers from a single refund.
@@ -132,6 +142,11 @@ pub(crate) async fn enqueue_grant(tx: &mut PgConnection, id: Uuid, delay: Durati
     let queue = format!("grants-{}", id.as_bytes()[15] % 2);
     let (key, payload) = (format!("grant:{id}"), json!(SettleGrant { id }));
     enqueue_in(tx, Some(&queue), SettleGrant::IDENTIFIER, payload, &key, delay, 100).await
+}
+
+/// Takes back what is planned for a grant that is settled.
+pub(crate) async fn forget_grant(tx: &mut PgConnection, id: Uuid) -> Result<(), Fault> {
+    forget(tx, &format!("grant:{id}")).await
 }
 
 pub(crate) async fn enqueue_grants(tx: &mut PgConnection, id: Uuid) -> Result<(), Fault> {
@@ -160,8 +175,33 @@ pub(crate) async fn enqueue_look_up(
     order_id: &str,
     delay: Duration,
 ) -> Result<(), Fault> {
-    let payload = json!(LookUp { order_id: order_id.into() });
+    let payload = json!(LookUp { order_id: order_id.into(), payment_key: None, tries: 0 });
     enqueue(tx, LookUp::IDENTIFIER, payload, &format!("look_up:{order_id}"), delay, 20).await
+}
+
+/// For a payment whose copy here is known to be old: Toss is asked until it answers. 2, 4, 8 … seconds apart, then every
+/// five minutes.
+pub(crate) async fn enqueue_fresh_look_up(
+    tx: &mut PgConnection,
+    order_id: &str,
+    payment_key: &str,
+    tries: u32,
+) -> Result<(), Fault> {
+    let delay = Duration::from_secs((2u64 << tries.min(8)).min(300));
+    let payload = json!(LookUp { order_id: order_id.into(), payment_key: Some(payment_key.into()), tries });
+    enqueue(tx, LookUp::IDENTIFIER, payload, &look_up_key(order_id, payment_key), delay, 20).await
+}
+
+pub(crate) async fn forget_look_up(
+    tx: &mut PgConnection,
+    order_id: &str,
+    payment_key: &str,
+) -> Result<(), Fault> {
+    forget(tx, &look_up_key(order_id, payment_key)).await
+}
+
+fn look_up_key(order_id: &str, payment_key: &str) -> String {
+    format!("look_up:{order_id}:{payment_key}")
 }
 
 /// Works until told to stop. `pool` is the worker's own: one of its connections listens for good.

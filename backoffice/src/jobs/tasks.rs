@@ -6,8 +6,13 @@ use time::Date;
 use toss::payments::RetryClass;
 use uuid::Uuid;
 
-use super::{enqueue_batch, enqueue_grants};
-use crate::{Backoffice, Fault, audit::Actor, orders::ConfirmError, staff::sessions};
+use super::{enqueue_batch, enqueue_fresh_look_up, enqueue_grants};
+use crate::{
+    Backoffice, Fault,
+    audit::Actor,
+    orders::ConfirmError,
+    staff::{form_answers, sessions},
+};
 
 /// What handlers work with. Debug is asked for by the library and shows nothing.
 #[derive(Clone)]
@@ -197,13 +202,28 @@ impl TaskHandler for LookAfterIap {
 #[derive(Serialize, Deserialize)]
 pub(super) struct LookUp {
     pub(super) order_id: String,
+    /// Asked about until Toss answers, because our copy of it is old.
+    #[serde(default)]
+    pub(super) payment_key: Option<String>,
+    #[serde(default)]
+    pub(super) tries: u32,
 }
 
 impl TaskHandler for LookUp {
     const IDENTIFIER: &'static str = "look_up";
 
     async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
-        backoffice(&ctx)?.look_up_held(&Actor::Job("look_up"), &self.order_id, None).await.map(|_| ())
+        let backoffice = backoffice(&ctx)?;
+        let key = self.payment_key.as_deref();
+        match (backoffice.look_up_held(&Actor::Job("look_up"), &self.order_id, key).await, key) {
+            (Ok(_), _) => Ok(()),
+            (Err(fault), Some(key)) if fault.is_of_toss() => {
+                tracing::warn!(%fault, "a look-up that is due");
+                let mut connection = backoffice.pool.acquire().await?;
+                enqueue_fresh_look_up(&mut connection, &self.order_id, key, self.tries + 1).await
+            }
+            (Err(fault), _) => Err(fault),
+        }
     }
 }
 
@@ -301,6 +321,7 @@ impl TaskHandler for Sweep {
         let backoffice = backoffice(&ctx)?;
         let pool = backoffice.pool.clone();
         sessions::delete_expired(&pool).await?;
+        form_answers::delete_expired(&pool).await?;
         backoffice.expire_batches().await?;
         backoffice.settle_lost_messages().await?;
         backoffice.forget_exports().await?;

@@ -87,6 +87,7 @@ impl Backoffice {
     }
 
     async fn claim_grant(&self, id: Uuid) -> Result<Option<Claimed>, Fault> {
+        let mut tx = self.pool.begin().await?;
         let row = sqlx::query!(
             r#"with before as (select id, state, sent_at from grants where id = $1)
                update grants g set state = case when g.sent_at is null then 'sending' else 'unknown' end,
@@ -100,9 +101,13 @@ impl Backoffice {
             id,
             LEASE.as_secs_f64(),
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(&mut *tx)
         .await?;
-        Ok(row.map(|row| Claimed {
+        let Some(row) = row else { return Ok(None) };
+        // Should this process die, the next attempt begins when its lease ends; every verdict plans anew.
+        jobs::enqueue_grant(&mut tx, id, LEASE).await?;
+        tx.commit().await?;
+        Ok(Some(Claimed {
             id: row.id,
             promotion_code: row.promotion_code,
             user: UserKey(row.user_key),
@@ -113,7 +118,7 @@ impl Backoffice {
             was_sent: row.was_sent,
             acknowledged: row.acknowledged,
             quiet: row.quiet,
-            before: State::parse(&row.before).unwrap_or(State::Unknown),
+            before: State::stored(&row.before)?,
             attempt: row.attempts,
             fence: row.fence,
         }))
@@ -304,7 +309,9 @@ impl Backoffice {
             let words = [("amount", money::group(grant.amount.into(), "KRW"))];
             self.follow(&mut tx, "grant", grant.id, grant.user, &words).await?;
         }
-        if !settled {
+        if settled {
+            jobs::forget_grant(&mut tx, grant.id).await?;
+        } else {
             let exponent = u32::try_from(grant.attempt.clamp(1, 8)).unwrap_or(1);
             let wait = wait.unwrap_or(Duration::from_secs(2u64.pow(exponent).min(300)));
             jobs::enqueue_grant(&mut tx, grant.id, wait).await?;
@@ -334,7 +341,9 @@ async fn look(client: &Client, grant: &Claimed, key: Option<&PromotionKey>) -> L
             GrantState::Success => Verdict::Succeeded,
             GrantState::Failed => Verdict::Failed { code: "FAILED".into(), message: "Toss: FAILED".into() },
             GrantState::Pending => Verdict::Pending,
-            GrantState::Other(word) => Verdict::Unknown { code: None, why: format!("Toss: {word}") },
+            GrantState::Other(word) => {
+                Verdict::Unknown { code: None, why: format!("Toss: {}", toss::redact::code(&word)) }
+            }
         },
         Err(TossError::NotDone(NotDone::Refused(refusal))) if refusal.code == "4111" => {
             return Looked::NotPaid;

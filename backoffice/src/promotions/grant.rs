@@ -203,9 +203,7 @@ impl Backoffice {
     /// On a task of its own: a browser that goes away must not leave a lease behind that nobody works on.
     pub(super) async fn drive_grant_apart(&self, id: Uuid) -> Result<Grant, GrantError> {
         let books = self.clone();
-        tokio::spawn(async move { books.drive_grant(id).await })
-            .await
-            .map_err(|e| Fault::Inconsistent(e.to_string()))??;
+        tokio::spawn(async move { books.drive_grant(id).await }).await.map_err(Fault::from)??;
         self.grant_by_id(id).await?.ok_or_else(|| Fault::Inconsistent(format!("grant {id} is gone")).into())
     }
 

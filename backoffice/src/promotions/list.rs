@@ -41,8 +41,7 @@ impl TryFrom<Stored> for Grant {
     type Error = Fault;
 
     fn try_from(s: Stored) -> Result<Self, Fault> {
-        let state = State::parse(&s.state)
-            .ok_or_else(|| Fault::Inconsistent(format!("grant state {:?}", s.state)))?;
+        let state = State::stored(&s.state)?;
         Ok(Self {
             id: s.id,
             promotion_code: s.promotion_code,

@@ -18,54 +18,26 @@ pub use list::Filter;
 
 use crate::Fault;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// Above the campaign's limit: a second person decides.
-    WaitingForApproval,
-    Declined,
-    Requested,
-    Sending,
-    /// Toss has it and is not done.
-    Pending,
-    /// It may have been paid. A job is finding out.
-    Unknown,
-    Succeeded,
-    Failed,
+text_enum! {
+    State {
+        /// Above the campaign's limit: a second person decides.
+        WaitingForApproval = "waiting_for_approval",
+        Declined = "declined",
+        Requested = "requested",
+        Sending = "sending",
+        /// Toss has it and is not done.
+        Pending = "pending",
+        /// It may have been paid. A job is finding out.
+        Unknown = "unknown",
+        Succeeded = "succeeded",
+        Failed = "failed",
+    }
 }
 
 /// After this long somebody, and not only a job, may settle a grant whose end Toss does not tell.
 pub const TASK_AFTER: time::Duration = time::Duration::minutes(15);
 
 impl State {
-    pub const ALL: [Self; 8] = [
-        Self::WaitingForApproval,
-        Self::Declined,
-        Self::Requested,
-        Self::Sending,
-        Self::Pending,
-        Self::Unknown,
-        Self::Succeeded,
-        Self::Failed,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::WaitingForApproval => "waiting_for_approval",
-            Self::Declined => "declined",
-            Self::Requested => "requested",
-            Self::Sending => "sending",
-            Self::Pending => "pending",
-            Self::Unknown => "unknown",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text)
-    }
-
     pub fn is_settled(self) -> bool {
         matches!(self, Self::Declined | Self::Succeeded | Self::Failed)
     }

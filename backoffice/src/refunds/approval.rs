@@ -82,7 +82,7 @@ impl Backoffice {
         if payment.balance_amount != held.refundable_amount {
             return Err(Refused::Lapsed.into());
         }
-        let payment = Held::read(Rail::parse(&payment.rail)?, payment.raw)?;
+        let payment = Held::read(Rail::stored(&payment.rail)?, payment.raw)?;
         check_amount(&eligibility(&payment, now), held.amount, &held.currency)?;
         sqlx::query!(
             "update refunds set state = 'approved', approved_by = $2, approved_by_name = $3, approved_at = $4

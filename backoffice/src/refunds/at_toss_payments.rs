@@ -49,6 +49,9 @@ impl Backoffice {
         let payment_key = PaymentKey(refund.payment_key.clone());
         let asked = payments::ask(&self.pool).await?;
         let error = match self.toss.cancel(&payment_key, &request, &refund.idempotency_key).await {
+            Ok(answer) if answer.value.payment_key != payment_key => {
+                return Ok(Verdict::unknown("Toss answered about another payment").into());
+            }
             Ok(answer) => {
                 let verdict = self.judge_answer(refund, &answer.value).await?;
                 let told = Told::by_toss_payments(answer)?;

@@ -111,8 +111,14 @@ impl Backoffice {
         let attempt = claimed.attempt;
         let (order_id, payment_key) = (claimed.order_id.clone(), claimed.payment_key.clone());
         let (settled, ask_again) = self.settle(&JOB, claimed, outcome).await?;
-        if ask_again && let Err(fault) = self.look_up_held(&JOB, &order_id, Some(&payment_key)).await {
-            tracing::warn!(%fault, refund = %id, "no look-up after a refund");
+        if ask_again {
+            match self.look_up_held(&JOB, &order_id, Some(&payment_key)).await {
+                Ok(_) => {
+                    let mut connection = self.pool.acquire().await?;
+                    jobs::forget_look_up(&mut connection, &order_id, &payment_key).await?;
+                }
+                Err(fault) => tracing::warn!(%fault, refund = %id, "no look-up after a refund: a job asks"),
+            }
         }
         if !settled {
             tracing::warn!(refund = %id, attempt, "a refund is not settled yet");
@@ -126,6 +132,7 @@ impl Backoffice {
         let now = self.clock.now();
         // The lease is kept in the database's time: it must not move when a sandbox clock is turned. An attempt that
         // left no word behind (its process died) has made the outcome unknown.
+        let mut tx = self.pool.begin().await?;
         let row = sqlx::query!(
             r#"with rail as (select p.rail from refunds r join payments p on p.payment_key = r.payment_key where r.id = $1)
                update refunds set state = case when attempts > 0 then 'unknown' else 'sending' end,
@@ -147,19 +154,25 @@ impl Backoffice {
             self.refund_lease.as_secs_f64(),
             to_send,
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(&mut *tx)
         .await?;
         let Some(row) = row else { return Ok(None) };
+        // Should this process die, the next attempt begins when its lease ends; every verdict plans anew. A person who
+        // decides sends nothing, and leaves the plan as it is.
+        if to_send {
+            jobs::enqueue_refund(&mut tx, id, self.refund_lease).await?;
+        }
+        tx.commit().await?;
         let account = row
             .refund_account
             .map(serde_json::from_value)
             .transpose()
-            .map_err(|e| Fault::Inconsistent(format!("refund {id}: {e}")))?;
+            .map_err(Fault::unreadable("the account of a refund"))?;
         tracing::info!(refund = %id, attempt = row.attempts, age = %(now - row.sendable_since), "refund");
         Ok(Some(Claimed {
             id: row.id,
             order_id: row.order_id,
-            rail: Rail::parse(&row.rail)?,
+            rail: Rail::stored(&row.rail)?,
             payment_key: row.payment_key,
             amount: row.amount,
             currency: row.currency,
@@ -288,10 +301,14 @@ impl Backoffice {
         if written.rows_affected() == 0 {
             tracing::warn!(refund = %refund.id, "somebody else settled this refund meanwhile");
             tx.rollback().await?;
+            let mut connection = self.pool.acquire().await?;
+            jobs::enqueue_fresh_look_up(&mut connection, &refund.order_id, &refund.payment_key, 0).await?;
             let over = self.refund_by_id(refund.id).await?.is_none_or(|refund| !refund.state.is_under_way());
             return Ok((over, true));
         }
-        if !settled {
+        if settled {
+            jobs::forget_refund(&mut tx, refund.id).await?;
+        } else {
             let overdue = now - refund.sendable_since >= TASK_AFTER;
             let wait = back_off(refund.fence, overdue, needs_person.is_some());
             jobs::enqueue_refund(&mut tx, refund.id, wait).await?;
@@ -310,6 +327,10 @@ impl Backoffice {
             let detail = json!({ "refund": refund.id, "amount": refund.amount, "currency": refund.currency,
                                  "transactionKey": transaction_key, "code": code, "message": message, "traceId": trace_id });
             self.note(&mut tx, actor, &refund.order_id, action, detail).await?;
+        }
+        if ask_again {
+            // Planned with the verdict: our copy is old until Toss has answered.
+            jobs::enqueue_fresh_look_up(&mut tx, &refund.order_id, &refund.payment_key, 0).await?;
         }
         tx.commit().await?;
         if settled {

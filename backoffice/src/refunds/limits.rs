@@ -14,26 +14,13 @@ use crate::{
     staff::Role,
 };
 
-/// What asks for a second person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Because {
-    OneRefund,
-    PerDay,
-    /// Limits are in won: what is not won cannot be held against them.
-    Currency,
-}
-
-impl Because {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::OneRefund => "one_refund",
-            Self::PerDay => "per_day",
-            Self::Currency => "currency",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::OneRefund, Self::PerDay, Self::Currency].into_iter().find(|b| b.as_str() == text)
+text_enum! {
+    /// What asks for a second person.
+    Because {
+        OneRefund = "one_refund",
+        PerDay = "per_day",
+        /// Limits are in won: what is not won cannot be held against them.
+        Currency = "currency",
     }
 }
 
@@ -142,14 +129,10 @@ impl Backoffice {
             sqlx::query!("select role, one_refund, per_day from refund_limits").fetch_all(&self.pool).await?;
         let mut limits: Vec<Limit> = rows
             .into_iter()
-            .filter_map(|row| {
-                Some(Limit {
-                    role: Role::parse(&row.role)?,
-                    one_refund: row.one_refund,
-                    per_day: row.per_day,
-                })
+            .map(|row| {
+                Ok(Limit { role: Role::stored(&row.role)?, one_refund: row.one_refund, per_day: row.per_day })
             })
-            .collect();
+            .collect::<Result<_, Fault>>()?;
         limits.sort_by_key(|limit| limit.role);
         Ok(limits)
     }

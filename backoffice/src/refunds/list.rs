@@ -43,8 +43,7 @@ impl TryFrom<Stored> for Refund {
     type Error = Fault;
 
     fn try_from(s: Stored) -> Result<Self, Fault> {
-        let state = State::parse(&s.state)
-            .ok_or_else(|| Fault::Inconsistent(format!("refund state {:?}", s.state)))?;
+        let state = State::stored(&s.state)?;
         Ok(Self {
             id: s.id,
             order_id: s.order_id,
@@ -58,7 +57,7 @@ impl TryFrom<Stored> for Refund {
             requested_by: s.requested_by,
             requested_by_name: s.requested_by_name,
             requested_at: s.requested_at,
-            approval_because: s.approval_because.as_deref().and_then(Because::parse),
+            approval_because: s.approval_because.as_deref().map(Because::stored).transpose()?,
             approved_by_name: s.approved_by_name,
             approved_at: s.approved_at,
             attempts: s.attempts,

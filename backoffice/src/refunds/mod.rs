@@ -59,50 +59,22 @@ pub fn new_intent() -> String {
 /// After this long somebody, and not only a job, looks after a refund that is not settled.
 pub const TASK_AFTER: time::Duration = time::Duration::minutes(15);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    Requested,
-    /// Above a limit: a second person decides.
-    WaitingForApproval,
-    Approved,
-    Declined,
-    Sending,
-    Succeeded,
-    Failed,
-    /// It may have happened. Somebody, or a job, is finding out.
-    Unknown,
+text_enum! {
+    State {
+        Requested = "requested",
+        /// Above a limit: a second person decides.
+        WaitingForApproval = "waiting_for_approval",
+        Approved = "approved",
+        Declined = "declined",
+        Sending = "sending",
+        Succeeded = "succeeded",
+        Failed = "failed",
+        /// It may have happened. Somebody, or a job, is finding out.
+        Unknown = "unknown",
+    }
 }
 
 impl State {
-    pub const ALL: [Self; 8] = [
-        Self::Requested,
-        Self::WaitingForApproval,
-        Self::Approved,
-        Self::Declined,
-        Self::Sending,
-        Self::Succeeded,
-        Self::Failed,
-        Self::Unknown,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Requested => "requested",
-            Self::WaitingForApproval => "waiting_for_approval",
-            Self::Approved => "approved",
-            Self::Declined => "declined",
-            Self::Sending => "sending",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text)
-    }
-
     /// Nothing more will happen to it.
     pub fn is_settled(self) -> bool {
         matches!(self, Self::Declined | Self::Succeeded | Self::Failed)

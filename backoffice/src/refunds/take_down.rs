@@ -149,9 +149,7 @@ impl Backoffice {
     /// works on.
     pub(super) async fn drive_apart(&self, id: Uuid) -> Result<Refund, RefundError> {
         let books = self.clone();
-        tokio::spawn(async move { books.drive_refund(id).await })
-            .await
-            .map_err(|e| Fault::Inconsistent(e.to_string()))??;
+        tokio::spawn(async move { books.drive_refund(id).await }).await.map_err(Fault::from)??;
         self.refund_by_id(id).await?.ok_or_else(|| Fault::Inconsistent(format!("refund {id} is gone")).into())
     }
 
@@ -192,7 +190,7 @@ impl Backoffice {
         .fetch_optional(&mut *tx)
         .await?
         .ok_or(Refused::NotPossible(WhyNot::NotPaid))?;
-        let payment = Held::read(Rail::parse(&record.rail)?, record.raw)?;
+        let payment = Held::read(Rail::stored(&record.rail)?, record.raw)?;
         let open = sqlx::query!(
             "select requested_by_name, amount from refunds where payment_key = $1
              and state in ('requested', 'waiting_for_approval', 'approved', 'sending', 'unknown')",

@@ -9,12 +9,13 @@ use std::{
     time::Duration,
 };
 
-use backoffice::{Actor, promotions::NewCampaign};
+use backoffice::{Actor, promotions::NewCampaign, refunds::State};
 use sandbox::{PUBLIC_TEST_KEYS, SANDBOX_SECURITY_KEY, apps_in_toss::login};
 use serde_json::json;
 use sqlx::{ConnectOptions, Connection};
+use toss::payments::PaymentKey;
 
-use crate::support::{Shop, certificate, database};
+use crate::support::{Shop, certificate, database, refund};
 
 /// Ends with the test, also with one that fails.
 struct Process(Child);
@@ -259,4 +260,58 @@ async fn a_sync_that_is_killed_has_read_whole_days_and_goes_on() {
     shop.http.delete(format!("{}/_sandbox/faults", shop.sandbox_url)).send().await.unwrap();
     assert!(sync_settlements(&shop, DAYS).0.wait().unwrap().success());
     assert_eq!(read().await, (DAYS, DAYS - 1, DAYS - 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_that_is_cut_off_is_known_again_when_its_lease_ends() {
+    let shop = Shop::open().await;
+    let key = shop.paid("ord_cut", 10_000).await;
+    shop.quiet().await;
+    // Another database: the processes of this test alone work on it.
+    let database_url = database().await;
+    let mut own = shop.books().clone();
+    own.pool = server::database::connect(&database_url, 4).await.unwrap();
+    own.look_up(&Actor::CommandLine, &PaymentKey(key.clone())).await.unwrap();
+    shop.fault(json!({ "on": "cancel", "kind": "delay", "ms": 3000 })).await;
+    let id = own.intend_refund(&Actor::CommandLine, &refund("ord_cut", "4000")).await.unwrap();
+    let job = format!("refund:{id}");
+    sqlx::query("update graphile_worker._private_jobs set run_at = now() where key = $1")
+        .bind(&job)
+        .execute(&own.pool)
+        .await
+        .unwrap();
+    let mut process = work(&database_url, &shop);
+    shop.eventually_within(30, "it is being sent", || async {
+        own.refund_by_id(id).await.unwrap().unwrap().state == State::Sending
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    process.0.kill().unwrap();
+    process.0.wait().unwrap();
+    let apart: f64 = sqlx::query_scalar(
+        "select abs(extract(epoch from j.run_at - r.lease_until))::float8 from jangbu.refunds r
+         join graphile_worker.jobs j on j.key = 'refund:' || r.id where r.id = $1",
+    )
+    .bind(id)
+    .fetch_one(&own.pool)
+    .await
+    .expect("the next attempt is planned although the process is dead");
+    assert!(apart < 1.0, "planned {apart} s from the end of the lease");
+    // The lease ends.
+    sqlx::query(
+        "with at as (update jangbu.refunds set last_attempt_at = last_attempt_at - (lease_until - now()), lease_until = now()
+                     where id = $1)
+         update graphile_worker._private_jobs set run_at = now() where key = $2",
+    )
+    .bind(id)
+    .bind(&job)
+    .execute(&own.pool)
+    .await
+    .unwrap();
+    let _next = work(&database_url, &shop);
+    shop.eventually_within(15, "it is known", || async {
+        own.refund_by_id(id).await.unwrap().unwrap().state == State::Succeeded
+    })
+    .await;
+    assert_eq!(shop.cancels_at_toss(&key).len(), 1);
 }

@@ -324,7 +324,7 @@ async fn a_form_in_the_browser_keeps_what_was_typed_and_says_what_is_wrong() {
     let response = shop.form("refund", Some(&agent.cookie), &fields("99,999")).await;
     assert_eq!(response.headers()["location"], "/orders/ord_browser#refund");
     let (_, html) = shop.page("/orders/ord_browser", Some(&agent.cookie)).await;
-    assert!(html.contains("남은 금액 10,000보다 많아요"), "{html}");
+    assert!(html.contains("환불 가능 금액 10,000보다 많아요"), "{html}");
     assert!(
         html.contains("value=\"99,999\"") && html.contains("긁힘 &lt;b&gt;"),
         "what was typed is still there"
@@ -335,4 +335,31 @@ async fn a_form_in_the_browser_keeps_what_was_typed_and_says_what_is_wrong() {
     assert!(html.contains("4,000원 환불을 마쳤어요"), "{html}");
     let (_, html) = shop.page("/orders/ord_browser", Some(&agent.cookie)).await;
     assert!(!html.contains("환불을 마쳤어요"), "a notice is said once");
+}
+
+#[tokio::test]
+async fn a_copy_that_is_known_to_be_old_is_asked_for_until_toss_answers() {
+    let shop = Shop::open().await;
+    let key = shop.paid("ord_stale", 10_000).await;
+    shop.quiet().await;
+    shop.fault(json!({ "on": "webhook", "kind": "drop", "times": 9 })).await;
+    let id = shop.books().intend_refund(&AGENT, &refund("ord_stale", "4000")).await.unwrap();
+    shop.refund_behind_our_back(&key, 3_000);
+    // The look-up of the refusal is lost, and that of the first two jobs.
+    shop.fault(json!({ "on": "payment", "kind": "lose_before", "times": 3 })).await;
+    shop.books().drive_refund(id).await.unwrap();
+    let refused = shop.books().refund_by_id(id).await.unwrap().unwrap();
+    assert_eq!(
+        (refused.state, refused.error_code.as_deref()),
+        (State::Failed, Some("NOT_MATCHES_REFUNDABLE_AMOUNT"))
+    );
+    let left = async || shop.books().order("ord_stale").await.unwrap().unwrap().balance_amount;
+    assert_eq!(left().await, Some(10_000.into()), "nobody knows better yet");
+    shop.eventually_within(40, "the copy is fresh", || async { left().await == Some(7_000.into()) }).await;
+    let planned: i64 =
+        sqlx::query_scalar("select count(*) from graphile_worker.jobs where key like '%ord_stale%'")
+            .fetch_one(&shop.books().pool)
+            .await
+            .unwrap();
+    assert_eq!(planned, 0, "nothing more is asked");
 }

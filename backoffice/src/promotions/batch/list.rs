@@ -32,7 +32,7 @@ impl TryFrom<Stored> for Batch {
 
     fn try_from(s: Stored) -> Result<Self, Fault> {
         Ok(Self {
-            state: State::parse(&s.state)?,
+            state: State::stored(&s.state)?,
             id: s.id,
             promotion_code: s.promotion_code,
             file_name: s.file_name,
@@ -116,18 +116,20 @@ impl Backoffice {
         )
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| Line {
-                line: row.line,
-                user_key: row.user_key,
-                amount: row.amount,
-                why: row.why.and_then(|why| serde_json::from_value(why).ok()),
-                grant: row.grant.and_then(|state| GrantState::parse(&state)),
-                code: row.error_code,
-                error: row.error_message,
+        rows.into_iter()
+            .map(|row| {
+                let why = row.why.map(serde_json::from_value).transpose();
+                Ok(Line {
+                    line: row.line,
+                    user_key: row.user_key,
+                    amount: row.amount,
+                    why: why.map_err(Fault::unreadable("why a line is refused"))?,
+                    grant: row.grant.as_deref().map(GrantState::stored).transpose()?,
+                    code: row.error_code,
+                    error: row.error_message,
+                })
             })
-            .collect())
+            .collect()
     }
 }
 

@@ -34,7 +34,7 @@ impl TryFrom<Stored> for Batch {
 
     fn try_from(s: Stored) -> Result<Self, Fault> {
         Ok(Self {
-            state: State::parse(&s.state)?,
+            state: State::stored(&s.state)?,
             id: s.id,
             file_name: s.file_name,
             reason_code: s.reason_code,
@@ -42,7 +42,7 @@ impl TryFrom<Stored> for Batch {
             created_by: s.created_by,
             created_by_name: s.created_by_name,
             created_at: s.created_at,
-            approval_because: s.approval_because.as_deref().and_then(Because::parse),
+            approval_because: s.approval_because.as_deref().map(Because::stored).transpose()?,
             approved_by_name: s.approved_by_name,
             lines: s.lines,
             ready: s.ready,
@@ -97,20 +97,22 @@ impl Backoffice {
         )
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| Line {
-                line: row.line,
-                order_id: row.order_id,
-                amount_text: row.amount_text,
-                amount: row.amount,
-                currency: row.currency,
-                why: row.why.and_then(|why| serde_json::from_value(why).ok()),
-                refund: row.refund.as_deref().and_then(refunds::State::parse),
-                code: row.code,
-                error: row.error,
+        rows.into_iter()
+            .map(|row| {
+                let why = row.why.map(serde_json::from_value).transpose();
+                Ok(Line {
+                    line: row.line,
+                    order_id: row.order_id,
+                    amount_text: row.amount_text,
+                    amount: row.amount,
+                    currency: row.currency,
+                    why: why.map_err(Fault::unreadable("why a line is refused"))?,
+                    refund: row.refund.as_deref().map(refunds::State::stored).transpose()?,
+                    code: row.code,
+                    error: row.error,
+                })
             })
-            .collect())
+            .collect()
     }
 
     pub async fn batch_progress(&self, id: Uuid) -> Result<Progress, Fault> {

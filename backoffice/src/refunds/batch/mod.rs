@@ -22,42 +22,14 @@ use list::hold;
 
 const JOB: Actor = Actor::Job("batch");
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    Previewed,
-    WaitingForApproval,
-    Declined,
-    Running,
-    Stopped,
-    Finished,
-}
-
-impl State {
-    pub const ALL: [Self; 6] = [
-        Self::Previewed,
-        Self::WaitingForApproval,
-        Self::Declined,
-        Self::Running,
-        Self::Stopped,
-        Self::Finished,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Previewed => "previewed",
-            Self::WaitingForApproval => "waiting_for_approval",
-            Self::Declined => "declined",
-            Self::Running => "running",
-            Self::Stopped => "stopped",
-            Self::Finished => "finished",
-        }
-    }
-
-    pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
-        Self::ALL
-            .into_iter()
-            .find(|state| state.as_str() == text)
-            .ok_or_else(|| Fault::Inconsistent(format!("batch state {text:?}")))
+text_enum! {
+    State {
+        Previewed = "previewed",
+        WaitingForApproval = "waiting_for_approval",
+        Declined = "declined",
+        Running = "running",
+        Stopped = "stopped",
+        Finished = "finished",
     }
 }
 
@@ -173,7 +145,7 @@ impl Backoffice {
             None
         } else {
             let largest = sqlx::query!(
-                r#"select coalesce(max(l.amount), 0) as "amount!", coalesce(sum(l.amount), 0) as "sum!",
+                r#"select coalesce(max(l.amount) filter (where o.currency = 'KRW'), 0) as "amount!", coalesce(sum(l.amount) filter (where o.currency = 'KRW'), 0) as "sum!",
                           bool_or(o.currency <> 'KRW') as foreign
                    from refund_batch_lines l join orders o on o.order_id = l.order_id
                    where l.batch_id = $1 and l.state = 'ready'"#,

@@ -120,7 +120,7 @@ impl Backoffice {
         .await?;
         rows.into_iter()
             .map(|row| {
-                let rail = Rail::parse(&row.rail)?;
+                let rail = Rail::stored(&row.rail)?;
                 let payment = row.raw.map(|raw| Held::read(rail, raw)).transpose()?;
                 let known =
                     Known { currency: row.currency, payment, open_by: row.open_by.zip(row.open_amount) };

@@ -122,7 +122,11 @@ impl Backoffice {
 
     async fn run_line(&self, batch: &Batch, approval: Option<&Approval>, line: Ready) -> Result<Ran, Fault> {
         let Some(actor) = self.author(batch).await? else { return Ok(Ran::Stopped) };
-        let account: Option<RefundAccount> = line.account.and_then(|a| serde_json::from_value(a).ok());
+        let account: Option<RefundAccount> = line
+            .account
+            .map(serde_json::from_value)
+            .transpose()
+            .map_err(Fault::unreadable("the account of a line of refunds"))?;
         let (bank, account_number, holder_name) =
             account.map(|a| (a.bank, a.account_number, a.holder_name)).unwrap_or_default();
         let form = Form {
@@ -171,7 +175,7 @@ impl Backoffice {
             batch,
             line,
             state,
-            why.and_then(|why| serde_json::to_value(why).ok()),
+            why.map(serde_json::to_value).transpose().map_err(Fault::unreadable("why a line is refused"))?,
         )
         .execute(&self.pool)
         .await?;

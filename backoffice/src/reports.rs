@@ -91,9 +91,13 @@ impl Backoffice {
     pub async fn vat(&self, from: Date, to: Date) -> Result<Vec<Vat>, Fault> {
         let query = format!(
             "with moved as (
-                select t.rail, t.method, t.currency, t.tax_free is null as untold,
+                select t.rail, t.method, t.currency,
+                       -- What is free of tax is told by the payment, in the payment's currency.
+                       t.tax_free is null or t.booked_currency <> t.currency as untold,
                        t.status = any($3) as is_out, case when t.status = any($3) then -t.amount else t.amount end as amount,
-                       case when t.status = any($3) then -1 else 1 end * least(coalesce(t.tax_free, 0), t.amount) as tax_free
+                       case when t.status = any($3) then -1 else 1 end 
+                           * case when t.booked_currency <> t.currency then 0 else least(coalesce(t.tax_free, 0), t.amount) end
+                           as tax_free
                 from transactions t where t.transaction_at >= $1 and t.transaction_at < $2 and not t.is_estimate and {MOVES}
              ), taxed as (
                 select *, round((amount - tax_free) / 11, case when currency in ('KRW', 'JPY') then 0 else 2 end) as vat from moved

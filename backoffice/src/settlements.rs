@@ -120,7 +120,7 @@ async fn take(pool: &PgPool, page: &[Row], begun: OffsetDateTime) -> Result<u64,
     let mut tx = pool.begin().await?;
     let changed = sqlx::query_scalar!(
         r#"with before as (
-            select s.transaction_key, s.nth, s.amount, s.fee, s.pay_out_amount, s.paid_out_date, s.gone_at
+            select s.transaction_key, s.nth, s.currency, s.amount, s.fee, s.pay_out_amount, s.paid_out_date, s.gone_at
             from settlements s join unnest($1::text[], $2::smallint[]) as l (key, nth) on l.key = s.transaction_key and l.nth = s.nth
            ), taken as (
             insert into settlements as s
@@ -136,10 +136,10 @@ async fn take(pool: &PgPool, page: &[Row], begun: OffsetDateTime) -> Result<u64,
                 pay_out_amount = excluded.pay_out_amount, is_cancel = excluded.is_cancel,
                 transaction_at = excluded.transaction_at, sold_date = excluded.sold_date,
                 paid_out_date = excluded.paid_out_date, read_at = excluded.read_at, gone_at = null
-            returning s.transaction_key, s.nth, s.amount, s.fee, s.pay_out_amount, s.paid_out_date)
+            returning s.transaction_key, s.nth, s.currency, s.amount, s.fee, s.pay_out_amount, s.paid_out_date)
            select count(*) as "changed!" from taken n left join before b using (transaction_key, nth)
-           where (b.amount, b.fee, b.pay_out_amount, b.paid_out_date, b.gone_at)
-                 is distinct from (n.amount, n.fee, n.pay_out_amount, n.paid_out_date, null::timestamptz)"#,
+           where (b.currency, b.amount, b.fee, b.pay_out_amount, b.paid_out_date, b.gone_at)
+                 is distinct from (n.currency, n.amount, n.fee, n.pay_out_amount, n.paid_out_date, null::timestamptz)"#,
         &keys,
         &nth,
         &of(|r| r.row.payment_key.0.clone()),
@@ -213,7 +213,7 @@ impl Seen {
             taken.push(nth);
             self.rows += 1;
             raw.get().hash(&mut self.digest);
-            let raw = serde_json::from_str(raw.get()).map_err(|e| Fault::Inconsistent(e.to_string()))?;
+            let raw = serde_json::from_str(raw.get()).map_err(Fault::unreadable("a row of settlements"))?;
             rows.push(Row { row, raw: text::without_nul(raw), nth });
         }
         Ok(rows)

@@ -2,7 +2,7 @@
 
 use backoffice::{
     Decimal,
-    reconciliation::differences::{Difference, Key, State, Step},
+    reconciliation::differences::{Difference, Key, State, Step, exchange_rate},
     staff::Permission,
 };
 use leptos::{prelude::*, server_fn::ServerFn};
@@ -27,11 +27,23 @@ use crate::{
 
 fn sides(ctx: &Ctx, d: &Difference) -> AnyView {
     let has = |remark: &str| d.remarks.iter().any(|r| r == remark);
-    let figure = |amount: Decimal| format::figures(amount, &d.currency);
+    // The row's currency goes without saying; another one does not.
+    let in_own = |amount: Decimal, currency: &Option<String>| match currency {
+        Some(other) => format::amount(ctx.words, amount, other),
+        None => format::figures(amount, &d.currency),
+    };
+    let figure = |amount: Decimal| in_own(amount, &d.settled_currency);
     let absent = || ctx.t("side-absent");
     let second = d.key.nth > 1;
-    let ours = if has("not_booked") || second { absent() } else { figure(d.ours) };
-    let toss = if has("not_listed") || has("list_not_read") || second { absent() } else { figure(d.toss) };
+    let ours = if has("not_booked") || second { absent() } else { in_own(d.ours, &d.booked_currency) };
+    let toss =
+        if has("not_listed") || has("list_not_read") || second { absent() } else { in_own(d.toss, &None) };
+    let rate = d.settled_currency.as_ref().and_then(|settled| {
+        let moved = if d.toss.is_zero() { d.ours } else { d.toss };
+        let rate = exchange_rate(moved, d.settled)?;
+        let words = [("settled", settled.clone()), ("rate", rate.to_string()), ("currency", d.currency.clone())];
+        Some(view! { <dt>{ctx.t("exchange-rate")}</dt><dd class="n">{ctx.tr("exchange-rate-of", &words)}</dd> })
+    });
     let is_settled = !d.settled.is_zero() || !d.pay_out.is_zero();
     let settled = if is_settled { figure(d.settled) } else { absent() };
     let fee_due = d.fee_due.filter(|due| is_settled && *due != d.fee).map(|due| {
@@ -49,6 +61,7 @@ fn sides(ctx: &Ctx, d: &Difference) -> AnyView {
             <dt>{ctx.t("side-ours")}</dt><dd class="n">{ours}</dd>
             <dt>{ctx.t("side-toss")}</dt><dd class="n">{toss}</dd>
             <dt>{ctx.t("side-settled")}</dt><dd class="n">{settled}</dd>
+            {rate}
             {money}
         </dl>
     }

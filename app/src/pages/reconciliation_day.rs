@@ -209,7 +209,10 @@ fn signature(ctx: &Ctx, day: &Day, closed: Option<Closed>, flash: &Flash) -> Any
 
 fn plain_row(ctx: &Ctx, row: Row) -> AnyView {
     let href = ctx.href(&routes::order_on(&row.rail, &row.order_id));
-    let figure = |amount| format::figures(amount, &row.currency);
+    let settled = |amount| match &row.settled_currency {
+        Some(other) => format::amount(ctx.words, amount, other),
+        None => format::figures(amount, &row.currency),
+    };
     let method = row.method.as_deref().map_or_else(|| "–".into(), |m| method_word(ctx, m));
     let waits = row.due.filter(|_| row.remarks.iter().any(|r| r == "not_due"));
     let mut notes = match (row.paid_out_date, waits) {
@@ -224,9 +227,9 @@ fn plain_row(ctx: &Ctx, row: Row) -> AnyView {
         <tr>
             <td class="id"><a class="row-link" href=href><code>{row.order_id.clone()}</code></a></td>
             <td class="method">{method}</td>
-            <td class="n amount">{figure(row.toss)}</td>
-            <td class="n fee">{figure(row.fee)}</td>
-            <td class="n paid">{figure(row.pay_out)}</td>
+            <td class="n amount">{format::figures(row.toss, &row.currency)}</td>
+            <td class="n fee">{settled(row.fee)}</td>
+            <td class="n paid">{settled(row.pay_out)}</td>
             <td class="what">{note}</td>
             <td class="when">{list::time(row.transaction_at)}</td>
         </tr>
@@ -236,13 +239,17 @@ fn plain_row(ctx: &Ctx, row: Row) -> AnyView {
 
 fn late_row(ctx: &Ctx, row: LateRow) -> AnyView {
     let key = if row.nth > 1 { format!("{}~{}", row.transaction_key, row.nth) } else { row.transaction_key };
+    let settled = match &row.settled_currency {
+        Some(other) => format::amount(ctx.words, row.settled, other),
+        None => format::figures(row.settled, &row.currency),
+    };
     let tone = Class::parse(&row.class).map(|class| badge::badge(difference_words::class(ctx, class)));
     view! {
         <tr>
             <td class="id"><code>{key}</code></td>
             <td class="state">{tone}</td>
             <td class="n amount">{format::figures(row.toss, &row.currency)}</td>
-            <td class="n paid">{format::figures(row.settled, &row.currency)}</td>
+            <td class="n paid">{settled}</td>
             <td class="when">{list::time(row.found_at)}</td>
         </tr>
     }

@@ -10,7 +10,7 @@ use crate::{
     Backoffice, Fault, audit,
     page::{Cursor, Page},
     personal::{mask_email, mask_name, mask_phone},
-    reconciliation::{Class, Sums},
+    reconciliation::{Class, Sums, differences::exchange_rate},
 };
 
 /// Rows that are read at once.
@@ -79,6 +79,8 @@ pub(super) fn columns(what: &What) -> &'static [&'static str] {
             "fee",
             "feeDue",
             "payOutAmount",
+            "settledCurrency",
+            "exchangeRate",
             "atStake",
             "state",
             "assignee",
@@ -117,6 +119,8 @@ pub(super) fn columns(what: &What) -> &'static [&'static str] {
             "fee",
             "vat",
             "payOutAmount",
+            "settledCurrency",
+            "exchangeRate",
             "paidOutDate",
             "dueDate",
             "isEstimate",
@@ -295,6 +299,8 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
                     Cell::Number(d.fee),
                     d.fee_due.into(),
                     Cell::Number(d.pay_out),
+                    text(d.settled_currency.clone()),
+                    rate(&d.settled_currency, if d.toss.is_zero() { d.ours } else { d.toss }, d.settled),
                     Cell::Number(at_stake),
                     out.word(d.state.as_str()),
                     text(d.assignee_name),
@@ -376,6 +382,8 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
                         Cell::Number(r.fee),
                         Cell::Number(r.vat),
                         Cell::Number(r.pay_out),
+                        text(r.settled_currency.clone()),
+                        rate(&r.settled_currency, if r.toss.is_zero() { r.ours } else { r.toss }, r.settled),
                         r.paid_out_date.into(),
                         r.due.into(),
                         if r.is_estimate { out.word("is_estimate") } else { Cell::Empty },
@@ -442,4 +450,9 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
             Ok(())
         }
     }
+}
+
+/// Of a sale that is settled in another currency.
+fn rate(settled_currency: &Option<String>, moved: Decimal, settled: Decimal) -> Cell {
+    settled_currency.as_ref().and_then(|_| exchange_rate(moved, settled)).into()
 }

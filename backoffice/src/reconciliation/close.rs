@@ -30,6 +30,7 @@ pub struct LateRow {
     pub transaction_key: String,
     pub nth: i16,
     pub currency: String,
+    pub settled_currency: Option<String>,
     pub class: String,
     pub ours: Decimal,
     pub toss: Decimal,
@@ -65,7 +66,7 @@ impl From<sqlx::Error> for CloseError {
 
 /// Over the rows in the order of their keys, as PostgreSQL writes their figures.
 const HASH: &str = "sha256(convert_to(coalesce(string_agg(concat_ws('|', transaction_key, nth, rail, currency, class, ours, toss,
-    settled, fee, vat, pay_out), E'\\n' order by transaction_key collate \"C\", nth), ''), 'UTF8'))";
+    settled, fee, vat, pay_out, 'b:' || booked_currency, 's:' || settled_currency), E'\\n' order by transaction_key collate \"C\", nth), ''), 'UTF8'))";
 
 impl Backoffice {
     /// Signs for a day. It is reconciled once more first: what is signed is what is there now.
@@ -93,7 +94,7 @@ impl Backoffice {
         may_close(&mut tx, day).await?;
         // The sums on screen are those of the very rows that are signed for.
         run::sum_days(&mut tx, day, next).await?;
-        let sums = sums(&mut tx).await?;
+        let sums = sums(&mut tx, day).await?;
         let (rows, hash): (i64, Vec<u8>) =
             sqlx::query_as(sqlx::AssertSqlSafe(format!("select count(*), {HASH} from side_by_side")))
                 .fetch_one(&mut *tx)
@@ -116,8 +117,10 @@ impl Backoffice {
             return Err(CloseError::Closed);
         }
         sqlx::query(
-            "insert into closed_rows (day, transaction_key, nth, rail, currency, class, ours, toss, settled, fee, vat, pay_out)
-             select day, transaction_key, nth, rail, currency, class, ours, toss, settled, fee, vat, pay_out from side_by_side",
+            "insert into closed_rows (day, transaction_key, nth, rail, currency, booked_currency, settled_currency, class, ours, toss,
+                                      settled, fee, vat, pay_out)
+             select day, transaction_key, nth, rail, currency, booked_currency, settled_currency, class, ours, toss, settled, fee,
+                    vat, pay_out from side_by_side",
         )
         .execute(&mut *tx)
         .await?;
@@ -155,7 +158,8 @@ impl Backoffice {
         size: usize,
     ) -> Result<Page<LateRow>, Fault> {
         let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(
-            "select transaction_key, nth, currency, class, ours, toss, settled, pay_out, found_at from after_close where day = ",
+            "select transaction_key, nth, currency, settled_currency, class, ours, toss, settled, pay_out, found_at from after_close
+             where day = ",
         );
         query.push_bind(day);
         push_keyset(&mut query, cursor, "found_at", "(transaction_key || '~' || nth)", size);
@@ -191,8 +195,10 @@ async fn may_close(tx: &mut PgConnection, day: Date) -> Result<(), CloseError> {
          left join differences d on d.transaction_key = s.transaction_key and d.nth = s.nth
          where s.class not in ('matched', 'expected')
            -- Accepted is what was seen: other figures are another difference.
-           and (d.state is distinct from 'accepted' or (d.class, d.ours, d.toss, d.settled, d.fee, d.pay_out)
-                is distinct from (s.class, s.ours, s.toss, s.settled, s.fee, s.pay_out))",
+           and (d.state is distinct from 'accepted' or (d.class, d.currency, d.booked_currency, d.settled_currency, d.ours, d.toss,
+                                                                d.settled, d.fee, d.pay_out)
+                is distinct from (s.class, s.currency, s.booked_currency, s.settled_currency, s.ours, s.toss, s.settled,
+                                  s.fee, s.pay_out))",
     )
     .fetch_one(&mut *tx)
     .await?;
@@ -202,13 +208,15 @@ async fn may_close(tx: &mut PgConnection, day: Date) -> Result<(), CloseError> {
     Ok(())
 }
 
-async fn sums(tx: &mut PgConnection) -> Result<Value, Fault> {
+/// What [`run::sum_days`] has kept of it.
+async fn sums(tx: &mut PgConnection, day: Date) -> Result<Value, Fault> {
     let sums: Option<Value> = sqlx::query_scalar(
         "select jsonb_agg(s) from (
-            select rail, currency, class, count(*) as rows, sum(ours)::text as ours, sum(toss)::text as toss,
-                   sum(settled)::text as settled, sum(fee)::text as fee, sum(vat)::text as vat, sum(pay_out)::text as \"payOut\"
-            from side_by_side group by rail, currency, class order by rail, currency, class) s",
+            select rail, currency, class, rows, ours::text as ours, toss::text as toss, settled::text as settled,
+                   fee::text as fee, vat::text as vat, pay_out::text as \"payOut\"
+            from reconciled_days where day = $1 order by rail, currency, class) s",
     )
+    .bind(day)
     .fetch_one(tx)
     .await?;
     Ok(sums.unwrap_or_else(|| json!([])))

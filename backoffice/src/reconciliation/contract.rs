@@ -1,7 +1,6 @@
 //! What the contract with Toss says: what it takes, and when it pays out. Without a line for a method its fee is not checked.
 
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 use time::{Date, Duration, Weekday};
 use toss::{calendar::add_business_days, timestamp::parse_date};
@@ -17,32 +16,18 @@ const PAY_OUT_DAYS: u32 = 7;
 /// Every method without a line of its own, in every currency.
 pub const ANY: &str = "*";
 
-/// When a shop's sales are counted together (toss-api.md A8.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cycle {
-    Daily,
-    /// On the Sunday.
-    Weekly,
-    /// On the last day of the month.
-    Monthly,
+text_enum! {
+    /// When a shop's sales are counted together (toss-api.md A8.1).
+    Cycle {
+        Daily = "daily",
+        /// On the Sunday.
+        Weekly = "weekly",
+        /// On the last day of the month.
+        Monthly = "monthly",
+    }
 }
 
 impl Cycle {
-    pub const ALL: [Self; 3] = [Self::Daily, Self::Weekly, Self::Monthly];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Daily => "daily",
-            Self::Weekly => "weekly",
-            Self::Monthly => "monthly",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|cycle| cycle.as_str() == text)
-    }
-
     /// The day on which what was sold on `day` counts as sold.
     pub fn sold_on(self, day: Date) -> Date {
         match self {
@@ -175,8 +160,7 @@ impl Backoffice {
         rows.into_iter()
             .map(|row| {
                 Ok(Rate {
-                    cycle: Cycle::parse(&row.cycle)
-                        .ok_or_else(|| Fault::Inconsistent(format!("cycle {:?}", row.cycle)))?,
+                    cycle: Cycle::stored(&row.cycle)?,
                     method: row.method,
                     currency: row.currency,
                     valid_from: row.valid_from,

@@ -166,8 +166,7 @@ impl Backoffice {
                     day: r.day,
                     rail: r.rail,
                     currency: r.currency,
-                    class: Class::parse(&r.class)
-                        .ok_or_else(|| Fault::Inconsistent(format!("class {:?}", r.class)))?,
+                    class: Class::stored(&r.class)?,
                     sums: Sums {
                         rows: r.rows,
                         ours: r.ours,

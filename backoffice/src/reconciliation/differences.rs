@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::PgConnection;
 use time::{Date, OffsetDateTime};
+use toss::redact;
 use uuid::Uuid;
 
 use super::Class;
@@ -17,31 +18,14 @@ use crate::{
 
 pub const LONGEST_NOTE: usize = 500;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    Open,
-    /// One person accepts it, a second one has to.
-    Asked,
-    Accepted,
-    /// Both sides agree by now.
-    Agreed,
-}
-
-impl State {
-    pub const ALL: [Self; 4] = [Self::Open, Self::Asked, Self::Accepted, Self::Agreed];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Asked => "asked",
-            Self::Accepted => "accepted",
-            Self::Agreed => "agreed",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text)
+text_enum! {
+    State {
+        Open = "open",
+        /// One person accepts it, a second one has to.
+        Asked = "asked",
+        Accepted = "accepted",
+        /// Both sides agree by now.
+        Agreed = "agreed",
     }
 }
 
@@ -54,6 +38,10 @@ pub struct Difference {
     pub order_id: String,
     pub method: Option<String>,
     pub currency: String,
+    /// Of our own figure, where it is not the row's.
+    pub booked_currency: Option<String>,
+    /// Of what is settled, its fee and its pay-out, where it is not the row's.
+    pub settled_currency: Option<String>,
     pub transaction_at: OffsetDateTime,
     pub class: Class,
     pub remarks: Vec<String>,
@@ -79,6 +67,10 @@ impl Difference {
     /// The money that is at stake, in the row's currency; none where only words or days differ.
     pub fn at_stake(&self) -> Decimal {
         let moved = if self.toss.is_zero() { self.ours } else { self.toss };
+        if self.booked_currency.is_some() || self.settled_currency.is_some() {
+            // Figures in two currencies have no difference.
+            return moved.abs();
+        }
         match self.class {
             Class::Matched | Class::Expected | Class::StatusDiffers => Decimal::ZERO,
             Class::Late if self.remarks.iter().any(|r| r == "not_settled") => moved.abs(),
@@ -102,11 +94,19 @@ impl Difference {
     pub fn is_correctable(&self) -> bool {
         let ours_differs = match self.class {
             Class::MissingHere | Class::StatusDiffers => true,
-            Class::AmountDiffers => self.remarks.iter().any(|r| r == "amount" || r == "currency"),
+            Class::AmountDiffers => {
+                self.booked_currency.is_some() || self.remarks.iter().any(|r| r == "amount")
+            }
             _ => false,
         };
         ours_differs && self.rail != "iap" && self.key.nth == 1
     }
+}
+
+/// What Toss's two figures come to, of a sale in one currency that is settled in another: it tells no rate
+/// (toss-api.md A8). How much of the first is one of the second.
+pub fn exchange_rate(moved: Decimal, settled: Decimal) -> Option<Decimal> {
+    (!settled.is_zero() && !moved.is_zero()).then(|| (moved.abs() / settled.abs()).round_dp(4))
 }
 
 /// Which difference: a transaction, and which of its rows.
@@ -191,6 +191,8 @@ struct Stored {
     order_id: String,
     method: Option<String>,
     currency: String,
+    booked_currency: Option<String>,
+    settled_currency: Option<String>,
     transaction_at: OffsetDateTime,
     class: String,
     remarks: Vec<String>,
@@ -216,10 +218,8 @@ impl TryFrom<Stored> for Difference {
     type Error = Fault;
 
     fn try_from(s: Stored) -> Result<Self, Fault> {
-        let class =
-            Class::parse(&s.class).ok_or_else(|| Fault::Inconsistent(format!("class {:?}", s.class)))?;
-        let state =
-            State::parse(&s.state).ok_or_else(|| Fault::Inconsistent(format!("state {:?}", s.state)))?;
+        let class = Class::stored(&s.class)?;
+        let state = State::stored(&s.state)?;
         Ok(Self {
             key: Key { transaction_key: s.transaction_key, nth: s.nth },
             day: s.day,
@@ -228,6 +228,8 @@ impl TryFrom<Stored> for Difference {
             order_id: s.order_id,
             method: s.method,
             currency: s.currency,
+            booked_currency: s.booked_currency,
+            settled_currency: s.settled_currency,
             transaction_at: s.transaction_at,
             class,
             remarks: s.remarks,
@@ -255,7 +257,7 @@ impl TryFrom<Stored> for Difference {
 const KEY: &str = "(d.transaction_key || '~' || d.nth)";
 
 const SELECT: &str =
-    "select d.transaction_key, d.nth, d.day, d.rail, d.payment_key, d.order_id, d.method, d.currency, d.transaction_at, d.class,
+    "select d.transaction_key, d.nth, d.day, d.rail, d.payment_key, d.order_id, d.method, d.currency, d.booked_currency, d.settled_currency, d.transaction_at, d.class,
             d.remarks, d.ours, d.toss, d.settled, d.fee, d.fee_due, d.pay_out, d.due, d.state, d.after_close, d.assignee,
             w.name as assignee_name, d.reason, d.asked_by, a.name as asked_by_name, b.name as accepted_by_name, d.found_at
      from differences d left join staff w on w.id = d.assignee left join staff a on a.id = d.asked_by
@@ -438,19 +440,23 @@ impl Backoffice {
 
     /// Asks Toss about the payment now and reconciles the day anew. What it is then.
     pub async fn look_into_difference(&self, actor: &Actor, key: &Key) -> Result<Difference, WorkError> {
-        self.ask_about(actor, key, "looked_up").await
+        let difference = self.difference(key).await?.ok_or(WorkError::NotFound)?;
+        let status = self.ask_about(actor, &difference).await?;
+        let mut tx = self.pool.begin().await?;
+        self.step(&mut tx, actor, &difference, "looked_up", Some(&status)).await?;
+        tx.commit().await?;
+        self.reconciled_anew(actor, &difference).await
     }
 
-    /// Puts Toss's word for this transaction in the place of ours, and reconciles the day anew.
+    /// Puts Toss's word for this transaction in the place of ours, and reconciles the day anew. Toss is asked first:
+    /// where it does not answer, nothing is changed.
     pub async fn correct_difference(&self, actor: &Actor, key: &Key) -> Result<Difference, WorkError> {
         let difference = self.difference(key).await?.ok_or(WorkError::NotFound)?;
-        if !matches!(difference.state, State::Open | State::Asked) {
-            return Err(WorkError::NotOpen);
-        }
-        if !difference.is_correctable() {
-            return Err(WorkError::NotCorrectable);
-        }
+        may_correct(&difference)?;
+        let status = self.ask_about(actor, &difference).await?;
         let mut tx = self.pool.begin().await?;
+        let difference = held(&mut tx, key).await?;
+        may_correct(&difference)?;
         let before = sqlx::query!(
             "select booked_amount, booked_currency, booked_status, listed_amount, listed_status, currency
              from transactions where transaction_key = $1 for update",
@@ -467,9 +473,11 @@ impl Backoffice {
             )
             .execute(&mut *tx)
             .await?;
+            let said = |text: Option<String>| text.as_deref().map(redact::code);
             let detail = json!({ "transactionKey": key.transaction_key,
-                "amount": [before.booked_amount, before.listed_amount], "status": [before.booked_status, before.listed_status],
-                "currency": [before.booked_currency, before.currency] });
+                "amount": [before.booked_amount, before.listed_amount],
+                "status": [said(before.booked_status), said(before.listed_status)],
+                "currency": [said(before.booked_currency), Some(redact::code(&before.currency))] });
             let act = Act {
                 action: "transaction.corrected",
                 subject_kind: "order",
@@ -478,29 +486,29 @@ impl Backoffice {
             };
             audit::record(&mut tx, self.clock.now(), actor, act).await?;
         }
+        self.step(&mut tx, actor, &difference, "corrected", Some(&status)).await?;
         tx.commit().await?;
-        self.ask_about(actor, key, "corrected").await
+        self.reconciled_anew(actor, &difference).await
     }
 
-    async fn ask_about(&self, actor: &Actor, key: &Key, kind: &str) -> Result<Difference, WorkError> {
-        let difference = self.difference(key).await?.ok_or(WorkError::NotFound)?;
-        let note = match self.look_up_at(actor, &difference).await {
-            Ok(status) => status,
+    /// Has Toss say how the payment stands; its silence is noted.
+    async fn ask_about(&self, actor: &Actor, difference: &Difference) -> Result<String, WorkError> {
+        match self.look_up_at(actor, difference).await {
+            Ok(status) => Ok(redact::code(&status)),
             Err(fault @ (Fault::Toss(_) | Fault::AppsInToss(_))) => {
-                let note = fault.to_string();
                 let mut tx = self.pool.begin().await?;
-                self.step(&mut tx, actor, &difference, "not_answered", Some(&note)).await?;
+                self.step(&mut tx, actor, difference, "not_answered", Some(&fault.to_string())).await?;
                 tx.commit().await?;
-                return Err(fault.into());
+                Err(fault.into())
             }
-            Err(fault) => return Err(fault.into()),
-        };
-        let mut tx = self.pool.begin().await?;
-        self.step(&mut tx, actor, &difference, kind, Some(&note)).await?;
-        tx.commit().await?;
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    async fn reconciled_anew(&self, actor: &Actor, difference: &Difference) -> Result<Difference, WorkError> {
         let next = difference.day.next_day().unwrap_or(difference.day);
         self.reconcile(actor, difference.day, next).await?;
-        self.difference(key).await?.ok_or(WorkError::NotFound)
+        self.difference(&difference.key).await?.ok_or(WorkError::NotFound)
     }
 
     /// Toss's word for the payment, written into our books as any look-up is.
@@ -542,6 +550,16 @@ impl Backoffice {
             Act { action: "difference.worked", subject_kind: "order", subject: &difference.order_id, detail };
         audit::record(tx, now, actor, act).await
     }
+}
+
+fn may_correct(difference: &Difference) -> Result<(), WorkError> {
+    if !matches!(difference.state, State::Open | State::Asked) {
+        return Err(WorkError::NotOpen);
+    }
+    if !difference.is_correctable() {
+        return Err(WorkError::NotCorrectable);
+    }
+    Ok(())
 }
 
 async fn held(tx: &mut PgConnection, key: &Key) -> Result<Difference, WorkError> {

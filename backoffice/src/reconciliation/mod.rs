@@ -20,57 +20,25 @@ pub use days::{Day, Light, Month, Source};
 pub use rows::Row;
 pub use run::{Reconciled, WindowError, window};
 
-/// What became of a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Class {
-    Matched,
-    /// Not due yet, or Toss's list is not read yet.
-    Expected,
-    MissingHere,
-    MissingAtToss,
-    AmountDiffers,
-    StatusDiffers,
-    FeeDiffers,
-    Duplicate,
-    /// The sale was settled, its refund was not.
-    SettledButRefunded,
-    Late,
+text_enum! {
+    /// What became of a row.
+    Class {
+        Matched = "matched",
+        /// Not due yet, or Toss's list is not read yet.
+        Expected = "expected",
+        MissingHere = "missing_here",
+        MissingAtToss = "missing_at_toss",
+        AmountDiffers = "amount_differs",
+        StatusDiffers = "status_differs",
+        FeeDiffers = "fee_differs",
+        Duplicate = "duplicate",
+        /// The sale was settled, its refund was not.
+        SettledButRefunded = "settled_but_refunded",
+        Late = "late",
+    }
 }
 
 impl Class {
-    pub const ALL: [Self; 10] = [
-        Self::Matched,
-        Self::Expected,
-        Self::MissingHere,
-        Self::MissingAtToss,
-        Self::AmountDiffers,
-        Self::StatusDiffers,
-        Self::FeeDiffers,
-        Self::Duplicate,
-        Self::SettledButRefunded,
-        Self::Late,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Matched => "matched",
-            Self::Expected => "expected",
-            Self::MissingHere => "missing_here",
-            Self::MissingAtToss => "missing_at_toss",
-            Self::AmountDiffers => "amount_differs",
-            Self::StatusDiffers => "status_differs",
-            Self::FeeDiffers => "fee_differs",
-            Self::Duplicate => "duplicate",
-            Self::SettledButRefunded => "settled_but_refunded",
-            Self::Late => "late",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|class| class.as_str() == text)
-    }
-
     /// Whether a person has to look at it.
     pub fn is_difference(self) -> bool {
         !matches!(self, Self::Matched | Self::Expected)

@@ -24,6 +24,8 @@ pub struct Row {
     pub order_id: String,
     pub method: Option<String>,
     pub currency: String,
+    pub booked_currency: Option<String>,
+    pub settled_currency: Option<String>,
     pub transaction_at: OffsetDateTime,
     pub status: String,
     pub ours: Decimal,
@@ -68,7 +70,7 @@ impl Backoffice {
                 ((start - stretch).max(first), start)
             };
             let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(
-                "select transaction_key, nth, rail, order_id, method, currency, transaction_at, status, ours, toss, settled, discount,
+                "select transaction_key, nth, rail, order_id, method, currency, booked_currency, settled_currency, transaction_at, status, ours, toss, settled, discount,
                         points, fee, vat, pay_out, paid_out_date, due, is_estimate, remarks from reconciled_rows(",
             );
             query

@@ -245,13 +245,35 @@ pub(super) async fn sum_days(tx: &mut PgConnection, from: Date, to: Date) -> Res
     .execute(&mut *tx)
     .await?;
     let rows: Option<i64> = sqlx::query_scalar(
-        "with summed as (
-            select day, rail, currency, class, count(*) as rows, sum(ours) as ours, sum(toss) as toss, sum(settled) as settled,
+        "with part as (
+            select day, rail, currency, class, 1 as rows, is_estimate::integer as estimates, toss,
+                   case when booked_currency is null then ours else 0 end as ours,
+                   case when settled_currency is null then settled else 0 end as settled,
+                   case when settled_currency is null then discount else 0 end as discount,
+                   case when settled_currency is null then points else 0 end as points,
+                   case when settled_currency is null then fee else 0 end as fee,
+                   case when settled_currency is null then fee_base else 0 end as fee_base,
+                   case when settled_currency is null then fee_instalment else 0 end as fee_instalment,
+                   case when settled_currency is null then fee_other else 0 end as fee_other,
+                   case when settled_currency is null then supply else 0 end as supply,
+                   case when settled_currency is null then vat else 0 end as vat,
+                   case when settled_currency is null then pay_out else 0 end as pay_out
+            from side_by_side
+            -- What is in another currency than the row belongs to the sums of that one.
+            union all
+            select day, rail, booked_currency, class, 0, 0, 0, ours, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+            from side_by_side where booked_currency is not null
+            union all
+            select day, rail, settled_currency, class, 0, 0, 0, 0, settled, discount, points, fee, fee_base, fee_instalment,
+                   fee_other, supply, vat, pay_out
+            from side_by_side where settled_currency is not null
+         ), summed as (
+            select day, rail, currency, class, sum(rows)::bigint as rows, sum(ours) as ours, sum(toss) as toss, sum(settled) as settled,
                    sum(discount) as discount, sum(points) as points, sum(fee) as fee,
                    sum(coalesce(fee_base, 0)) as fee_base, sum(coalesce(fee_instalment, 0)) as fee_instalment,
                    sum(coalesce(fee_other, 0)) as fee_other, sum(supply) as supply, sum(vat) as vat, sum(pay_out) as pay_out,
-                   count(*) filter (where is_estimate) as estimates
-            from side_by_side group by day, rail, currency, class
+                   sum(estimates)::bigint as estimates
+            from part group by day, rail, currency, class
          ), kept as (
             insert into reconciled_days (day, rail, currency, class, rows, ours, toss, settled, discount, points, fee, fee_base,
                                          fee_instalment, fee_other, supply, vat, pay_out, estimates)
@@ -276,17 +298,21 @@ async fn note_after_close(
         "with late as (
             select s.* from side_by_side s join closed_days d on d.day = s.day
             left join closed_rows c on c.day = s.day and c.transaction_key = s.transaction_key and c.nth = s.nth
-            where (c.class, c.currency, c.ours, c.toss, c.settled, c.fee, c.vat, c.pay_out)
-                  is distinct from (s.class, s.currency, s.ours, s.toss, s.settled, s.fee, s.vat, s.pay_out)
+            where (c.class, c.currency, c.booked_currency, c.settled_currency, c.ours, c.toss, c.settled, c.fee, c.vat, c.pay_out)
+                  is distinct from (s.class, s.currency, s.booked_currency, s.settled_currency, s.ours, s.toss, s.settled,
+                                    s.fee, s.vat, s.pay_out)
          ), over as (
             -- What came late and agrees with what was signed for after all.
             delete from after_close a where a.day >= $1 and a.day < $2
             and not exists (select 1 from late l where l.day = a.day and l.transaction_key = a.transaction_key and l.nth = a.nth)
          ), noted as (
-            insert into after_close as a (day, transaction_key, nth, rail, currency, class, ours, toss, settled, fee, vat, pay_out, found_at)
-            select day, transaction_key, nth, rail, currency, class, ours, toss, settled, fee, vat, pay_out, $3 from late
+            insert into after_close as a (day, transaction_key, nth, rail, currency, booked_currency, settled_currency, class, ours,
+                                          toss, settled, fee, vat, pay_out, found_at)
+            select day, transaction_key, nth, rail, currency, booked_currency, settled_currency, class, ours, toss, settled, fee,
+                   vat, pay_out, $3 from late
             on conflict (day, transaction_key, nth) do update
-                set class = excluded.class, currency = excluded.currency, ours = excluded.ours, toss = excluded.toss,
+                set class = excluded.class, currency = excluded.currency, booked_currency = excluded.booked_currency,
+                    settled_currency = excluded.settled_currency, ours = excluded.ours, toss = excluded.toss,
                     settled = excluded.settled, fee = excluded.fee, vat = excluded.vat, pay_out = excluded.pay_out
             returning (xmax = 0) as fresh
          )
@@ -314,20 +340,22 @@ async fn note_differences(
             where s.class not in ('matched', 'expected')
          ), noted as (
             insert into differences as d
-                (transaction_key, nth, day, rail, payment_key, order_id, method, currency, transaction_at, class, remarks,
-                 ours, toss, settled, fee, fee_due, pay_out, due, state, after_close, found_at, changed_at)
-            select transaction_key, nth, day, rail, payment_key, order_id, method, currency, transaction_at, class, remarks,
-                   ours, toss, settled, fee, fee_due, pay_out, due, 'open', after_close, $1, $1
+                (transaction_key, nth, day, rail, payment_key, order_id, method, currency, booked_currency, settled_currency,
+                 transaction_at, class, remarks, ours, toss, settled, fee, fee_due, pay_out, due, state, after_close, found_at, changed_at)
+            select transaction_key, nth, day, rail, payment_key, order_id, method, currency, booked_currency, settled_currency,
+                   transaction_at, class, remarks, ours, toss, settled, fee, fee_due, pay_out, due, 'open', after_close, $1, $1
             from differing
             on conflict (transaction_key, nth) do update
                 set day = excluded.day, class = excluded.class, remarks = excluded.remarks, currency = excluded.currency,
+                    booked_currency = excluded.booked_currency, settled_currency = excluded.settled_currency,
                     ours = excluded.ours, toss = excluded.toss, settled = excluded.settled, fee = excluded.fee,
                     fee_due = excluded.fee_due, pay_out = excluded.pay_out, due = excluded.due,
                     state = 'open', reason = null, asked_by = null, accepted_by = null,
                     after_close = d.after_close or excluded.after_close, changed_at = excluded.changed_at
                 where d.state = 'agreed'
-                   or (d.class, d.currency, d.ours, d.toss, d.settled, d.fee, d.pay_out)
-                      is distinct from (excluded.class, excluded.currency, excluded.ours, excluded.toss, excluded.settled,
+                   or (d.class, d.currency, d.booked_currency, d.settled_currency, d.ours, d.toss, d.settled, d.fee, d.pay_out)
+                      is distinct from (excluded.class, excluded.currency, excluded.booked_currency,
+                                        excluded.settled_currency, excluded.ours, excluded.toss, excluded.settled,
                                         excluded.fee, excluded.pay_out)
             returning d.transaction_key, d.nth, (xmax = 0) as fresh, d.class
          ), stepped as (

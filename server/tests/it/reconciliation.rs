@@ -553,6 +553,25 @@ async fn what_toss_settles_is_read_held_against_the_books_and_corrected_when_som
     let finance = shop.log_in(Role::Finance).await.actor();
     let looked = books.look_into_difference(&finance, &key(&keys[0])).await.unwrap();
     assert_eq!((looked.state, looked.class), (State::Open, Class::AmountDiffers));
+    // While Toss does not answer nothing is changed, as the page says.
+    shop.fault(json!({ "on": "payment", "kind": "lose_before", "times": 10 })).await;
+    let silent = books.correct_difference(&finance, &key(&keys[0])).await;
+    assert!(matches!(silent, Err(WorkError::Fault(backoffice::Fault::Toss(_)))), "{silent:?}");
+    let booked: Option<Decimal> =
+        sqlx::query_scalar("select booked_amount from transactions where transaction_key = $1")
+            .bind(&keys[0])
+            .fetch_one(&books.pool)
+            .await
+            .unwrap();
+    assert_eq!(booked, Some(Decimal::ONE));
+    let audited: i64 =
+        sqlx::query_scalar("select count(*) from audit where action = 'transaction.corrected'")
+            .fetch_one(&books.pool)
+            .await
+            .unwrap();
+    assert_eq!(audited, 0);
+    assert_eq!(books.difference_steps(&key(&keys[0])).await.unwrap()[0].kind, "not_answered");
+    shop.http.delete(format!("{}/_sandbox/faults", shop.sandbox_url)).send().await.unwrap();
     let corrected = books.correct_difference(&finance, &key(&keys[0])).await.unwrap();
     assert_eq!(corrected.state, State::Agreed);
     assert!(matches!(
@@ -647,8 +666,11 @@ async fn whatever_is_broken_classes_part_the_rows_and_their_sums_explain_the_dif
         .fetch_all(&shop.books().pool)
         .await
         .unwrap();
-        let all: Decimal = settled.iter().map(|(_, sum)| *sum).sum();
-        assert_eq!(sums.iter().map(|s| s.sums.settled).sum::<Decimal>(), all, "round {round}");
+        for (currency, settled) in &settled {
+            let ours =
+                sums.iter().filter(|s| s.currency == *currency).map(|s| s.sums.settled).sum::<Decimal>();
+            assert_eq!(ours, *settled, "round {round}: {currency}");
+        }
         // What agrees has no difference, so that the rest explains all of it.
         for s in sums.iter().filter(|s| s.class == Class::Matched) {
             assert_eq!(
@@ -666,7 +688,9 @@ async fn whatever_is_broken_classes_part_the_rows_and_their_sums_explain_the_dif
     }
 }
 
-const BREAKS: [&str; 10] = [
+const BREAKS: [&str; 12] = [
+    "update settlements set currency = 'USD', amount = 36.10, fee = 1.12, pay_out_amount = 34.98 where transaction_key = 'tx{n}'",
+    "update transactions set booked_currency = 'JPY' where transaction_key = 'tx{n}' and booked_amount is not null",
     "update transactions set booked_amount = null, booked_status = null, booked_currency = null where transaction_key = 'tx{n}'",
     "update transactions set listed_amount = null, listed_status = null, listed_times = 0 where transaction_key = 'tx{n}'",
     "update transactions set listed_times = 3 where transaction_key = 'tx{n}'",
@@ -725,4 +749,59 @@ async fn a_mini_app_s_payments_are_held_against_their_status_and_its_purchases_a
     let toss_pay = of("toss_pay");
     assert_eq!(toss_pay.iter().map(|s| s.rows).sum::<i64>(), 2);
     assert_eq!(toss_pay.iter().map(|s| s.ours).sum::<Decimal>(), Decimal::ZERO);
+}
+
+#[tokio::test]
+async fn a_sale_in_won_that_is_settled_in_dollars_is_never_added_to_the_won() {
+    let shop = Shop::open().await;
+    trade(&shop, 400).await;
+    let sold: Decimal = sqlx::query_scalar("select amount from settlements where transaction_key = 'tx64'")
+        .fetch_one(&shop.books().pool)
+        .await
+        .unwrap();
+    reconcile(&shop).await;
+    let rows = async || {
+        let sums = shop.books().class_sums(FIRST, TODAY + Duration::DAY).await.unwrap();
+        sums.iter().map(|s| s.sums.rows).sum::<i64>()
+    };
+    let before = rows().await;
+    let changed = sql(
+        &shop,
+        "update settlements set currency = 'USD', amount = 36, fee = 1.12, fee_base = 1.12, supply_amount = 1.02, vat = 0.10,
+                pay_out_amount = 34.88 where transaction_key = 'tx64'",
+    )
+    .await;
+    assert_eq!(changed, 1);
+    reconcile(&shop).await;
+    let sums = shop.books().class_sums(FIRST, TODAY + Duration::DAY).await.unwrap();
+    let listed: Vec<(String, Decimal, Decimal, Decimal)> = sqlx::query_as(
+        "select currency, sum(amount), sum(fee), sum(pay_out_amount) from settlements where gone_at is null group by currency",
+    )
+    .fetch_all(&shop.books().pool)
+    .await
+    .unwrap();
+    assert_eq!(listed.len(), 2);
+    for (currency, settled, fee, pay_out) in listed {
+        let of = |figure: fn(&backoffice::reconciliation::Sums) -> Decimal| {
+            sums.iter().filter(|s| s.currency == currency).map(|s| figure(&s.sums)).sum::<Decimal>()
+        };
+        assert_eq!(
+            (of(|s| s.settled), of(|s| s.fee), of(|s| s.pay_out)),
+            (settled, fee, pay_out),
+            "{currency}"
+        );
+    }
+    assert_eq!(rows().await, before, "no row is counted twice");
+    let difference = shop.books().difference(&key("tx64")).await.unwrap().unwrap();
+    assert_eq!(
+        (difference.class, difference.settled_currency.as_deref()),
+        (Class::AmountDiffers, Some("USD"))
+    );
+    assert_eq!(difference.remarks, ["currency"]);
+    assert!(!difference.is_correctable(), "nothing of ours differs");
+    let finance = shop.log_in(Role::Finance).await;
+    let (_, page) = shop.page("/reconciliation/differences/tx64", Some(&finance.cookie)).await;
+    let rate = (sold / Decimal::from(36)).round_dp(4);
+    assert!(page.contains(&format!("USD 1 = KRW {rate}")), "{page}");
+    assert!(page.contains("USD 34.88"), "{page}");
 }

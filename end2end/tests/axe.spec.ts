@@ -1,7 +1,7 @@
 // Every page, wide and narrow, light and dark: no violation, nothing that scrolls sideways.
 
 import AxeBuilder from "@axe-core/playwright";
-import { expect, logIn, test } from "./product";
+import { buy, deposit, eventually, expect, logIn, openDelivery, refundAtToss, test } from "./product";
 
 const pages = ["/", "/orders", "/transactions", "/refunds", "/returns", "/refunds/batches", "/refunds/reasons", "/webhooks", "/webhooks/missing", "/webhooks/replays", "/iap", "/iap?tab=requested", "/iap?tab=done", "/promotions", "/messages", "/users", "/reconciliation", "/reconciliation/differences", "/reconciliation/payouts", "/reconciliation/reports", "/reconciliation/contract", "/exports", "/settings/firewall", "/staff", "/audit", "/settings", "/no-such-page"];
 
@@ -11,6 +11,9 @@ for (const colorScheme of ["light", "dark"] as const) {
       test.setTimeout(120_000);
       await page.emulateMedia({ colorScheme });
       await page.setViewportSize({ width, height: 900 });
+      const [done, part, account] = [await buy(page, "만년필"), await buy(page, "만년필"), await buy(page, "만년필", "가상계좌")];
+      await refundAtToss(page, part, 1000);
+      await deposit(page, account);
       await page.goto("/login");
       const check = async (path: string) => {
         const found = await new AxeBuilder({ page }).analyze();
@@ -25,12 +28,18 @@ for (const colorScheme of ["light", "dark"] as const) {
         await page.goto(path);
         await check(path);
       }
-      for (const list of ["/reconciliation/differences?state=open", "/orders?status=DONE", "/orders?status=PARTIAL_CANCELED", "/orders?method=가상계좌&status=DONE", "/webhooks"]) {
-        await page.goto(list);
-        await page.locator("a.row-link").first().click();
-        await page.waitForLoadState();
+      for (const [order, state] of [[done, "결제완료"], [part, "부분취소"], [account, "결제완료"]]) {
+        await page.goto(`/orders/${order}`);
+        await eventually(page, state);
         await check(page.url());
       }
+      await openDelivery(page, `q=${part}`, "부분취소");
+      await check(page.url());
+      // The one that the trade plants and nobody works.
+      await page.goto("/reconciliation/differences?class=duplicate");
+      await page.locator(".difference-rows tbody tr").filter({ hasText: "중복" }).getByRole("link").click();
+      await page.waitForLoadState();
+      await check(page.url());
     });
   }
 }

@@ -21,7 +21,7 @@ test("the refund form checks while one types, and goes out once", async ({ page 
   const amount = page.locator("input[name=amount]");
   const button = page.locator("#refund button[type=submit]");
   await amount.fill("20,000");
-  await expect(page.getByText("남은 금액 19,000보다 많아요")).toBeVisible();
+  await expect(page.getByText("환불 가능 금액 19,000보다 많아요")).toBeVisible();
   await expect(button).toBeDisabled();
   await amount.fill("5000");
   await expect(button).toHaveText("5,000원 환불하기");
@@ -46,6 +46,7 @@ test("j and k walk through a list, Enter opens", async ({ page }) => {
   await page.keyboard.press("j");
   await page.keyboard.press("j");
   await page.keyboard.press("k");
+  await expect(page.locator("table.orders tbody tr:first-child a.row-link")).toBeFocused();
   const id = await page.locator("a.row-link:focus code").textContent();
   await page.keyboard.press("Enter");
   await expect(page.getByRole("heading", { name: id! })).toBeVisible();

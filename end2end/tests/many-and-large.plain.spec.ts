@@ -14,7 +14,7 @@ test("above the limit a second person approves, and the first one cannot", async
   await logIn(page, "admin");
   await page.goto("/settings");
   const form = page.getByRole("form", { name: "재무팀" });
-  await form.getByLabel("한 번에 (원)").fill("10,000");
+  await form.getByLabel("1회 한도 (원)").fill("10,000");
   await form.getByRole("button", { name: "저장" }).click();
   await expect(page.getByText("재무팀 한도를 저장했어요.")).toBeVisible();
   await logOut(page);
@@ -23,7 +23,7 @@ test("above the limit a second person approves, and the first one cannot", async
   await find(page, id);
   await page.getByRole("button", { name: /환불하기/ }).click();
   await expect(page.getByText("한도를 넘어서 다른 사람이 승인해야 보내요")).toBeVisible();
-  await expect(page.getByRole("button", { name: "요청 거둬들이기" })).toBeVisible();
+  await expect(page.getByRole("button", { name: "요청 철회" })).toBeVisible();
   await expect(page.getByRole("button", { name: /환불 승인/ })).toHaveCount(0);
   expect((await transactionsAtToss(page, id)).length, "nothing was sent").toBe(1);
   await logOut(page);

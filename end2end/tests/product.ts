@@ -1,6 +1,6 @@
 // What every test starts from: a page that fails when the browser complains, people, and a shop to buy in.
 
-import { test as base, expect, type Page } from "@playwright/test";
+import { test as base, expect, type Locator, type Page } from "@playwright/test";
 
 export const sandbox = process.env.SANDBOX_URL!;
 export const password = process.env.JANGBU_PASSWORD!;
@@ -54,9 +54,56 @@ export async function eventually(page: Page, text: string | RegExp) {
   }).toPass({ timeout: 15_000 });
 }
 
-export type Transaction = { transactionKey: string; orderId: string; status: string; amount: number };
+export type Transaction = {
+  transactionKey: string; orderId: string; status: string; amount: number; method: string; currency: string; transactionAt: string;
+};
 
 export async function transactionsAtToss(page: Page, orderId: string): Promise<Transaction[]> {
   const all = await page.request.get(`${sandbox}/_sandbox/transactions`);
   return ((await all.json()) as Transaction[]).filter((row) => row.orderId === orderId);
+}
+
+/** Which of the two runs: they share one set of books, and each makes what it needs under its own name. */
+export const run = () => (base.info().project.name === "with JavaScript" ? "js" : "plain");
+
+/** The days of this run, where both would work on the same rows. */
+export const mine = (day: string) => Number(day.slice(8)) % 2 === (run() === "js" ? 1 : 0);
+
+/** The day of the turned clock, in Seoul. */
+export async function today(page: Page): Promise<string> {
+  return (await (await page.request.get(`${sandbox}/_sandbox/clock`)).json()).now.slice(0, 10);
+}
+
+export function daysBefore(day: string, days: number): string {
+  return new Date(Date.parse(`${day}T00:00:00Z`) - days * 86_400_000).toISOString().slice(0, 10);
+}
+
+const merchant = { Authorization: `Basic ${Buffer.from(`${process.env.SANDBOX_SECRET_KEY}:`).toString("base64")}` };
+
+export async function keyAtToss(page: Page, order: string): Promise<string> {
+  const payment = await page.request.get(`${sandbox}/v1/payments/orders/${order}`, { headers: merchant });
+  return (await payment.json()).paymentKey;
+}
+
+/** Refunds in Toss's own console: we hear of it by webhook. */
+export async function refundAtToss(page: Page, order: string, cancelAmount?: number) {
+  const url = `${sandbox}/v1/payments/${await keyAtToss(page, order)}/cancel`;
+  const done = await page.request.post(url, { headers: merchant, data: { cancelReason: "고객 변심", cancelAmount } });
+  expect(done.ok()).toBe(true);
+}
+
+export async function deposit(page: Page, order: string) {
+  const paid = await page.request.post(`${sandbox}/_sandbox/payments/${await keyAtToss(page, order)}/deposit`);
+  expect(paid.ok()).toBe(true);
+}
+
+/** Opens the one delivery that a filter finds and that says this, once it was looked into. */
+export async function openDelivery(page: Page, query: string, says: string) {
+  const row: Locator = page.getByRole("row").filter({ hasText: says });
+  await expect(async () => {
+    await page.goto(`/webhooks?${query}`);
+    await expect(row).toHaveCount(1, { timeout: 500 });
+  }).toPass({ timeout: 15_000 });
+  await row.locator("a.row-link").click();
+  await expect(page.getByRole("heading", { name: "전송 시도" })).toBeVisible();
 }

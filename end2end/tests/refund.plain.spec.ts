@@ -1,6 +1,6 @@
 // The main job: a buyer pays, Toss's webhook arrives, an agent finds the order and refunds.
 
-import { buy, eventually, expect, find, logIn, test, transactionsAtToss } from "./product";
+import { buy, deposit, eventually, expect, find, keyAtToss, logIn, test, transactionsAtToss } from "./product";
 
 test("pay, webhook, find, part refund, full refund, and the books agree", async ({ page }) => {
   const id = await buy(page, "머그컵 세트");
@@ -13,12 +13,12 @@ test("pay, webhook, find, part refund, full refund, and the books agree", async 
   await page.locator("select[name=reason_code]").selectOption("defect");
   await page.getByRole("button", { name: /환불하기/ }).click();
   await expect(page.getByText("9,000원 환불을 마쳤어요.")).toBeVisible();
-  await expect(page.getByText("남은 금액 15,000원").first()).toBeVisible();
+  await expect(page.getByText("환불 가능 금액 15,000원").first()).toBeVisible();
 
   await expect(page.locator("input[name=amount]")).toHaveValue("15,000");
   await page.getByRole("button", { name: /환불하기/ }).click();
   await expect(page.getByText("15,000원 환불을 마쳤어요.")).toBeVisible();
-  await expect(page.getByText("남은 금액이 없어요.")).toBeVisible();
+  await expect(page.getByText("환불 가능 금액이 없어요.")).toBeVisible();
 
   const theirs = await transactionsAtToss(page, id);
   expect(theirs.map((row) => row.amount)).toEqual([24000, 9000, 15000]);
@@ -39,8 +39,7 @@ test("a deposited virtual account asks where the money goes", async ({ page }) =
   await expect(page.getByText("전액만 환불할 수 있어요")).toBeVisible();
   await expect(page.getByLabel("계좌번호")).toHaveCount(0);
 
-  const key = await page.locator("dd code").first().textContent();
-  await page.request.post(`${process.env.SANDBOX_URL}/_sandbox/payments/${key}/deposit`);
+  await deposit(page, id);
   await eventually(page, "결제완료");
   await page.getByLabel("은행").selectOption({ label: "신한은행" });
   await page.getByLabel("계좌번호").fill("12");
@@ -57,7 +56,7 @@ test("a refund without an answer says so, and settles by itself", async ({ page 
   const id = await buy(page, "무드등");
   await logIn(page, "support");
   await find(page, id);
-  const key = await page.locator("dd code").first().textContent();
+  const key = await keyAtToss(page, id);
   const fault = { on: "cancel", kind: "lose_after", about: key };
   await page.request.post(`${process.env.SANDBOX_URL}/_sandbox/faults`, { data: fault });
   await page.getByRole("button", { name: /환불하기/ }).click();

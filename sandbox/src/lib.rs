@@ -182,7 +182,8 @@ impl World {
 
     fn router(self: &Arc<Self>) -> Router {
         api::router(self).merge(
-            Router::new().nest(
+            // A nested router has no path of its own for what is empty behind the slash.
+            Router::new().route("/_sandbox/", pages::desk()).with_state(Arc::clone(self)).nest(
                 "/_sandbox",
                 control::router(self)
                     .nest("/apps-in-toss", apps_in_toss::control::router(self))

@@ -67,6 +67,9 @@ struct Serve {
     /// `name:password` that goes along with it.
     #[arg(long, env = "APPS_IN_TOSS_UNLINK_AUTH", hide_env_values = true)]
     unlink_auth: Option<String>,
+    /// How far the clock is turned from the start; wins over what the journal says.
+    #[arg(long, allow_negative_numbers = true)]
+    clock_offset_ms: Option<i64>,
 }
 
 #[derive(clap::Args)]
@@ -85,6 +88,13 @@ struct Trade {
     days: i64,
     #[arg(long, default_value_t = 20_261_122)]
     seed: u64,
+    /// When the trade ends, like 2026-11-18T14:00:00+09:00: with it a seed makes the same trade each time. Now, if left out.
+    #[arg(long, value_parser = moment)]
+    until: Option<time::OffsetDateTime>,
+}
+
+fn moment(text: &str) -> Result<time::OffsetDateTime, String> {
+    toss::timestamp::parse(text).ok_or_else(|| "like 2026-11-18T14:00:00+09:00".to_owned())
 }
 
 #[tokio::main]
@@ -134,6 +144,9 @@ async fn run(args: Serve) -> anyhow::Result<()> {
         }),
         ..Options::default()
     })?;
+    if let Some(ms) = args.clock_offset_ms {
+        world.clock.set_offset(time::Duration::milliseconds(ms));
+    }
     let mini_app = Arc::clone(&world);
     let apps_in_toss = async move {
         let Some(folder) = args.tls_dir else { return std::future::pending().await };
@@ -180,6 +193,7 @@ async fn make(args: Trade) -> anyhow::Result<()> {
         orders: args.orders,
         days: args.days,
         seed: args.seed,
+        until: args.until,
     };
     let last = std::cell::Cell::new(0);
     trade::make(plan, |done, of| {

@@ -6,7 +6,7 @@ use axum::{
     Form, Router,
     extract::{Path, Query, State},
     response::{Html, IntoResponse, Redirect, Response},
-    routing::get,
+    routing::{MethodRouter, get},
 };
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use rust_decimal::Decimal;
@@ -37,7 +37,7 @@ table{width:100%;border-collapse:collapse}td,th{text-align:left;padding:6px 8px;
 
 pub fn router(world: &Arc<World>) -> Router {
     Router::new()
-        .route("/", get(desk).post(act))
+        .route("/", desk())
         .route("/pay/{key}", get(window).post(pay))
         .route("/shop", get(shelf).post(buy))
         .route("/shop/success", get(bought))
@@ -341,7 +341,12 @@ async fn not_bought(Query(q): Query<std::collections::HashMap<String, String>>) 
 }
 
 /// The control desk.
-async fn desk(State(world): Shared) -> Html<String> {
+/// The control desk, with and without a slash at the end.
+pub fn desk() -> MethodRouter<Arc<World>> {
+    get(desk_page).post(act)
+}
+
+async fn desk_page(State(world): Shared) -> Html<String> {
     let now = world.clock.now();
     let payments: Vec<Payment> = world.with_books(|books| {
         books.expire_due(now);

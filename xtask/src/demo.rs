@@ -38,8 +38,9 @@ pub(crate) fn demo(orders: usize) -> anyhow::Result<()> {
     let (folder, lock) = folder()?;
     front::build(Warnings::AreShown)?;
     report::step("building the server and the sandbox", || run(cargo().args(["build", "--workspace"])))?;
-    let mut stack =
-        report::step("starting PostgreSQL, the sandbox and the dashboard", || Stack::start(&folder, 4000))?;
+    let mut stack = report::step("starting PostgreSQL, the sandbox and the dashboard", || {
+        Stack::start(&folder, 4000, None)
+    })?;
     stack.add_staff()?;
     let traded = folder.join("traded");
     if !traded.exists() {

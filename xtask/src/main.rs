@@ -34,6 +34,12 @@ enum Task {
         /// Leaves the browser out.
         #[arg(long)]
         no_browser: bool,
+        /// Only the browser tests, on ten days of the turned clock.
+        #[arg(long, conflicts_with = "no_browser")]
+        browser_days: bool,
+        /// When the browser tests begin, in Seoul.
+        #[arg(long, env = "JANGBU_TEST_DAY", default_value = test::DAYS[0])]
+        day: String,
     },
     /// Refunds under faults: two processes, one seed per run.
     Simulate {
@@ -74,7 +80,8 @@ enum Bench {
 fn main() -> std::process::ExitCode {
     let outcome = match Cli::parse().task {
         Task::Demo { orders } => demo::demo(orders),
-        Task::Test { no_browser } => test::test(!no_browser),
+        Task::Test { browser_days: true, .. } => test::browser_days(),
+        Task::Test { no_browser, day, .. } => test::test((!no_browser).then_some(day.as_str())),
         Task::Simulate { breakages: true, .. } => simulate::breakages(),
         Task::Simulate { runs, seed, .. } => simulate::simulate(runs, seed),
         Task::Bench(Bench::Webhooks) => bench::webhooks(),

@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     front,
@@ -111,10 +112,13 @@ pub(crate) struct Stack {
     pub(crate) sandbox_url: String,
     folder: PathBuf,
     environment: Vec<(&'static str, String)>,
+    /// When the clocks of all parts stood as it started.
+    at: Option<OffsetDateTime>,
 }
 
 impl Stack {
-    pub(crate) fn start(folder: &Path, wished: u16) -> anyhow::Result<Self> {
+    /// `at`: the moment that the clocks of all parts begin at; now, if there is none.
+    pub(crate) fn start(folder: &Path, wished: u16, at: Option<OffsetDateTime>) -> anyhow::Result<Self> {
         fs::create_dir_all(folder)?;
         let port = free_port(wished)?;
         let sandbox_port = free_port(wished + 100)?;
@@ -124,8 +128,10 @@ impl Stack {
         let pay_port = free_port(apps_port + 1)?;
         let tls = folder.join("sandbox-tls");
         let certificate = |name: &str| tls.join(name).display().to_string();
+        let offset_ms = at.map_or(0, offset_ms);
         let environment = vec![
             ("JANGBU_MODE", "sandbox".to_owned()),
+            ("JANGBU_CLOCK_OFFSET_MS", offset_ms.to_string()),
             ("JANGBU_ADDR", format!("127.0.0.1:{port}")),
             ("JANGBU_DATA_DIR", folder.display().to_string()),
             ("JANGBU_SITE_DIR", front::site().display().to_string()),
@@ -144,7 +150,8 @@ impl Stack {
             ("APPS_IN_TOSS_DECRYPT_AAD", "TOSS".to_owned()),
             ("APPS_IN_TOSS_UNLINK_AUTH", UNLINK_AUTH.to_owned()),
         ];
-        let mut stack = Self { parts: Vec::new(), url, sandbox_url, folder: folder.to_owned(), environment };
+        let mut stack =
+            Self { parts: Vec::new(), url, sandbox_url, folder: folder.to_owned(), environment, at };
         let mut sandbox = Command::new(binary("toss-sandbox"));
         sandbox
             .args(["serve", "--addr", &format!("127.0.0.1:{sandbox_port}"), "--shop-api", &stack.url])
@@ -161,6 +168,7 @@ impl Stack {
             .args(["--apps-addr", &format!("127.0.0.1:{apps_port}")])
             .args(["--apps-pay-addr", &format!("127.0.0.1:{pay_port}")])
             .args(["--unlink-url", &format!("{}/hooks/apps-in-toss/unlink", stack.url)])
+            .arg(format!("--clock-offset-ms={offset_ms}"))
             .env("APPS_IN_TOSS_UNLINK_AUTH", UNLINK_AUTH)
             .env("JANGBU_MERCHANT_API_KEY", MERCHANT_KEY);
         // First the sandbox: it makes the certificates that the dashboard is started with.
@@ -239,16 +247,13 @@ impl Stack {
 
     /// Makes sample trade; its progress is handed to `progress` line by line.
     pub(crate) fn trade(&mut self, orders: usize, progress: impl Fn(&str)) -> anyhow::Result<()> {
-        let mut child = Command::new(binary("toss-sandbox"))
-            .args([
-                "trade",
-                "--sandbox",
-                &self.sandbox_url,
-                "--shop-api",
-                &self.url,
-                "--orders",
-                &orders.to_string(),
-            ])
+        let mut command = Command::new(binary("toss-sandbox"));
+        command.arg("trade");
+        if let Some(at) = self.at {
+            command.args(["--until", &at.format(&Rfc3339)?]);
+        }
+        let mut child = command
+            .args(["--sandbox", &self.sandbox_url, "--shop-api", &self.url, "--orders", &orders.to_string()])
             .env("JANGBU_MERCHANT_API_KEY", MERCHANT_KEY)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -286,7 +291,7 @@ impl Stack {
                 "--currency",
                 currency,
                 "--valid-from",
-                "2026-01-01",
+                "2025-01-01",
             ]);
             quiet(set.args(["--per-cent", per_cent, "--flat", flat, "--pay-out-days", "5"]))?;
         }
@@ -313,6 +318,12 @@ pub(crate) const ROLES: [(&str, &str); 4] =
 
 /// Above this, in won, the demo's support agent needs a second person.
 const SUPPORT_LIMIT: &str = "300000";
+
+/// How far a moment is from now.
+#[expect(clippy::disallowed_methods, reason = "the clocks of a stack are so far from the real one")]
+fn offset_ms(at: OffsetDateTime) -> i64 {
+    i64::try_from((at - OffsetDateTime::now_utc()).whole_milliseconds()).unwrap_or_default()
+}
 
 /// A GET with nothing but the standard library; its status.
 fn get(port: u16, path: &str) -> Option<u16> {

@@ -4,12 +4,18 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     os::unix::process::CommandExt,
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
 use anyhow::{Context, ensure};
+use time::{
+    PrimitiveDateTime,
+    macros::{format_description, offset},
+};
 
 use crate::{
+    front::{self, Warnings},
     lint, report,
     run::{cargo, root, run, target},
     simulate, sqlx,
@@ -78,7 +84,33 @@ impl Drop for Postgres {
     }
 }
 
-pub(crate) fn test(browser: bool) -> anyhow::Result<()> {
+/// Days on which the browser tests have to pass, as moments in Seoul. On a day of its own the month of trade contains
+/// other days, holidays and pay-outs.
+pub(crate) const DAYS: [&str; 10] = [
+    // An ordinary Wednesday: what a test run takes.
+    "2026-11-18T14:00",
+    // A month's last day: the whole trade lies in it.
+    "2026-03-31T14:00",
+    // A month's first day: no pay-out in it yet.
+    "2026-04-01T14:00",
+    // A Sunday, a month's last day, late.
+    "2026-05-31T23:00",
+    // Chuseok.
+    "2026-09-25T14:00",
+    // A year's last day, with a refund in dollars as the newest difference.
+    "2026-12-31T17:00",
+    // New Year: in UTC it is still the old one.
+    "2027-01-01T00:20",
+    // The substitute day of Seollal.
+    "2027-02-09T14:00",
+    // A leap day, just after the morning's reading begins.
+    "2028-02-29T06:30",
+    // The last of Chuseok's days: no business day in the month yet.
+    "2028-10-05T14:00",
+];
+
+/// `browser_day`: when the browser tests begin; without one they are left out.
+pub(crate) fn test(browser_day: Option<&str>) -> anyhow::Result<()> {
     lint::lint()?;
     simulate::check_breakages()?;
     report::step("building", || run(cargo().args(["build", "--workspace"])))?;
@@ -90,13 +122,40 @@ pub(crate) fn test(browser: bool) -> anyhow::Result<()> {
         })?;
         simulate::for_tests(&postgres)?;
     }
-    if browser { end_to_end() } else { Ok(()) }
+    browser_day.map_or(Ok(()), |day| end_to_end(&[day]))
+}
+
+pub(crate) fn browser_days() -> anyhow::Result<()> {
+    front::build(Warnings::AreShown)?;
+    report::step("building", || run(cargo().args(["build", "--workspace"])))?;
+    end_to_end(&DAYS)
 }
 
 /// The whole product in a browser, with and without JavaScript.
-fn end_to_end() -> anyhow::Result<()> {
+fn end_to_end(days: &[&str]) -> anyhow::Result<()> {
     let chromium = tools::chromium()?;
     tools::playwright()?;
+    stack::listen_for_ctrl_c()?;
+    let mut failed = Vec::new();
+    for day in days {
+        ensure!(!stack::stopped(), "stopped");
+        report::line(&format!("▸ browser: {day} in Seoul"));
+        if let Err(error) = on_day(day, &chromium) {
+            report::line(&format!("  ✗ {error:#}"));
+            failed.push(*day);
+        }
+    }
+    ensure!(
+        failed.is_empty(),
+        "the browser tests failed on {failed:?}; one of them again: JANGBU_TEST_DAY=…"
+    );
+    Ok(())
+}
+
+fn on_day(day: &str, chromium: &Path) -> anyhow::Result<()> {
+    let at = PrimitiveDateTime::parse(day, format_description!("[year]-[month]-[day]T[hour]:[minute]"))
+        .context("a moment like 2026-11-18T14:00")?
+        .assume_offset(offset!(+9));
     let data = target().join("end2end");
     if let Ok(home) = fs::read_to_string(data.join("postgres-home")) {
         fs::remove_dir_all(home.trim()).ok();
@@ -104,9 +163,8 @@ fn end_to_end() -> anyhow::Result<()> {
     if data.exists() {
         fs::remove_dir_all(&data)?;
     }
-    let results = target().join("end2end-results");
-    stack::listen_for_ctrl_c()?;
-    let mut stack = report::step("starting the product", || Stack::start(&data, 4300))?;
+    let results = target().join("end2end-results").join(day.replace(':', "-"));
+    let mut stack = report::step("starting the product", || Stack::start(&data, 4300, Some(at)))?;
     stack.add_staff()?;
     report::step("a little trade", || stack.trade(120, |_| {}))?;
     report::step("reading Toss's lists and reconciling", || stack.keep_books())?;
@@ -114,7 +172,7 @@ fn end_to_end() -> anyhow::Result<()> {
         run(Command::new("npx")
             .args(["playwright", "test"])
             .current_dir(root().join("end2end"))
-            .env("CHROMIUM", &chromium)
+            .env("CHROMIUM", chromium)
             .env("JANGBU_URL", &stack.url)
             .env("SANDBOX_URL", &stack.sandbox_url)
             .env("SANDBOX_SECRET_KEY", SECRET_KEY)

@@ -27,6 +27,8 @@ pub struct Plan {
     pub orders: usize,
     pub days: i64,
     pub seed: u64,
+    /// When it ends; the sandbox's now, if left out.
+    pub until: Option<OffsetDateTime>,
 }
 
 /// How one purchase goes.
@@ -75,8 +77,10 @@ const STEP: Duration = Duration::minutes(12);
 pub async fn make(plan: Plan, progress: impl Fn(usize, usize)) -> anyhow::Result<()> {
     let http = reqwest::Client::builder().timeout(std::time::Duration::from_secs(30)).build()?;
     let maker = Arc::new(Maker { shop: Shop::new(http.clone(), plan.shop.clone()), http, plan });
-    let real_now = maker.clock().await?;
-    let deeds = maker.script(real_now);
+    let (now, offset_ms) = maker.clock().await?;
+    let until = maker.plan.until.unwrap_or(now);
+    ensure!(until <= now, "the trade would end in the sandbox's future");
+    let deeds = maker.script(until);
     let total = deeds.len();
     let mut done = 0;
     let mut day = deeds.first().map(|(at, _)| at.date());
@@ -100,8 +104,9 @@ pub async fn make(plan: Plan, progress: impl Fn(usize, usize)) -> anyhow::Result
         progress(done, total);
         rest = later;
     }
-    maker.turn_back().await?;
-    maker.spoil_settlements().await?;
+    maker.turn_back(offset_ms).await?;
+    maker.spoil_settlements(until).await?;
+    maker.clear_faults().await?;
     mini_app::trade(&maker.shop, maker.plan.seed, |path, body| {
         let maker = Arc::clone(&maker);
         async move { maker.control(&path, &body).await }
@@ -128,10 +133,12 @@ impl Maker {
         self.call(format!("{}/_sandbox/{path}", self.plan.sandbox_url), body).await
     }
 
-    async fn clock(&self) -> anyhow::Result<OffsetDateTime> {
+    /// The sandbox's time, and how far it is from the real one.
+    async fn clock(&self) -> anyhow::Result<(OffsetDateTime, i64)> {
         let clock: Value =
             self.http.get(format!("{}/_sandbox/clock", self.plan.sandbox_url)).send().await?.json().await?;
-        clock["now"].as_str().and_then(timestamp::parse).context("the sandbox told no time")
+        let now = clock["now"].as_str().and_then(timestamp::parse).context("the sandbox told no time")?;
+        Ok((now, clock["offsetMs"].as_i64().context("the sandbox told no offset")?))
     }
 
     /// Lets every webhook arrive, then turns both clocks: the merchant's first, so that nobody is in the past.
@@ -143,26 +150,28 @@ impl Maker {
         Ok(())
     }
 
-    async fn turn_back(&self) -> anyhow::Result<()> {
+    async fn turn_back(&self, offset_ms: i64) -> anyhow::Result<()> {
         self.settle().await?;
-        let body = json!({ "offsetMs": 0 });
+        let body = json!({ "offsetMs": offset_ms });
         self.merchant_clock(&body).await?;
         self.control("clock", &body).await?;
         self.settle().await
     }
 
     /// A few settlements that finance has to find: too dear, missing, twice, of another amount.
-    async fn spoil_settlements(&self) -> anyhow::Result<()> {
+    async fn spoil_settlements(&self, until: OffsetDateTime) -> anyhow::Result<()> {
         let url = format!("{}/_sandbox/transactions", self.plan.sandbox_url);
         let rows: Vec<toss::payments::Transaction> = self.http.get(url).send().await?.json().await?;
-        let until = self.clock().await? - Duration::days(12);
+        let until = until - Duration::days(12);
         let is_old_sale = |row: &&toss::payments::Transaction| {
             row.status == toss::payments::PaymentStatus::Done
                 && row.method == Some(toss::payments::Method::Card)
                 && row.currency.as_deref() == Some("KRW")
                 && row.transaction_at < until
         };
-        let sales: Vec<_> = rows.iter().filter(is_old_sale).collect();
+        let mut sales: Vec<_> = rows.iter().filter(is_old_sale).collect();
+        // What happens within one step may be booked in any order.
+        sales.sort_by(|a, b| a.order_id.as_str().cmp(b.order_id.as_str()));
         let ways = [
             |amount: Decimal| json!({ "fee": (amount / Decimal::from(25)).round() }),
             |_| json!("missing"),
@@ -173,6 +182,13 @@ impl Maker {
         for (sale, way) in sales.iter().step_by(step).zip(ways) {
             self.control(&format!("settlements/{}", sale.transaction_key), &way(sale.amount)).await?;
         }
+        Ok(())
+    }
+
+    /// What the trade spoilt on purpose ends with it.
+    async fn clear_faults(&self) -> anyhow::Result<()> {
+        let url = format!("{}/_sandbox/faults", self.plan.sandbox_url);
+        self.http.delete(url).send().await?.error_for_status()?;
         Ok(())
     }
 

@@ -8,30 +8,18 @@ use time::{Date, OffsetDateTime};
 
 use crate::{Backoffice, Fault, reconciliation::Sums};
 
-/// How a pay-out stands beside the bank's statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AtBank {
-    /// Its day is still to come.
-    Expected,
-    /// No statement covers the day.
-    NoStatement,
-    Matched,
-    Differs,
-    Missing,
-    /// Toss's name stands in the statement, and Toss pays nothing out.
-    Unexplained,
-}
-
-impl AtBank {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Expected => "expected",
-            Self::NoStatement => "no_statement",
-            Self::Matched => "matched",
-            Self::Differs => "differs",
-            Self::Missing => "missing",
-            Self::Unexplained => "unexplained",
-        }
+text_enum! {
+    /// How a pay-out stands beside the bank's statement.
+    AtBank {
+        /// Its day is still to come.
+        Expected = "expected",
+        /// No statement covers the day.
+        NoStatement = "no_statement",
+        Matched = "matched",
+        Differs = "differs",
+        Missing = "missing",
+        /// Toss's name stands in the statement, and Toss pays nothing out.
+        Unexplained = "unexplained",
     }
 }
 

@@ -197,7 +197,7 @@ async fn only_an_administrator_changes_limits_and_it_is_audited() {
     let fields = [("role", "support"), ("one_refund", "많이"), ("per_day", "")];
     shop.form("set_refund_limit", Some(&admin.cookie), &fields).await;
     let (_, html) = shop.page("/settings", Some(&admin.cookie)).await;
-    assert!(html.contains("금액은 52,500 처럼 숫자로 써 주세요") && html.contains("많이"));
+    assert!(html.contains("금액은 52,500처럼 숫자로 입력하세요") && html.contains("많이"));
 }
 
 #[tokio::test]
@@ -209,9 +209,9 @@ async fn what_waits_stands_on_the_order_and_on_the_first_page() {
     let key = shop.paid("ord_wait_1", 10_000).await;
     let asked = ask(&shop, &agent, "ord_wait_1", "4000").await;
     let (_, mine) = shop.page("/orders/ord_wait_1", Some(&agent.cookie)).await;
-    assert!(mine.contains("요청 거둬들이기") && !mine.contains("환불 승인</button>"));
+    assert!(mine.contains("요청 철회") && !mine.contains("환불 승인<!></button>"));
     let (_, theirs) = shop.page("/orders/ord_wait_1", Some(&finance.cookie)).await;
-    assert!(theirs.contains("4,000원 환불 승인") && theirs.contains("반려하는 이유"));
+    assert!(theirs.contains("4,000원 환불 승인") && theirs.contains("반려 사유"));
     let (_, seen) = shop.page("/orders/ord_wait_1", Some(&viewer.cookie)).await;
     assert!(seen.contains("재무팀이나 관리자의 승인을 기다려요"));
     let (_, home) = shop.page("/", Some(&finance.cookie)).await;
@@ -266,9 +266,9 @@ async fn what_toss_refuses_for_good_is_closed_by_a_person_and_can_be_refunded_ag
     assert_eq!(refused(early), Refused::TooEarly);
     shop.books().clock.set_offset(time::Duration::minutes(16));
     let (_, home) = shop.page("/", Some(&agent.cookie)).await;
-    assert!(home.contains("사람이 확인해야 하는 환불 1건") && home.contains("support 사람 님이"));
+    assert!(home.contains("직접 확인해야 하는 환불 1건") && home.contains("support 사람 님이"));
     let (_, order) = shop.page("/orders/ord_close_1", Some(&agent.cookie)).await;
-    assert!(order.contains("결과 정하기") && order.contains("토스에는 이 환불 뒤에 생긴 취소가 없어요"));
+    assert!(order.contains("결과 확정") && order.contains("토스에는 이 환불 뒤에 생긴 취소가 없어요"));
     // The console refunds something meanwhile: the decision was made on facts that are gone.
     shop.refund_behind_our_back(&key, 1_000);
     let stale = decide(&shop, &agent, stuck.id, &Decision::NotMade, &facts.mark).await;

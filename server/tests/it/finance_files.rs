@@ -76,7 +76,7 @@ async fn a_list_leaves_masked_with_a_reason_and_only_for_whoever_asked() {
     let form = [("list", "orders"), ("format", "csv"), ("reason", " ")];
     assert_eq!(shop.form("ask_for_export", Some(&finance.cookie), &form).await.status(), 302);
     let (_, page) = shop.page("/exports", Some(&finance.cookie)).await;
-    assert!(page.contains("내보내는 까닭을 써 주세요"));
+    assert!(page.contains("내보내기 사유를 입력하세요"));
     // After a day it is gone.
     let now = shop.books().clock.now();
     shop.books().clock.set(now + Duration::hours(25));

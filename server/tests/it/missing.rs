@@ -58,7 +58,7 @@ async fn after_an_outage_of_an_hour_four_days_or_a_month_the_books_equal_tosss()
         }
         let (status, html) = shop.page("/webhooks/missing", Some(&viewer.cookie)).await;
         assert_eq!(status, 200);
-        assert!(html.contains("웹훅 4건이 오지 않았어요"), "{html}");
+        assert!(html.contains("웹훅 4건이 누락됐어요"), "{html}");
         // Looking again finds nothing new.
         while !shop.books().compare_due_windows().await.unwrap() {}
         assert_eq!(shop.books().missing_events(None, 50).await.unwrap().rows.len(), 4);

@@ -39,7 +39,7 @@ async fn damaged_addresses_get_words_and_never_a_500() {
         for at in ["x", "o", "oabc_x", "o99999999999999999999_x", "n-1_", "%00", "o1_%00"] {
             let (status, html) = shop.page(&format!("{path}?at={at}"), Some(&admin.cookie)).await;
             assert!(status == 400 || status == 200 && at.contains("%00"), "{path}?at={at}: {status}");
-            assert!(status == 200 || html.contains("쪽 표시를 읽을 수 없어요"));
+            assert!(status == 200 || html.contains("페이지 값을 읽을 수 없어요"));
         }
         let (status, _) = shop
             .page(

@@ -32,7 +32,7 @@ async fn the_clock_starts_with_the_return_and_stops_with_the_refund() {
     let (_, html) = shop.page("/returns", Some(&agent.cookie)).await;
     assert!(html.contains("오늘까지") && html.contains("영업일 3일 남음"), "{html}");
     let (_, home) = shop.page("/", Some(&agent.cookie)).await;
-    assert!(home.contains("오늘까지 돌려줘야 하는 반품·철회 1건"));
+    assert!(home.contains("오늘까지 환불해야 하는 반품·철회 1건"));
 
     // A part for something else leaves the clock running; one for the return, or the whole, stops it.
     shop.books().refund(&agent.actor(), &refund("ord_back_1", "1000")).await.unwrap();

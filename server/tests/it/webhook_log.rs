@@ -38,12 +38,12 @@ async fn one_is_looked_into_again_and_brings_the_books_up_to_date() {
     let delivery = shop.deliveries(&Filter { q: Some(key.clone()), ..Filter::default() }).await.remove(0);
     let path = format!("/webhooks/{}", delivery.id);
     let (_, page) = shop.page(&path, Some(&agent.cookie)).await;
-    assert!(page.contains("다시 처리"), "{page}");
+    assert!(page.contains("재처리"), "{page}");
     let posted = shop.form("replay_webhook", Some(&agent.cookie), &[("id", &delivery.id.to_string())]).await;
     assert_eq!(posted.headers()["location"].to_str().unwrap(), path);
     assert_eq!(shop.status_of("ord_again").await, "PARTIAL_CANCELED");
     let (_, page) = shop.page(&path, Some(&agent.cookie)).await;
-    assert!(page.contains("늦게 온 옛 상태") && page.contains("balanceAmount"), "{page}");
+    assert!(page.contains("늦게 온 이전 상태") && page.contains("balanceAmount"), "{page}");
     // Again and again: nothing more happens.
     for _ in 0..3 {
         assert!(!shop.books().replay_webhook(&agent.actor(), delivery.id).await.unwrap());
@@ -58,7 +58,7 @@ async fn one_is_looked_into_again_and_brings_the_books_up_to_date() {
         .await;
     shop.form("replay_webhook", Some(&agent.cookie), &[("id", &delivery.id.to_string())]).await;
     let (_, page) = shop.page(&path, Some(&agent.cookie)).await;
-    assert!(page.contains("토스가 답하지 않아요"), "{page}");
+    assert!(page.contains("토스 응답이 없어요"), "{page}");
     let kept = shop.books().webhook(delivery.id).await.unwrap().unwrap().delivery;
     assert_eq!((kept.state, kept.error, kept.badges), (before.state, None, before.badges));
 }
@@ -87,7 +87,7 @@ async fn what_a_filter_finds_is_looked_into_again_by_a_job_that_can_be_stopped()
     let (_, page) = shop
         .page("/webhooks/replays?event=PAYMENT_STATUS_CHANGED&badge=secret_matched", Some(&agent.cookie))
         .await;
-    assert!(page.contains("웹훅 70건을 다시 처리해요"), "{page}");
+    assert!(page.contains("웹훅 70건을 재처리해요"), "{page}");
 
     // Toss does not answer: it waits, says so, and can be stopped.
     shop.fault(json!({ "on": "payment", "kind": "error", "code": "FAILED_INTERNAL_SYSTEM_PROCESSING", "times": 100_000 })).await;
@@ -98,7 +98,7 @@ async fn what_a_filter_finds_is_looked_into_again_by_a_job_that_can_be_stopped()
     .await;
     let path = format!("/webhooks/replays/{id}");
     let (_, page) = shop.page(&path, Some(&agent.cookie)).await;
-    assert!(page.contains("토스가 답하지 않아 잠시 기다려요") && page.contains("멈추기"), "{page}");
+    assert!(page.contains("토스 응답이 없어 잠시 기다려요") && page.contains("중지<!></button>"), "{page}");
     shop.form("stop_replay", Some(&agent.cookie), &[("id", &id.to_string())]).await;
     shop.sandbox.faults().clear();
     let stopped = shop.books().replay(id).await.unwrap().unwrap();

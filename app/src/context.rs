@@ -13,8 +13,8 @@ use tower_sessions::Session;
 
 use crate::{
     error::AppError,
+    i18n::{Lang, Words},
     routes,
-    words::{Lang, Words},
 };
 
 /// Where the dashboard is mounted: empty, or `/x/admin` without a slash at the end.

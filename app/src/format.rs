@@ -4,7 +4,7 @@ pub use backoffice::personal::{mask_email, mask_name, mask_number, mask_phone};
 use backoffice::{Decimal, clock::SEOUL, money};
 use time::{Date, OffsetDateTime, macros::format_description};
 
-use crate::words::{Lang, Words};
+use crate::i18n::{Lang, Words};
 
 /// `52,500원`, `₩52,500` in English, `USD 12.50`.
 pub fn amount(words: Words, amount: Decimal, currency: &str) -> String {

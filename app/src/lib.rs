@@ -2,31 +2,52 @@
 //!
 //! Compiled twice: `ssr` is everything, `hydrate` is the islands and the stubs of the server functions they call.
 
+pub mod bank;
 pub mod error;
-pub mod functions;
+pub mod exports;
+pub mod iap;
 pub mod islands;
+pub mod messages;
+pub mod orders;
+pub mod progress;
+pub mod promotions;
+pub mod reconciliation;
+pub mod refunds;
+pub mod returns;
 pub mod routes;
+pub mod settings;
+pub mod staff;
+pub mod users;
+pub mod webhooks;
 
 #[cfg(feature = "ssr")]
 pub mod access;
 #[cfg(feature = "ssr")]
-mod chart;
+mod audit;
 #[cfg(feature = "ssr")]
 mod components;
 #[cfg(feature = "ssr")]
 pub mod context;
 #[cfg(feature = "ssr")]
+mod firewall;
+#[cfg(feature = "ssr")]
 mod flash;
 #[cfg(feature = "ssr")]
 mod format;
 #[cfg(feature = "ssr")]
-mod pages;
+mod home;
+#[cfg(feature = "ssr")]
+pub mod i18n;
+#[cfg(feature = "ssr")]
+mod payouts;
+#[cfg(feature = "ssr")]
+mod reports;
 #[cfg(feature = "ssr")]
 pub mod shell;
 #[cfg(feature = "ssr")]
-mod upload;
+mod transactions;
 #[cfg(feature = "ssr")]
-pub mod words;
+mod upload;
 
 /// Wakes the islands of the page that was served.
 #[cfg(feature = "hydrate")]

@@ -6,8 +6,8 @@ use app::{
     access::{self, Access},
     context::{SESSION_STAFF, Theme, Visitor},
     error::AppError,
+    i18n::{Lang, Words},
     routes,
-    words::{Lang, Words},
 };
 use axum::{
     extract::{ConnectInfo, Request, State},

@@ -1,16 +1,15 @@
 //! Every route, under the base path.
 
 use app::{
+    bank::functions::UploadStatement,
     context::{Site, Visitor},
     error::AppError,
-    functions::{
-        batches::PreviewBatch,
-        finance::UploadStatement,
-        mini_app::{ImportIapRequests, SendBulk},
-        promotions::PreviewGrants,
-    },
+    i18n::Words,
+    iap::functions::ImportIapRequests,
+    messages::functions::SendBulk,
+    promotions::batch::functions::PreviewGrants,
+    refunds::batch::functions::PreviewBatch,
     shell::{App, Assets, shell},
-    words::Words,
 };
 use axum::{
     Router,

@@ -4,9 +4,9 @@ use backoffice::{exports::sheet::Format, staff::Permission};
 use leptos::{prelude::*, server_fn::ServerFn};
 
 use super::list::Query;
-use crate::{context::Ctx, functions::exports::AskForExport, routes};
+use crate::{context::Ctx, exports::functions::AskForExport, routes};
 
-/// `list` is a name of `export_words::what`; the query is that of the page.
+/// `list` is a name of `exports::request::what`; the query is that of the page.
 pub fn form(ctx: &Ctx, list: &'static str, query: &Query) -> AnyView {
     if !ctx.may(Permission::Export) {
         return ().into_any();

@@ -1,23 +1,23 @@
 //! The frame around every page: menu, search, who is here, which Toss.
 
 use backoffice::{
+    Fault,
     home::Waiting,
     staff::{Permission, Staff},
 };
-use leptos::prelude::*;
+use leptos::{prelude::*, server_fn::ServerFn};
 use leptos_meta::Title;
 
+use super::form;
 use crate::{
     context::{Ctx, Mode, Theme},
     flash::Flash,
-    functions::session::{LogOut, SetPreferences},
+    i18n::Lang,
     islands::{Palette, PaletteWords},
     routes,
-    words::Lang,
+    settings::functions::SetPreferences,
+    staff::functions::LogOut,
 };
-use leptos::server_fn::ServerFn;
-
-use super::form;
 
 /// A page inside the frame.
 pub struct Frame {
@@ -27,6 +27,9 @@ pub struct Frame {
     pub flash: Flash,
     pub body: AnyView,
 }
+
+/// A page, or the fault that kept it from being made.
+pub type Answer = Result<Frame, Fault>;
 
 /// `<Title>` is written into the document as it is (leptos_meta 0.8.7): it has to be escaped here.
 fn escaped(text: &str) -> String {

@@ -1,6 +1,8 @@
 //! Pieces that several pages are made of.
 
 pub mod badge;
+pub mod chart;
+pub mod errors;
 pub mod export;
 pub mod figures;
 pub mod form;

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::functions::webhooks::deliveries_since;
+use crate::webhooks::functions::deliveries_since;
 
 /// Seconds between two questions.
 const EVERY: u64 = 5;

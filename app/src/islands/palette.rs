@@ -3,7 +3,7 @@
 use leptos::{ev, html, prelude::*};
 use serde::{Deserialize, Serialize};
 
-use crate::functions::orders::{Hit, find};
+use crate::orders::functions::{Hit, find};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PaletteWords {

@@ -2,11 +2,9 @@
 
 use leptos::prelude::*;
 
-use crate::functions::{
-    batches::{Tick, batch_progress},
-    exports::export_progress,
-    promotions::grants_progress,
-    webhooks::replay_progress,
+use crate::{
+    exports::functions::export_progress, progress::Tick, promotions::batch::functions::grants_progress,
+    refunds::batch::functions::batch_progress, webhooks::replay::functions::replay_progress,
 };
 
 /// Milliseconds between two questions.

@@ -1,6 +1,6 @@
 //! Refusals of the merchant API.
 
-use app::words::Words;
+use app::i18n::Words;
 use axum::{
     Json,
     http::StatusCode,

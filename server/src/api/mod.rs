@@ -6,7 +6,7 @@ mod orders;
 mod request;
 mod toss_pay;
 
-use app::words::{Lang, Words};
+use app::i18n::{Lang, Words};
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Request, State},

@@ -1,0 +1,3 @@
+//! What was done, by whom: the log and its filter.
+
+pub(crate) mod list;

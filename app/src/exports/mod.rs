@@ -1,0 +1,8 @@
+//! Lists and reports as files.
+
+pub mod functions;
+
+#[cfg(feature = "ssr")]
+pub(crate) mod list;
+#[cfg(feature = "ssr")]
+mod request;

@@ -1,0 +1,3 @@
+//! What has to get through the firewall.
+
+pub(crate) mod page;

@@ -1,0 +1,6 @@
+//! Grants for a file of users.
+
+pub mod functions;
+
+#[cfg(feature = "ssr")]
+pub(crate) mod detail;

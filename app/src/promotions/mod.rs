@@ -1,0 +1,11 @@
+//! Campaigns and the points that they grant.
+
+pub mod batch;
+pub mod functions;
+
+#[cfg(feature = "ssr")]
+pub(crate) mod campaign;
+#[cfg(feature = "ssr")]
+pub(crate) mod list;
+#[cfg(feature = "ssr")]
+mod messages;

@@ -1,0 +1,8 @@
+//! A file of refunds.
+
+pub mod functions;
+
+#[cfg(feature = "ssr")]
+pub(crate) mod detail;
+#[cfg(feature = "ssr")]
+pub(crate) mod list;

@@ -1,0 +1,131 @@
+//! All refunds, newest first.
+
+use backoffice::refunds::{Filter, REASONS, Refund, State};
+use leptos::prelude::*;
+
+use super::messages;
+use crate::{
+    components::{
+        badge, export, form,
+        layout::{self, Answer, Frame},
+        list::{self, Query, SIZE},
+    },
+    context::Ctx,
+    flash::Flash,
+    format, routes,
+};
+
+/// The four views of refunds.
+pub fn tabs(ctx: &Ctx, active: &str) -> AnyView {
+    let views = [
+        (routes::REFUNDS, "refunds-all"),
+        (routes::RETURNS, "nav-returns"),
+        (routes::REFUND_BATCHES, "nav-batches"),
+        (routes::REFUND_REASONS, "refund-by-reason"),
+    ];
+    layout::tabs(ctx, "nav-refunds", &views, active)
+}
+
+fn row(ctx: &Ctx, refund: Refund) -> AnyView {
+    let href = ctx.href(&format!("{}#refund", routes::order(&refund.order_id)));
+    let overdue = refund.is_overdue(ctx.books().clock.now()).then(|| {
+        let why = ctx.t("refund-needs-person");
+        view! { <span class="flag" title=why.clone() role="img" aria-label=why>"!"</span> }
+    });
+    let note = messages::note(ctx, &refund);
+    view! {
+        <tr>
+            <td class="id"><a class="row-link" href=href><code>{refund.order_id}</code></a>{overdue}</td>
+            <td class="n amount">{format::figures(refund.amount, &refund.currency)}</td>
+            <td class="state">{badge::badge(badge::refund_state(ctx, refund.state))}</td>
+            <td class="what">{note}</td>
+            <td class="buyer">{refund.requested_by_name}</td>
+            <td class="when">{list::time(refund.requested_at)}</td>
+        </tr>
+    }
+    .into_any()
+}
+
+fn filters(ctx: &Ctx, query: &Query, typed: &Flash) -> AnyView {
+    let states = std::iter::once((String::new(), ctx.t("all-states")))
+        .chain(State::ALL.map(|state| (state.as_str().to_owned(), badge::refund_state(ctx, state).1)))
+        .collect();
+    let reasons = std::iter::once((String::new(), ctx.t("all-reasons")))
+        .chain(REASONS.map(|code| (code.to_owned(), ctx.words.word("reason", code))))
+        .collect();
+    let day = |name: &'static str, key: &str| form::Field {
+        kind: "date",
+        ..form::Field::text(name, ctx.words.get(key, &[]), typed)
+    };
+    let overdue = query.get("overdue").is_some();
+    view! {
+        <form class="filters" method="get" action=ctx.href(routes::REFUNDS)>
+            {form::Field { kind: "search", ..form::Field::text("q", ctx.t("col-order"), typed) }.view()}
+            {form::select("state", ctx.t("col-status"), states, "", typed)}
+            {form::select("reason", ctx.t("refund-reason"), reasons, "", typed)}
+            {form::Field::text("by", ctx.t("col-by"), typed).view()}
+            {day("from", "filter-from").view()}
+            {day("to", "filter-to").view()}
+            <label class="check">
+                <input type="checkbox" name="overdue" value="1" checked=overdue/>
+                <span>{ctx.t("refund-overdue")}</span>
+            </label>
+            <div class="filter-acts">
+                <button class="button" type="submit">{ctx.t("filter-apply")}</button>
+                <a class="link" href=ctx.href(routes::REFUNDS)>{ctx.t("filter-clear")}</a>
+            </div>
+        </form>
+    }
+    .into_any()
+}
+
+pub fn filter(ctx: &Ctx, query: &Query) -> (Filter, Flash) {
+    let mut typed = Flash::default();
+    let (from, to) = list::days(ctx, query, &mut typed);
+    for name in ["q", "state", "reason", "by"] {
+        if let Some(value) = query.get(name) {
+            typed.values.insert(name.into(), value);
+        }
+    }
+    let filter = Filter {
+        state: query.get("state").and_then(|state| State::parse(&state)),
+        order_id: query.get("q"),
+        reason_code: query.get("reason"),
+        by: query.get("by"),
+        from,
+        to,
+        overdue_at: query.get("overdue").map(|_| ctx.books().clock.now()),
+    };
+    (filter, typed)
+}
+
+pub async fn page(ctx: Ctx, query: Query) -> Answer {
+    let flash = ctx.take_flash().await;
+    let (filter, typed) = filter(&ctx, &query);
+    let heading = view! {
+        <h1>{ctx.t("nav-refunds")}</h1>
+        {tabs(&ctx, routes::REFUNDS)}
+        {filters(&ctx, &query, &typed)}
+    };
+    let body = match query.cursor() {
+        Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::REFUNDS)} }.into_any(),
+        Ok(cursor) => {
+            let page = ctx.books().refunds(&filter, cursor.as_ref(), SIZE).await?;
+            let look = list::Look {
+                path: routes::REFUNDS,
+                class: "refund-rows",
+                heads: vec![
+                    list::head(&ctx, "col-order"),
+                    list::figures(&ctx, "col-amount"),
+                    list::head(&ctx, "col-status"),
+                    list::head(&ctx, "refund-reason"),
+                    list::head(&ctx, "col-by"),
+                    list::head(&ctx, "col-requested-at"),
+                ],
+                empty: (ctx.t("refunds-empty"), ctx.t("refunds-empty-hint")),
+            };
+            view! { {heading} {list::view(&ctx, &query, look, page, row)} {export::form(&ctx, "refunds", &query)} }.into_any()
+        }
+    };
+    Ok(Frame { title: ctx.t("nav-refunds"), active: routes::REFUNDS, flash, body })
+}

@@ -1,0 +1,4 @@
+//! A month in figures.
+
+pub(crate) mod page;
+mod tables;

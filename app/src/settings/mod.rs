@@ -1,0 +1,6 @@
+//! How it looks for this person, and how this process is set up.
+
+pub mod functions;
+
+#[cfg(feature = "ssr")]
+pub(crate) mod page;

@@ -1,0 +1,147 @@
+//! How it looks for this person, and how this process is set up.
+
+use backoffice::{Decimal, money, refunds::Limit, staff::Permission};
+use leptos::{prelude::*, server_fn::ServerFn};
+
+use crate::{
+    components::{
+        badge::badge,
+        form::Field,
+        layout::{Answer, Frame, preferences},
+    },
+    context::Ctx,
+    flash::Flash,
+    format,
+    islands::Copy,
+    refunds::functions::SetRefundLimit,
+    routes,
+    webhooks::list::hook_url,
+};
+
+/// One form per role, for whoever may change what holds for everybody; figures for everybody else.
+fn limits(ctx: &Ctx, limits: Vec<Limit>, flash: &Flash) -> AnyView {
+    let may = ctx.may(Permission::ChangeSettings);
+    let shown = |limit: Option<Decimal>| limit.map(|limit| money::group(limit, "KRW")).unwrap_or_default();
+    let rows = limits
+        .into_iter()
+        .map(|limit| {
+            let role = limit.role.as_str();
+            let word = ctx.words.word("role", role);
+            if !may {
+                let figure = |limit: Option<Decimal>| {
+                    limit.map_or_else(|| ctx.t("limit-none"), |limit| format::amount(ctx.words, limit, "KRW"))
+                };
+                let line = ctx.tr(
+                    "limit-line",
+                    &[("one", figure(limit.one_refund)), ("day", figure(limit.per_day))],
+                );
+                return view! { <p><strong>{word}</strong> " " {line}</p> }.into_any();
+            }
+            let own = if flash.form == format!("limit-{role}") { flash.clone() } else { Flash::default() };
+            let field = |name: &'static str, key: &str, value: Option<Decimal>| Field {
+                input_mode: "numeric",
+                value: shown(value),
+                id: Some(format!("{name}-{role}")),
+                ..Field::text(name, ctx.words.get(key, &[]), &own)
+            };
+            view! {
+                <form class="limit" method="post" action=ctx.href(SetRefundLimit::PATH) aria-label=word.clone()>
+                    <strong>{word.clone()}</strong>
+                    <input type="hidden" name="role" value=role/>
+                    {field("one_refund", "limit-one", limit.one_refund).view()}
+                    {field("per_day", "limit-day", limit.per_day).view()}
+                    <button class="button quiet" type="submit">{ctx.t("keep")}</button>
+                </form>
+            }
+            .into_any()
+        })
+        .collect_view();
+    view! {
+        <section class="card" id="limits">
+            <h2>{ctx.t("limits")}</h2>
+            <div class="pad">
+                <p class="soft">{ctx.t("limits-hint")}</p>
+                {rows}
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+/// Both hosts of the mini-app, and who we are to them.
+fn apps_in_toss(ctx: &Ctx) -> AnyView {
+    let Some(apps) = &ctx.books().apps_in_toss else {
+        return view! { <dt>{ctx.t("nav-apps-in-toss")}</dt> <dd>{ctx.t("apps-in-toss-missing")}</dd> }
+            .into_any();
+    };
+    let certificates = apps
+        .client
+        .certificates()
+        .into_iter()
+        .map(|certificate| {
+            let days = certificate.days_left;
+            let (tone, key) = match (days < 0, certificate.is_soon_over(), certificate.is_used) {
+                (true, ..) => ("failed", "certificate-ended"),
+                (_, true, _) => ("waiting", "certificate-ends"),
+                (_, _, true) => ("done", "certificate-used"),
+                _ => ("ended", "certificate-next"),
+            };
+            let word = ctx.tr(key, &[("days", days.to_string())]);
+            let subject = certificate.identity.subject.clone();
+            view! { <div><code>{subject}</code> " " {badge((tone, word))}</div> }
+        })
+        .collect_view();
+    let unlink = format!("{}{}", ctx.site.public_url, ctx.href("/hooks/apps-in-toss/unlink"));
+    view! {
+        <dt>{ctx.t("nav-apps-in-toss")}</dt>
+        <dd><code>{apps.client.url().to_owned()}</code></dd>
+        <dt>"Toss Pay"</dt>
+        <dd>
+            <code>{apps.client.pay_url().to_owned()}</code>
+            " isTestPayment=" {apps.client.is_test().to_string()}
+        </dd>
+        <dt>{ctx.t("certificate")}</dt>
+        <dd>{certificates}</dd>
+        <dt>{ctx.t("settings-unlink")}</dt>
+        <dd>
+            <code>{unlink.clone()}</code>
+            " "
+            <Copy text=unlink label=ctx.t("copy") done=ctx.t("copied")/>
+        </dd>
+    }
+    .into_any()
+}
+
+pub async fn page(ctx: Ctx) -> Answer {
+    let flash = ctx.take_flash().await;
+    let kept = ctx.books().refund_limits().await?;
+    let hook = hook_url(&ctx);
+    let body = view! {
+        <h1>{ctx.t("nav-settings")}</h1>
+        <section class="card">
+            <h2>{ctx.t("settings-look")}</h2>
+            <div class="pad">{preferences(&ctx)}</div>
+        </section>
+        {limits(&ctx, kept, &flash)}
+        <section class="card">
+            <h2>{ctx.t("settings-process")}</h2>
+            <dl class="facts pad">
+                <dt>{ctx.t("settings-mode")}</dt>
+                <dd>{ctx.words.word("mode", ctx.site.mode.as_str())}</dd>
+                <dt>"Toss Payments"</dt>
+                <dd><code>{ctx.books().toss.url().to_owned()}</code></dd>
+                <dt>{ctx.t("settings-hook")}</dt>
+                <dd>
+                    <code>{hook.clone()}</code>
+                    " "
+                    <Copy text=hook label=ctx.t("copy") done=ctx.t("copied")/>
+                </dd>
+                {apps_in_toss(&ctx)}
+                <dt>{ctx.t("settings-version")}</dt>
+                <dd>{env!("CARGO_PKG_VERSION")}</dd>
+            </dl>
+            <p class="pad"><a href=ctx.href(routes::FIREWALL)>{ctx.t("firewall")}</a></p>
+        </section>
+    };
+    Ok(Frame { title: ctx.t("nav-settings"), active: routes::SETTINGS, flash, body: body.into_any() })
+}

@@ -1,0 +1,8 @@
+//! Accounts, and coming in and going out.
+
+pub mod functions;
+
+#[cfg(feature = "ssr")]
+pub(crate) mod list;
+#[cfg(feature = "ssr")]
+pub(crate) mod login;

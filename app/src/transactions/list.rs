@@ -1,0 +1,96 @@
+//! Money in and out, by Toss's transaction key.
+
+use backoffice::transactions::{Filter, Row};
+use leptos::prelude::*;
+
+use crate::{
+    components::{
+        badge, export, form,
+        layout::{Answer, Frame},
+        list::{self, Query, SIZE},
+    },
+    context::Ctx,
+    flash::Flash,
+    format,
+    orders::list::method_word,
+    routes,
+};
+
+fn row(ctx: &Ctx, row: Row) -> AnyView {
+    let href = ctx.href(&routes::order_on(&row.rail, &row.order_id));
+    let amount = if row.is_outgoing() { -row.amount } else { row.amount };
+    let class = if row.is_outgoing() { "n amount out" } else { "n amount" };
+    let method = row.method.as_deref().map_or_else(|| "–".into(), |m| method_word(ctx, m));
+    view! {
+        <tr>
+            <td class="id"><a class="row-link" href=href><code>{row.order_id.clone()}</code></a></td>
+            <td class="what"><code>{row.transaction_key}</code></td>
+            <td class="method">{method}</td>
+            <td class=class>{format::figures(amount, &row.currency)}</td>
+            <td class="state">{badge::badge(badge::payment_status(ctx, &row.status))}</td>
+            <td class="when">{list::time(row.transaction_at)}</td>
+        </tr>
+    }
+    .into_any()
+}
+
+fn filters(ctx: &Ctx, query: &Query, flash: &Flash) -> AnyView {
+    let ways = vec![
+        (String::new(), ctx.t("all-ways")),
+        ("in".to_owned(), ctx.t("way-in")),
+        ("out".to_owned(), ctx.t("way-out")),
+    ];
+    let day = |name, key: &str| {
+        form::Field { kind: "date", ..form::Field::text(name, ctx.words.get(key, &[]), flash) }.view()
+    };
+    let q = form::Field { kind: "search", ..form::Field::text("q", ctx.t("filter-q-ids"), flash) };
+    view! {
+        <form class="filters" method="get" action=ctx.href(routes::TRANSACTIONS)>
+            {q.view()}
+            {form::select("way", ctx.t("col-way"), ways, query.get("way").as_deref().unwrap_or_default(), flash)}
+            {day("from", "filter-from")}
+            {day("to", "filter-to")}
+            <div class="filter-acts">
+                <button class="button" type="submit">{ctx.t("filter-apply")}</button>
+                <a class="link" href=ctx.href(routes::TRANSACTIONS)>{ctx.t("filter-clear")}</a>
+            </div>
+        </form>
+    }
+    .into_any()
+}
+
+pub fn filter(ctx: &Ctx, query: &Query) -> (Filter, Flash) {
+    let mut typed = Flash::default();
+    let (from, to) = list::span(ctx, query, &mut typed);
+    if let Some(q) = query.get("q") {
+        typed.values.insert("q".into(), q);
+    }
+    (Filter { q: query.get("q"), from, to, outgoing: query.get("way").map(|way| way == "out") }, typed)
+}
+
+pub async fn page(ctx: Ctx, query: Query) -> Answer {
+    let flash = ctx.take_flash().await;
+    let (filter, typed) = filter(&ctx, &query);
+    let heading = view! { <h1>{ctx.t("nav-transactions")}</h1> {filters(&ctx, &query, &typed)} };
+    let body = match query.cursor() {
+        Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::TRANSACTIONS)} }.into_any(),
+        Ok(cursor) => {
+            let page = ctx.books().transactions(&filter, cursor.as_ref(), SIZE).await?;
+            let look = list::Look {
+                path: routes::TRANSACTIONS,
+                class: "transaction-rows",
+                heads: vec![
+                    list::head(&ctx, "col-order"),
+                    ("transactionKey".to_owned(), false),
+                    list::head(&ctx, "col-method"),
+                    list::figures(&ctx, "col-amount"),
+                    list::head(&ctx, "col-status"),
+                    list::head(&ctx, "col-at"),
+                ],
+                empty: (ctx.t("transactions-empty"), ctx.t("transactions-empty-hint")),
+            };
+            view! { {heading} {list::view(&ctx, &query, look, page, row)} {export::form(&ctx, "transactions", &query)} }.into_any()
+        }
+    };
+    Ok(Frame { title: ctx.t("nav-transactions"), active: routes::TRANSACTIONS, flash, body })
+}

@@ -1,0 +1,3 @@
+//! Money in and out, by transaction.
+
+pub(crate) mod list;

@@ -1,0 +1,6 @@
+//! Users of the mini-app.
+
+pub mod functions;
+
+#[cfg(feature = "ssr")]
+pub(crate) mod list;

@@ -1,0 +1,8 @@
+//! Looking into deliveries once more.
+
+pub mod functions;
+
+#[cfg(feature = "ssr")]
+pub(crate) mod list;
+#[cfg(feature = "ssr")]
+mod messages;

@@ -93,7 +93,7 @@ pub const FUNCTIONS: &[(&str, Access)] = &[
     ("/fn/look_into_difference", Access::Needs(Reconcile)),
     ("/fn/correct_difference", Access::Needs(Reconcile)),
     ("/fn/upload_statement", Access::Needs(Reconcile)),
-    ("/fn/ask_for_export", Access::Needs(Export)),
+    (routes::ASK_FOR_EXPORT, Access::Needs(Export)),
     ("/fn/export_progress", Access::Needs(Export)),
     ("/fn/read_day", Access::Needs(Reconcile)),
     ("/fn/close_day", Access::Needs(Reconcile)),

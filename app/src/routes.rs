@@ -24,6 +24,8 @@ pub const IAP: &str = "/iap";
 pub const MESSAGES: &str = "/messages";
 pub const USERS: &str = "/users";
 pub const EXPORTS: &str = "/exports";
+/// Where the form under a list posts to. It stands here because components know no noun.
+pub const ASK_FOR_EXPORT: &str = "/fn/ask_for_export";
 pub const STAFF: &str = "/staff";
 pub const AUDIT: &str = "/audit";
 pub const SETTINGS: &str = "/settings";

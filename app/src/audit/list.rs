@@ -1,8 +1,9 @@
 //! The audit log, newest first.
 
-use backoffice::audit::{Filter, Row, list as read};
+use backoffice::audit::{Row, list as read};
 use leptos::prelude::*;
 
+use super::filter;
 use crate::{
     components::{
         export, form,
@@ -40,13 +41,9 @@ fn row(ctx: &Ctx, row: Row) -> AnyView {
     .into_any()
 }
 
-pub fn filter(query: &Query) -> Filter {
-    Filter { actor: query.get("actor"), action: query.get("action"), subject: query.get("subject") }
-}
-
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
-    let filter = filter(&query);
+    let filter = filter::from_query(&query);
     let mut typed = Flash::default();
     for name in ["actor", "action", "subject"] {
         if let Some(value) = query.get(name) {

@@ -1,3 +1,4 @@
 //! What was done, by whom: the log and its filter.
 
+pub(crate) mod filter;
 pub(crate) mod list;

@@ -10,7 +10,7 @@ use crate::error::AppError;
 pub async fn upload_statement(data: MultipartData) -> Result<(), AppError> {
     use backoffice::staff::Permission;
 
-    use super::statement;
+    use super::messages;
     use crate::{
         context::{Ctx, shown},
         format, routes,
@@ -36,7 +36,7 @@ pub async fn upload_statement(data: MultipartData) -> Result<(), AppError> {
                     ("to", format::iso_day(uploaded.to)),
                 ],
             )),
-            Ok(Err(wrong)) => Err(at_file(statement::error(&ctx, wrong))),
+            Ok(Err(wrong)) => Err(at_file(messages::error(&ctx, wrong))),
             Err(fault) => Err(shown(&fault)),
         },
     };

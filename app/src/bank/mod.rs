@@ -3,4 +3,6 @@
 pub mod functions;
 
 #[cfg(feature = "ssr")]
+mod messages;
+#[cfg(feature = "ssr")]
 pub(crate) mod statement;

@@ -1,10 +1,10 @@
 //! The way out of a list or report: format and reason, and a job writes the file.
 
 use backoffice::{exports::sheet::Format, staff::Permission};
-use leptos::{prelude::*, server_fn::ServerFn};
+use leptos::prelude::*;
 
 use super::list::Query;
-use crate::{context::Ctx, exports::functions::AskForExport, routes};
+use crate::{context::Ctx, routes};
 
 /// `list` is a name of `exports::request::what`; the query is that of the page.
 pub fn form(ctx: &Ctx, list: &'static str, query: &Query) -> AnyView {
@@ -30,7 +30,7 @@ pub fn form(ctx: &Ctx, list: &'static str, query: &Query) -> AnyView {
     view! {
         <details class="export">
             <summary>{ctx.words.get(&format!("export-{}", list.replace('_', "-")), &[])}</summary>
-            <form class="filters" method="post" action=ctx.href(AskForExport::PATH)>
+            <form class="filters" method="post" action=ctx.href(routes::ASK_FOR_EXPORT)>
                 <input type="hidden" name="list" value=list/>
                 <input type="hidden" name="filter" value=filter/>
                 <label class="field">

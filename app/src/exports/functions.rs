@@ -54,7 +54,7 @@ pub async fn ask_for_export(
 pub async fn export_progress(#[server(default)] id: String) -> Result<Tick, AppError> {
     use backoffice::staff::Permission;
 
-    use super::list;
+    use super::progress;
     use crate::{
         context::{Ctx, shown},
         routes,
@@ -62,8 +62,8 @@ pub async fn export_progress(#[server(default)] id: String) -> Result<Tick, AppE
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let refused = match ctx.allow(Permission::Export) {
-        Ok(actor) => match list::own(&ctx, &actor, &id).await.map_err(|fault| shown(&fault))? {
-            Some(export) => return Ok(list::tick(&ctx, &export)),
+        Ok(actor) => match progress::own(&ctx, &actor, &id).await.map_err(|fault| shown(&fault))? {
+            Some(export) => return Ok(progress::tick(&ctx, &export)),
             None => AppError::Invalid { field: String::new(), message: ctx.t("export-not-found") },
         },
         Err(error) => error,

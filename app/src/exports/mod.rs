@@ -3,6 +3,10 @@
 pub mod functions;
 
 #[cfg(feature = "ssr")]
+pub(crate) mod detail;
+#[cfg(feature = "ssr")]
 pub(crate) mod list;
+#[cfg(feature = "ssr")]
+mod progress;
 #[cfg(feature = "ssr")]
 mod request;

@@ -35,17 +35,17 @@ pub fn what(ctx: &Ctx, list: &str, query: &Query) -> Option<What> {
         Span { from: month.first(), to: month.end() }
     };
     Some(match list {
-        "orders" => What::Orders(orders::list::filter(ctx, query).0),
-        "transactions" => What::Transactions(transactions::list::filter(ctx, query).0),
-        "refunds" => What::Refunds(refunds::list::filter(ctx, query).0),
-        "webhooks" => What::Webhooks(webhooks::list::filter(ctx, query).0),
-        "differences" => What::Differences(reconciliation::differences::list::filter(ctx, query)),
+        "orders" => What::Orders(orders::filter::from_query(ctx, query).0),
+        "transactions" => What::Transactions(transactions::filter::from_query(ctx, query).0),
+        "refunds" => What::Refunds(refunds::filter::from_query(ctx, query).0),
+        "webhooks" => What::Webhooks(webhooks::filter::from_query(ctx, query).0),
+        "differences" => What::Differences(reconciliation::differences::filter::from_query(ctx, query)),
         "missing_events" => What::MissingEvents,
         "iap_orders" => {
             let (q, status) = (query.get("q"), query.get("status"));
             What::IapOrders(iap::Filter { q, status, user_key: None })
         }
-        "audit" => What::Audit(audit::list::filter(query)),
+        "audit" => What::Audit(audit::filter::from_query(query)),
         "day" => What::Day(day("day")?),
         "pay_out" => What::PayOut(day("day")?),
         "pay_outs" => What::PayOuts(month()),

@@ -155,9 +155,10 @@ pub async fn set_iap_price(
 ) -> Result<(), AppError> {
     use backoffice::staff::Permission;
 
+    use super::messages;
     use crate::{
         context::{Ctx, shown},
-        reconciliation, routes,
+        routes,
     };
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
@@ -165,7 +166,7 @@ pub async fn set_iap_price(
         Err(error) => Err(error),
         Ok(actor) => match ctx.books().set_iap_price(&actor, &sku, &price).await {
             Ok(Ok(())) => Ok(ctx.t("price-saved")),
-            Ok(Err(wrong)) => Err(reconciliation::contract::price_error(&ctx, wrong)),
+            Ok(Err(wrong)) => Err(messages::price_error(&ctx, wrong)),
             Err(fault) => Err(shown(&fault)),
         },
     };

@@ -1,6 +1,6 @@
 //! What in-app purchases and their refunds say.
 
-use backoffice::iap::{DeskError, Imported, Refund};
+use backoffice::iap::{DeskError, Imported, PriceError, Refund};
 
 use crate::{
     context::{Ctx, shown},
@@ -67,4 +67,12 @@ pub fn status(ctx: &Ctx, status: Option<&str>) -> (&'static str, String) {
         }
         Some(word) => ("ended", word.to_owned()),
     }
+}
+
+pub fn price_error(ctx: &Ctx, error: PriceError) -> AppError {
+    let (field, message) = match error {
+        PriceError::Sku => ("sku", ctx.t("price-error-sku")),
+        PriceError::Price(error) => ("price", refunds::messages::amount(ctx, error)),
+    };
+    AppError::Invalid { field: field.into(), message }
 }

@@ -10,7 +10,7 @@ use leptos::{prelude::*, server_fn::ServerFn};
 
 use super::{
     functions::{LookUp, SettleAttention},
-    list::{buyer, method_text},
+    messages::{buyer, method_text},
     timeline,
 };
 use crate::{

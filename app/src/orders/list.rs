@@ -1,11 +1,12 @@
 //! The list of orders: one box for any id, filters in the address.
 
-use backoffice::{
-    money,
-    orders::{Filter, METHODS, Order},
-};
+use backoffice::orders::{METHODS, Order};
 use leptos::prelude::*;
 
+use super::{
+    filter,
+    messages::{buyer, method_text, method_word},
+};
 use crate::{
     components::{
         badge, export, form,
@@ -36,38 +37,6 @@ const STATUSES: [&str; 17] = [
     "SETTLEMENT_COMPLETE",
     "SETTLEMENT_REFUND_COMPLETE",
 ];
-
-/// Reads the address. What cannot be read is said beside its field, and left out.
-pub fn filter(ctx: &Ctx, query: &Query) -> (Filter, Flash) {
-    let mut flash = Flash::default();
-    let (from, to) = list::span(ctx, query, &mut flash);
-    let mut amount = |name: &str| {
-        let text = query.get(name)?;
-        let amount = money::parse(&text, "USD").ok();
-        if amount.is_none() {
-            flash.errors.insert(name.into(), ctx.t("filter-error-amount"));
-        }
-        amount
-    };
-    let (min, max) = (amount("min"), amount("max"));
-    for name in ["q", "status", "method", "min", "max"] {
-        if let Some(value) = query.get(name) {
-            flash.values.insert(name.into(), value);
-        }
-    }
-    let filter = Filter {
-        q: query.get("q"),
-        status: query.get("status"),
-        method: query.get("method"),
-        from,
-        to,
-        min,
-        max,
-        attention: query.get("attention").is_some(),
-        user_key: None,
-    };
-    (filter, flash)
-}
 
 fn filters(ctx: &Ctx, query: &Query, flash: &Flash) -> AnyView {
     let choice = |all: String, values: Vec<(&str, String)>| {
@@ -108,32 +77,6 @@ fn filters(ctx: &Ctx, query: &Query, flash: &Flash) -> AnyView {
         </form>
     }
     .into_any()
-}
-
-/// Toss's Korean word in the reader's language.
-pub fn method_word(ctx: &Ctx, method: &str) -> String {
-    match METHODS.iter().find(|(word, _)| *word == method) {
-        Some((_, code)) => ctx.words.word("method", code),
-        None => method.to_owned(),
-    }
-}
-
-pub fn method_text(ctx: &Ctx, method: Option<&str>, detail: Option<&str>) -> String {
-    let Some(method) = method else { return "–".into() };
-    let word = method_word(ctx, method);
-    let detail = detail.map(|d| backoffice::orders::method_detail_name(method, d).unwrap_or(d).to_owned());
-    match detail {
-        Some(detail) => format!("{word} {detail}"),
-        None => word,
-    }
-}
-
-pub fn buyer(order: &Order) -> String {
-    match (&order.customer_name, &order.user_key) {
-        (Some(name), _) => format::mask_name(name),
-        (None, Some(key)) => format!("user {key}"),
-        (None, None) => "–".into(),
-    }
 }
 
 /// One order as a row; also on a user's page.
@@ -178,7 +121,7 @@ pub fn heads(ctx: &Ctx) -> Vec<(String, bool)> {
 
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
-    let (filter, typed) = filter(&ctx, &query);
+    let (filter, typed) = filter::from_query(&ctx, &query);
     let heading = view! {
         <h1>{ctx.t("nav-orders")}</h1>
         {filters(&ctx, &query, &typed)}

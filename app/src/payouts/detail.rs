@@ -17,7 +17,7 @@ use crate::{
     },
     context::Ctx,
     format,
-    orders::list::method_text,
+    orders::messages::method_text,
     routes,
 };
 

@@ -1,9 +1,9 @@
 //! What the contract with Toss says of fees and pay-outs, and what in-app products cost.
 
 use backoffice::{
-    iap::{Price, PriceError},
+    iap::Price,
     orders::METHODS,
-    reconciliation::contract::{ANY, Cycle, Rate, RateError},
+    reconciliation::contract::{ANY, Cycle, Rate},
     staff::Permission,
 };
 use leptos::{prelude::*, server_fn::ServerFn};
@@ -16,34 +16,12 @@ use crate::{
         list,
     },
     context::Ctx,
-    error::AppError,
     flash::Flash,
     format,
     iap::functions::SetIapPrice,
-    orders::list::method_word,
-    refunds, routes,
+    orders::messages::method_word,
+    routes,
 };
-
-pub fn rate_error(ctx: &Ctx, error: RateError) -> AppError {
-    let (field, key) = match error {
-        RateError::Method => ("method", "rate-error-method"),
-        RateError::Currency => ("currency", "rate-error-currency"),
-        RateError::ValidFrom => ("valid_from", "filter-error-day"),
-        RateError::PerCent => ("per_cent", "rate-error-per-cent"),
-        RateError::Flat => ("flat", "rate-error-flat"),
-        RateError::Cycle => ("cycle", "rate-error-cycle"),
-        RateError::PayOutDays => ("pay_out_days", "rate-error-days"),
-    };
-    AppError::Invalid { field: field.into(), message: ctx.words.get(key, &[]) }
-}
-
-pub fn price_error(ctx: &Ctx, error: PriceError) -> AppError {
-    let (field, message) = match error {
-        PriceError::Sku => ("sku", ctx.t("price-error-sku")),
-        PriceError::Price(error) => ("price", refunds::messages::amount(ctx, error)),
-    };
-    AppError::Invalid { field: field.into(), message }
-}
 
 fn method(ctx: &Ctx, method: &str) -> String {
     if method == ANY { ctx.t("method-any") } else { method_word(ctx, method) }

@@ -4,7 +4,7 @@ use backoffice::{
     Fault,
     reconciliation::{
         Class, ClassSums, Day, Row, Sums,
-        close::{CloseError, Closed, LateRow},
+        close::{Closed, LateRow},
     },
     staff::Permission,
 };
@@ -14,6 +14,7 @@ use time::Date;
 use super::{
     differences,
     functions::{CloseDay, ReadDay},
+    messages::past,
     month::{arithmetic, light},
     tabs,
 };
@@ -24,39 +25,15 @@ use crate::{
         layout::{Answer, Frame},
         list::{self, Query, SIZE},
     },
-    context::{Ctx, shown},
-    error::AppError,
+    context::Ctx,
     flash::Flash,
     format,
-    orders::list::method_word,
+    orders::messages::method_word,
     routes,
 };
 
 /// In an address, the rows that came after the close.
 const AFTER_CLOSE: &str = "after_close";
-
-/// A day that has begun.
-pub fn past(ctx: &Ctx, text: &str) -> Option<Date> {
-    let day = list::parse_day(text)?;
-    (day.year() >= 2000 && day <= ctx.books().clock.today()).then_some(day)
-}
-
-pub fn no_day(ctx: &Ctx) -> AppError {
-    AppError::Invalid { field: String::new(), message: ctx.t("day-not-found") }
-}
-
-pub fn close_error(ctx: &Ctx, error: CloseError) -> AppError {
-    let message = match error {
-        CloseError::NotOver => ctx.t("close-not-over"),
-        CloseError::Closed => ctx.t("close-closed"),
-        CloseError::NotRead => ctx.t("close-not-read"),
-        CloseError::Open(count) => ctx.tr("close-open", &[("count", count.to_string())]),
-        CloseError::Expected(count) => ctx.tr("close-expected", &[("count", count.to_string())]),
-        CloseError::Note => ctx.t("refund-error-reason-long"),
-        CloseError::Fault(fault) => return shown(&fault),
-    };
-    AppError::Invalid { field: String::new(), message }
-}
 
 /// Sums of a rail and currency, of all their classes.
 fn together(sums: &[ClassSums]) -> Vec<(String, String, Sums)> {

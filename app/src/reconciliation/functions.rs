@@ -11,7 +11,7 @@ pub async fn read_day(#[server(default)] day: String) -> Result<(), AppError> {
 
     use backoffice::staff::Permission;
 
-    use super::day;
+    use super::messages;
     use crate::{
         context::{Ctx, shown},
         routes,
@@ -19,9 +19,9 @@ pub async fn read_day(#[server(default)] day: String) -> Result<(), AppError> {
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let mut back = routes::RECONCILIATION.to_owned();
-    let outcome = match (ctx.allow(Permission::Reconcile), day::past(&ctx, &day)) {
+    let outcome = match (ctx.allow(Permission::Reconcile), messages::past(&ctx, &day)) {
         (Err(error), _) => Err(error),
-        (Ok(_), None) => Err(day::no_day(&ctx)),
+        (Ok(_), None) => Err(messages::no_day(&ctx)),
         (Ok(actor), Some(day)) => {
             back = routes::day(day);
             match ctx.books().ask_to_read_day(&actor, day, Duration::from_secs(8)).await {
@@ -42,18 +42,18 @@ pub async fn close_day(
 ) -> Result<(), AppError> {
     use backoffice::staff::Permission;
 
-    use super::day;
+    use super::messages;
     use crate::{context::Ctx, routes};
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let mut back = routes::RECONCILIATION.to_owned();
-    let outcome = match (ctx.allow(Permission::Reconcile), day::past(&ctx, &day)) {
+    let outcome = match (ctx.allow(Permission::Reconcile), messages::past(&ctx, &day)) {
         (Err(error), _) => Err(error),
-        (Ok(_), None) => Err(day::no_day(&ctx)),
+        (Ok(_), None) => Err(messages::no_day(&ctx)),
         (Ok(actor), Some(day)) => {
             back = routes::day(day);
             let closed = ctx.books().close_day(&actor, day, &note).await;
-            closed.map(|_| ctx.t("day-was-closed")).map_err(|error| day::close_error(&ctx, error))
+            closed.map(|_| ctx.t("day-was-closed")).map_err(|error| messages::close_error(&ctx, error))
         }
     };
     ctx.finish("close", &[("note", &note)], outcome, &back).await
@@ -72,7 +72,7 @@ pub async fn set_rate(
 ) -> Result<(), AppError> {
     use backoffice::{reconciliation::contract::NewRate, staff::Permission};
 
-    use super::contract;
+    use super::messages;
     use crate::{
         context::{Ctx, shown},
         routes,
@@ -93,7 +93,7 @@ pub async fn set_rate(
         Err(error) => Err(error),
         Ok(actor) => match ctx.books().set_rate(&actor, &new).await {
             Ok(Ok(())) => Ok(ctx.t("rate-saved")),
-            Ok(Err(wrong)) => Err(contract::rate_error(&ctx, wrong)),
+            Ok(Err(wrong)) => Err(messages::rate_error(&ctx, wrong)),
             Err(fault) => Err(shown(&fault)),
         },
     };

@@ -1,30 +1,19 @@
 //! All refunds, newest first.
 
-use backoffice::refunds::{Filter, REASONS, Refund, State};
+use backoffice::refunds::{REASONS, Refund, State};
 use leptos::prelude::*;
 
-use super::messages;
+use super::{filter, messages, tabs::tabs};
 use crate::{
     components::{
         badge, export, form,
-        layout::{self, Answer, Frame},
+        layout::{Answer, Frame},
         list::{self, Query, SIZE},
     },
     context::Ctx,
     flash::Flash,
     format, routes,
 };
-
-/// The four views of refunds.
-pub fn tabs(ctx: &Ctx, active: &str) -> AnyView {
-    let views = [
-        (routes::REFUNDS, "refunds-all"),
-        (routes::RETURNS, "nav-returns"),
-        (routes::REFUND_BATCHES, "nav-batches"),
-        (routes::REFUND_REASONS, "refund-by-reason"),
-    ];
-    layout::tabs(ctx, "nav-refunds", &views, active)
-}
 
 fn row(ctx: &Ctx, refund: Refund) -> AnyView {
     let href = ctx.href(&format!("{}#refund", routes::order(&refund.order_id)));
@@ -79,29 +68,9 @@ fn filters(ctx: &Ctx, query: &Query, typed: &Flash) -> AnyView {
     .into_any()
 }
 
-pub fn filter(ctx: &Ctx, query: &Query) -> (Filter, Flash) {
-    let mut typed = Flash::default();
-    let (from, to) = list::days(ctx, query, &mut typed);
-    for name in ["q", "state", "reason", "by"] {
-        if let Some(value) = query.get(name) {
-            typed.values.insert(name.into(), value);
-        }
-    }
-    let filter = Filter {
-        state: query.get("state").and_then(|state| State::parse(&state)),
-        order_id: query.get("q"),
-        reason_code: query.get("reason"),
-        by: query.get("by"),
-        from,
-        to,
-        overdue_at: query.get("overdue").map(|_| ctx.books().clock.now()),
-    };
-    (filter, typed)
-}
-
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
-    let (filter, typed) = filter(&ctx, &query);
+    let (filter, typed) = filter::from_query(&ctx, &query);
     let heading = view! {
         <h1>{ctx.t("nav-refunds")}</h1>
         {tabs(&ctx, routes::REFUNDS)}

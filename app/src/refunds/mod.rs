@@ -6,6 +6,8 @@ pub mod functions;
 #[cfg(feature = "ssr")]
 mod desk;
 #[cfg(feature = "ssr")]
+pub(crate) mod filter;
+#[cfg(feature = "ssr")]
 pub(crate) mod form;
 #[cfg(feature = "ssr")]
 pub(crate) mod list;
@@ -13,3 +15,5 @@ pub(crate) mod list;
 pub(crate) mod messages;
 #[cfg(feature = "ssr")]
 pub(crate) mod reasons;
+#[cfg(feature = "ssr")]
+pub(crate) mod tabs;

@@ -6,7 +6,7 @@ use backoffice::{
 };
 use leptos::prelude::*;
 
-use super::list;
+use super::tabs;
 use crate::{
     components::layout::{Answer, Frame},
     context::Ctx,
@@ -73,7 +73,7 @@ pub async fn page(ctx: Ctx) -> Answer {
         .collect_view();
     let body = view! {
         <h1>{ctx.t("nav-refunds")}</h1>
-        {list::tabs(&ctx, routes::REFUND_REASONS)}
+        {tabs::tabs(&ctx, routes::REFUND_REASONS)}
         <div class="scroll" tabindex="0" role="region" aria-label=ctx.t("refund-by-reason")>
             <table class="reasons">
                 <thead><tr><th scope="col">{ctx.t("refund-reason")}</th>{heads}</tr></thead>

@@ -13,7 +13,7 @@ use crate::{
     },
     context::Ctx,
     format,
-    orders::list::method_text,
+    orders::messages::method_text,
 };
 
 /// Amount, fee, its three parts, the VAT in it.

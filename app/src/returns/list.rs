@@ -48,7 +48,7 @@ pub async fn page(ctx: Ctx) -> Answer {
     };
     let body = view! {
         <h1>{ctx.t("nav-refunds")}</h1>
-        {refunds::list::tabs(&ctx, routes::RETURNS)}
+        {refunds::tabs::tabs(&ctx, routes::RETURNS)}
         <p class="soft lead">{ctx.t("returns-law")}</p>
         {list::table(look, rows)}
     };

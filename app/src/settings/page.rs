@@ -3,11 +3,12 @@
 use backoffice::{Decimal, money, refunds::Limit, staff::Permission};
 use leptos::{prelude::*, server_fn::ServerFn};
 
+use super::preferences::preferences;
 use crate::{
     components::{
         badge::badge,
         form::Field,
-        layout::{Answer, Frame, preferences},
+        layout::{Answer, Frame},
     },
     context::Ctx,
     flash::Flash,

@@ -1,5 +1,7 @@
 //! The document, and which page stands behind which path.
 
+mod frame;
+
 use std::future::Future;
 
 use leptos::prelude::*;
@@ -81,7 +83,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/webhooks/replays") view=|| page(webhooks::replay::list::page) ssr=SsrMode::Async/>
                 <Route path=path!("/webhooks/replays/:id") view=|| {
                     let id = param("id");
-                    page(move |ctx, _| webhooks::replay::list::one(ctx, id))
+                    page(move |ctx, _| webhooks::replay::detail::page(ctx, id))
                 } ssr=SsrMode::Async/>
                 <Route path=path!("/webhooks/:id") view=|| {
                     let id = param("id");
@@ -118,13 +120,13 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/users") view=|| page(users::list::page) ssr=SsrMode::Async/>
                 <Route path=path!("/users/:user_key") view=|| {
                     let key = param("user_key");
-                    page(move |ctx, _| users::list::one(ctx, key))
+                    page(move |ctx, _| users::detail::page(ctx, key))
                 } ssr=SsrMode::Async/>
                 <Route path=path!("/settings/firewall") view=|| page(|ctx, _| firewall::page::page(ctx)) ssr=SsrMode::Async/>
                 <Route path=path!("/exports") view=|| page(|ctx, _| exports::list::page(ctx)) ssr=SsrMode::Async/>
                 <Route path=path!("/exports/:id") view=|| {
                     let id = param("id");
-                    page(move |ctx, _| exports::list::one(ctx, id))
+                    page(move |ctx, _| exports::detail::page(ctx, id))
                 } ssr=SsrMode::Async/>
                 <Route path=path!("/staff") view=|| page(|ctx, _| staff::list::page(ctx)) ssr=SsrMode::Async/>
                 <Route path=path!("/audit") view=|| page(audit::list::page) ssr=SsrMode::Async/>
@@ -163,7 +165,7 @@ where
         };
         match answer {
             Ok(frame) => match &ctx.visitor.staff {
-                Some(staff) => layout::frame(&ctx, staff, frame).await,
+                Some(staff) => frame::frame(&ctx, staff, frame).await,
                 None => frame.body,
             },
             Err(fault) => {

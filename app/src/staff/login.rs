@@ -6,11 +6,12 @@ use super::functions::LogIn;
 use crate::{
     components::{
         form::{self, Field},
-        layout::{Answer, Frame, mode_badge, preferences, title},
+        layout::{Answer, Frame, mode_badge, title},
         list::Query,
     },
     context::Ctx,
     routes,
+    settings::preferences::preferences,
 };
 
 pub async fn page(ctx: Ctx, query: Query) -> Answer {

@@ -1,8 +1,9 @@
 //! Money in and out, by Toss's transaction key.
 
-use backoffice::transactions::{Filter, Row};
+use backoffice::transactions::Row;
 use leptos::prelude::*;
 
+use super::filter;
 use crate::{
     components::{
         badge, export, form,
@@ -12,7 +13,7 @@ use crate::{
     context::Ctx,
     flash::Flash,
     format,
-    orders::list::method_word,
+    orders::messages::method_word,
     routes,
 };
 
@@ -59,18 +60,9 @@ fn filters(ctx: &Ctx, query: &Query, flash: &Flash) -> AnyView {
     .into_any()
 }
 
-pub fn filter(ctx: &Ctx, query: &Query) -> (Filter, Flash) {
-    let mut typed = Flash::default();
-    let (from, to) = list::span(ctx, query, &mut typed);
-    if let Some(q) = query.get("q") {
-        typed.values.insert("q".into(), q);
-    }
-    (Filter { q: query.get("q"), from, to, outgoing: query.get("way").map(|way| way == "out") }, typed)
-}
-
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
-    let (filter, typed) = filter(&ctx, &query);
+    let (filter, typed) = filter::from_query(&ctx, &query);
     let heading = view! { <h1>{ctx.t("nav-transactions")}</h1> {filters(&ctx, &query, &typed)} };
     let body = match query.cursor() {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::TRANSACTIONS)} }.into_any(),

@@ -1,3 +1,4 @@
 //! Money in and out, by transaction.
 
+pub(crate) mod filter;
 pub(crate) mod list;

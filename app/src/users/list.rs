@@ -1,32 +1,20 @@
-//! Users of the mini-app: the list, and everything known of one.
+//! Users of the mini-app.
 
-use std::collections::BTreeMap;
+use backoffice::users::User;
+use leptos::prelude::*;
 
-use backoffice::{iap, orders, promotions, staff::Permission, users::User};
-use leptos::{prelude::*, server_fn::ServerFn};
-
-use super::functions::{RevealProfile, UnlinkUser};
 use crate::{
     components::{
-        errors,
-        form::{self, Field},
+        form::Field,
         layout::{Answer, Frame},
         list::{self, Query, SIZE},
     },
     context::Ctx,
     flash::Flash,
-    format,
-    iap::list as iap_list,
-    messages,
-    orders::list::order_row,
-    promotions::campaign,
-    routes,
+    format, routes,
 };
 
-/// Rows of each kind on one user's page.
-const FEW: usize = 20;
-
-fn standing(ctx: &Ctx, user: &User) -> (&'static str, String) {
+pub fn standing(ctx: &Ctx, user: &User) -> (&'static str, String) {
     match &user.unlinked_at {
         None => ("done", ctx.t("user-linked")),
         Some(_) => {
@@ -95,137 +83,4 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         {list}
     };
     Ok(Frame { title: ctx.t("nav-users"), active: routes::USERS, flash, body: body.into_any() })
-}
-
-/// A field of the profile, masked until somebody has said why.
-fn shown(name: &str, text: &str, clear: bool) -> String {
-    if clear {
-        return text.to_owned();
-    }
-    match name {
-        "name" => format::mask_name(text),
-        "phone" => format::mask_phone(text),
-        "email" => format::mask_email(text),
-        // As many for everybody: the length would tell.
-        _ => "•".repeat(8),
-    }
-}
-
-fn profile(ctx: &Ctx, user: &User, fields: &BTreeMap<String, String>, clear: bool, flash: &Flash) -> AnyView {
-    let rows = fields
-        .iter()
-        .map(|(name, text)| view! { <dt>{ctx.words.word("profile", name)}</dt> <dd>{shown(name, text, clear)}</dd> })
-        .collect_view();
-    let unread = user.sealed.len() - fields.len();
-    let why_not = (unread > 0).then(|| {
-        let key = if ctx.books().apps_in_toss.as_ref().is_some_and(|apps| apps.profile_key.is_some()) {
-            "profile-wrong-key"
-        } else {
-            "profile-no-key"
-        };
-        view! { <p class="notice bad" role="note">{ctx.words.get(key, &[])}</p> }
-    });
-    let reveal = (!clear && !fields.is_empty() && ctx.may(Permission::RevealPersonal)).then(|| {
-        let why = Field {
-            hint: Some(ctx.t("profile-why-hint")),
-            ..Field::text("why", ctx.t("profile-why"), flash)
-        };
-        view! {
-            <details open=flash.is_error>
-                <summary>{ctx.t("profile-show")}</summary>
-                <form method="post" action=ctx.href(RevealProfile::PATH)>
-                    <input type="hidden" name="user_key" value=user.user_key.to_string()/>
-                    {why.view()}
-                    <button class="button quiet" type="submit">{ctx.t("profile-show")}</button>
-                </form>
-            </details>
-        }
-    });
-    view! { {why_not} <dl class="facts">{rows}</dl> {reveal} }.into_any()
-}
-
-fn head(ctx: &Ctx, user: &User, clear: bool, flash: &Flash) -> AnyView {
-    let fields = ctx.books().open_profile(user);
-    let unlink = (user.unlinked_at.is_none() && ctx.may(Permission::UnlinkUser)).then(|| {
-        view! {
-            <details class="confirm">
-                <summary>{ctx.t("user-unlink")}</summary>
-                <form method="post" action=ctx.href(UnlinkUser::PATH)>
-                    <input type="hidden" name="user_key" value=user.user_key.to_string()/>
-                    <p>{ctx.t("user-unlink-sure")}</p>
-                    <button class="button danger" type="submit">{ctx.t("user-unlink")}</button>
-                </form>
-            </details>
-        }
-    });
-    let unlinked = user.unlinked_at.map(|at| {
-        view! { <dt>{ctx.t("user-unlinked-at")}</dt> <dd>{format::full_time(at)}</dd> }
-    });
-    view! {
-        <section class="card order-head" id="profile">
-            {crate::components::badge::badge(standing(ctx, user))}
-            {profile(ctx, user, &fields, clear, flash)}
-            <dl class="facts">
-                <dt>{ctx.t("user-first-login")}</dt><dd>{format::full_time(user.first_login_at)}</dd>
-                <dt>{ctx.t("user-last-login")}</dt><dd>{format::full_time(user.last_login_at)}</dd>
-                {unlinked}
-                <dt>{ctx.t("user-terms")}</dt><dd>{user.agreed_terms.join(", ")}</dd>
-                <dt>"scope"</dt><dd>{user.scope.clone()}</dd>
-            </dl>
-            <div class="acts">{unlink}</div>
-        </section>
-    }
-    .into_any()
-}
-
-fn part(title: String, heads: Vec<(String, bool)>, class: &'static str, rows: Vec<AnyView>) -> AnyView {
-    if rows.is_empty() {
-        return ().into_any();
-    }
-    let look = list::Look { path: routes::USERS, class, heads, empty: (String::new(), String::new()) };
-    view! { <section class="part"><h2>{title}</h2>{list::table(look, rows)}</section> }.into_any()
-}
-
-pub async fn one(ctx: Ctx, key: String) -> Answer {
-    let mut flash = ctx.take_flash().await;
-    let Some(key) = backoffice::users::parse_key(&key) else {
-        return Ok(errors::missing(&ctx, ctx.t("user-not-found")));
-    };
-    let reveal_flash = if flash.form == "reveal" { flash.clone() } else { Flash::default() };
-    if reveal_flash.is_error {
-        flash.notice = reveal_flash.notice.clone();
-    }
-    let books = ctx.books();
-    let user = books.toss_user(key.0).await?;
-    let clear = ctx.may(Permission::RevealPersonal) && ctx.may_see_profile(key.0).await;
-    let order_filter = orders::Filter { user_key: Some(key.to_string()), ..orders::Filter::default() };
-    let grant_filter = promotions::Filter { user_key: Some(key.0), ..promotions::Filter::default() };
-    let iap_filter = iap::Filter { user_key: Some(key.0), ..iap::Filter::default() };
-    let orders = books.orders(&order_filter, None, FEW).await?.rows;
-    let grants = books.grants(&grant_filter, None, FEW).await?.rows;
-    let purchases = books.iap_orders(&iap_filter, None, FEW).await?.rows;
-    let sent = books.messages(Some(key.0), None, FEW).await?.rows;
-    if user.is_none() && orders.is_empty() && grants.is_empty() && purchases.is_empty() && sent.is_empty() {
-        return Ok(errors::missing(&ctx, ctx.t("user-not-found")));
-    }
-    let head = match &user {
-        Some(user) => head(&ctx, user, clear, &reveal_flash),
-        None => view! { <p class="soft">{ctx.t("user-never-logged-in")}</p> }.into_any(),
-    };
-    let body = view! {
-        <nav class="crumbs" aria-label=ctx.t("crumbs")>
-            <a href=ctx.href(routes::USERS)>{ctx.t("nav-users")}</a>
-            " / "
-            <h1><code>{key.0}</code></h1>
-        </nav>
-        {form::notice(&Flash { notice: clear.then(|| ctx.t("profile-is-shown")), ..Flash::default() })}
-        <div class="stack">
-            {head}
-            {part(ctx.t("nav-orders"), crate::orders::list::heads(&ctx), "orders", orders.into_iter().map(|o| order_row(&ctx, o)).collect())}
-            {part(ctx.t("nav-iap"), iap_list::order_heads(&ctx), "iap-rows", purchases.into_iter().map(|o| iap_list::order_row(&ctx, o)).collect())}
-            {part(ctx.t("nav-promotions"), campaign::heads(&ctx), "refund-rows", grants.into_iter().map(|g| campaign::row(&ctx, g)).collect())}
-            {part(ctx.t("nav-messages"), messages::list::heads(&ctx), "message-rows", sent.into_iter().map(|m| messages::list::row(&ctx, m)).collect())}
-        </div>
-    };
-    Ok(Frame { title: key.to_string(), active: routes::USERS, flash, body: body.into_any() })
 }

@@ -3,4 +3,6 @@
 pub mod functions;
 
 #[cfg(feature = "ssr")]
+pub(crate) mod detail;
+#[cfg(feature = "ssr")]
 pub(crate) mod list;

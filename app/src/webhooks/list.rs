@@ -2,14 +2,15 @@
 
 use backoffice::{
     staff::Permission,
-    webhooks::{Badge, Delivery, Filter, Health, UNTRUSTED},
+    webhooks::{Badge, Delivery, Health, UNTRUSTED},
 };
 use leptos::prelude::*;
 
+use super::{filter, tabs::tabs};
 use crate::{
     components::{
         badge, export, form,
-        layout::{self, Answer, Frame},
+        layout::{Answer, Frame},
         list::{self, Query, SIZE},
     },
     context::Ctx,
@@ -31,43 +32,6 @@ const TYPES: [&str; 9] = [
     "seller.changed",
 ];
 const STATES: [&str; 5] = ["received", "failed", "applied", "unchanged", "ignored"];
-
-/// What the address of the list may carry.
-pub const FILTERS: [&str; 6] = ["q", "event", "badge", "state", "from", "to"];
-
-/// Reads the address. What cannot be read is said beside its field, and left out.
-pub fn filter(ctx: &Ctx, query: &Query) -> (Filter, Flash) {
-    let mut flash = Flash::default();
-    let (from, to) = list::span(ctx, query, &mut flash);
-    for name in ["q", "event", "badge", "state"] {
-        if let Some(value) = query.get(name) {
-            flash.values.insert(name.into(), value);
-        }
-    }
-    let filter = Filter {
-        event_type: query.get("event"),
-        state: query.get("state"),
-        badge: query.get("badge"),
-        from,
-        to,
-        q: query.get("q"),
-    };
-    (filter, flash)
-}
-
-/// The address that means a filter: the other way round.
-pub fn query_of(filter: &Filter) -> Query {
-    let last_day = filter.to.map(|to| format::day(to - time::Duration::SECOND));
-    let values = [
-        ("q", filter.q.clone()),
-        ("event", filter.event_type.clone()),
-        ("badge", filter.badge.clone()),
-        ("state", filter.state.clone()),
-        ("from", filter.from.map(format::day)),
-        ("to", last_day),
-    ];
-    Query(values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
-}
 
 /// What an event is called, in words; what Toss adds tomorrow keeps its own name.
 pub fn event_name(ctx: &Ctx, event_type: Option<&str>) -> String {
@@ -185,18 +149,9 @@ fn health(ctx: &Ctx, health: &Health) -> AnyView {
     .into_any()
 }
 
-pub fn tabs(ctx: &Ctx, active: &str) -> AnyView {
-    let views = [
-        (routes::WEBHOOKS, "webhooks-came"),
-        (routes::MISSING_EVENTS, "nav-missing"),
-        (routes::WEBHOOK_REPLAYS, "nav-replays"),
-    ];
-    layout::tabs(ctx, "nav-webhooks", &views, active)
-}
-
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
-    let (filter, typed) = filter(&ctx, &query);
+    let (filter, typed) = filter::from_query(&ctx, &query);
     let again = ctx.may(Permission::LookUpAtToss).then(|| {
         let href = ctx.href(&format!("{}{}", routes::WEBHOOK_REPLAYS, query.with("", "")));
         view! { <p class="again"><a class="link" href=href>{ctx.t("webhooks-replay")}</a></p> }

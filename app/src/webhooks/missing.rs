@@ -3,6 +3,7 @@
 use backoffice::webhooks::Missing;
 use leptos::prelude::*;
 
+use super::tabs;
 use crate::{
     components::{
         badge, export,
@@ -10,7 +11,7 @@ use crate::{
         list::{self, Query, SIZE},
     },
     context::Ctx,
-    format, routes, webhooks,
+    format, routes,
 };
 
 fn row(ctx: &Ctx, missing: Missing) -> AnyView {
@@ -48,7 +49,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     });
     let heading = view! {
         <h1>{ctx.t("nav-webhooks")}</h1>
-        {webhooks::list::tabs(&ctx, routes::MISSING_EVENTS)}
+        {tabs::tabs(&ctx, routes::MISSING_EVENTS)}
         <p class="soft lead">{ctx.t("missing-hint")}</p>
         {gap}
     };

@@ -8,8 +8,12 @@ pub(crate) mod detail;
 #[cfg(feature = "ssr")]
 mod diff;
 #[cfg(feature = "ssr")]
+pub(crate) mod filter;
+#[cfg(feature = "ssr")]
 pub(crate) mod list;
 #[cfg(feature = "ssr")]
 pub(crate) mod missing;
 #[cfg(feature = "ssr")]
 mod series;
+#[cfg(feature = "ssr")]
+mod tabs;

@@ -1,13 +1,16 @@
 //! One file of grants: what would happen line by line, then how far it is.
 
 use backoffice::{
-    promotions::batch::{Batch, Line, Progress as Done},
+    promotions::batch::{Batch, Line},
     refunds::batch::State,
     staff::Permission,
 };
 use leptos::{prelude::*, server_fn::ServerFn};
 
-use super::functions::{ApproveGrants, DeclineGrants, StartGrants, StopGrants};
+use super::{
+    functions::{ApproveGrants, DeclineGrants, StartGrants, StopGrants},
+    progress::tick,
+};
 use crate::{
     components::{
         badge, errors,
@@ -17,33 +20,12 @@ use crate::{
     context::Ctx,
     format,
     islands::Progress,
-    progress::Tick,
     promotions::messages::{self, points},
     routes,
 };
 
 /// Lines on a page.
 const LINES: usize = 100;
-
-/// How far it is, in figures and in words.
-pub fn tick(ctx: &Ctx, done: &Done, state: State) -> Tick {
-    let words = ctx.tr(
-        "grants-progress",
-        &[
-            ("succeeded", done.succeeded.to_string()),
-            ("failed", (done.failed + done.refused).to_string()),
-            ("open", done.open.to_string()),
-            ("ready", done.ready.to_string()),
-            ("amount", points(done.amount)),
-        ],
-    );
-    Tick {
-        done: done.lines - done.ready - done.open,
-        lines: done.lines,
-        words,
-        running: state == State::Running,
-    }
-}
 
 fn acts(ctx: &Ctx, batch: &Batch) -> AnyView {
     let own = ctx.visitor.staff.as_ref().is_some_and(|me| Some(me.id) == batch.created_by);

@@ -107,7 +107,7 @@ pub async fn decline_grants(#[server(default)] id: String) -> Result<(), AppErro
 pub async fn grants_progress(#[server(default)] id: String) -> Result<Tick, AppError> {
     use backoffice::staff::Permission;
 
-    use super::detail;
+    use super::progress;
     use crate::{
         context::{Ctx, shown},
         refunds, routes,
@@ -118,7 +118,7 @@ pub async fn grants_progress(#[server(default)] id: String) -> Result<Tick, AppE
         Ok((_, id)) => match ctx.books().grant_batch(id).await.map_err(|fault| shown(&fault))? {
             Some(batch) => {
                 let done = ctx.books().grant_progress(id).await.map_err(|fault| shown(&fault))?;
-                return Ok(detail::tick(&ctx, &done, batch.state));
+                return Ok(progress::tick(&ctx, &done, batch.state));
             }
             None => AppError::Invalid { field: String::new(), message: ctx.t("batch-not-found") },
         },

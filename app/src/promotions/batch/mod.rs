@@ -4,3 +4,5 @@ pub mod functions;
 
 #[cfg(feature = "ssr")]
 pub(crate) mod detail;
+#[cfg(feature = "ssr")]
+mod progress;

@@ -24,7 +24,7 @@ use crate::{
     context::Ctx,
     flash::Flash,
     format,
-    orders::list::method_word,
+    orders::messages::method_word,
     routes,
 };
 

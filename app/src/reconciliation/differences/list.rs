@@ -2,11 +2,11 @@
 
 use backoffice::reconciliation::{
     Class,
-    differences::{Difference, Filter, State},
+    differences::{Difference, State},
 };
 use leptos::prelude::*;
 
-use super::messages;
+use super::{filter, messages};
 use crate::{
     components::{
         badge, export, form,
@@ -88,23 +88,13 @@ fn filters(ctx: &Ctx, query: &Query, flash: &Flash) -> AnyView {
     .into_any()
 }
 
-pub fn filter(ctx: &Ctx, query: &Query) -> Filter {
-    Filter {
-        day: None,
-        class: query.get("class").as_deref().and_then(Class::parse),
-        state: query.get("state").as_deref().and_then(State::parse),
-        assignee: query.get("whose").and_then(|_| ctx.visitor.staff.as_ref().map(|staff| staff.id)),
-        q: query.get("q"),
-    }
-}
-
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
     let mut typed = Flash::default();
     if let Some(q) = query.get("q") {
         typed.values.insert("q".into(), q);
     }
-    let filter = filter(&ctx, &query);
+    let filter = filter::from_query(&ctx, &query);
     let heading = view! {
         <h1>{ctx.t("nav-reconciliation")}</h1>
         {tabs::tabs(&ctx, routes::DIFFERENCES)}

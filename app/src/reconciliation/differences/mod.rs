@@ -5,6 +5,8 @@ pub mod functions;
 #[cfg(feature = "ssr")]
 pub(crate) mod detail;
 #[cfg(feature = "ssr")]
+pub(crate) mod filter;
+#[cfg(feature = "ssr")]
 pub(crate) mod list;
 #[cfg(feature = "ssr")]
 pub(crate) mod messages;

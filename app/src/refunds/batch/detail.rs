@@ -6,7 +6,10 @@ use backoffice::{
 };
 use leptos::{prelude::*, server_fn::ServerFn};
 
-use super::functions::{ApproveBatch, DeclineBatch, StartBatch, StopBatch};
+use super::{
+    functions::{ApproveBatch, DeclineBatch, StartBatch, StopBatch},
+    progress::tick,
+};
 use crate::{
     components::{
         badge, errors,
@@ -18,28 +21,12 @@ use crate::{
     flash::Flash,
     format,
     islands::Progress,
-    progress::Tick,
     refunds::messages,
     routes,
 };
 
 /// Lines on a page.
 const LINES: i64 = 100;
-
-/// How far it is, in figures and in words.
-pub fn tick(ctx: &Ctx, done: &Done, running: bool) -> Tick {
-    let words = ctx.tr(
-        "batch-progress",
-        &[
-            ("succeeded", done.succeeded.to_string()),
-            ("failed", (done.failed + done.refused).to_string()),
-            ("open", done.open.to_string()),
-            ("ready", done.ready.to_string()),
-            ("amount", format::amount(ctx.words, done.amount, "KRW")),
-        ],
-    );
-    Tick { done: done.lines - done.ready, lines: done.lines, words, running }
-}
 
 fn button(ctx: &Ctx, path: &str, id: &str, class: &'static str, word: String) -> AnyView {
     view! {

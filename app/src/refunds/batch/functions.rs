@@ -118,7 +118,7 @@ pub async fn decline_batch(
 pub async fn batch_progress(#[server(default)] id: String) -> Result<Tick, AppError> {
     use backoffice::{refunds::batch::State, staff::Permission};
 
-    use super::detail;
+    use super::progress;
     use crate::{
         context::{Ctx, shown},
         refunds::messages,
@@ -130,7 +130,7 @@ pub async fn batch_progress(#[server(default)] id: String) -> Result<Tick, AppEr
         Ok((_, id)) => match ctx.books().batch(id).await.map_err(|fault| shown(&fault))? {
             Some(batch) => {
                 let progress = ctx.books().batch_progress(id).await.map_err(|fault| shown(&fault))?;
-                return Ok(detail::tick(&ctx, &progress, batch.state == State::Running));
+                return Ok(progress::tick(&ctx, &progress, batch.state == State::Running));
             }
             None => AppError::Invalid { field: String::new(), message: ctx.t("batch-not-found") },
         },

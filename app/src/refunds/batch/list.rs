@@ -16,7 +16,9 @@ use crate::{
     },
     context::Ctx,
     flash::Flash,
-    format, refunds, routes,
+    format,
+    refunds::tabs,
+    routes,
 };
 
 fn row(ctx: &Ctx, batch: Batch) -> AnyView {
@@ -66,8 +68,7 @@ fn upload(ctx: &Ctx, flash: &Flash) -> AnyView {
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
     let upload = ctx.may(Permission::Refund).then(|| upload(&ctx, &flash));
-    let heading =
-        view! { <h1>{ctx.t("nav-refunds")}</h1> {refunds::list::tabs(&ctx, routes::REFUND_BATCHES)} };
+    let heading = view! { <h1>{ctx.t("nav-refunds")}</h1> {tabs::tabs(&ctx, routes::REFUND_BATCHES)} };
     let body = match query.cursor() {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::REFUND_BATCHES)} }.into_any(),
         Ok(cursor) => {

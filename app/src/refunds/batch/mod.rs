@@ -6,3 +6,5 @@ pub mod functions;
 pub(crate) mod detail;
 #[cfg(feature = "ssr")]
 pub(crate) mod list;
+#[cfg(feature = "ssr")]
+mod progress;

@@ -37,13 +37,13 @@ pub async fn start_replay(
     use backoffice::staff::Permission;
 
     use super::messages;
-    use crate::{components::list::Query, context::Ctx, routes, webhooks::list};
+    use crate::{components::list::Query, context::Ctx, routes, webhooks::filter};
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let typed = [("q", q), ("event", event), ("state", state), ("badge", badge), ("from", from), ("to", to)];
     let query = Query(typed.map(|(name, value)| (name.to_owned(), value)).to_vec());
     let back = format!("{}{}", routes::WEBHOOK_REPLAYS, query.with("", ""));
-    let (filter, wrong) = list::filter(&ctx, &query);
+    let (filter, wrong) = filter::from_query(&ctx, &query);
     let outcome = match ctx.allow(Permission::LookUpAtToss) {
         Ok(_) if !wrong.errors.is_empty() => Err(AppError::Invalid {
             field: String::new(),

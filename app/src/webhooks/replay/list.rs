@@ -2,29 +2,25 @@
 
 use backoffice::{
     staff::Permission,
-    webhooks::{Replay, ReplayState, shortened},
+    webhooks::{Replay, shortened},
 };
 use leptos::{prelude::*, server_fn::ServerFn};
 
-use super::{
-    functions::{GoOnWithReplay, StartReplay, StopReplay},
-    messages,
-};
+use super::{functions::StartReplay, messages};
 use crate::{
     components::{
-        badge, errors,
+        badge,
         layout::{Answer, Frame},
         list::{self, Query},
     },
     context::Ctx,
-    format,
-    islands::Progress,
-    routes, webhooks,
+    routes,
+    webhooks::{filter, tabs},
 };
 
 /// The filter in words: what stands in the address, or "everything".
-fn said(ctx: &Ctx, query: &Query) -> String {
-    let parts: Vec<String> = webhooks::list::FILTERS
+pub fn said(ctx: &Ctx, query: &Query) -> String {
+    let parts: Vec<String> = filter::NAMES
         .iter()
         .filter_map(|name| {
             let value = query.get(name)?;
@@ -43,12 +39,12 @@ fn said(ctx: &Ctx, query: &Query) -> String {
 
 /// How many it would be, and the button.
 async fn preview(ctx: &Ctx, query: &Query) -> Result<AnyView, backoffice::Fault> {
-    let (filter, wrong) = webhooks::list::filter(ctx, query);
+    let (filter, wrong) = filter::from_query(ctx, query);
     if let Some(message) = wrong.errors.into_values().next() {
         return Ok(view! { <p class="notice bad" role="alert">{message}</p> }.into_any());
     }
     let count = ctx.books().count_for_replay(&filter).await?;
-    let fields = webhooks::list::FILTERS
+    let fields = filter::NAMES
         .iter()
         .filter_map(|name| {
             let value = query.get(name)?;
@@ -80,7 +76,7 @@ fn row(ctx: &Ctx, replay: Replay) -> AnyView {
     let href = ctx.href(&routes::webhook_replay(&replay.id));
     view! {
         <tr>
-            <td class="id"><a class="row-link" href=href>{said(ctx, &webhooks::list::query_of(&replay.filter))}</a></td>
+            <td class="id"><a class="row-link" href=href>{said(ctx, &filter::to_query(&replay.filter))}</a></td>
             <td class="n amount">{format!("{} / {}", replay.done, replay.total)}</td>
             <td class="state">{badge::badge(messages::state(ctx, replay.state))}</td>
             <td class="what">{ctx.tr("replay-changed", &[("count", replay.changed.to_string())])}</td>
@@ -110,54 +106,9 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     };
     let body = view! {
         <h1>{ctx.t("nav-webhooks")}</h1>
-        {webhooks::list::tabs(&ctx, routes::WEBHOOK_REPLAYS)}
+        {tabs::tabs(&ctx, routes::WEBHOOK_REPLAYS)}
         {preview}
         <section class="below">{list::table(look, rows)}</section>
-    };
-    Ok(Frame { title: ctx.t("nav-replays"), active: routes::WEBHOOKS, flash, body: body.into_any() })
-}
-
-/// One of them, while it runs and after.
-pub async fn one(ctx: Ctx, id: String) -> Answer {
-    let flash = ctx.take_flash().await;
-    let found = match uuid::Uuid::try_parse(&id) {
-        Ok(id) => ctx.books().replay(id).await?,
-        Err(_) => None,
-    };
-    let Some(replay) = found else { return Ok(errors::missing(&ctx, ctx.t("replay-not-found"))) };
-    let now = messages::tick(&ctx, &replay);
-    let act = |path: &str, class: &'static str, word: String| {
-        ctx.may(Permission::LookUpAtToss).then(|| {
-            view! {
-                <form method="post" action=ctx.href(path)>
-                    <input type="hidden" name="id" value=replay.id.to_string()/>
-                    <button class=class type="submit">{word}</button>
-                </form>
-            }
-        })
-    };
-    let acts = match replay.state {
-        ReplayState::Running => act(StopReplay::PATH, "button danger", ctx.t("batch-stop")),
-        ReplayState::Stopped => act(GoOnWithReplay::PATH, "button", ctx.t("batch-go-on")),
-        ReplayState::Finished => None,
-    };
-    let query = webhooks::list::query_of(&replay.filter);
-    let list = ctx.href(&format!("{}{}", routes::WEBHOOKS, query.with("", "")));
-    let ended = replay.ended_at.map(format::short_time);
-    let times =
-        [Some(format::short_time(replay.created_at)), ended].into_iter().flatten().collect::<Vec<_>>();
-    let body = view! {
-        <nav class="crumbs" aria-label=ctx.t("crumbs")>
-            <a href=ctx.href(routes::WEBHOOK_REPLAYS)>{ctx.t("nav-replays")}</a>
-            " / "
-            <h1>{said(&ctx, &query)}</h1>
-        </nav>
-        <section class="card order-head">
-            {badge::badge(messages::state(&ctx, replay.state))}
-            <p class="soft">{format!("{} · {}", replay.created_by_name, times.join(" – "))}</p>
-            <Progress of="replay".to_owned() id=replay.id.to_string() now=now label=ctx.t("nav-replays")/>
-            <div class="acts">{acts} <a class="link" href=list>{ctx.t("replay-see-list")}</a></div>
-        </section>
     };
     Ok(Frame { title: ctx.t("nav-replays"), active: routes::WEBHOOKS, flash, body: body.into_any() })
 }

@@ -3,6 +3,8 @@
 pub mod functions;
 
 #[cfg(feature = "ssr")]
+pub(crate) mod detail;
+#[cfg(feature = "ssr")]
 pub(crate) mod list;
 #[cfg(feature = "ssr")]
 mod messages;

@@ -86,20 +86,18 @@ async fn reach(url: String, documented: &[&str]) -> Outgoing {
     Outgoing { url, documented, resolved, reached }
 }
 
-impl Backoffice {
-    /// Resolves and calls every host that we are set up with, now.
-    pub async fn outgoing(&self) -> Vec<Outgoing> {
-        let mut hosts = vec![(self.toss.url().to_owned(), &[][..])];
-        if let Some(apps) = &self.apps_in_toss {
-            let known = |url: &str, official: &str, addresses: &'static [&'static str]| {
-                (url.to_owned(), if url == official { addresses } else { &[] })
-            };
-            let (url, pay_url) = (apps.client.url(), apps.client.pay_url());
-            hosts.push(known(url, apps_in_toss::OFFICIAL_URL, &apps_in_toss::ADDRESSES));
-            hosts.push(known(pay_url, apps_in_toss::OFFICIAL_PAY_URL, &apps_in_toss::PAY_ADDRESSES));
-        }
-        join_all(hosts.into_iter().map(|(url, documented)| reach(url, documented))).await
+/// Resolves and calls every host that we are set up with, now.
+pub async fn outgoing(backoffice: &Backoffice) -> Vec<Outgoing> {
+    let mut hosts = vec![(backoffice.toss.url().to_owned(), &[][..])];
+    if let Some(apps) = &backoffice.apps_in_toss {
+        let known = |url: &str, official: &str, addresses: &'static [&'static str]| {
+            (url.to_owned(), if url == official { addresses } else { &[] })
+        };
+        let (url, pay_url) = (apps.client.url(), apps.client.pay_url());
+        hosts.push(known(url, apps_in_toss::OFFICIAL_URL, &apps_in_toss::ADDRESSES));
+        hosts.push(known(pay_url, apps_in_toss::OFFICIAL_PAY_URL, &apps_in_toss::PAY_ADDRESSES));
     }
+    join_all(hosts.into_iter().map(|(url, documented)| reach(url, documented))).await
 }
 
 #[cfg(test)]

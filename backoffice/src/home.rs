@@ -3,7 +3,13 @@
 use rust_decimal::Decimal;
 use time::{Duration, OffsetDateTime};
 
-use crate::{Backoffice, Fault, clock::day_start, payments::OUTGOING, refunds::TASK_AFTER, webhooks::Health};
+use crate::{
+    Backoffice, Fault,
+    clock::day_start,
+    payments::OUTGOING,
+    refunds::TASK_AFTER,
+    webhooks::{self, Health},
+};
 
 /// Money that came in between two moments, won only.
 #[derive(Debug, Clone, Copy, Default)]
@@ -48,96 +54,94 @@ pub struct Waiting {
     pub grants_to_approve: i64,
 }
 
-impl Backoffice {
-    pub async fn home(&self) -> Result<Home, Fault> {
-        let now = self.clock.now();
-        let today = day_start(self.clock.today());
-        let yesterday = today - Duration::DAY;
-        let (taken, before, refunded, webhooks, waiting) = tokio::try_join!(
-            self.taken(today, now),
-            self.taken(yesterday, now - Duration::DAY),
-            self.refunded(today, now),
-            self.webhook_health(),
-            self.waiting(),
-        )?;
-        Ok(Home { today: taken, yesterday: before, refunded_today: refunded, webhooks, waiting })
-    }
+pub async fn overview(backoffice: &Backoffice) -> Result<Home, Fault> {
+    let now = backoffice.clock.now();
+    let today = day_start(backoffice.clock.today());
+    let yesterday = today - Duration::DAY;
+    let (taken, before, refunded, webhooks, waiting) = tokio::try_join!(
+        taken(backoffice, today, now),
+        taken(backoffice, yesterday, now - Duration::DAY),
+        refunded(backoffice, today, now),
+        webhooks::health(backoffice),
+        waiting(backoffice),
+    )?;
+    Ok(Home { today: taken, yesterday: before, refunded_today: refunded, webhooks, waiting })
+}
 
-    async fn taken(&self, from: OffsetDateTime, to: OffsetDateTime) -> Result<Taken, Fault> {
-        let row = sqlx::query!(
-            r#"select count(*) as "orders!", coalesce(sum(amount), 0) as "amount!" from orders
-               where paid_at >= $1 and paid_at < $2 and currency = 'KRW'"#,
-            from,
-            to
-        )
-        .fetch_one(&self.pool)
-        .await?;
-        Ok(Taken { orders: row.orders, amount: row.amount })
-    }
+async fn taken(backoffice: &Backoffice, from: OffsetDateTime, to: OffsetDateTime) -> Result<Taken, Fault> {
+    let row = sqlx::query!(
+        r#"select count(*) as "orders!", coalesce(sum(amount), 0) as "amount!" from orders
+           where paid_at >= $1 and paid_at < $2 and currency = 'KRW'"#,
+        from,
+        to
+    )
+    .fetch_one(&backoffice.pool)
+    .await?;
+    Ok(Taken { orders: row.orders, amount: row.amount })
+}
 
-    async fn refunded(&self, from: OffsetDateTime, to: OffsetDateTime) -> Result<Taken, Fault> {
-        // A cancel of an account nobody paid into moves no money (toss-api.md A7).
-        let row = sqlx::query!(
-            r#"select count(*) as "orders!", coalesce(sum(t.amount), 0) as "amount!" from transactions t
-               join orders o on o.order_id = t.order_id
-               where t.transaction_at >= $1 and t.transaction_at < $2 and t.currency = 'KRW'
-                 and t.status = any($3) and o.paid_at is not null"#,
-            from,
-            to,
-            &OUTGOING.map(str::to_owned),
-        )
-        .fetch_one(&self.pool)
-        .await?;
-        Ok(Taken { orders: row.orders, amount: row.amount })
-    }
+async fn refunded(backoffice: &Backoffice, from: OffsetDateTime, to: OffsetDateTime) -> Result<Taken, Fault> {
+    // A cancel of an account nobody paid into moves no money (toss-api.md A7).
+    let row = sqlx::query!(
+        r#"select count(*) as "orders!", coalesce(sum(t.amount), 0) as "amount!" from transactions t
+           join orders o on o.order_id = t.order_id
+           where t.transaction_at >= $1 and t.transaction_at < $2 and t.currency = 'KRW'
+             and t.status = any($3) and o.paid_at is not null"#,
+        from,
+        to,
+        &OUTGOING.map(str::to_owned),
+    )
+    .fetch_one(&backoffice.pool)
+    .await?;
+    Ok(Taken { orders: row.orders, amount: row.amount })
+}
 
-    /// What the menu's badges show.
-    pub async fn waiting(&self) -> Result<Waiting, Fault> {
-        // A delivery that is not looked into within a minute has met a fault.
-        let stuck_since = self.clock.now() - Duration::MINUTE;
-        let row = sqlx::query!(
-            r#"select
-                (select count(*) from (select 1 from refunds where state = 'unknown' limit 100) x) as "unknown!",
-                (select count(*) from (select 1 from refunds where state in ('requested', 'approved', 'sending') limit 100) x) as "under_way!",
-                (select count(*) from (select 1 from refunds where state in ('requested', 'approved', 'sending', 'unknown')
-                    and (needs_person is not null or coalesce(approved_at, requested_at) <= $2) limit 100) x) as "overdue!",
-                (select count(*) from (select 1 from missing_events where came_at is null and transaction_at >= $4 limit 100) x)
-                    as "missing!",
-                (select count(*) from (select 1 from refunds where state = 'unknown'
-                    and (needs_person is not null or coalesce(approved_at, requested_at) <= $2) limit 100) x) as "overdue_unknown!",
-                (select count(*) from (select 1 from refunds where state = 'waiting_for_approval' limit 100) x) as "to_approve!",
-                (select count(*) from (select 1 from refund_batches where state = 'waiting_for_approval' limit 100) x)
-                    as "batches_to_approve!",
-                (select count(*) from (select 1 from iap_refunds r join iap_orders o on o.order_id = r.order_id
-                                       where r.state = 'requested' and o.platform is distinct from 'IOS' limit 100) x) as "iap!",
-                (select count(*) from (select 1 from grants where state = 'waiting_for_approval' limit 100) x)
-                    + (select count(*) from (select 1 from grant_batches where state = 'waiting_for_approval' limit 100) x) as "grants!",
-                (select count(*) from (select 1 from differences where state in ('open', 'asked') limit 100) x) as "differences!",
-                (select count(*) from (select 1 from returns where closed_at is null and due_on <= $3 limit 100) x) as "returns!",
-                (select count(*) from (select 1 from orders where attention is not null limit 100) x) as "orders!",
-                (select count(*) from (select 1 from webhook_deliveries
-                                       where state in ('received', 'failed') and id < webhook_floor($1) limit 100) x) as "webhooks!""#,
-            stuck_since,
-            self.clock.now() - TASK_AFTER,
-            self.clock.today(),
-            self.clock.now() - Duration::DAY,
-        )
-        .fetch_one(&self.pool)
-        .await?;
-        Ok(Waiting {
-            refunds_unknown: row.unknown,
-            refunds_overdue: row.overdue,
-            refunds_overdue_unknown: row.overdue_unknown,
-            refunds_to_approve: row.to_approve,
-            batches_to_approve: row.batches_to_approve,
-            returns_due: row.returns,
-            refunds_under_way: row.under_way,
-            orders_to_look_at: row.orders,
-            webhooks_stuck: row.webhooks,
-            webhooks_missing: row.missing,
-            iap_requested: row.iap,
-            differences: row.differences,
-            grants_to_approve: row.grants,
-        })
-    }
+/// What the menu's badges show.
+pub async fn waiting(backoffice: &Backoffice) -> Result<Waiting, Fault> {
+    // A delivery that is not looked into within a minute has met a fault.
+    let stuck_since = backoffice.clock.now() - Duration::MINUTE;
+    let row = sqlx::query!(
+        r#"select
+            (select count(*) from (select 1 from refunds where state = 'unknown' limit 100) x) as "unknown!",
+            (select count(*) from (select 1 from refunds where state in ('requested', 'approved', 'sending') limit 100) x) as "under_way!",
+            (select count(*) from (select 1 from refunds where state in ('requested', 'approved', 'sending', 'unknown')
+                and (needs_person is not null or coalesce(approved_at, requested_at) <= $2) limit 100) x) as "overdue!",
+            (select count(*) from (select 1 from missing_events where came_at is null and transaction_at >= $4 limit 100) x)
+                as "missing!",
+            (select count(*) from (select 1 from refunds where state = 'unknown'
+                and (needs_person is not null or coalesce(approved_at, requested_at) <= $2) limit 100) x) as "overdue_unknown!",
+            (select count(*) from (select 1 from refunds where state = 'waiting_for_approval' limit 100) x) as "to_approve!",
+            (select count(*) from (select 1 from refund_batches where state = 'waiting_for_approval' limit 100) x)
+                as "batches_to_approve!",
+            (select count(*) from (select 1 from iap_refunds r join iap_orders o on o.order_id = r.order_id
+                                   where r.state = 'requested' and o.platform is distinct from 'IOS' limit 100) x) as "iap!",
+            (select count(*) from (select 1 from grants where state = 'waiting_for_approval' limit 100) x)
+                + (select count(*) from (select 1 from grant_batches where state = 'waiting_for_approval' limit 100) x) as "grants!",
+            (select count(*) from (select 1 from differences where state in ('open', 'asked') limit 100) x) as "differences!",
+            (select count(*) from (select 1 from returns where closed_at is null and due_on <= $3 limit 100) x) as "returns!",
+            (select count(*) from (select 1 from orders where attention is not null limit 100) x) as "orders!",
+            (select count(*) from (select 1 from webhook_deliveries
+                                   where state in ('received', 'failed') and id < webhook_floor($1) limit 100) x) as "webhooks!""#,
+        stuck_since,
+        backoffice.clock.now() - TASK_AFTER,
+        backoffice.clock.today(),
+        backoffice.clock.now() - Duration::DAY,
+    )
+    .fetch_one(&backoffice.pool)
+    .await?;
+    Ok(Waiting {
+        refunds_unknown: row.unknown,
+        refunds_overdue: row.overdue,
+        refunds_overdue_unknown: row.overdue_unknown,
+        refunds_to_approve: row.to_approve,
+        batches_to_approve: row.batches_to_approve,
+        returns_due: row.returns,
+        refunds_under_way: row.under_way,
+        orders_to_look_at: row.orders,
+        webhooks_stuck: row.webhooks,
+        webhooks_missing: row.missing,
+        iap_requested: row.iap,
+        differences: row.differences,
+        grants_to_approve: row.grants,
+    })
 }

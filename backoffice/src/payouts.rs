@@ -76,111 +76,107 @@ fn state(day: Date, today: Date, covered: bool, pay_out: Decimal, at_bank: Decim
     }
 }
 
-impl Backoffice {
-    /// Pay-outs of `[from, to)`, each beside what the bank's statement says of Toss on that day.
-    pub async fn pay_outs(&self, from: Date, to: Date) -> Result<Vec<PayOut>, Fault> {
-        let bank = sqlx::query!(
-            "select day, currency, deposit, is_toss from bank_lines where day >= $1 and day < $2",
-            from,
-            to,
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        let covered = sqlx::query!(
-            "select first_day, last_day from bank_statements where last_day >= $1 and first_day < $2",
-            from,
-            to
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        let mut days: BTreeMap<(Date, String), (Sums, Decimal)> = BTreeMap::new();
-        for (day, currency, part) in self.settled_parts(from, to).await? {
-            days.entry((day, currency)).or_default().0 += part.sums;
+/// Pay-outs of `[from, to)`, each beside what the bank's statement says of Toss on that day.
+pub async fn list(backoffice: &Backoffice, from: Date, to: Date) -> Result<Vec<PayOut>, Fault> {
+    let bank = sqlx::query!(
+        "select day, currency, deposit, is_toss from bank_lines where day >= $1 and day < $2",
+        from,
+        to,
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    let covered = sqlx::query!(
+        "select first_day, last_day from bank_statements where last_day >= $1 and first_day < $2",
+        from,
+        to
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    let mut days: BTreeMap<(Date, String), (Sums, Decimal)> = BTreeMap::new();
+    for (day, currency, part) in settled_parts(backoffice, from, to).await? {
+        days.entry((day, currency)).or_default().0 += part.sums;
+    }
+    for line in &bank {
+        let named = if line.is_toss { line.deposit } else { Decimal::ZERO };
+        let key = (line.day, line.currency.clone());
+        match days.get_mut(&key) {
+            Some((_, at_bank)) => *at_bank += named,
+            None if line.is_toss => drop(days.insert(key, (Sums::default(), named))),
+            None => {}
         }
-        for line in &bank {
-            let named = if line.is_toss { line.deposit } else { Decimal::ZERO };
-            let key = (line.day, line.currency.clone());
-            match days.get_mut(&key) {
-                Some((_, at_bank)) => *at_bank += named,
-                None if line.is_toss => drop(days.insert(key, (Sums::default(), named))),
-                None => {}
-            }
+    }
+    // A bank that does not write who paid still writes how much.
+    for ((day, currency), (sums, at_bank)) in &mut days {
+        let mut of_day = bank.iter().filter(|line| line.day == *day && line.currency == *currency);
+        if at_bank.is_zero() && of_day.any(|line| line.deposit == sums.pay_out) {
+            *at_bank = sums.pay_out;
         }
-        // A bank that does not write who paid still writes how much.
-        for ((day, currency), (sums, at_bank)) in &mut days {
-            let mut of_day = bank.iter().filter(|line| line.day == *day && line.currency == *currency);
-            if at_bank.is_zero() && of_day.any(|line| line.deposit == sums.pay_out) {
-                *at_bank = sums.pay_out;
-            }
-        }
-        let today = self.clock.today();
-        let pay_outs = days.into_iter().rev().map(|((day, currency), (sums, at_bank))| {
-            // Statements are of won accounts.
-            let is_covered =
-                currency == "KRW" && covered.iter().any(|s| (s.first_day..=s.last_day).contains(&day));
-            PayOut {
-                day,
-                currency,
-                state: state(day, today, is_covered, sums.pay_out, at_bank),
-                sums,
-                at_bank,
-            }
-        });
-        Ok(pay_outs.collect())
     }
+    let today = backoffice.clock.today();
+    let pay_outs = days.into_iter().rev().map(|((day, currency), (sums, at_bank))| {
+        // Statements are of won accounts.
+        let is_covered =
+            currency == "KRW" && covered.iter().any(|s| (s.first_day..=s.last_day).contains(&day));
+        PayOut { day, currency, state: state(day, today, is_covered, sums.pay_out, at_bank), sums, at_bank }
+    });
+    Ok(pay_outs.collect())
+}
 
-    /// What the pay-out of a day is made of.
-    pub async fn pay_out_parts(&self, day: Date, currency: &str) -> Result<Vec<Part>, Fault> {
-        let parts = self.settled_parts(day, day.next_day().unwrap_or(day)).await?;
-        Ok(parts.into_iter().filter(|(_, of, _)| of == currency).map(|(.., part)| part).collect())
-    }
+/// What the pay-out of a day is made of.
+pub async fn parts(backoffice: &Backoffice, day: Date, currency: &str) -> Result<Vec<Part>, Fault> {
+    let parts = settled_parts(backoffice, day, day.next_day().unwrap_or(day)).await?;
+    Ok(parts.into_iter().filter(|(_, of, _)| of == currency).map(|(.., part)| part).collect())
+}
 
-    /// What is paid out in `[from, to)`, with its day and currency.
-    async fn settled_parts(&self, from: Date, to: Date) -> Result<Vec<(Date, String, Part)>, Fault> {
-        let rows = sqlx::query!(
-            r#"select paid_out_date as day, currency, sold_date, method, count(*) as "rows!", sum(amount) as "settled!",
-                      sum(discount) as "discount!", sum(points) as "points!", sum(fee) as "fee!",
-                      sum(coalesce(fee_base, 0)) as "fee_base!", sum(coalesce(fee_instalment, 0)) as "fee_instalment!",
-                      sum(coalesce(fee_other, 0)) as "fee_other!", sum(coalesce(supply_amount, fee)) as "supply!",
-                      sum(coalesce(vat, 0)) as "vat!", sum(pay_out_amount) as "pay_out!"
-               from settlements where paid_out_date >= $1 and paid_out_date < $2 and gone_at is null
-               group by paid_out_date, currency, sold_date, method order by paid_out_date, currency, sold_date, method"#,
-            from,
-            to,
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        let parts = rows.into_iter().map(|r| {
-            let sums = Sums {
-                rows: r.rows,
-                settled: r.settled,
-                discount: r.discount,
-                points: r.points,
-                fee: r.fee,
-                fee_base: r.fee_base,
-                fee_instalment: r.fee_instalment,
-                fee_other: r.fee_other,
-                supply: r.supply,
-                vat: r.vat,
-                pay_out: r.pay_out,
-                ..Sums::default()
-            };
-            (r.day, r.currency, Part { sold_date: r.sold_date, method: r.method, sums })
-        });
-        Ok(parts.collect())
-    }
+/// What is paid out in `[from, to)`, with its day and currency.
+async fn settled_parts(
+    backoffice: &Backoffice,
+    from: Date,
+    to: Date,
+) -> Result<Vec<(Date, String, Part)>, Fault> {
+    let rows = sqlx::query!(
+        r#"select paid_out_date as day, currency, sold_date, method, count(*) as "rows!", sum(amount) as "settled!",
+                  sum(discount) as "discount!", sum(points) as "points!", sum(fee) as "fee!",
+                  sum(coalesce(fee_base, 0)) as "fee_base!", sum(coalesce(fee_instalment, 0)) as "fee_instalment!",
+                  sum(coalesce(fee_other, 0)) as "fee_other!", sum(coalesce(supply_amount, fee)) as "supply!",
+                  sum(coalesce(vat, 0)) as "vat!", sum(pay_out_amount) as "pay_out!"
+           from settlements where paid_out_date >= $1 and paid_out_date < $2 and gone_at is null
+           group by paid_out_date, currency, sold_date, method order by paid_out_date, currency, sold_date, method"#,
+        from,
+        to,
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    let parts = rows.into_iter().map(|r| {
+        let sums = Sums {
+            rows: r.rows,
+            settled: r.settled,
+            discount: r.discount,
+            points: r.points,
+            fee: r.fee,
+            fee_base: r.fee_base,
+            fee_instalment: r.fee_instalment,
+            fee_other: r.fee_other,
+            supply: r.supply,
+            vat: r.vat,
+            pay_out: r.pay_out,
+            ..Sums::default()
+        };
+        (r.day, r.currency, Part { sold_date: r.sold_date, method: r.method, sums })
+    });
+    Ok(parts.collect())
+}
 
-    /// Every settlement row of a day's pay-out.
-    pub fn settlements_paid_out(&self, day: Date) -> BoxStream<'_, Result<Settled, sqlx::Error>> {
-        sqlx::query_as!(
-            Settled,
-            "select transaction_key, order_id, method, currency, amount, discount, points, fee, fee_base, fee_instalment, fee_other,
-                    supply_amount, vat, pay_out_amount, transaction_at, sold_date
-             from settlements where paid_out_date = $1 and gone_at is null order by currency, transaction_at, transaction_key",
-            day
-        )
-        .fetch(&self.pool)
-    }
+/// Every settlement row of a day's pay-out.
+pub fn settlements(backoffice: &Backoffice, day: Date) -> BoxStream<'_, Result<Settled, sqlx::Error>> {
+    sqlx::query_as!(
+        Settled,
+        "select transaction_key, order_id, method, currency, amount, discount, points, fee, fee_base, fee_instalment, fee_other,
+                supply_amount, vat, pay_out_amount, transaction_at, sold_date
+         from settlements where paid_out_date = $1 and gone_at is null order by currency, transaction_at, transaction_key",
+        day
+    )
+    .fetch(&backoffice.pool)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     clock::SEOUL,
+    orders,
 };
 
 /// 전자상거래법 제18조 제2항.
@@ -116,132 +117,133 @@ async fn hold_order(tx: &mut PgConnection, order_id: &str) -> Result<(), Fault> 
     Ok(())
 }
 
-impl Backoffice {
-    /// Starts the clock for an order.
-    pub async fn record_return(
-        &self,
-        actor: &Actor,
-        order_id: &str,
-        kind: &str,
-        received_on: &str,
-        note: &str,
-    ) -> Result<Return, ReturnError> {
-        if !KINDS.contains(&kind) {
-            return Err(Refused::Kind.into());
-        }
-        let now = self.clock.now();
-        let today = now.to_offset(SEOUL).date();
-        let received = toss::timestamp::parse_date(received_on.trim()).ok_or(Refused::Day)?;
-        if received > today || received < today - time::Duration::days(366) {
-            return Err(Refused::Day.into());
-        }
-        let note = note.trim();
-        if note.chars().count() > 200 || note.contains('\0') {
-            return Err(Refused::NoteTooLong.into());
-        }
-        let order = self.order(order_id).await?.ok_or(Refused::NoSuchOrder)?;
-        if order.paid_at.is_none() {
-            return Err(Refused::NotPaid.into());
-        }
-        let due_on = calendar::add_business_days(received, LEGAL_DAYS);
-        let id = Uuid::now_v7();
-        let mut tx = self.pool.begin().await?;
-        hold_order(&mut tx, order_id).await?;
-        let inserted = sqlx::query!(
-            "insert into returns (id, order_id, kind, received_on, due_on, note, recorded_by_name, recorded_at)
-             values ($1, $2, $3, $4, $5, nullif($6, ''), $7, $8)
-             on conflict (order_id) where closed_at is null do nothing",
-            id,
-            order_id,
-            kind,
-            received,
-            due_on,
-            note,
-            actor.name(),
-            now,
-        )
-        .execute(&mut *tx)
-        .await?;
-        if inserted.rows_affected() == 0 {
-            let open = sqlx::query!(
-                "select recorded_by_name, received_on from returns where order_id = $1 and closed_at is null",
-                order_id
-            )
-            .fetch_optional(&mut *tx)
-            .await?
-            .ok_or(Refused::NotOpen)?;
-            return Err(
-                Refused::AlreadyOpen { by: open.recorded_by_name, received_on: open.received_on }.into()
-            );
-        }
-        let detail = json!({ "kind": kind, "receivedOn": received.to_string(), "dueOn": due_on.to_string(), "note": note });
-        let act = Act { action: "return.recorded", subject_kind: "order", subject: order_id, detail };
-        audit::record(&mut tx, now, actor, act).await?;
-        tx.commit().await?;
-        let recorded = self.open_return(order_id).await?;
-        Ok(recorded.ok_or(Refused::NotOpen)?)
+/// Starts the clock for an order.
+pub async fn record(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    order_id: &str,
+    kind: &str,
+    received_on: &str,
+    note: &str,
+) -> Result<Return, ReturnError> {
+    if !KINDS.contains(&kind) {
+        return Err(Refused::Kind.into());
     }
+    let now = backoffice.clock.now();
+    let today = now.to_offset(SEOUL).date();
+    let received = toss::timestamp::parse_date(received_on.trim()).ok_or(Refused::Day)?;
+    if received > today || received < today - time::Duration::days(366) {
+        return Err(Refused::Day.into());
+    }
+    let note = note.trim();
+    if note.chars().count() > 200 || note.contains('\0') {
+        return Err(Refused::NoteTooLong.into());
+    }
+    let order = orders::get(backoffice, order_id).await?.ok_or(Refused::NoSuchOrder)?;
+    if order.paid_at.is_none() {
+        return Err(Refused::NotPaid.into());
+    }
+    let due_on = calendar::add_business_days(received, LEGAL_DAYS);
+    let id = Uuid::now_v7();
+    let mut tx = backoffice.pool.begin().await?;
+    hold_order(&mut tx, order_id).await?;
+    let inserted = sqlx::query!(
+        "insert into returns (id, order_id, kind, received_on, due_on, note, recorded_by_name, recorded_at)
+         values ($1, $2, $3, $4, $5, nullif($6, ''), $7, $8)
+         on conflict (order_id) where closed_at is null do nothing",
+        id,
+        order_id,
+        kind,
+        received,
+        due_on,
+        note,
+        actor.name(),
+        now,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if inserted.rows_affected() == 0 {
+        let open = sqlx::query!(
+            "select recorded_by_name, received_on from returns where order_id = $1 and closed_at is null",
+            order_id
+        )
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or(Refused::NotOpen)?;
+        return Err(Refused::AlreadyOpen { by: open.recorded_by_name, received_on: open.received_on }.into());
+    }
+    let detail = json!({ "kind": kind, "receivedOn": received.to_string(), "dueOn": due_on.to_string(), "note": note });
+    let act = Act { action: "return.recorded", subject_kind: "order", subject: order_id, detail };
+    audit::record(&mut tx, now, actor, act).await?;
+    tx.commit().await?;
+    let recorded = get_open(backoffice, order_id).await?;
+    Ok(recorded.ok_or(Refused::NotOpen)?)
+}
 
-    /// Stops the clock without a refund: an exchange, a mistake.
-    pub async fn close_return(&self, actor: &Actor, order_id: &str, why: &str) -> Result<(), ReturnError> {
-        let why = why.trim();
-        if why.is_empty() {
-            return Err(Refused::NoNote.into());
-        }
-        if why.chars().count() > 200 || why.contains('\0') {
-            return Err(Refused::NoteTooLong.into());
-        }
-        if order_id.contains('\0') {
-            return Err(Refused::NoSuchOrder.into());
-        }
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        hold_order(&mut tx, order_id).await?;
-        let closed = sqlx::query!(
-            "update returns set closed_at = $2, closed_because = $3, closed_by_name = $4
-             where order_id = $1 and closed_at is null",
-            order_id,
-            now,
-            why,
-            actor.name(),
-        )
-        .execute(&mut *tx)
-        .await?;
-        if closed.rows_affected() == 0 {
-            return Err(Refused::NotOpen.into());
-        }
-        let act = Act {
-            action: "return.closed",
-            subject_kind: "order",
-            subject: order_id,
-            detail: json!({ "note": why }),
-        };
-        audit::record(&mut tx, now, actor, act).await?;
-        tx.commit().await?;
-        Ok(())
+/// Stops the clock without a refund: an exchange, a mistake.
+pub async fn close(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    order_id: &str,
+    why: &str,
+) -> Result<(), ReturnError> {
+    let why = why.trim();
+    if why.is_empty() {
+        return Err(Refused::NoNote.into());
     }
+    if why.chars().count() > 200 || why.contains('\0') {
+        return Err(Refused::NoteTooLong.into());
+    }
+    if order_id.contains('\0') {
+        return Err(Refused::NoSuchOrder.into());
+    }
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    hold_order(&mut tx, order_id).await?;
+    let closed = sqlx::query!(
+        "update returns set closed_at = $2, closed_because = $3, closed_by_name = $4
+         where order_id = $1 and closed_at is null",
+        order_id,
+        now,
+        why,
+        actor.name(),
+    )
+    .execute(&mut *tx)
+    .await?;
+    if closed.rows_affected() == 0 {
+        return Err(Refused::NotOpen.into());
+    }
+    let act = Act {
+        action: "return.closed",
+        subject_kind: "order",
+        subject: order_id,
+        detail: json!({ "note": why }),
+    };
+    audit::record(&mut tx, now, actor, act).await?;
+    tx.commit().await?;
+    Ok(())
+}
 
-    pub async fn open_return(&self, order_id: &str) -> Result<Option<Return>, Fault> {
-        let found = sqlx::query_as!(
-            Return,
-            "select id, order_id, kind, received_on, due_on, note, recorded_by_name, recorded_at, closed_at, closed_because
-             from returns where order_id = $1 and closed_at is null",
-            order_id,
-        )
-        .fetch_optional(&self.pool)
-        .await?;
-        Ok(found)
-    }
+pub async fn get_open(backoffice: &Backoffice, order_id: &str) -> Result<Option<Return>, Fault> {
+    let found = sqlx::query_as!(
+        Return,
+        "select id, order_id, kind, received_on, due_on, note, recorded_by_name, recorded_at, closed_at, closed_because
+         from returns where order_id = $1 and closed_at is null",
+        order_id,
+    )
+    .fetch_optional(&backoffice.pool)
+    .await?;
+    Ok(found)
+}
 
-    /// What is open, worst first; at most 500.
-    pub async fn open_returns(&self) -> Result<Vec<Return>, Fault> {
-        let rows = sqlx::query_as!(
-            Return,
-            "select id, order_id, kind, received_on, due_on, note, recorded_by_name, recorded_at, closed_at, closed_because
-             from returns where closed_at is null order by due_on, id limit 500",
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(rows)
-    }
+/// What is open, worst first; at most 500.
+pub async fn list_open(backoffice: &Backoffice) -> Result<Vec<Return>, Fault> {
+    let rows = sqlx::query_as!(
+        Return,
+        "select id, order_id, kind, received_on, due_on, note, recorded_by_name, recorded_at, closed_at, closed_because
+         from returns where closed_at is null order by due_on, id limit 500",
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    Ok(rows)
 }

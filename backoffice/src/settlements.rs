@@ -220,115 +220,113 @@ impl Seen {
     }
 }
 
-impl Backoffice {
-    /// Reads the settlements of one day of sale to their end. Doing it again is harmless; what is broken off before its
-    /// end does not count as read.
-    pub async fn sync_settlements(&self, actor: &Actor, day: Date) -> Result<Read, SyncError> {
-        let begun = self.clock.now();
-        let mut read = Read::default();
-        let mut before = None;
-        for _ in 0..READINGS {
-            let seen = self.read_settlements(day, begun, &mut read).await?;
-            let digest = seen.digest.finish();
-            if seen.rows < PAGE || before == Some(digest) {
-                return Ok(self.end_settlements(actor, day, begun, seen, read).await?);
-            }
-            before = Some(digest);
+/// Reads the settlements of one day of sale to their end. Doing it again is harmless; what is broken off before its
+/// end does not count as read.
+pub async fn sync(backoffice: &Backoffice, actor: &Actor, day: Date) -> Result<Read, SyncError> {
+    let begun = backoffice.clock.now();
+    let mut read = Read::default();
+    let mut before = None;
+    for _ in 0..READINGS {
+        let seen = read_once(backoffice, day, begun, &mut read).await?;
+        let digest = seen.digest.finish();
+        if seen.rows < PAGE || before == Some(digest) {
+            return Ok(finish(backoffice, actor, day, begun, seen, read).await?);
         }
-        Err(SyncError::Unsteady(day))
+        before = Some(digest);
     }
+    Err(SyncError::Unsteady(day))
+}
 
-    async fn read_settlements(
-        &self,
-        day: Date,
-        at: OffsetDateTime,
-        read: &mut Read,
-    ) -> Result<Seen, SyncError> {
-        let mut seen = Seen::default();
-        let mut pages =
-            std::pin::pin!(self.toss.settlements(day, day, SettlementDate::Sold).try_chunks(AT_ONCE));
-        while let Some(page) = pages.try_next().await.map_err(|stopped| stopped.1)? {
-            let rows = seen.page(&self.pool, day, page).await?;
-            read.new += take(&self.pool, &rows, at).await?;
+async fn read_once(
+    backoffice: &Backoffice,
+    day: Date,
+    at: OffsetDateTime,
+    read: &mut Read,
+) -> Result<Seen, SyncError> {
+    let mut seen = Seen::default();
+    let mut pages =
+        std::pin::pin!(backoffice.toss.settlements(day, day, SettlementDate::Sold).try_chunks(AT_ONCE));
+    while let Some(page) = pages.try_next().await.map_err(|stopped| stopped.1)? {
+        let rows = seen.page(&backoffice.pool, day, page).await?;
+        read.new += take(&backoffice.pool, &rows, at).await?;
+    }
+    Ok(seen)
+}
+
+async fn finish(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    day: Date,
+    begun: OffsetDateTime,
+    seen: Seen,
+    mut read: Read,
+) -> Result<Read, Fault> {
+    let mut tx = backoffice.pool.begin().await?;
+    read.rows = seen.rows;
+    let seen_rows =
+        seen.numbers.into_iter().flat_map(|(key, nth)| nth.into_iter().map(move |n| (key.clone(), n)));
+    let (keys, nth): (Vec<String>, Vec<i16>) = seen_rows.unzip();
+    let gone = sqlx::query_scalar!(
+        "update settlements s set gone_at = $2
+         where s.sold_date = $1 and s.gone_at is null
+           and not exists (select 1 from unnest($3::text[], $4::smallint[]) as l (key, nth)
+                           where l.key = s.transaction_key and l.nth = s.nth)
+         returning s.transaction_key",
+        day,
+        begun,
+        &keys,
+        &nth,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    read.gone = gone.len() as u64;
+    close_ranks(&mut tx, &gone).await?;
+    let rows = i64::try_from(seen.rows).unwrap_or_default();
+    let next = day.next_day().unwrap_or(day);
+    transactions::mark_read(&mut tx, "settlements", day_start(day), day_start(next), begun, rows).await?;
+    if !matches!(actor, Actor::Job(_)) || read.new + read.gone > 0 {
+        let detail = json!({ "read": read.rows, "new": read.new, "gone": read.gone });
+        let subject = day.to_string();
+        let act = Act { action: "settlements.synced", subject_kind: "day", subject: &subject, detail };
+        audit::record(&mut tx, backoffice.clock.now(), actor, act).await?;
+    }
+    tx.commit().await?;
+    Ok(read)
+}
+
+/// When each day of sale of `[from, to)` was last read to its end.
+pub async fn days_read(
+    backoffice: &Backoffice,
+    from: Date,
+    to: Date,
+) -> Result<BTreeMap<Date, OffsetDateTime>, Fault> {
+    let rows = sqlx::query!(
+        "select starts_at, read_at from read_windows where source = 'settlements' and starts_at >= $1 and starts_at < $2",
+        day_start(from),
+        day_start(to),
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    let day = |at: OffsetDateTime| at.to_offset(crate::clock::SEOUL).date();
+    Ok(rows.into_iter().map(|row| (day(row.starts_at), row.read_at)).collect())
+}
+
+/// Reads again what Toss may have added to: the days of sale of the last weeks that were not read since `since`,
+/// oldest first. Which days.
+pub(crate) async fn sync_due(backoffice: &Backoffice, since: OffsetDateTime) -> Result<Vec<Date>, Fault> {
+    let today = backoffice.clock.today();
+    let from = today - Duration::days(LOOK_BACK);
+    let read = days_read(backoffice, from, today).await?;
+    let days = (1..=LOOK_BACK).rev().map(|back| today - Duration::days(back));
+    let mut done = Vec::new();
+    for day in days.filter(|day| read.get(day).is_none_or(|at| *at < since)) {
+        match sync(backoffice, &Actor::Job("settlements"), day).await {
+            Ok(_) => done.push(day),
+            Err(SyncError::Fault(fault)) => return Err(fault),
+            Err(error @ SyncError::Unsteady(_)) => tracing::warn!(%error, "settlements"),
         }
-        Ok(seen)
     }
-
-    async fn end_settlements(
-        &self,
-        actor: &Actor,
-        day: Date,
-        begun: OffsetDateTime,
-        seen: Seen,
-        mut read: Read,
-    ) -> Result<Read, Fault> {
-        let mut tx = self.pool.begin().await?;
-        read.rows = seen.rows;
-        let seen_rows =
-            seen.numbers.into_iter().flat_map(|(key, nth)| nth.into_iter().map(move |n| (key.clone(), n)));
-        let (keys, nth): (Vec<String>, Vec<i16>) = seen_rows.unzip();
-        let gone = sqlx::query_scalar!(
-            "update settlements s set gone_at = $2
-             where s.sold_date = $1 and s.gone_at is null
-               and not exists (select 1 from unnest($3::text[], $4::smallint[]) as l (key, nth)
-                               where l.key = s.transaction_key and l.nth = s.nth)
-             returning s.transaction_key",
-            day,
-            begun,
-            &keys,
-            &nth,
-        )
-        .fetch_all(&mut *tx)
-        .await?;
-        read.gone = gone.len() as u64;
-        close_ranks(&mut tx, &gone).await?;
-        let rows = i64::try_from(seen.rows).unwrap_or_default();
-        let next = day.next_day().unwrap_or(day);
-        transactions::mark_read(&mut tx, "settlements", day_start(day), day_start(next), begun, rows).await?;
-        if !matches!(actor, Actor::Job(_)) || read.new + read.gone > 0 {
-            let detail = json!({ "read": read.rows, "new": read.new, "gone": read.gone });
-            let subject = day.to_string();
-            let act = Act { action: "settlements.synced", subject_kind: "day", subject: &subject, detail };
-            audit::record(&mut tx, self.clock.now(), actor, act).await?;
-        }
-        tx.commit().await?;
-        Ok(read)
-    }
-
-    /// When each day of sale of `[from, to)` was last read to its end.
-    pub async fn settlement_days_read(
-        &self,
-        from: Date,
-        to: Date,
-    ) -> Result<BTreeMap<Date, OffsetDateTime>, Fault> {
-        let rows = sqlx::query!(
-            "select starts_at, read_at from read_windows where source = 'settlements' and starts_at >= $1 and starts_at < $2",
-            day_start(from),
-            day_start(to),
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        let day = |at: OffsetDateTime| at.to_offset(crate::clock::SEOUL).date();
-        Ok(rows.into_iter().map(|row| (day(row.starts_at), row.read_at)).collect())
-    }
-
-    /// Reads again what Toss may have added to: the days of sale of the last weeks that were not read since `since`,
-    /// oldest first. Which days.
-    pub(crate) async fn sync_due_settlements(&self, since: OffsetDateTime) -> Result<Vec<Date>, Fault> {
-        let today = self.clock.today();
-        let from = today - Duration::days(LOOK_BACK);
-        let read = self.settlement_days_read(from, today).await?;
-        let days = (1..=LOOK_BACK).rev().map(|back| today - Duration::days(back));
-        let mut done = Vec::new();
-        for day in days.filter(|day| read.get(day).is_none_or(|at| *at < since)) {
-            match self.sync_settlements(&Actor::Job("settlements"), day).await {
-                Ok(_) => done.push(day),
-                Err(SyncError::Fault(fault)) => return Err(fault),
-                Err(error @ SyncError::Unsteady(_)) => tracing::warn!(%error, "settlements"),
-            }
-        }
-        Ok(done)
-    }
+    Ok(done)
 }
 
 /// Where the first of two rows is gone, the second was never one too many.

@@ -14,8 +14,8 @@ use crate::{
     audit::{self, Act, Actor},
     clock::day_start,
     jobs,
-    orders::Order,
-    payments::{Held, Rail, Told},
+    orders::{self, Order},
+    payments::{self, Held, Rail, Told},
     transactions::{Listed, Reading},
 };
 
@@ -68,308 +68,309 @@ impl From<TossError> for TossPayError {
     }
 }
 
-impl Backoffice {
-    /// Begins a payment and gives the token for the mini-app. The same request again gives the same token.
-    pub async fn make_toss_pay(
-        &self,
-        actor: &Actor,
-        user: UserKey,
-        request: &MakePayment,
-    ) -> Result<PayToken, TossPayError> {
-        request.check()?;
-        let client = self.apps_in_toss()?.clone();
-        if self.note_making(actor, user, request).await? {
-            // It was asked for before: Toss says whether it came to anything.
-            if let Some(token) = self.token_of(actor, &request.order_no).await? {
-                return Ok(token);
-            }
+/// Begins a payment and gives the token for the mini-app. The same request again gives the same token.
+pub async fn make(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    user: UserKey,
+    request: &MakePayment,
+) -> Result<PayToken, TossPayError> {
+    request.check()?;
+    let client = backoffice.apps_in_toss()?.clone();
+    if note_making(backoffice, actor, user, request).await? {
+        // It was asked for before: Toss says whether it came to anything.
+        if let Some(token) = token_of(backoffice, actor, &request.order_no).await? {
+            return Ok(token);
         }
-        match client.make_payment(user, request).await {
-            Ok(answer) => {
-                self.keep_token(&request.order_no, &answer.value).await?;
-                if let Err(fault) = self.look_up_held(actor, &request.order_no, None).await {
-                    tracing::warn!(%fault, order_no = request.order_no, "no look-up after make-payment");
-                }
-                Ok(answer.value)
+    }
+    match client.make_payment(user, request).await {
+        Ok(answer) => {
+            keep_token(backoffice, &request.order_no, &answer.value).await?;
+            if let Err(fault) = payments::look_up_on_rail(backoffice, actor, &request.order_no, None).await {
+                tracing::warn!(%fault, order_no = request.order_no, "no look-up after make-payment");
             }
-            Err(error) => {
-                tracing::warn!(%error, order_no = request.order_no, "make-payment");
-                // It may be there all the same: also "it exists already" is the answer to a request that was lost.
-                match self.token_of(actor, &request.order_no).await {
-                    Ok(Some(token)) => Ok(token),
-                    Err(conflict @ TossPayError::Conflict) => Err(conflict),
-                    _ => Err(error.into()),
-                }
+            Ok(answer.value)
+        }
+        Err(error) => {
+            tracing::warn!(%error, order_no = request.order_no, "make-payment");
+            // It may be there all the same: also "it exists already" is the answer to a request that was lost.
+            match token_of(backoffice, actor, &request.order_no).await {
+                Ok(Some(token)) => Ok(token),
+                Err(conflict @ TossPayError::Conflict) => Err(conflict),
+                _ => Err(error.into()),
             }
         }
     }
+}
 
-    /// The order and what is asked for it, before it is sent. True when it was there already.
-    async fn note_making(
-        &self,
-        actor: &Actor,
-        user: UserKey,
-        request: &MakePayment,
-    ) -> Result<bool, TossPayError> {
-        let now = self.clock.now();
-        let asked = json!({ "userKey": user, "payment": request });
-        let mut tx = self.pool.begin().await?;
-        let inserted = sqlx::query!(
-            "insert into orders (order_id, rail, origin, order_name, amount, currency, user_key, status, created_at, updated_at)
-             values ($1, 'toss_pay', 'merchant', $2, $3, 'KRW', $4, 'READY', $5, $5) on conflict (order_id) do nothing",
+/// The order and what is asked for it, before it is sent. True when it was there already.
+async fn note_making(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    user: UserKey,
+    request: &MakePayment,
+) -> Result<bool, TossPayError> {
+    let now = backoffice.clock.now();
+    let asked = json!({ "userKey": user, "payment": request });
+    let mut tx = backoffice.pool.begin().await?;
+    let inserted = sqlx::query!(
+        "insert into orders (order_id, rail, origin, order_name, amount, currency, user_key, status, created_at, updated_at)
+         values ($1, 'toss_pay', 'merchant', $2, $3, 'KRW', $4, 'READY', $5, $5) on conflict (order_id) do nothing",
+        request.order_no,
+        request.product_desc,
+        rust_decimal::Decimal::from(request.amount),
+        user.to_string(),
+        now,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if inserted.rows_affected() == 1 {
+        sqlx::query!(
+            "insert into toss_pay_requests (order_id, request, made_at) values ($1, $2, $3)",
             request.order_no,
-            request.product_desc,
-            rust_decimal::Decimal::from(request.amount),
-            user.to_string(),
+            asked,
             now,
         )
         .execute(&mut *tx)
         .await?;
-        if inserted.rows_affected() == 1 {
-            sqlx::query!(
-                "insert into toss_pay_requests (order_id, request, made_at) values ($1, $2, $3)",
-                request.order_no,
-                asked,
-                now,
-            )
-            .execute(&mut *tx)
-            .await?;
-            let detail = json!({ "amount": request.amount, "currency": "KRW", "userKey": user });
-            let act =
-                Act { action: "order.registered", subject_kind: "order", subject: &request.order_no, detail };
-            audit::record(&mut tx, now, actor, act).await?;
-            tx.commit().await?;
-            return Ok(false);
-        }
-        let known = sqlx::query_scalar!(
-            "select request from toss_pay_requests where order_id = $1",
-            request.order_no
-        )
-        .fetch_optional(&mut *tx)
-        .await?;
-        match known {
-            Some(known) if known == asked => Ok(true),
-            _ => Err(TossPayError::Conflict),
-        }
-    }
-
-    /// The token that we know, or that Toss knows.
-    async fn token_of(&self, actor: &Actor, order_no: &str) -> Result<Option<PayToken>, TossPayError> {
-        let order = self.order(order_no).await?.ok_or(TossPayError::NotFound)?;
-        if let Some(token) = order.payment_key {
-            return Ok(Some(PayToken(token)));
-        }
-        match self.look_up_held(actor, order_no, None).await {
-            // A payment of this number that was begun elsewhere, for other money.
-            Ok((held, _)) if held.total() != order.amount => Err(TossPayError::Conflict),
-            Ok((held, _)) => Ok(Some(PayToken(held.key().to_owned()))),
-            Err(Fault::AppsInToss(error)) if error.is_not_found() => Ok(None),
-            Err(Fault::AppsInToss(error)) => Err(error.into()),
-            Err(fault) => Err(fault.into()),
-        }
-    }
-
-    async fn keep_token(&self, order_no: &str, token: &PayToken) -> Result<(), Fault> {
-        sqlx::query!(
-            "update orders set payment_key = $2, status = 'PAY_STANDBY', updated_at = $3
-             where order_id = $1 and status = 'READY'",
-            order_no,
-            token.as_str(),
-            self.clock.now(),
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(())
-    }
-
-    /// Takes the money of a payment that the buyer has authenticated, or answers like the first time.
-    pub async fn execute_toss_pay(
-        &self,
-        actor: &Actor,
-        order_no: &str,
-        token: &PayToken,
-    ) -> Result<Order, TossPayError> {
-        if order_no.contains('\0') {
-            return Err(TossPayError::NotFound);
-        }
-        let order = self.order(order_no).await?.ok_or(TossPayError::NotFound)?;
-        if order.rail != "toss_pay" {
-            return Err(TossPayError::NotFound);
-        }
-        if order.payment_key.as_deref().is_some_and(|known| known != token.as_str()) {
-            return Err(TossPayError::OtherToken);
-        }
-        // Read first: what was executed already is not executed twice.
-        let held = self.read(actor, order_no).await?;
-        if held.key() != token.as_str() {
-            return Err(TossPayError::OtherToken);
-        }
-        if held.total() != order.amount {
-            return Err(TossPayError::Conflict);
-        }
-        match PayStatus::from(held.status()) {
-            PayStatus::Approved => {}
-            status if status.is_paid() => return self.order(order_no).await?.ok_or(TossPayError::NotFound),
-            PayStatus::Progress => return Err(TossPayError::Unknown),
-            status => return Err(TossPayError::NotExecutable(status.as_str().to_owned())),
-        }
-        self.note_executing(actor, order_no, token).await?;
-        let payment = ExecutePayment { pay_token: token.clone(), order_no: Some(order_no.to_owned()) };
-        let sent = self.apps_in_toss()?.execute_payment(order.user()?, &payment).await;
-        if let Err(error) = &sent {
-            tracing::warn!(%error, order_no, "execute-payment");
-        }
-        // The status decides, whatever was answered: a success may carry a payment that failed. From here on nothing may be
-        // said but yes, no, or unknown.
-        let held = match self.read(actor, order_no).await {
-            Ok(held) => held,
-            Err(fault @ TossPayError::Fault(_)) => return Err(fault),
-            Err(error) => {
-                tracing::warn!(%error, order_no, "no look-up after execute-payment");
-                return Err(TossPayError::Unknown);
-            }
-        };
-        let status = PayStatus::from(held.status());
-        if status.is_paid() {
-            return self.order(order_no).await?.ok_or(TossPayError::NotFound);
-        }
-        match sent {
-            Err(error @ TossError::NotDone(_)) => Err(error.into()),
-            _ if status == PayStatus::Cancel => Err(TossPayError::NotExecutable(status.as_str().to_owned())),
-            _ => Err(TossPayError::Unknown),
-        }
-    }
-
-    async fn read(&self, actor: &Actor, order_no: &str) -> Result<Held, TossPayError> {
-        match self.look_up_held(actor, order_no, None).await {
-            Ok((held, _)) => Ok(held),
-            Err(Fault::AppsInToss(error)) if error.is_not_found() => Err(TossPayError::NotFound),
-            Err(Fault::AppsInToss(error @ TossError::NotDone(_))) => Err(error.into()),
-            Err(Fault::AppsInToss(_)) => Err(TossPayError::Unknown),
-            Err(fault) => Err(fault.into()),
-        }
-    }
-
-    /// With the job that looks after it should this process die.
-    async fn note_executing(
-        &self,
-        actor: &Actor,
-        order_no: &str,
-        token: &PayToken,
-    ) -> Result<(), TossPayError> {
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        let act = Act {
-            action: "order.confirm_sent",
-            subject_kind: "order",
-            subject: order_no,
-            detail: json!({ "paymentKey": token }),
-        };
+        let detail = json!({ "amount": request.amount, "currency": "KRW", "userKey": user });
+        let act =
+            Act { action: "order.registered", subject_kind: "order", subject: &request.order_no, detail };
         audit::record(&mut tx, now, actor, act).await?;
-        jobs::enqueue_look_up(&mut tx, order_no, Duration::from_secs(90)).await?;
         tx.commit().await?;
-        Ok(())
+        return Ok(false);
     }
-
-    /// Toss Pay has no list of transactions: the status of every payment that may have moved on a day is its list. What is
-    /// read is noted as Toss's word; our own books stay as they are. How many rows there were.
-    pub async fn sync_toss_pay(&self, day: Date) -> Result<u64, Fault> {
-        if self.apps_in_toss.is_none() {
-            return Ok(0);
-        }
-        let (from, to) = (day_start(day), day_start(day.next_day().unwrap_or(day)));
-        // A refund in Toss's own console comes days after the payment, and nobody tells of it.
-        let orders = sqlx::query_scalar!(
-            r#"select order_id as "order_id!" from orders where rail = 'toss_pay' and payment_key is not null
-                and paid_at >= $1::timestamptz - interval '7 days' and paid_at < $2
-             union
-             select order_id from transactions where rail = 'toss_pay' and transaction_at >= $1 and transaction_at < $2"#,
-            from,
-            to,
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        let mut reading = Reading::of(Rail::TossPay, self.clock.now());
-        let mut read = 0;
-        for order_id in orders {
-            let Some(order) = self.order(&order_id).await? else { continue };
-            let token = order.payment_key.clone().map(PayToken);
-            let told =
-                self.apps_in_toss()?.payment_status(order.user()?, token.as_ref(), Some(&order_id)).await;
-            let told = match told {
-                Ok(answer) => Told::by_toss_pay(answer)?,
-                Err(error) if error.is_not_found() => continue,
-                Err(error) => return Err(error.into()),
-            };
-            let rows: Vec<Listed> =
-                told.steps().into_iter().filter(|row| (from..to).contains(&row.at)).collect();
-            read += rows.len() as u64;
-            reading.take(&self.pool, &rows).await?;
-        }
-        let mut tx = self.pool.begin().await?;
-        reading.end(&mut tx, from, to).await?;
-        tx.commit().await?;
-        Ok(read)
-    }
-
-    /// Reads the days of the last week that were not read since `since`.
-    pub(crate) async fn sync_due_toss_pay(&self, since: OffsetDateTime) -> Result<(), Fault> {
-        if self.apps_in_toss.is_none() {
-            return Ok(());
-        }
-        for back in (1..=WEEK).rev() {
-            let day = self.clock.today() - time::Duration::days(back);
-            let read = sqlx::query_scalar!(
-                "select read_at from read_windows where source = 'toss_pay' and starts_at = $1",
-                day_start(day)
-            )
-            .fetch_optional(&self.pool)
+    let known =
+        sqlx::query_scalar!("select request from toss_pay_requests where order_id = $1", request.order_no)
+            .fetch_optional(&mut *tx)
             .await?;
-            if read.is_none_or(|at| at < since) {
-                self.sync_toss_pay(day).await?;
-            }
-        }
-        Ok(())
+    match known {
+        Some(known) if known == asked => Ok(true),
+        _ => Err(TossPayError::Conflict),
     }
+}
 
-    /// Asks about payments that Toss changes without telling anybody. How many were asked about.
-    pub async fn look_after_toss_pay(&self) -> Result<usize, Fault> {
-        if self.apps_in_toss.is_none() {
-            return Ok(0);
+/// The token that we know, or that Toss knows.
+async fn token_of(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    order_no: &str,
+) -> Result<Option<PayToken>, TossPayError> {
+    let order = orders::get(backoffice, order_no).await?.ok_or(TossPayError::NotFound)?;
+    if let Some(token) = order.payment_key {
+        return Ok(Some(PayToken(token)));
+    }
+    match payments::look_up_on_rail(backoffice, actor, order_no, None).await {
+        // A payment of this number that was begun elsewhere, for other money.
+        Ok((held, _)) if held.total() != order.amount => Err(TossPayError::Conflict),
+        Ok((held, _)) => Ok(Some(PayToken(held.key().to_owned()))),
+        Err(Fault::AppsInToss(error)) if error.is_not_found() => Ok(None),
+        Err(Fault::AppsInToss(error)) => Err(error.into()),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+async fn keep_token(backoffice: &Backoffice, order_no: &str, token: &PayToken) -> Result<(), Fault> {
+    sqlx::query!(
+        "update orders set payment_key = $2, status = 'PAY_STANDBY', updated_at = $3
+         where order_id = $1 and status = 'READY'",
+        order_no,
+        token.as_str(),
+        backoffice.clock.now(),
+    )
+    .execute(&backoffice.pool)
+    .await?;
+    Ok(())
+}
+
+/// Takes the money of a payment that the buyer has authenticated, or answers like the first time.
+pub async fn execute(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    order_no: &str,
+    token: &PayToken,
+) -> Result<Order, TossPayError> {
+    if order_no.contains('\0') {
+        return Err(TossPayError::NotFound);
+    }
+    let order = orders::get(backoffice, order_no).await?.ok_or(TossPayError::NotFound)?;
+    if order.rail != "toss_pay" {
+        return Err(TossPayError::NotFound);
+    }
+    if order.payment_key.as_deref().is_some_and(|known| known != token.as_str()) {
+        return Err(TossPayError::OtherToken);
+    }
+    // Read first: what was executed already is not executed twice.
+    let held = read(backoffice, actor, order_no).await?;
+    if held.key() != token.as_str() {
+        return Err(TossPayError::OtherToken);
+    }
+    if held.total() != order.amount {
+        return Err(TossPayError::Conflict);
+    }
+    match PayStatus::from(held.status()) {
+        PayStatus::Approved => {}
+        status if status.is_paid() => {
+            return orders::get(backoffice, order_no).await?.ok_or(TossPayError::NotFound);
         }
-        // Those that nobody paid within a day will not be paid any more; a refund under way always ends.
-        let since = self.clock.now() - time::Duration::DAY;
-        let moving = sqlx::query_scalar!(
-            "select order_id from orders
-             where rail = 'toss_pay' and status in ('READY', 'PAY_STANDBY', 'PAY_APPROVED', 'PAY_PROGRESS', 'REFUND_PROGRESS')
-               and (created_at > $1 or status in ('PAY_PROGRESS', 'REFUND_PROGRESS'))
-             order by updated_at limit $2",
-            since,
-            AT_ONCE,
+        PayStatus::Progress => return Err(TossPayError::Unknown),
+        status => return Err(TossPayError::NotExecutable(status.as_str().to_owned())),
+    }
+    note_executing(backoffice, actor, order_no, token).await?;
+    let payment = ExecutePayment { pay_token: token.clone(), order_no: Some(order_no.to_owned()) };
+    let sent = backoffice.apps_in_toss()?.execute_payment(order.user()?, &payment).await;
+    if let Err(error) = &sent {
+        tracing::warn!(%error, order_no, "execute-payment");
+    }
+    // The status decides, whatever was answered: a success may carry a payment that failed. From here on nothing may be
+    // said but yes, no, or unknown.
+    let held = match read(backoffice, actor, order_no).await {
+        Ok(held) => held,
+        Err(fault @ TossPayError::Fault(_)) => return Err(fault),
+        Err(error) => {
+            tracing::warn!(%error, order_no, "no look-up after execute-payment");
+            return Err(TossPayError::Unknown);
+        }
+    };
+    let status = PayStatus::from(held.status());
+    if status.is_paid() {
+        return orders::get(backoffice, order_no).await?.ok_or(TossPayError::NotFound);
+    }
+    match sent {
+        Err(error @ TossError::NotDone(_)) => Err(error.into()),
+        _ if status == PayStatus::Cancel => Err(TossPayError::NotExecutable(status.as_str().to_owned())),
+        _ => Err(TossPayError::Unknown),
+    }
+}
+
+async fn read(backoffice: &Backoffice, actor: &Actor, order_no: &str) -> Result<Held, TossPayError> {
+    match payments::look_up_on_rail(backoffice, actor, order_no, None).await {
+        Ok((held, _)) => Ok(held),
+        Err(Fault::AppsInToss(error)) if error.is_not_found() => Err(TossPayError::NotFound),
+        Err(Fault::AppsInToss(error @ TossError::NotDone(_))) => Err(error.into()),
+        Err(Fault::AppsInToss(_)) => Err(TossPayError::Unknown),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+/// With the job that looks after it should this process die.
+async fn note_executing(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    order_no: &str,
+    token: &PayToken,
+) -> Result<(), TossPayError> {
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    let act = Act {
+        action: "order.confirm_sent",
+        subject_kind: "order",
+        subject: order_no,
+        detail: json!({ "paymentKey": token }),
+    };
+    audit::record(&mut tx, now, actor, act).await?;
+    jobs::enqueue_look_up(&mut tx, order_no, Duration::from_secs(90)).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Toss Pay has no list of transactions: the status of every payment that may have moved on a day is its list. What is
+/// read is noted as Toss's word; our own books stay as they are. How many rows there were.
+pub async fn sync(backoffice: &Backoffice, day: Date) -> Result<u64, Fault> {
+    if backoffice.apps_in_toss.is_none() {
+        return Ok(0);
+    }
+    let (from, to) = (day_start(day), day_start(day.next_day().unwrap_or(day)));
+    // A refund in Toss's own console comes days after the payment, and nobody tells of it.
+    let orders = sqlx::query_scalar!(
+        r#"select order_id as "order_id!" from orders where rail = 'toss_pay' and payment_key is not null
+            and paid_at >= $1::timestamptz - interval '7 days' and paid_at < $2
+         union
+         select order_id from transactions where rail = 'toss_pay' and transaction_at >= $1 and transaction_at < $2"#,
+        from,
+        to,
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    let mut reading = Reading::of(Rail::TossPay, backoffice.clock.now());
+    let mut read = 0;
+    for order_id in orders {
+        let Some(order) = orders::get(backoffice, &order_id).await? else { continue };
+        let token = order.payment_key.clone().map(PayToken);
+        let told =
+            backoffice.apps_in_toss()?.payment_status(order.user()?, token.as_ref(), Some(&order_id)).await;
+        let told = match told {
+            Ok(answer) => Told::by_toss_pay(answer)?,
+            Err(error) if error.is_not_found() => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let rows: Vec<Listed> = told.steps().into_iter().filter(|row| (from..to).contains(&row.at)).collect();
+        read += rows.len() as u64;
+        reading.take(&backoffice.pool, &rows).await?;
+    }
+    let mut tx = backoffice.pool.begin().await?;
+    reading.end(&mut tx, from, to).await?;
+    tx.commit().await?;
+    Ok(read)
+}
+
+/// Reads the days of the last week that were not read since `since`.
+pub(crate) async fn sync_due(backoffice: &Backoffice, since: OffsetDateTime) -> Result<(), Fault> {
+    if backoffice.apps_in_toss.is_none() {
+        return Ok(());
+    }
+    for back in (1..=WEEK).rev() {
+        let day = backoffice.clock.today() - time::Duration::days(back);
+        let read = sqlx::query_scalar!(
+            "select read_at from read_windows where source = 'toss_pay' and starts_at = $1",
+            day_start(day)
         )
-        .fetch_all(&self.pool)
+        .fetch_optional(&backoffice.pool)
         .await?;
-        for order_no in &moving {
-            match self.look_up_held(&Actor::Job("toss_pay"), order_no, None).await {
-                Ok(_) => {}
-                Err(Fault::AppsInToss(error)) if error.is_silence() => {
-                    tracing::warn!(%error, "Toss Pay does not answer");
-                    break;
-                }
-                Err(fault @ Fault::Database(_)) => return Err(fault),
-                Err(fault) => {
-                    tracing::info!(%fault, order_no, "a Toss Pay look-up");
-                    // The next run begins with others.
-                    sqlx::query!(
-                        "update orders set updated_at = $2 where order_id = $1",
-                        order_no,
-                        self.clock.now()
-                    )
-                    .execute(&self.pool)
-                    .await?;
-                }
+        if read.is_none_or(|at| at < since) {
+            sync(backoffice, day).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Asks about payments that Toss changes without telling anybody. How many were asked about.
+pub async fn poll(backoffice: &Backoffice) -> Result<usize, Fault> {
+    if backoffice.apps_in_toss.is_none() {
+        return Ok(0);
+    }
+    // Those that nobody paid within a day will not be paid any more; a refund under way always ends.
+    let since = backoffice.clock.now() - time::Duration::DAY;
+    let moving = sqlx::query_scalar!(
+        "select order_id from orders
+         where rail = 'toss_pay' and status in ('READY', 'PAY_STANDBY', 'PAY_APPROVED', 'PAY_PROGRESS', 'REFUND_PROGRESS')
+           and (created_at > $1 or status in ('PAY_PROGRESS', 'REFUND_PROGRESS'))
+         order by updated_at limit $2",
+        since,
+        AT_ONCE,
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    for order_no in &moving {
+        match payments::look_up_on_rail(backoffice, &Actor::Job("toss_pay"), order_no, None).await {
+            Ok(_) => {}
+            Err(Fault::AppsInToss(error)) if error.is_silence() => {
+                tracing::warn!(%error, "Toss Pay does not answer");
+                break;
+            }
+            Err(fault @ Fault::Database(_)) => return Err(fault),
+            Err(fault) => {
+                tracing::info!(%fault, order_no, "a Toss Pay look-up");
+                // The next run begins with others.
+                sqlx::query!(
+                    "update orders set updated_at = $2 where order_id = $1",
+                    order_no,
+                    backoffice.clock.now()
+                )
+                .execute(&backoffice.pool)
+                .await?;
             }
         }
-        Ok(moving.len())
     }
+    Ok(moving.len())
 }

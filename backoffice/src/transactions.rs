@@ -279,47 +279,45 @@ pub(crate) async fn mark_read(
     Ok(())
 }
 
-impl Backoffice {
-    pub async fn transactions(
-        &self,
-        filter: &Filter,
-        cursor: Option<&Cursor>,
-        size: usize,
-    ) -> Result<Page<Row>, Fault> {
-        let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(
-            "select transaction_key, rail, payment_key, order_id, method, status, currency, amount, transaction_at
-             from transactions where true",
-        );
-        if let Some(q) = &filter.q {
-            query.push(" and (transaction_key = ").push_bind(q.clone());
-            query.push(" or payment_key = ").push_bind(q.clone());
-            query.push(" or order_id = ").push_bind(q.clone()).push(")");
-        }
-        if let Some(from) = filter.from {
-            query.push(" and transaction_at >= ").push_bind(from);
-        }
-        if let Some(to) = filter.to {
-            query.push(" and transaction_at < ").push_bind(to);
-        }
-        match filter.outgoing {
-            Some(true) => drop(query.push(" and status = any(").push_bind(OUTGOING).push(")")),
-            Some(false) => drop(query.push(" and status <> all(").push_bind(OUTGOING).push(")")),
-            None => {}
-        }
-        push_keyset(&mut query, cursor, "transaction_at", "transaction_key", size);
-        let rows: Vec<Row> = query.build_query_as().fetch_all(&self.pool).await?;
-        Ok(Page::new(rows, size, cursor, |r| (r.transaction_at, r.transaction_key.clone())))
+pub async fn list(
+    backoffice: &Backoffice,
+    filter: &Filter,
+    cursor: Option<&Cursor>,
+    size: usize,
+) -> Result<Page<Row>, Fault> {
+    let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(
+        "select transaction_key, rail, payment_key, order_id, method, status, currency, amount, transaction_at
+         from transactions where true",
+    );
+    if let Some(q) = &filter.q {
+        query.push(" and (transaction_key = ").push_bind(q.clone());
+        query.push(" or payment_key = ").push_bind(q.clone());
+        query.push(" or order_id = ").push_bind(q.clone()).push(")");
     }
+    if let Some(from) = filter.from {
+        query.push(" and transaction_at >= ").push_bind(from);
+    }
+    if let Some(to) = filter.to {
+        query.push(" and transaction_at < ").push_bind(to);
+    }
+    match filter.outgoing {
+        Some(true) => drop(query.push(" and status = any(").push_bind(OUTGOING).push(")")),
+        Some(false) => drop(query.push(" and status <> all(").push_bind(OUTGOING).push(")")),
+        None => {}
+    }
+    push_keyset(&mut query, cursor, "transaction_at", "transaction_key", size);
+    let rows: Vec<Row> = query.build_query_as().fetch_all(&backoffice.pool).await?;
+    Ok(Page::new(rows, size, cursor, |r| (r.transaction_at, r.transaction_key.clone())))
+}
 
-    pub async fn transactions_of_order(&self, order_id: &str) -> Result<Vec<Row>, Fault> {
-        let rows = sqlx::query_as!(
-            Row,
-            "select transaction_key, rail, payment_key, order_id, method, status, currency, amount, transaction_at
-             from transactions where order_id = $1 order by transaction_at desc, transaction_key desc",
-            order_id,
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(rows)
-    }
+pub async fn of_order(backoffice: &Backoffice, order_id: &str) -> Result<Vec<Row>, Fault> {
+    let rows = sqlx::query_as!(
+        Row,
+        "select transaction_key, rail, payment_key, order_id, method, status, currency, amount, transaction_at
+         from transactions where order_id = $1 order by transaction_at desc, transaction_key desc",
+        order_id,
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    Ok(rows)
 }

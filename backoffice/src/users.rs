@@ -73,159 +73,174 @@ pub fn parse_key(text: &str) -> Option<UserKey> {
     UserKey::parse(text)
 }
 
-impl Backoffice {
-    /// Exchanges a mini-app's authorization code. The tokens are the merchant's, and are not kept here; the profile is.
-    pub async fn log_in_user(
-        &self,
-        actor: &Actor,
-        code: &str,
-        referrer: &str,
-    ) -> Result<(UserKey, Tokens), Fault> {
-        let client = self.apps_in_toss()?;
-        let tokens = client.generate_token(code, referrer).await?.value;
-        let user = self.read_profile(actor, &tokens.access_token).await?;
-        Ok((user, tokens))
-    }
+/// Exchanges a mini-app's authorization code. The tokens are the merchant's, and are not kept here; the profile is.
+pub async fn log_in(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    code: &str,
+    referrer: &str,
+) -> Result<(UserKey, Tokens), Fault> {
+    let client = backoffice.apps_in_toss()?;
+    let tokens = client.generate_token(code, referrer).await?.value;
+    let user = read_profile(backoffice, actor, &tokens.access_token).await?;
+    Ok((user, tokens))
+}
 
-    /// New tokens for an old refresh token, and the profile as it stands now.
-    pub async fn refresh_user(
-        &self,
-        actor: &Actor,
-        refresh_token: &SecretString,
-    ) -> Result<(UserKey, Tokens), Fault> {
-        let tokens = self.apps_in_toss()?.refresh_token(refresh_token).await?.value;
-        let user = self.read_profile(actor, &tokens.access_token).await?;
-        Ok((user, tokens))
-    }
+/// New tokens for an old refresh token, and the profile as it stands now.
+pub async fn refresh(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    refresh_token: &SecretString,
+) -> Result<(UserKey, Tokens), Fault> {
+    let tokens = backoffice.apps_in_toss()?.refresh_token(refresh_token).await?.value;
+    let user = read_profile(backoffice, actor, &tokens.access_token).await?;
+    Ok((user, tokens))
+}
 
-    async fn read_profile(&self, actor: &Actor, token: &SecretString) -> Result<UserKey, Fault> {
-        let client = self.apps_in_toss()?;
-        let profile = match client.login_me(token).await {
-            // The code is spent: asking once more is harmless.
-            Err(TossError::MaybeDone(error)) => {
-                tracing::warn!(%error, "login-me");
-                client.login_me(token).await?
-            }
-            other => other?,
+async fn read_profile(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    token: &SecretString,
+) -> Result<UserKey, Fault> {
+    let client = backoffice.apps_in_toss()?;
+    let profile = match client.login_me(token).await {
+        // The code is spent: asking once more is harmless.
+        Err(TossError::MaybeDone(error)) => {
+            tracing::warn!(%error, "login-me");
+            client.login_me(token).await?
         }
-        .value;
-        let sealed: BTreeMap<&str, &str> = profile.sealed().collect();
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        sqlx::query!(
-            "insert into toss_users (user_key, sealed, scope, agreed_terms, first_login_at, last_login_at)
-             values ($1, $2, $3, $4, $5, $5)
-             on conflict (user_key) do update set sealed = excluded.sealed, scope = excluded.scope,
-                 agreed_terms = excluded.agreed_terms, last_login_at = excluded.last_login_at, unlinked_at = null,
-                 unlink_referrer = null",
-            profile.user_key.0,
-            json!(sealed),
-            profile.scope,
-            &profile.agreed_terms,
-            now,
-        )
-        .execute(&mut *tx)
+        other => other?,
+    }
+    .value;
+    let sealed: BTreeMap<&str, &str> = profile.sealed().collect();
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    sqlx::query!(
+        "insert into toss_users (user_key, sealed, scope, agreed_terms, first_login_at, last_login_at)
+         values ($1, $2, $3, $4, $5, $5)
+         on conflict (user_key) do update set sealed = excluded.sealed, scope = excluded.scope,
+             agreed_terms = excluded.agreed_terms, last_login_at = excluded.last_login_at, unlinked_at = null,
+             unlink_referrer = null",
+        profile.user_key.0,
+        json!(sealed),
+        profile.scope,
+        &profile.agreed_terms,
+        now,
+    )
+    .execute(&mut *tx)
+    .await?;
+    let fields: Vec<&str> = sealed.keys().copied().collect();
+    let detail = json!({ "fields": fields });
+    note(&mut tx, now, actor, profile.user_key, "user.logged_in", detail).await?;
+    tx.commit().await?;
+    Ok(profile.user_key)
+}
+
+/// Asks Toss to end the link by the user's own token, which says whose it is.
+pub async fn unlink_by_token(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    token: &SecretString,
+) -> Result<UserKey, Fault> {
+    let client = backoffice.apps_in_toss()?;
+    let user = client.login_me(token).await?.value.user_key;
+    client.remove_by_access_token(token).await?;
+    note_unlinked(backoffice, actor, user, "PARTNER").await?;
+    Ok(user)
+}
+
+/// Asks Toss to end a user's link with the mini-app.
+pub async fn unlink(backoffice: &Backoffice, actor: &Actor, user: UserKey) -> Result<(), Fault> {
+    backoffice.apps_in_toss()?.remove_by_user_key(user).await?;
+    note_unlinked(backoffice, actor, user, "PARTNER").await.map(drop)
+}
+
+/// Toss, or we, have ended a link. The profile is forgotten. True when it was not known yet.
+pub async fn note_unlinked(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    user: UserKey,
+    referrer: &str,
+) -> Result<bool, Fault> {
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    let ended = sqlx::query!(
+        "insert into toss_users (user_key, first_login_at, last_login_at, unlinked_at, unlink_referrer)
+         values ($1, $2, $2, $2, $3)
+         on conflict (user_key) do update set unlinked_at = excluded.unlinked_at, sealed = '{}',
+             unlink_referrer = excluded.unlink_referrer
+         where toss_users.unlinked_at is null or toss_users.unlink_referrer is distinct from excluded.unlink_referrer",
+        user.0,
+        now,
+        referrer,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if ended.rows_affected() == 0 {
+        return Ok(false);
+    }
+    note(&mut tx, now, actor, user, "user.unlinked", json!({ "referrer": referrer })).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+pub async fn get(backoffice: &Backoffice, user_key: i64) -> Result<Option<User>, Fault> {
+    let row = sqlx::query_as!(Stored, "select * from toss_users where user_key = $1", user_key)
+        .fetch_optional(&backoffice.pool)
         .await?;
-        let fields: Vec<&str> = sealed.keys().copied().collect();
-        let detail = json!({ "fields": fields });
-        note(&mut tx, now, actor, profile.user_key, "user.logged_in", detail).await?;
-        tx.commit().await?;
-        Ok(profile.user_key)
-    }
+    row.map(User::try_from).transpose()
+}
 
-    /// Asks Toss to end the link by the user's own token, which says whose it is.
-    pub async fn unlink_by_token(&self, actor: &Actor, token: &SecretString) -> Result<UserKey, Fault> {
-        let client = self.apps_in_toss()?;
-        let user = client.login_me(token).await?.value.user_key;
-        client.remove_by_access_token(token).await?;
-        self.note_unlinked(actor, user, "PARTNER").await?;
-        Ok(user)
-    }
+/// Users who have logged in, or whose link has ended, latest first.
+pub async fn list(
+    backoffice: &Backoffice,
+    cursor: Option<&Cursor>,
+    size: usize,
+) -> Result<Page<User>, Fault> {
+    let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new("select * from toss_users where true");
+    push_keyset(&mut query, cursor, "last_login_at", "user_key::text", size);
+    let rows: Vec<Stored> = query.build_query_as().fetch_all(&backoffice.pool).await?;
+    let rows = rows.into_iter().map(User::try_from).collect::<Result<Vec<_>, _>>()?;
+    Ok(Page::new(rows, size, cursor, |user| (user.last_login_at, user.user_key.to_string())))
+}
 
-    /// Asks Toss to end a user's link with the mini-app.
-    pub async fn unlink_user(&self, actor: &Actor, user: UserKey) -> Result<(), Fault> {
-        self.apps_in_toss()?.remove_by_user_key(user).await?;
-        self.note_unlinked(actor, user, "PARTNER").await.map(drop)
+/// Notes that somebody reads a profile, and why. Only after this may it be shown.
+pub async fn note_reveal(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    user_key: i64,
+    why: &str,
+) -> Result<Result<(), NotShown>, Fault> {
+    let why = why.trim();
+    if why.is_empty() {
+        return Ok(Err(NotShown::NoReason));
     }
+    if why.chars().count() > 200 || why.contains('\0') {
+        return Ok(Err(NotShown::ReasonTooLong));
+    }
+    let Some(user) = get(backoffice, user_key).await? else { return Ok(Err(NotShown::NoSuchUser)) };
+    let now = backoffice.clock.now();
+    let fields: Vec<&String> = user.sealed.keys().collect();
+    let mut tx = backoffice.pool.begin().await?;
+    let detail = json!({ "fields": fields, "reason": why });
+    note(&mut tx, now, actor, UserKey(user_key), "user.profile_revealed", detail).await?;
+    tx.commit().await?;
+    Ok(Ok(()))
+}
 
-    /// Toss, or we, have ended a link. The profile is forgotten. True when it was not known yet.
-    pub async fn note_unlinked(&self, actor: &Actor, user: UserKey, referrer: &str) -> Result<bool, Fault> {
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        let ended = sqlx::query!(
-            "insert into toss_users (user_key, first_login_at, last_login_at, unlinked_at, unlink_referrer)
-             values ($1, $2, $2, $2, $3)
-             on conflict (user_key) do update set unlinked_at = excluded.unlinked_at, sealed = '{}',
-                 unlink_referrer = excluded.unlink_referrer
-             where toss_users.unlinked_at is null or toss_users.unlink_referrer is distinct from excluded.unlink_referrer",
-            user.0,
-            now,
-            referrer,
-        )
-        .execute(&mut *tx)
-        .await?;
-        if ended.rows_affected() == 0 {
-            return Ok(false);
+/// Opens the fields of a profile. What cannot be opened is left out, and said in the log.
+pub fn open_profile(backoffice: &Backoffice, user: &User) -> BTreeMap<String, String> {
+    let Some(key) = backoffice.apps_in_toss.as_ref().and_then(|apps| apps.profile_key.as_ref()) else {
+        return BTreeMap::new();
+    };
+    let open = |(name, sealed): (&String, &String)| match key.open(sealed) {
+        Ok(text) => Some((name.clone(), text.expose_secret().to_owned())),
+        Err(error) => {
+            tracing::warn!(%error, field = name, user_key = user.user_key, "a profile field");
+            None
         }
-        note(&mut tx, now, actor, user, "user.unlinked", json!({ "referrer": referrer })).await?;
-        tx.commit().await?;
-        Ok(true)
-    }
-
-    pub async fn toss_user(&self, user_key: i64) -> Result<Option<User>, Fault> {
-        let row = sqlx::query_as!(Stored, "select * from toss_users where user_key = $1", user_key)
-            .fetch_optional(&self.pool)
-            .await?;
-        row.map(User::try_from).transpose()
-    }
-
-    /// Users who have logged in, or whose link has ended, latest first.
-    pub async fn toss_users(&self, cursor: Option<&Cursor>, size: usize) -> Result<Page<User>, Fault> {
-        let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new("select * from toss_users where true");
-        push_keyset(&mut query, cursor, "last_login_at", "user_key::text", size);
-        let rows: Vec<Stored> = query.build_query_as().fetch_all(&self.pool).await?;
-        let rows = rows.into_iter().map(User::try_from).collect::<Result<Vec<_>, _>>()?;
-        Ok(Page::new(rows, size, cursor, |user| (user.last_login_at, user.user_key.to_string())))
-    }
-
-    /// Notes that somebody reads a profile, and why. Only after this may it be shown.
-    pub async fn note_reveal(
-        &self,
-        actor: &Actor,
-        user_key: i64,
-        why: &str,
-    ) -> Result<Result<(), NotShown>, Fault> {
-        let why = why.trim();
-        if why.is_empty() {
-            return Ok(Err(NotShown::NoReason));
-        }
-        if why.chars().count() > 200 || why.contains('\0') {
-            return Ok(Err(NotShown::ReasonTooLong));
-        }
-        let Some(user) = self.toss_user(user_key).await? else { return Ok(Err(NotShown::NoSuchUser)) };
-        let now = self.clock.now();
-        let fields: Vec<&String> = user.sealed.keys().collect();
-        let mut tx = self.pool.begin().await?;
-        let detail = json!({ "fields": fields, "reason": why });
-        note(&mut tx, now, actor, UserKey(user_key), "user.profile_revealed", detail).await?;
-        tx.commit().await?;
-        Ok(Ok(()))
-    }
-
-    /// Opens the fields of a profile. What cannot be opened is left out, and said in the log.
-    pub fn open_profile(&self, user: &User) -> BTreeMap<String, String> {
-        let Some(key) = self.apps_in_toss.as_ref().and_then(|apps| apps.profile_key.as_ref()) else {
-            return BTreeMap::new();
-        };
-        let open = |(name, sealed): (&String, &String)| match key.open(sealed) {
-            Ok(text) => Some((name.clone(), text.expose_secret().to_owned())),
-            Err(error) => {
-                tracing::warn!(%error, field = name, user_key = user.user_key, "a profile field");
-                None
-            }
-        };
-        user.sealed.iter().filter_map(open).collect()
-    }
+    };
+    user.sealed.iter().filter_map(open).collect()
 }
 
 async fn note(

@@ -278,12 +278,12 @@ async fn staff(books: &Backoffice, command: Staff) -> anyhow::Result<()> {
         Staff::Add { email, name, role, password_stdin } => {
             let role = Role::parse(&role).context("--role: viewer, support, finance or admin")?;
             let (password, made) = read_password(password_stdin)?;
-            let id = books.add_staff(&actor, NewStaff { email, name, role, password }).await?;
+            let id = backoffice::staff::add(books, &actor, NewStaff { email, name, role, password }).await?;
             say(&format!("added {id}"));
             tell_password(made);
         }
         Staff::List => {
-            for person in books.list_staff().await? {
+            for person in backoffice::staff::list(books).await? {
                 let state = if person.disabled_at.is_some() { "disabled" } else { "active" };
                 say(&format!(
                     "{}\t{}\t{}\t{state}\t{}",
@@ -296,17 +296,18 @@ async fn staff(books: &Backoffice, command: Staff) -> anyhow::Result<()> {
         }
         Staff::Reset { email, password_stdin } => {
             let (password, made) = read_password(password_stdin)?;
-            books.reset_staff(&actor, &email, password).await?;
+            backoffice::staff::reset(books, &actor, &email, password).await?;
             say("reset; every session of the account has ended");
             tell_password(made);
         }
         Staff::Disable { email } => {
-            let person = books.staff_by_email(&email).await?.context("--email: no such account")?;
-            books.disable_staff(&actor, person.id).await?;
+            let person =
+                backoffice::staff::get_by_email(books, &email).await?.context("--email: no such account")?;
+            backoffice::staff::disable(books, &actor, person.id).await?;
             say("disabled; every session of the account has ended");
         }
         Staff::Limit { role, one_refund, per_day } => {
-            match books.set_refund_limit(&actor, &role, &one_refund, &per_day).await? {
+            match backoffice::refunds::limits::set(books, &actor, &role, &one_refund, &per_day).await? {
                 Ok(()) => say("the limits are saved"),
                 Err(LimitError::Role) => bail!("--role: support, finance or admin"),
                 Err(LimitError::OneRefund(error)) => bail!("--one-refund: {error}"),

@@ -29,7 +29,7 @@ async fn file(
     let Some(staff) = staff else { return StatusCode::FORBIDDEN.into_response() };
     let actor = Actor::Staff { id: staff.id, name: staff.name, role: staff.role, ip: Some(visitor.ip) };
     let Ok(id) = id.parse::<Uuid>() else { return StatusCode::NOT_FOUND.into_response() };
-    let export = match books.take_export(&actor, id).await {
+    let export = match backoffice::exports::take(&books, &actor, id).await {
         Ok(Some(export)) => export,
         Ok(None) => return StatusCode::NOT_FOUND.into_response(),
         Err(error) => {
@@ -38,7 +38,7 @@ async fn file(
         }
     };
     let parts = stream::try_unfold((books, 0), move |(books, nth)| async move {
-        let part = books.export_part(id, nth).await?;
+        let part = backoffice::exports::part(&books, id, nth).await?;
         Ok::<_, Fault>(part.map(|bytes| (Bytes::from(bytes), (books, nth + 1))))
     });
     let mut response = Response::new(Body::from_stream(parts.inspect_err(|error| {

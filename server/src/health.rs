@@ -43,7 +43,7 @@ pub(crate) fn router(jangbu: &Jangbu) -> Router {
 }
 
 async fn ready(State(jangbu): State<Jangbu>) -> Response {
-    match jangbu.backoffice.waiting().await {
+    match backoffice::home::waiting(&jangbu.backoffice).await {
         Ok(_) => "ok".into_response(),
         Err(error) => {
             tracing::warn!(%error, "not ready");
@@ -54,7 +54,7 @@ async fn ready(State(jangbu): State<Jangbu>) -> Response {
 
 async fn render(State(jangbu): State<Jangbu>) -> Response {
     let Some(recorder) = recorder() else { return StatusCode::NOT_FOUND.into_response() };
-    if let Ok(waiting) = jangbu.backoffice.waiting().await {
+    if let Ok(waiting) = backoffice::home::waiting(&jangbu.backoffice).await {
         #[expect(clippy::cast_precision_loss, reason = "counts up to a hundred")]
         for (what, count) in [
             ("refunds_unknown", waiting.refunds_unknown),
@@ -72,7 +72,7 @@ async fn render(State(jangbu): State<Jangbu>) -> Response {
             metrics::gauge!("jangbu_waiting", "what" => what).set(count as f64);
         }
     }
-    if let Ok(health) = jangbu.backoffice.webhook_health().await {
+    if let Ok(health) = backoffice::webhooks::health(&jangbu.backoffice).await {
         let silent = if health.silence.is_some() { 1.0 } else { 0.0 };
         metrics::gauge!("jangbu_webhooks_silent").set(silent);
         if let Some(last) = health.last_at {
@@ -97,7 +97,7 @@ async fn render(State(jangbu): State<Jangbu>) -> Response {
                 .set(certificate.days_left as f64);
         }
     }
-    if let Ok(open) = jangbu.backoffice.open_refunds().await {
+    if let Ok(open) = backoffice::refunds::count_open(&jangbu.backoffice).await {
         #[expect(clippy::cast_precision_loss, reason = "counts of what is open")]
         for row in open {
             metrics::gauge!("jangbu_refunds_open", "state" => row.state.as_str(), "age" => row.age)

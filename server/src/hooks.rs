@@ -82,7 +82,14 @@ async fn unlinked(jangbu: &Jangbu, headers: &HeaderMap, unlink: Option<Unlink>) 
     if !UNLINK_REFERRERS.contains(&referrer.as_str()) {
         tracing::warn!(referrer, "an unlink for a reason that is not documented");
     }
-    match jangbu.backoffice.note_unlinked(&Actor::Job("unlink_callback"), user, &referrer).await {
+    match backoffice::users::note_unlinked(
+        &jangbu.backoffice,
+        &Actor::Job("unlink_callback"),
+        user,
+        &referrer,
+    )
+    .await
+    {
         Ok(_) => StatusCode::OK,
         Err(fault) => {
             tracing::error!(%fault, "an unlink callback was not kept");

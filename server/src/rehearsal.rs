@@ -29,7 +29,7 @@ enum Turn {
 /// Turns once every delivery that has arrived was looked into: it belongs to the time before.
 async fn turn(State(jangbu): State<Jangbu>, Json(turn): Json<Turn>) -> Result<Json<Value>, StatusCode> {
     for _ in 0..1000 {
-        match jangbu.backoffice.webhooks_are_waiting().await {
+        match backoffice::webhooks::any_waiting(&jangbu.backoffice).await {
             Ok(false) => break,
             Ok(true) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
             Err(error) => {

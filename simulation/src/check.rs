@@ -33,12 +33,20 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     // What the console did is learnt by webhook or by the next question, whichever comes.
     for _ in 0..20 {
-        if shared.books.look_up_held(&Actor::Job("simulation"), order_id, Some(key)).await.is_ok() {
+        if backoffice::payments::look_up_on_rail(
+            &shared.books,
+            &Actor::Job("simulation"),
+            order_id,
+            Some(key),
+        )
+        .await
+        .is_ok()
+        {
             break;
         }
     }
     let filter = Filter { order_id: Some(order_id.to_owned()), ..Filter::default() };
-    let refunds = shared.books.refunds(&filter, None, 100).await?.rows;
+    let refunds = backoffice::refunds::list(&shared.books, &filter, None, 100).await?.rows;
     for refund in &refunds {
         *outcome.states.entry(refund.state.as_str().to_owned()).or_default() += 1;
     }

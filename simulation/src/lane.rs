@@ -202,7 +202,10 @@ impl Lane {
         })?;
         for _ in 0..20 {
             // A busy machine may make this look-up too slow for its client.
-            if self.shared.books.look_up(&Actor::Job("simulation"), &key).await.is_ok() {
+            if backoffice::payments::look_up(&self.shared.books, &Actor::Job("simulation"), &key)
+                .await
+                .is_ok()
+            {
                 return Ok(key.0);
             }
         }
@@ -392,15 +395,15 @@ impl Lane {
             }
             for id in open {
                 let books = &self.shared.books;
-                let Some(refund) = books.refund_by_id(id).await? else { continue };
+                let Some(refund) = backoffice::refunds::get(books, id).await? else { continue };
                 if refund.needs_person.is_none() {
                     continue;
                 }
-                let facts = books.refund_facts(&refund).await?;
+                let facts = backoffice::refunds::facts(books, &refund).await?;
                 let truth = check::truth(&self.shared.world, &refund);
                 let decision = truth.map_or(Decision::NotMade, Decision::Ours);
                 let person = self.shared.finance[0].actor();
-                if books.decide_refund(&person, id, &decision, &facts.mark).await.is_ok() {
+                if backoffice::refunds::decide(books, &person, id, &decision, &facts.mark).await.is_ok() {
                     outcome.decided_by_people += 1;
                 }
             }

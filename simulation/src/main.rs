@@ -100,7 +100,7 @@ async fn staff(books: &Backoffice, name: &str, role: Role) -> anyhow::Result<Per
         role,
         password: Password::new(uuid::Uuid::new_v4().to_string())?,
     };
-    let id = books.add_staff(&Actor::CommandLine, new).await?;
+    let id = backoffice::staff::add(books, &Actor::CommandLine, new).await?;
     Ok(Person { id, name: name.to_owned(), role })
 }
 
@@ -145,7 +145,8 @@ async fn run(runs: u64, first: u64, lanes: usize, server: &str, keep_going: bool
     let (world, toss) = world(hook_url, certificates.path().to_owned()).await?;
     let books = toss.books(&database_url, 10).await?;
     let admin = staff(&books, "admin", Role::Admin).await?;
-    let limited = books.set_refund_limit(&admin.actor(), "support", &LIMIT.to_string(), "").await?;
+    let limited =
+        backoffice::refunds::limits::set(&books, &admin.actor(), "support", &LIMIT.to_string(), "").await?;
     anyhow::ensure!(limited.is_ok(), "no limit");
     let shared = Arc::new(Shared {
         support: [staff(&books, "a", Role::Support).await?, staff(&books, "b", Role::Support).await?],

@@ -227,13 +227,13 @@ async fn act(
             };
             let actor = who.actor();
             match die_at {
-                None => said(books.refund(&actor, &form).await),
+                None => said(backoffice::refunds::request(books, &actor, &form).await),
                 // The same two steps without the task in between, so that every await point is counted.
                 Some(left) => {
                     let steps = async {
-                        let id = books.intend_refund(&actor, &form).await?;
-                        books.drive_refund(id).await?;
-                        Ok(books.refund_by_id(id).await?)
+                        let id = backoffice::refunds::create_intent(books, &actor, &form).await?;
+                        backoffice::refunds::execute(books, id).await?;
+                        Ok(backoffice::refunds::get(books, id).await?)
                     };
                     match (DieAt { inner: Box::pin(steps), left }).await {
                         Ok(Some(refund)) => said(Ok(refund)),
@@ -243,8 +243,10 @@ async fn act(
                 }
             }
         }
-        Act::Approve { who, id } => said(books.approve_refund(&who.actor(), id).await),
-        Act::Decline { who, id } => said(books.decline_refund(&who.actor(), id, "너무 많아요").await),
+        Act::Approve { who, id } => said(backoffice::refunds::approve(books, &who.actor(), id).await),
+        Act::Decline { who, id } => {
+            said(backoffice::refunds::decline(books, &who.actor(), id, "너무 많아요").await)
+        }
         Act::Drive { payment_key } => {
             // Told again, it goes on as it is.
             if let Ok(mut driven) = driven.lock() {
@@ -270,8 +272,8 @@ async fn act(
                 body: body.into(),
                 read_at: Instant::now(),
             };
-            match books.keep_webhooks(std::slice::from_ref(&incoming)).await {
-                Ok(ids) => match books.apply_webhooks(&ids, false).await {
+            match backoffice::webhooks::keep(books, std::slice::from_ref(&incoming)).await {
+                Ok(ids) => match backoffice::webhooks::apply_all(books, &ids, false).await {
                     Ok(()) => "applied".into(),
                     Err(fault) => format!("kept: {fault}"),
                 },
@@ -298,7 +300,7 @@ async fn drive(books: Backoffice, payment_key: String) {
         .unwrap_or_default();
         for id in open {
             // A failed attempt is tried again in a moment, as a job would.
-            drop(books.drive_refund(id).await);
+            drop(backoffice::refunds::execute(&books, id).await);
         }
         tokio::time::sleep(TICK).await;
     }

@@ -25,20 +25,22 @@ pub async fn upload_statement(data: MultipartData) -> Result<(), AppError> {
     };
     let outcome = match Upload::read(data).await? {
         None => Err(at_file(ctx.t("batch-error-upload"))),
-        Some(upload) => match ctx.books().upload_statement(&actor, &upload.file_name, &upload.bytes).await {
-            Ok(Ok(uploaded)) => Ok(ctx.tr(
-                "statement-uploaded",
-                &[
-                    ("lines", uploaded.lines.to_string()),
-                    ("new", uploaded.new.to_string()),
-                    ("skipped", uploaded.skipped.to_string()),
-                    ("from", format::iso_day(uploaded.from)),
-                    ("to", format::iso_day(uploaded.to)),
-                ],
-            )),
-            Ok(Err(wrong)) => Err(at_file(messages::error(&ctx, wrong))),
-            Err(fault) => Err(shown(&fault)),
-        },
+        Some(upload) => {
+            match backoffice::bank::upload(ctx.books(), &actor, &upload.file_name, &upload.bytes).await {
+                Ok(Ok(uploaded)) => Ok(ctx.tr(
+                    "statement-uploaded",
+                    &[
+                        ("lines", uploaded.lines.to_string()),
+                        ("new", uploaded.new.to_string()),
+                        ("skipped", uploaded.skipped.to_string()),
+                        ("from", format::iso_day(uploaded.from)),
+                        ("to", format::iso_day(uploaded.to)),
+                    ],
+                )),
+                Ok(Err(wrong)) => Err(at_file(messages::error(&ctx, wrong))),
+                Err(fault) => Err(shown(&fault)),
+            }
+        }
     };
     ctx.finish("statement", &[], outcome, routes::PAY_OUTS).await
 }

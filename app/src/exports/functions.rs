@@ -38,7 +38,7 @@ pub async fn ask_for_export(
                 words: request::words(&ctx),
                 what,
             };
-            match ctx.books().ask_for_export(&actor, &request).await {
+            match backoffice::exports::request(ctx.books(), &actor, &request).await {
                 Ok(id) => {
                     back = routes::export(&id);
                     Ok(ctx.t("export-asked"))

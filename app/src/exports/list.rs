@@ -41,7 +41,7 @@ pub async fn page(ctx: Ctx) -> Answer {
     let flash = ctx.take_flash().await;
     let staff = ctx.visitor.staff.as_ref().map(|staff| staff.id);
     let exports = match staff {
-        Some(staff) => ctx.books().exports_of(staff).await?,
+        Some(staff) => backoffice::exports::of_staff(ctx.books(), staff).await?,
         None => Vec::new(),
     };
     let look = list::Look {

@@ -39,7 +39,7 @@ fn out_row(ctx: &Ctx, host: Outgoing) -> AnyView {
 
 pub async fn page(ctx: Ctx) -> Answer {
     let flash = ctx.take_flash().await;
-    let outgoing = ctx.books().outgoing().await;
+    let outgoing = backoffice::firewall::outgoing(ctx.books()).await;
     let allowed = &ctx.site.allowed_ips;
     let out_look = list::Look {
         path: routes::FIREWALL,

@@ -22,7 +22,7 @@ fn change(today: Taken, yesterday: Taken) -> Option<String> {
 /// The refunds that are somebody's task by now, with whose.
 async fn overdue(ctx: &Ctx) -> Result<AnyView, Fault> {
     let filter = Filter { overdue_at: Some(ctx.books().clock.now()), ..Filter::default() };
-    let rows = ctx.books().refunds(&filter, None, 5).await?.rows;
+    let rows = backoffice::refunds::list(ctx.books(), &filter, None, 5).await?.rows;
     let rows = rows
         .into_iter()
         .map(|refund| {
@@ -43,7 +43,7 @@ async fn overdue(ctx: &Ctx) -> Result<AnyView, Fault> {
 
 pub async fn page(ctx: Ctx) -> Answer {
     let flash = ctx.take_flash().await;
-    let home = ctx.books().home().await?;
+    let home = backoffice::home::overview(ctx.books()).await?;
     let won = |amount: Decimal| format::amount(ctx.words, amount, "KRW");
     let against = change(home.today, home.yesterday)
         .map(|change| ctx.tr("home-against", &[("change", change)]))

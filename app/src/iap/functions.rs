@@ -33,7 +33,7 @@ pub async fn record_iap_request(
     };
     let outcome = match ctx.allow(Permission::Refund) {
         Err(error) => Err(error),
-        Ok(actor) => match ctx.books().record_iap_request(&actor, &new).await {
+        Ok(actor) => match backoffice::iap::desk::record(ctx.books(), &actor, &new).await {
             Ok(_) => Ok(ctx.t("iap-recorded")),
             Err(error) => Err(messages::error(&ctx, error)),
         },
@@ -61,7 +61,7 @@ pub async fn import_iap_requests(data: MultipartData) -> Result<(), AppError> {
     };
     let pasted = upload.field("list").as_bytes();
     let bytes = if upload.bytes.is_empty() { pasted } else { upload.bytes.as_slice() };
-    let outcome = match ctx.books().import_iap_requests(&actor, bytes).await {
+    let outcome = match backoffice::iap::desk::import(ctx.books(), &actor, bytes).await {
         Ok(imported) => Ok(messages::imported(&ctx, &imported)),
         Err(error) => Err(messages::error(&ctx, error)),
     };
@@ -95,7 +95,7 @@ pub async fn decide_iap(
         (Err(error), _) => Err(error),
         (_, None) => Err(AppError::Invalid { field: String::new(), message: ctx.t("refund-error-form") }),
         (Ok((actor, id)), Some(decision)) => {
-            match ctx.books().decide_iap(&actor, id, decision, &note).await {
+            match backoffice::iap::desk::decide(ctx.books(), &actor, id, decision, &note).await {
                 Ok(told) => {
                     back = format!("{}?tab={tab}", routes::IAP);
                     Ok(match (decision, told) {
@@ -129,19 +129,21 @@ pub async fn look_up_iap(
     let invalid = |message: String| AppError::Invalid { field: String::new(), message };
     let outcome = match ctx.allow(Permission::LookUpAtToss) {
         Err(error) => Err(error),
-        Ok(actor) => match ctx.books().iap_order(&order_id.replace('\0', "")).await {
+        Ok(actor) => match backoffice::iap::orders::get(ctx.books(), &order_id.replace('\0', "")).await {
             Ok(None) => Err(invalid(ctx.t("order-not-found"))),
             Err(fault) => Err(shown(&fault)),
-            Ok(Some(known)) => match ctx.books().look_up_iap(&actor, &known.order_id).await {
-                Ok(order) if order.status == known.status => Ok(ctx.t("look-up-same")),
-                Ok(_) => Ok(ctx.t("look-up-changed")),
-                Err(Fault::NoAppsInToss) => Err(invalid(ctx.t("apps-in-toss-missing"))),
-                Err(fault @ Fault::AppsInToss(_)) => {
-                    tracing::warn!(%fault, "a look-up by hand");
-                    Err(invalid(ctx.t("look-up-failed")))
+            Ok(Some(known)) => {
+                match backoffice::iap::orders::look_up(ctx.books(), &actor, &known.order_id).await {
+                    Ok(order) if order.status == known.status => Ok(ctx.t("look-up-same")),
+                    Ok(_) => Ok(ctx.t("look-up-changed")),
+                    Err(Fault::NoAppsInToss) => Err(invalid(ctx.t("apps-in-toss-missing"))),
+                    Err(fault @ Fault::AppsInToss(_)) => {
+                        tracing::warn!(%fault, "a look-up by hand");
+                        Err(invalid(ctx.t("look-up-failed")))
+                    }
+                    Err(fault) => Err(shown(&fault)),
                 }
-                Err(fault) => Err(shown(&fault)),
-            },
+            }
         },
     };
     ctx.finish("iap", &[], outcome, &back).await
@@ -164,7 +166,7 @@ pub async fn set_iap_price(
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let outcome = match ctx.allow(Permission::Reconcile) {
         Err(error) => Err(error),
-        Ok(actor) => match ctx.books().set_iap_price(&actor, &sku, &price).await {
+        Ok(actor) => match backoffice::iap::prices::set(ctx.books(), &actor, &sku, &price).await {
             Ok(Ok(())) => Ok(ctx.t("price-saved")),
             Ok(Err(wrong)) => Err(messages::price_error(&ctx, wrong)),
             Err(fault) => Err(shown(&fault)),

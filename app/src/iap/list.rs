@@ -251,7 +251,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         flash.notice = None;
     }
     let repeaters = match tab {
-        Some(_) => ctx.books().iap_repeaters(10).await?,
+        Some(_) => backoffice::iap::desk::repeaters(ctx.books(), 10).await?,
         None => Vec::new(),
     };
     let repeated = (!repeaters.is_empty()).then(|| {
@@ -270,7 +270,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         (Err(_), _) => list::bad_cursor(&ctx, routes::IAP),
         (Ok(cursor), None) => {
             let filter = Filter { q: query.get("q"), status: query.get("status"), user_key: None };
-            let page = ctx.books().iap_orders(&filter, cursor.as_ref(), SIZE).await?;
+            let page = backoffice::iap::orders::list(ctx.books(), &filter, cursor.as_ref(), SIZE).await?;
             let look = list::Look {
                 path: routes::IAP,
                 class: "iap-rows",
@@ -280,7 +280,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
             view! { {filters(&ctx, &query)} {list::view(&ctx, &query, look, page, order_row)} {export::form(&ctx, "iap_orders", &query)} }.into_any()
         }
         (Ok(cursor), Some(tab)) => {
-            let page = ctx.books().iap_refunds(tab, None, cursor.as_ref(), SIZE).await?;
+            let page = backoffice::iap::desk::list(ctx.books(), tab, None, cursor.as_ref(), SIZE).await?;
             let look = list::Look {
                 path: routes::IAP,
                 class: "iap-rows",

@@ -32,7 +32,7 @@ pub async fn add_template(
     };
     let outcome = match ctx.allow(Permission::ManageCampaigns) {
         Err(error) => Err(error),
-        Ok(actor) => match ctx.books().add_template(&actor, &new).await {
+        Ok(actor) => match backoffice::messages::templates::add(ctx.books(), &actor, &new).await {
             Ok(()) => Ok(ctx.t("template-added")),
             Err(error) => Err(wording::error(&ctx, error)),
         },
@@ -70,7 +70,7 @@ pub async fn send_message(
     };
     let outcome = match ctx.allow(Permission::SendMessage) {
         Err(error) => Err(error),
-        Ok(actor) => wording::outcome(&ctx, ctx.books().send_message(&actor, &form).await),
+        Ok(actor) => wording::outcome(&ctx, backoffice::messages::send(ctx.books(), &actor, &form).await),
     };
     ctx.finish("message", &values, outcome, &format!("{}#send", routes::MESSAGES)).await
 }
@@ -94,6 +94,6 @@ pub async fn send_bulk(data: MultipartData) -> Result<(), AppError> {
         return ctx.finish("bulk", &[], Err(wrong), &back).await;
     };
     let (intent, code) = (upload.field("intent"), upload.field("template_code"));
-    let sent = ctx.books().send_bulk(&actor, intent, code, &upload.bytes).await;
+    let sent = backoffice::messages::send_bulk(ctx.books(), &actor, intent, code, &upload.bytes).await;
     ctx.finish("bulk", &[("template_code", code)], wording::outcome(&ctx, sent), &back).await
 }

@@ -175,12 +175,12 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     if one_flash.is_error {
         flash.notice = None;
     }
-    let templates = ctx.books().templates().await?;
+    let templates = backoffice::messages::templates::list(ctx.books()).await?;
     let may = ctx.may(Permission::SendMessage) && !templates.is_empty();
     let list = match query.cursor() {
         Err(_) => list::bad_cursor(&ctx, routes::MESSAGES),
         Ok(cursor) => {
-            let page = ctx.books().messages(None, cursor.as_ref(), SIZE).await?;
+            let page = backoffice::messages::list(ctx.books(), None, cursor.as_ref(), SIZE).await?;
             let look = list::Look {
                 path: routes::MESSAGES,
                 class: "message-rows",

@@ -144,11 +144,11 @@ fn raw(ctx: &Ctx, record: &Record) -> AnyView {
 
 pub async fn page(ctx: Ctx, order_id: String) -> Answer {
     let mut flash = ctx.take_flash().await;
-    let Some(order) = ctx.books().order(&order_id).await? else {
+    let Some(order) = backoffice::orders::get(ctx.books(), &order_id).await? else {
         return Ok(errors::missing(&ctx, ctx.t("order-not-found")));
     };
     let record = match &order.payment_key {
-        Some(key) => ctx.books().payment(key).await?,
+        Some(key) => backoffice::payments::get(ctx.books(), key).await?,
         None => None,
     };
     let filter = refunds::Filter { order_id: Some(order.order_id.clone()), ..refunds::Filter::default() };
@@ -159,10 +159,10 @@ pub async fn page(ctx: Ctx, order_id: String) -> Answer {
     let (refund_flash, return_flash) = (of("refund"), of("return"));
     let now = ctx.books().clock.now();
     let facts = match refunds.iter().find(|refund| refund.is_overdue(now)) {
-        Some(refund) => Some(ctx.books().refund_facts(refund).await?),
+        Some(refund) => Some(backoffice::refunds::facts(ctx.books(), refund).await?),
         None => None,
     };
-    let kept = ctx.books().open_return(&order.order_id).await?;
+    let kept = backoffice::returns::get_open(ctx.books(), &order.order_id).await?;
     let paid = order.paid_at.is_some();
     if matches!(flash.form.as_str(), "refund" | "return") && flash.is_error {
         // Said inside the form, beside what it is about.
@@ -194,7 +194,7 @@ type Story =
 
 async fn story(ctx: &Ctx, order: &Order, filter: &refunds::Filter) -> Result<Story, backoffice::Fault> {
     let audit = backoffice::audit::of_subject(&ctx.books().pool, "order", &order.order_id).await?;
-    let deliveries = ctx.books().webhooks_of_order(&order.order_id).await?;
-    let refunds = ctx.books().refunds(filter, None, 100).await?.rows;
+    let deliveries = backoffice::webhooks::of_order(ctx.books(), &order.order_id).await?;
+    let refunds = backoffice::refunds::list(ctx.books(), filter, None, 100).await?.rows;
     Ok((audit, deliveries, refunds))
 }

@@ -22,21 +22,25 @@ pub async fn look_up(#[server(default)] order_id: String) -> Result<(), AppError
         Err(error) => return ctx.finish("order", &[], Err(error), &back).await,
     };
     let invalid = |message: String| AppError::Invalid { field: String::new(), message };
-    let outcome = match ctx.books().order(&order_id).await {
+    let outcome = match backoffice::orders::get(ctx.books(), &order_id).await {
         Ok(None) => Err(invalid(ctx.t("order-not-found"))),
         Err(fault) => Err(shown(&fault)),
-        Ok(Some(order)) => match ctx.books().look_up_held(&actor, &order.order_id, None).await {
-            Ok((_, changed)) if changed.is_empty() => Ok(ctx.t("look-up-same")),
-            Ok(_) => Ok(ctx.t("look-up-changed")),
-            Err(Fault::Toss(error)) if error.is_not_found() => Err(invalid(ctx.t("look-up-not-found"))),
-            Err(Fault::AppsInToss(error)) if error.is_not_found() => Err(invalid(ctx.t("look-up-not-found"))),
-            Err(fault @ (Fault::Toss(_) | Fault::AppsInToss(_))) => {
-                tracing::warn!(%fault, "a look-up by hand");
-                Err(invalid(ctx.t("look-up-failed")))
+        Ok(Some(order)) => {
+            match backoffice::payments::look_up_on_rail(ctx.books(), &actor, &order.order_id, None).await {
+                Ok((_, changed)) if changed.is_empty() => Ok(ctx.t("look-up-same")),
+                Ok(_) => Ok(ctx.t("look-up-changed")),
+                Err(Fault::Toss(error)) if error.is_not_found() => Err(invalid(ctx.t("look-up-not-found"))),
+                Err(Fault::AppsInToss(error)) if error.is_not_found() => {
+                    Err(invalid(ctx.t("look-up-not-found")))
+                }
+                Err(fault @ (Fault::Toss(_) | Fault::AppsInToss(_))) => {
+                    tracing::warn!(%fault, "a look-up by hand");
+                    Err(invalid(ctx.t("look-up-failed")))
+                }
+                Err(Fault::NoAppsInToss) => Err(invalid(ctx.t("apps-in-toss-missing"))),
+                Err(fault) => Err(shown(&fault)),
             }
-            Err(Fault::NoAppsInToss) => Err(invalid(ctx.t("apps-in-toss-missing"))),
-            Err(fault) => Err(shown(&fault)),
-        },
+        }
     };
     ctx.finish("order", &[], outcome, &back).await
 }
@@ -54,7 +58,7 @@ pub async fn settle_attention(#[server(default)] order_id: String) -> Result<(),
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let back = routes::order(&order_id);
     let outcome = match ctx.allow(Permission::Refund) {
-        Ok(actor) => match ctx.books().settle_attention(&actor, &order_id).await {
+        Ok(actor) => match backoffice::orders::settle_attention(ctx.books(), &actor, &order_id).await {
             Ok(_) => Ok(ctx.t("attention-settled")),
             Err(fault) => Err(shown(&fault)),
         },
@@ -94,7 +98,7 @@ pub async fn find(#[server(default)] q: String) -> Result<Vec<Hit>, AppError> {
     if q.is_empty() || q.len() > 200 || q.contains('\0') {
         return Ok(Vec::new());
     }
-    let orders = ctx.books().find_orders(q, 8).await.map_err(|fault| shown(&fault))?;
+    let orders = backoffice::orders::search(ctx.books(), q, 8).await.map_err(|fault| shown(&fault))?;
     Ok(orders
         .into_iter()
         .map(|order| Hit {

@@ -132,7 +132,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         let body = view! { {heading} {list::bad_cursor(&ctx, routes::ORDERS)} }.into_any();
         return Ok(frame(body, &ctx));
     };
-    let page = ctx.books().orders(&filter, cursor.as_ref(), SIZE).await?;
+    let page = backoffice::orders::list(ctx.books(), &filter, cursor.as_ref(), SIZE).await?;
     // One exact hit is what was looked for.
     if let ([only], Some(q), None) = (page.rows.as_slice(), &filter.q, &cursor)
         && (only.order_id == *q || only.payment_key.as_deref() == Some(q))

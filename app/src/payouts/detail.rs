@@ -93,11 +93,11 @@ pub async fn page(ctx: Ctx, day: String) -> Answer {
     let Some((day, next)) = list::parse_day(&day).and_then(|day| Some((day, day.next_day()?))) else {
         return Ok(errors::missing(&ctx, ctx.t("pay-out-no-day")));
     };
-    let mut pay_outs = ctx.books().pay_outs(day, next).await?;
+    let mut pay_outs = backoffice::payouts::list(ctx.books(), day, next).await?;
     pay_outs.sort_by_key(|pay_out| (pay_out.currency != "KRW", pay_out.currency.clone()));
     let mut all = Vec::with_capacity(pay_outs.len());
     for pay_out in pay_outs {
-        let parts = ctx.books().pay_out_parts(day, &pay_out.currency).await?;
+        let parts = backoffice::payouts::parts(ctx.books(), day, &pay_out.currency).await?;
         all.push((pay_out, parts));
     }
     let shown = match all.is_empty() {

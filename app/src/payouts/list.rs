@@ -115,7 +115,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
     let mut typed = Flash::default();
     let month = month::asked(&ctx, &query, &mut typed);
-    let pay_outs = ctx.books().pay_outs(month.first(), month.end()).await?;
+    let pay_outs = backoffice::payouts::list(ctx.books(), month.first(), month.end()).await?;
     let pay_outs = figures::by_currency(pay_outs, |pay_out| &pay_out.currency);
     let list = match pay_outs.is_empty() {
         true => list::empty(ctx.t("pay-outs-empty"), ctx.t("pay-outs-empty-hint")),

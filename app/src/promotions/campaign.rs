@@ -245,7 +245,7 @@ pub fn heads(ctx: &Ctx) -> Vec<(String, bool)> {
 
 pub async fn page(ctx: Ctx, code: String, query: Query) -> Answer {
     let mut flash = ctx.take_flash().await;
-    let Some(campaign) = ctx.books().campaign(&code).await? else {
+    let Some(campaign) = backoffice::promotions::campaigns::get(ctx.books(), &code).await? else {
         return Ok(errors::missing(&ctx, ctx.t("campaign-not-found")));
     };
     let of = |form: &str| if flash.form == form { flash.clone() } else { Flash::default() };
@@ -255,10 +255,10 @@ pub async fn page(ctx: Ctx, code: String, query: Query) -> Answer {
     }
     let path = routes::campaign(&code);
     let state = query.get("state").and_then(|state| State::parse(&state));
-    let spend = ctx.books().campaign_spend(&code).await?;
+    let spend = backoffice::promotions::campaigns::spend(ctx.books(), &code).await?;
     let days: Vec<_> = spend.iter().map(|day| (day.day, day.amount)).collect();
     let chart = chart::running_sum(&days, campaign.budget, points);
-    let batches = ctx.books().grant_batches(&code, None, 10).await?.rows;
+    let batches = backoffice::promotions::batch::list(ctx.books(), &code, None, 10).await?.rows;
     let chip = |value: &str, word: String, on: bool| {
         let href = ctx.href(&format!("{path}{}", query.with("state", value)));
         let current = on.then_some("true");
@@ -274,7 +274,7 @@ pub async fn page(ctx: Ctx, code: String, query: Query) -> Answer {
         Err(_) => list::bad_cursor(&ctx, &path),
         Ok(cursor) => {
             let filter = Filter { promotion_code: Some(code.clone()), state, ..Filter::default() };
-            let page = ctx.books().grants(&filter, cursor.as_ref(), SIZE).await?;
+            let page = backoffice::promotions::list(ctx.books(), &filter, cursor.as_ref(), SIZE).await?;
             let look = list::Look {
                 path: &path,
                 class: "refund-rows",

@@ -39,7 +39,7 @@ pub async fn add_campaign(
     let mut back = routes::PROMOTIONS.to_owned();
     let outcome = match ctx.allow(Permission::ManageCampaigns) {
         Err(error) => Err(error),
-        Ok(actor) => match ctx.books().add_campaign(&actor, &new).await {
+        Ok(actor) => match backoffice::promotions::campaigns::add(ctx.books(), &actor, &new).await {
             Ok(Ok(code)) => {
                 back = routes::campaign(&code);
                 Ok(ctx.t("campaign-added"))
@@ -68,12 +68,16 @@ pub async fn stop_campaign(
     let back = routes::campaign(&promotion_code);
     let outcome = match ctx.allow(Permission::ManageCampaigns) {
         Err(error) => Err(error),
-        Ok(actor) => match ctx.books().stop_campaign(&actor, &promotion_code, stop == "1").await {
-            Ok(true) if stop == "1" => Ok(ctx.t("campaign-was-stopped")),
-            Ok(true) => Ok(ctx.t("campaign-was-resumed")),
-            Ok(false) => Ok(ctx.t("campaign-unchanged")),
-            Err(fault) => Err(shown(&fault)),
-        },
+        Ok(actor) => {
+            match backoffice::promotions::campaigns::stop(ctx.books(), &actor, &promotion_code, stop == "1")
+                .await
+            {
+                Ok(true) if stop == "1" => Ok(ctx.t("campaign-was-stopped")),
+                Ok(true) => Ok(ctx.t("campaign-was-resumed")),
+                Ok(false) => Ok(ctx.t("campaign-unchanged")),
+                Err(fault) => Err(shown(&fault)),
+            }
+        }
     };
     ctx.finish("campaign", &[], outcome, &back).await
 }
@@ -107,7 +111,7 @@ pub async fn grant_promotion(
                 amount: amount.clone(),
                 is_test: is_test == "1",
             };
-            messages::outcome(&ctx, ctx.books().grant(&actor, &form).await)
+            messages::outcome(&ctx, backoffice::promotions::grant(ctx.books(), &actor, &form).await)
         }
     };
     ctx.finish("grant", &values, outcome, &back).await
@@ -126,7 +130,9 @@ pub async fn approve_grant(
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let outcome = match refunds::messages::about(&ctx, Permission::ManageCampaigns, &id) {
-        Ok((actor, id)) => messages::outcome(&ctx, ctx.books().approve_grant(&actor, id).await),
+        Ok((actor, id)) => {
+            messages::outcome(&ctx, backoffice::promotions::approve(ctx.books(), &actor, id).await)
+        }
         Err(error) => Err(error),
     };
     ctx.finish("grant", &[], outcome, &routes::campaign(&promotion_code)).await
@@ -144,7 +150,9 @@ pub async fn decline_grant(
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let outcome = match refunds::messages::about(&ctx, Permission::ManageCampaigns, &id) {
-        Ok((actor, id)) => messages::outcome(&ctx, ctx.books().decline_grant(&actor, id).await),
+        Ok((actor, id)) => {
+            messages::outcome(&ctx, backoffice::promotions::decline(ctx.books(), &actor, id).await)
+        }
         Err(error) => Err(error),
     };
     ctx.finish("grant", &[], outcome, &routes::campaign(&promotion_code)).await
@@ -164,7 +172,10 @@ pub async fn decide_grant(
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let outcome = match refunds::messages::about(&ctx, Permission::ManageCampaigns, &id) {
-        Ok((actor, id)) => messages::outcome(&ctx, ctx.books().decide_grant(&actor, id, paid == "1").await),
+        Ok((actor, id)) => messages::outcome(
+            &ctx,
+            backoffice::promotions::decide(ctx.books(), &actor, id, paid == "1").await,
+        ),
         Err(error) => Err(error),
     };
     ctx.finish("grant", &[], outcome, &routes::campaign(&promotion_code)).await

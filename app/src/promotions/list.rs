@@ -103,7 +103,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let body = match query.cursor() {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::PROMOTIONS)} }.into_any(),
         Ok(cursor) => {
-            let page = ctx.books().campaigns(cursor.as_ref(), SIZE).await?;
+            let page = backoffice::promotions::campaigns::list(ctx.books(), cursor.as_ref(), SIZE).await?;
             let look = list::Look {
                 path: routes::PROMOTIONS,
                 class: "campaign-rows",

@@ -147,9 +147,9 @@ pub async fn page(ctx: Ctx) -> Answer {
     if own.is_error {
         flash.notice = None;
     }
-    let known = ctx.books().contract().await?;
+    let known = backoffice::reconciliation::contract::rates(ctx.books()).await?;
     let products = if ctx.books().apps_in_toss.is_some() {
-        Some(prices(&ctx, ctx.books().iap_prices().await?, &own))
+        Some(prices(&ctx, backoffice::iap::prices::list(ctx.books()).await?, &own))
     } else {
         None
     };

@@ -238,7 +238,7 @@ async fn rows(ctx: &Ctx, day: Date, query: &Query, chosen: &str) -> Result<AnyVi
     let Ok(cursor) = query.cursor() else { return Ok(list::bad_cursor(ctx, &path)) };
     let books = ctx.books();
     if chosen == AFTER_CLOSE {
-        let page = books.rows_after_close(day, cursor.as_ref(), SIZE).await?;
+        let page = backoffice::reconciliation::close::late_rows(books, day, cursor.as_ref(), SIZE).await?;
         let look = list::Look {
             path: &path,
             class: "late-rows",
@@ -255,10 +255,12 @@ async fn rows(ctx: &Ctx, day: Date, query: &Query, chosen: &str) -> Result<AnyVi
     }
     let Some(class) = Class::parse(chosen) else { return Ok(().into_any()) };
     if class.is_difference() {
-        let page = books.differences_of_day(day, class, cursor.as_ref(), SIZE).await?;
+        let page =
+            backoffice::reconciliation::differences::list_of_day(books, day, class, cursor.as_ref(), SIZE)
+                .await?;
         return Ok(list::view(ctx, query, differences::list::look(ctx, &path), page, differences::list::row));
     }
-    let page = books.reconciled_rows(day, class, cursor.as_ref(), SIZE).await?;
+    let page = backoffice::reconciliation::list_rows(books, day, class, cursor.as_ref(), SIZE).await?;
     let look = list::Look {
         path: &path,
         class: "book-rows",
@@ -283,7 +285,7 @@ pub async fn page(ctx: Ctx, day: String, query: Query) -> Answer {
     if own.form == "close" && own.is_error {
         flash.notice = None;
     }
-    let (day, sums, closed) = ctx.books().reconciled_day(date).await?;
+    let (day, sums, closed) = backoffice::reconciliation::get_day(ctx.books(), date).await?;
     // Without a choice, what has to be worked first.
     let first = sums.iter().map(|s| s.class).find(|class| class.is_difference());
     let chosen =

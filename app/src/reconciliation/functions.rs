@@ -24,7 +24,9 @@ pub async fn read_day(#[server(default)] day: String) -> Result<(), AppError> {
         (Ok(_), None) => Err(messages::no_day(&ctx)),
         (Ok(actor), Some(day)) => {
             back = routes::day(day);
-            match ctx.books().ask_to_read_day(&actor, day, Duration::from_secs(8)).await {
+            match backoffice::reconciliation::request_day(ctx.books(), &actor, day, Duration::from_secs(8))
+                .await
+            {
                 Ok(true) => Ok(ctx.t("day-was-read")),
                 Ok(false) => Ok(ctx.t("day-is-being-read")),
                 Err(fault) => Err(shown(&fault)),
@@ -52,7 +54,7 @@ pub async fn close_day(
         (Ok(_), None) => Err(messages::no_day(&ctx)),
         (Ok(actor), Some(day)) => {
             back = routes::day(day);
-            let closed = ctx.books().close_day(&actor, day, &note).await;
+            let closed = backoffice::reconciliation::close::close(ctx.books(), &actor, day, &note).await;
             closed.map(|_| ctx.t("day-was-closed")).map_err(|error| messages::close_error(&ctx, error))
         }
     };
@@ -91,7 +93,7 @@ pub async fn set_rate(
     ];
     let outcome = match ctx.allow(Permission::Reconcile) {
         Err(error) => Err(error),
-        Ok(actor) => match ctx.books().set_rate(&actor, &new).await {
+        Ok(actor) => match backoffice::reconciliation::contract::set_rate(ctx.books(), &actor, &new).await {
             Ok(Ok(())) => Ok(ctx.t("rate-saved")),
             Ok(Err(wrong)) => Err(messages::rate_error(&ctx, wrong)),
             Err(fault) => Err(shown(&fault)),

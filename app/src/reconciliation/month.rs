@@ -142,9 +142,9 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let today = ctx.books().clock.today();
     let mut typed = Flash::default();
     let month = month::asked(&ctx, &query, &mut typed);
-    let shown = ctx.books().reconciled_month(month.first()).await?;
+    let shown = backoffice::reconciliation::get_month(ctx.books(), month.first()).await?;
     let mut by_currency: Vec<(String, Sums)> = Vec::new();
-    let settled = ctx.books().class_sums(month.first(), month.end()).await?;
+    let settled = backoffice::reconciliation::class_sums(ctx.books(), month.first(), month.end()).await?;
     for s in settled.into_iter().filter(|s| s.rail == "toss_payments") {
         match by_currency.iter_mut().find(|(currency, _)| *currency == s.currency) {
             Some((_, sum)) => *sum += s.sums,
@@ -155,7 +155,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         .iter()
         .map(|(currency, sums)| view! { <section class="card pad">{arithmetic(&ctx, currency, sums)}</section> })
         .collect_view();
-    let read = ctx.books().sources_read(shown.first).await?;
+    let read = backoffice::reconciliation::sources_read(ctx.books(), shown.first).await?;
     let body = view! {
         <h1>{ctx.t("nav-reconciliation")}</h1>
         {tabs::tabs(&ctx, routes::RECONCILIATION)}

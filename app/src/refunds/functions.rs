@@ -49,7 +49,7 @@ pub async fn refund(
         holder_name: holder_name.clone(),
         for_return: for_return == "1",
     };
-    let outcome = messages::outcome(&ctx, ctx.books().refund(&actor, &form).await);
+    let outcome = messages::outcome(&ctx, backoffice::refunds::request(ctx.books(), &actor, &form).await);
     ctx.finish("refund", &values, outcome, &back).await
 }
 
@@ -67,7 +67,9 @@ pub async fn approve_refund(
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let back = format!("{}#refund", routes::order(&order_id));
     let outcome = match messages::about(&ctx, Permission::ApproveRefund, &id) {
-        Ok((actor, id)) => messages::outcome(&ctx, ctx.books().approve_refund(&actor, id).await),
+        Ok((actor, id)) => {
+            messages::outcome(&ctx, backoffice::refunds::approve(ctx.books(), &actor, id).await)
+        }
         Err(error) => Err(error),
     };
     ctx.finish("refund", &[], outcome, &back).await
@@ -88,7 +90,9 @@ pub async fn decline_refund(
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let back = format!("{}#refund", routes::order(&order_id));
     let outcome = match messages::about(&ctx, Permission::ApproveRefund, &id) {
-        Ok((actor, id)) => messages::outcome(&ctx, ctx.books().decline_refund(&actor, id, &note).await),
+        Ok((actor, id)) => {
+            messages::outcome(&ctx, backoffice::refunds::decline(ctx.books(), &actor, id, &note).await)
+        }
         Err(error) => Err(error),
     };
     ctx.finish("refund", &[("note", &note)], outcome, &back).await
@@ -108,7 +112,9 @@ pub async fn withdraw_refund(
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let back = format!("{}#refund", routes::order(&order_id));
     let outcome = match messages::about(&ctx, Permission::Refund, &id) {
-        Ok((actor, id)) => messages::outcome(&ctx, ctx.books().withdraw_refund(&actor, id).await),
+        Ok((actor, id)) => {
+            messages::outcome(&ctx, backoffice::refunds::withdraw(ctx.books(), &actor, id).await)
+        }
         Err(error) => Err(error),
     };
     ctx.finish("refund", &[], outcome, &back).await
@@ -132,9 +138,10 @@ pub async fn decide_refund(
     let back = format!("{}#refund", routes::order(&order_id));
     let decision = if ours.is_empty() { Decision::NotMade } else { Decision::Ours(ours) };
     let outcome = match messages::about(&ctx, Permission::Refund, &id) {
-        Ok((actor, id)) => {
-            messages::outcome(&ctx, ctx.books().decide_refund(&actor, id, &decision, &mark).await)
-        }
+        Ok((actor, id)) => messages::outcome(
+            &ctx,
+            backoffice::refunds::decide(ctx.books(), &actor, id, &decision, &mark).await,
+        ),
         Err(error) => Err(error),
     };
     ctx.finish("refund", &[], outcome, &back).await
@@ -163,13 +170,15 @@ pub async fn set_refund_limit(
     let at = |field: &str, message: String| AppError::Invalid { field: field.into(), message };
     let outcome = match ctx.allow(Permission::ChangeSettings) {
         Err(error) => Err(error),
-        Ok(actor) => match ctx.books().set_refund_limit(&actor, &role, &one_refund, &per_day).await {
-            Ok(Ok(())) => Ok(ctx.tr("limit-kept", &[("role", ctx.words.word("role", &role))])),
-            Ok(Err(LimitError::Role)) => Err(at("", ctx.t("staff-error-role"))),
-            Ok(Err(LimitError::OneRefund(error))) => Err(at("one_refund", messages::amount(&ctx, error))),
-            Ok(Err(LimitError::PerDay(error))) => Err(at("per_day", messages::amount(&ctx, error))),
-            Err(fault) => Err(shown(&fault)),
-        },
+        Ok(actor) => {
+            match backoffice::refunds::limits::set(ctx.books(), &actor, &role, &one_refund, &per_day).await {
+                Ok(Ok(())) => Ok(ctx.tr("limit-kept", &[("role", ctx.words.word("role", &role))])),
+                Ok(Err(LimitError::Role)) => Err(at("", ctx.t("staff-error-role"))),
+                Ok(Err(LimitError::OneRefund(error))) => Err(at("one_refund", messages::amount(&ctx, error))),
+                Ok(Err(LimitError::PerDay(error))) => Err(at("per_day", messages::amount(&ctx, error))),
+                Err(fault) => Err(shown(&fault)),
+            }
+        }
     };
     ctx.finish(&form, &values, outcome, &back).await
 }

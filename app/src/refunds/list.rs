@@ -79,7 +79,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let body = match query.cursor() {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::REFUNDS)} }.into_any(),
         Ok(cursor) => {
-            let page = ctx.books().refunds(&filter, cursor.as_ref(), SIZE).await?;
+            let page = backoffice::refunds::list(ctx.books(), &filter, cursor.as_ref(), SIZE).await?;
             let look = list::Look {
                 path: routes::REFUNDS,
                 class: "refund-rows",

@@ -22,7 +22,7 @@ fn month(month: &MonthOfReasons) -> String {
 
 pub async fn page(ctx: Ctx) -> Answer {
     let flash = ctx.take_flash().await;
-    let months = ctx.books().refund_reasons(BEFORE).await?;
+    let months = backoffice::refunds::reasons(ctx.books(), BEFORE).await?;
     let of = |m: &MonthOfReasons, code: &str| {
         m.reasons.iter().find(|(c, ..)| c == code).map_or((0, Decimal::ZERO), |(_, n, sum)| (*n, *sum))
     };

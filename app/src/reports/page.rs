@@ -99,9 +99,10 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let mut typed = Flash::default();
     let month = month::asked(&ctx, &query, &mut typed);
     let (from, to) = (month.first(), month.end());
-    let sales = figures::by_currency(ctx.books().sales(from, to).await?, |day| &day.currency);
-    let fees = ctx.books().fees(from, to).await?;
-    let vat = ctx.books().vat(from, to).await?;
+    let sales =
+        figures::by_currency(backoffice::reports::sales(ctx.books(), from, to).await?, |day| &day.currency);
+    let fees = backoffice::reports::fees(ctx.books(), from, to).await?;
+    let vat = backoffice::reports::vat(ctx.books(), from, to).await?;
     let sales = match sales.is_empty() {
         true => list::empty(ctx.t("report-sales-empty"), ctx.t("report-sales-empty-hint")),
         false => {

@@ -27,21 +27,26 @@ pub async fn record_return(
     let at = |field: &str, message: String| AppError::Invalid { field: field.into(), message };
     let outcome = match ctx.allow(Permission::Refund) {
         Err(error) => Err(error),
-        Ok(actor) => match ctx.books().record_return(&actor, &order_id, &kind, &received_on, &note).await {
-            Ok(kept) => Ok(ctx.tr("return-recorded", &[("day", format::iso_day(kept.due_on))])),
-            Err(ReturnError::Fault(fault)) => Err(shown(&fault)),
-            Err(ReturnError::Refused(refused)) => Err(match refused {
-                Refused::NoSuchOrder | Refused::NotOpen => at("", ctx.t("order-not-found")),
-                Refused::NotPaid => at("", ctx.t("why-not-paid")),
-                Refused::Kind => at("kind", ctx.t("refund-error-reason-code")),
-                Refused::Day => at("received_on", ctx.t("return-error-day")),
-                Refused::NoteTooLong => at("note", ctx.t("refund-error-reason-long")),
-                Refused::NoNote => at("note", ctx.t("refund-error-reason-empty")),
-                Refused::AlreadyOpen { by, received_on } => {
-                    at("", ctx.tr("return-error-open", &[("by", by), ("day", format::iso_day(received_on))]))
-                }
-            }),
-        },
+        Ok(actor) => {
+            match backoffice::returns::record(ctx.books(), &actor, &order_id, &kind, &received_on, &note)
+                .await
+            {
+                Ok(kept) => Ok(ctx.tr("return-recorded", &[("day", format::iso_day(kept.due_on))])),
+                Err(ReturnError::Fault(fault)) => Err(shown(&fault)),
+                Err(ReturnError::Refused(refused)) => Err(match refused {
+                    Refused::NoSuchOrder | Refused::NotOpen => at("", ctx.t("order-not-found")),
+                    Refused::NotPaid => at("", ctx.t("why-not-paid")),
+                    Refused::Kind => at("kind", ctx.t("refund-error-reason-code")),
+                    Refused::Day => at("received_on", ctx.t("return-error-day")),
+                    Refused::NoteTooLong => at("note", ctx.t("refund-error-reason-long")),
+                    Refused::NoNote => at("note", ctx.t("refund-error-reason-empty")),
+                    Refused::AlreadyOpen { by, received_on } => at(
+                        "",
+                        ctx.tr("return-error-open", &[("by", by), ("day", format::iso_day(received_on))]),
+                    ),
+                }),
+            }
+        }
     };
     ctx.finish("return", &values, outcome, &back).await
 }
@@ -66,7 +71,7 @@ pub async fn close_return(
     let at = |field: &str, message: String| AppError::Invalid { field: field.into(), message };
     let outcome = match ctx.allow(Permission::Refund) {
         Err(error) => Err(error),
-        Ok(actor) => match ctx.books().close_return(&actor, &order_id, &note).await {
+        Ok(actor) => match backoffice::returns::close(ctx.books(), &actor, &order_id, &note).await {
             Ok(()) => Ok(ctx.t("return-closed")),
             Err(ReturnError::Fault(fault)) => Err(shown(&fault)),
             Err(ReturnError::Refused(Refused::NoNote)) => Err(at("note", ctx.t("refund-error-reason-empty"))),

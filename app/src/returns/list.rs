@@ -31,7 +31,7 @@ fn row(ctx: &Ctx, kept: Return) -> AnyView {
 
 pub async fn page(ctx: Ctx) -> Answer {
     let flash = ctx.take_flash().await;
-    let open = ctx.books().open_returns().await?;
+    let open = backoffice::returns::list_open(ctx.books()).await?;
     let rows = open.into_iter().map(|kept| row(&ctx, kept)).collect();
     let look = list::Look {
         path: routes::RETURNS,

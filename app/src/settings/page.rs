@@ -115,7 +115,7 @@ fn apps_in_toss(ctx: &Ctx) -> AnyView {
 
 pub async fn page(ctx: Ctx) -> Answer {
     let flash = ctx.take_flash().await;
-    let kept = ctx.books().refund_limits().await?;
+    let kept = backoffice::refunds::limits::list(ctx.books()).await?;
     let hook = hook_url(&ctx);
     let body = view! {
         <h1>{ctx.t("nav-settings")}</h1>

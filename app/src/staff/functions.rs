@@ -36,7 +36,7 @@ pub async fn add_staff(
         (.., Err(invalid)) => Err(words_for(invalid)),
         (Ok(actor), Some(role), Ok(password)) => {
             let new = NewStaff { email: email.clone(), name: name.clone(), role, password };
-            match ctx.books().add_staff(&actor, new).await {
+            match backoffice::staff::add(ctx.books(), &actor, new).await {
                 Ok(_) => Ok(ctx.tr("staff-added", &[("name", name.clone())])),
                 Err(StaffError::Invalid(invalid)) => Err(words_for(invalid)),
                 Err(StaffError::Fault(fault)) => Err(shown(&fault)),
@@ -60,7 +60,7 @@ pub async fn disable_staff(#[server(default)] id: String) -> Result<(), AppError
     let outcome = match (ctx.allow(Permission::ManageStaff), id.parse()) {
         (Err(error), _) => Err(error),
         (_, Err(_)) => Err(invalid("staff-error-not-found")),
-        (Ok(actor), Ok(id)) => match ctx.books().disable_staff(&actor, id).await {
+        (Ok(actor), Ok(id)) => match backoffice::staff::disable(ctx.books(), &actor, id).await {
             Ok(()) => Ok(ctx.t("staff-disabled")),
             Err(StaffError::Invalid(Invalid::LastAdmin)) => Err(invalid("staff-error-last-admin")),
             Err(StaffError::Invalid(Invalid::Yourself)) => Err(invalid("staff-error-yourself")),
@@ -87,7 +87,9 @@ pub async fn log_in(
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let typed = Password::typed(&password);
-    let outcome = ctx.books().log_in(&email, typed, &ctx.visitor.ip).await.map_err(|fault| shown(&fault))?;
+    let outcome = backoffice::staff::log_in(ctx.books(), &email, typed, &ctx.visitor.ip)
+        .await
+        .map_err(|fault| shown(&fault))?;
     let Ok(staff) = outcome else {
         let message = ctx.t("login-wrong");
         let back = format!("{}?next={}", routes::LOGIN, routes::encode(&next));

@@ -67,7 +67,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let body = match query.cursor() {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::TRANSACTIONS)} }.into_any(),
         Ok(cursor) => {
-            let page = ctx.books().transactions(&filter, cursor.as_ref(), SIZE).await?;
+            let page = backoffice::transactions::list(ctx.books(), &filter, cursor.as_ref(), SIZE).await?;
             let look = list::Look {
                 path: routes::TRANSACTIONS,
                 class: "transaction-rows",

@@ -77,7 +77,7 @@ fn profile(ctx: &Ctx, user: &User, fields: &BTreeMap<String, String>, clear: boo
 }
 
 fn head(ctx: &Ctx, user: &User, clear: bool, flash: &Flash) -> AnyView {
-    let fields = ctx.books().open_profile(user);
+    let fields = backoffice::users::open_profile(ctx.books(), user);
     let unlink = (user.unlinked_at.is_none() && ctx.may(Permission::UnlinkUser)).then(|| {
         view! {
             <details class="confirm">
@@ -128,15 +128,15 @@ pub async fn page(ctx: Ctx, key: String) -> Answer {
         flash.notice = reveal_flash.notice.clone();
     }
     let books = ctx.books();
-    let user = books.toss_user(key.0).await?;
+    let user = backoffice::users::get(books, key.0).await?;
     let clear = ctx.may(Permission::RevealPersonal) && ctx.may_see_profile(key.0).await;
     let order_filter = orders::Filter { user_key: Some(key.to_string()), ..orders::Filter::default() };
     let grant_filter = promotions::Filter { user_key: Some(key.0), ..promotions::Filter::default() };
     let iap_filter = iap::Filter { user_key: Some(key.0), ..iap::Filter::default() };
-    let orders = books.orders(&order_filter, None, FEW).await?.rows;
-    let grants = books.grants(&grant_filter, None, FEW).await?.rows;
-    let purchases = books.iap_orders(&iap_filter, None, FEW).await?.rows;
-    let sent = books.messages(Some(key.0), None, FEW).await?.rows;
+    let orders = backoffice::orders::list(books, &order_filter, None, FEW).await?.rows;
+    let grants = backoffice::promotions::list(books, &grant_filter, None, FEW).await?.rows;
+    let purchases = backoffice::iap::orders::list(books, &iap_filter, None, FEW).await?.rows;
+    let sent = backoffice::messages::list(books, Some(key.0), None, FEW).await?.rows;
     if user.is_none() && orders.is_empty() && grants.is_empty() && purchases.is_empty() && sent.is_empty() {
         return Ok(errors::missing(&ctx, ctx.t("user-not-found")));
     }

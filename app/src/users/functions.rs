@@ -22,7 +22,7 @@ pub async fn reveal_profile(
     let at = |field: &str, message: String| AppError::Invalid { field: field.into(), message };
     let outcome = match ctx.allow(Permission::RevealPersonal) {
         Err(error) => Err(error),
-        Ok(actor) => match ctx.books().note_reveal(&actor, key, &why).await {
+        Ok(actor) => match backoffice::users::note_reveal(ctx.books(), &actor, key, &why).await {
             Ok(Ok(())) => {
                 ctx.let_see_profile(key).await;
                 Ok(ctx.t("profile-revealed"))
@@ -53,7 +53,7 @@ pub async fn unlink_user(#[server(default)] user_key: String) -> Result<(), AppE
     let outcome = match (ctx.allow(Permission::UnlinkUser), key) {
         (Err(error), _) => Err(error),
         (_, None) => Err(invalid(ctx.t("user-not-found"))),
-        (Ok(actor), Some(key)) => match ctx.books().unlink_user(&actor, key).await {
+        (Ok(actor), Some(key)) => match backoffice::users::unlink(ctx.books(), &actor, key).await {
             Ok(()) => Ok(ctx.t("user-unlinked")),
             Err(Fault::NoAppsInToss) => Err(invalid(ctx.t("apps-in-toss-missing"))),
             Err(Fault::AppsInToss(error)) if error.may_have_happened() => {

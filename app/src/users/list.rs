@@ -26,8 +26,10 @@ pub fn standing(ctx: &Ctx, user: &User) -> (&'static str, String) {
 
 fn row(ctx: &Ctx, user: User) -> AnyView {
     let href = ctx.href(&routes::user(user.user_key));
-    let name =
-        ctx.books().open_profile(&user).get("name").map(|name| format::mask_name(name)).unwrap_or_default();
+    let name = backoffice::users::open_profile(ctx.books(), &user)
+        .get("name")
+        .map(|name| format::mask_name(name))
+        .unwrap_or_default();
     view! {
         <tr>
             <td class="id"><a class="row-link" href=href><code>{user.user_key}</code></a></td>
@@ -58,7 +60,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let list = match query.cursor() {
         Err(_) => list::bad_cursor(&ctx, routes::USERS),
         Ok(cursor) => {
-            let page = ctx.books().toss_users(cursor.as_ref(), SIZE).await?;
+            let page = backoffice::users::list(ctx.books(), cursor.as_ref(), SIZE).await?;
             let look = list::Look {
                 path: routes::USERS,
                 class: "user-rows",

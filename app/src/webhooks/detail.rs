@@ -183,7 +183,7 @@ fn title(ctx: &Ctx, delivery: &Delivery) -> String {
 pub async fn page(ctx: Ctx, id: String) -> Answer {
     let flash = ctx.take_flash().await;
     let found = match uuid::Uuid::try_parse(&id) {
-        Ok(id) => ctx.books().webhook(id).await?,
+        Ok(id) => backoffice::webhooks::get(ctx.books(), id).await?,
         Err(_) => None,
     };
     let Some(found) = found else { return Ok(errors::missing(&ctx, ctx.t("webhook-not-found"))) };

@@ -19,5 +19,5 @@ pub async fn deliveries_since(#[server(default)] id: String) -> Result<i64, AppE
         return ctx.finish("deliveries", &[], Err(error), routes::HOME).await.map(|()| 0);
     }
     let id = uuid::Uuid::try_parse(&id).unwrap_or_default();
-    ctx.books().webhooks_since(id).await.map_err(|fault| shown(&fault))
+    backoffice::webhooks::count_since(ctx.books(), id).await.map_err(|fault| shown(&fault))
 }

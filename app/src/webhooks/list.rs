@@ -159,14 +159,14 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let heading = view! {
         <h1>{ctx.t("nav-webhooks")}</h1>
         {tabs(&ctx, routes::WEBHOOKS)}
-        {health(&ctx, &ctx.books().webhook_health().await?)}
+        {health(&ctx, &backoffice::webhooks::health(ctx.books()).await?)}
         {filters(&ctx, &typed)}
         {again}
     };
     let body = match query.cursor() {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::WEBHOOKS)} }.into_any(),
         Ok(cursor) => {
-            let page = ctx.books().webhooks(&filter, cursor.as_ref(), SIZE).await?;
+            let page = backoffice::webhooks::list(ctx.books(), &filter, cursor.as_ref(), SIZE).await?;
             let newest = page.rows.first().map(|d| d.id.to_string()).unwrap_or_default();
             let live = cursor.is_none().then(|| {
                 view! {

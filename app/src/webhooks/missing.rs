@@ -36,7 +36,7 @@ fn row(ctx: &Ctx, missing: Missing) -> AnyView {
 
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
-    let gap = ctx.books().missing_gap().await?.map(|gap| {
+    let gap = backoffice::webhooks::missing::gap(ctx.books()).await?.map(|gap| {
         let line = ctx.tr(
             "missing-gap",
             &[
@@ -56,7 +56,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let body = match query.cursor() {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::MISSING_EVENTS)} }.into_any(),
         Ok(cursor) => {
-            let page = ctx.books().missing_events(cursor.as_ref(), SIZE).await?;
+            let page = backoffice::webhooks::missing::list(ctx.books(), cursor.as_ref(), SIZE).await?;
             let look = list::Look {
                 path: routes::MISSING_EVENTS,
                 class: "refund-rows",

@@ -188,180 +188,173 @@ impl TryFrom<Stored> for Export {
     }
 }
 
-impl Backoffice {
-    /// Notes who wants what and why, and has a job write it.
-    pub async fn ask_for_export(&self, actor: &Actor, request: &Request) -> Result<Uuid, ExportError> {
-        let reason = request.reason.trim().replace('\0', "");
-        if reason.is_empty() {
-            return Err(ExportError::Reason);
+/// Notes who wants what and why, and has a job write it.
+pub async fn request(backoffice: &Backoffice, actor: &Actor, request: &Request) -> Result<Uuid, ExportError> {
+    let reason = request.reason.trim().replace('\0', "");
+    if reason.is_empty() {
+        return Err(ExportError::Reason);
+    }
+    if reason.chars().count() > LONGEST_REASON {
+        return Err(ExportError::TooLong);
+    }
+    let id = Uuid::now_v7();
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    sqlx::query!(
+        "insert into exports (id, what, title, heads, words, format, reason, is_masked, asked_by, asked_by_name, asked_at, state)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'waiting')",
+        id,
+        json!(request.what),
+        request.title,
+        json!(request.heads),
+        json!(request.words),
+        request.format.as_str(),
+        reason,
+        request.is_masked,
+        actor.staff_id(),
+        actor.name(),
+        now,
+    )
+    .execute(&mut *tx)
+    .await?;
+    jobs::enqueue_export(&mut tx, id).await?;
+    let subject = id.to_string();
+    let detail = json!({ "what": request.what, "format": request.format.as_str(), "reason": reason,
+                         "masked": request.is_masked });
+    let act = Act { action: "export.asked", subject_kind: "export", subject: &subject, detail };
+    audit::record(&mut tx, now, actor, act).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+pub async fn get(backoffice: &Backoffice, id: Uuid) -> Result<Option<Export>, Fault> {
+    let row = sqlx::query_as!(
+        Stored,
+        "select id, title, format, reason, is_masked, asked_by, asked_at, state, rows, bytes from exports where id = $1",
+        id
+    )
+    .fetch_optional(&backoffice.pool)
+    .await?;
+    row.map(Export::try_from).transpose()
+}
+
+/// What somebody asked for of late, newest first.
+pub async fn of_staff(backoffice: &Backoffice, staff: Uuid) -> Result<Vec<Export>, Fault> {
+    let rows = sqlx::query_as!(
+        Stored,
+        "select id, title, format, reason, is_masked, asked_by, asked_at, state, rows, bytes from exports
+         where asked_by = $1 order by asked_at desc limit 50",
+        staff
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    rows.into_iter().map(Export::try_from).collect()
+}
+
+/// Notes that a file is taken. Only who asked for it takes it.
+pub async fn take(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<Option<Export>, Fault> {
+    let Some(export) = get(backoffice, id).await? else { return Ok(None) };
+    if export.state != State::Done || export.asked_by.is_none() || export.asked_by != actor.staff_id() {
+        return Ok(None);
+    }
+    let mut tx = backoffice.pool.begin().await?;
+    let subject = id.to_string();
+    let detail = json!({ "rows": export.rows, "bytes": export.bytes });
+    let act = Act { action: "export.taken", subject_kind: "export", subject: &subject, detail };
+    audit::record(&mut tx, backoffice.clock.now(), actor, act).await?;
+    tx.commit().await?;
+    Ok(Some(export))
+}
+
+/// A piece of the file, from the first (0) on; nothing after the last.
+pub async fn part(backoffice: &Backoffice, id: Uuid, nth: i32) -> Result<Option<Vec<u8>>, Fault> {
+    let part =
+        sqlx::query_scalar!("select bytes from export_parts where export_id = $1 and nth = $2", id, nth)
+            .fetch_optional(&backoffice.pool)
+            .await?;
+    Ok(part)
+}
+
+/// Writes the file. A second run begins anew.
+pub(crate) async fn run(backoffice: &Backoffice, id: Uuid) -> Result<(), Fault> {
+    let asked = sqlx::query!(
+        "update exports set state = 'running', rows = 0 where id = $1 and state in ('waiting', 'running')
+         returning what, title, heads, words, format, is_masked",
+        id
+    )
+    .fetch_optional(&backoffice.pool)
+    .await?;
+    let Some(asked) = asked else { return Ok(()) };
+    let broken = Fault::unreadable("the filter of an export");
+    let what: What = serde_json::from_value(asked.what).map_err(&broken)?;
+    let heads: Vec<String> = serde_json::from_value(asked.heads).map_err(&broken)?;
+    let words: BTreeMap<String, String> = serde_json::from_value(asked.words).map_err(broken)?;
+    let format = Format::parse(&asked.format)
+        .ok_or_else(|| Fault::Inconsistent(format!("format {:?}", asked.format)))?;
+    let file = tempfile::tempfile()?;
+    let unwritten = |error: sheet::SheetError| Fault::Inconsistent(format!("export {id}: {error}"));
+    let sheet = Sheet::new(format, &asked.title, heads, file.try_clone()?).map_err(unwritten)?;
+    let mut out = Out { books: backoffice, id, sheet, words, is_masked: asked.is_masked, rows: 0 };
+    rows::write(backoffice, &what, &mut out).await?;
+    let Out { sheet, rows, .. } = out;
+    // A workbook is put together, and compressed, at its end.
+    tokio::task::spawn_blocking(move || sheet.finish()).await?.map_err(unwritten)?;
+    keep_file(backoffice, id, file, rows).await
+}
+
+async fn keep_file(backoffice: &Backoffice, id: Uuid, mut file: File, rows: i64) -> Result<(), Fault> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut tx = backoffice.pool.begin().await?;
+    sqlx::query!("delete from export_parts where export_id = $1", id).execute(&mut *tx).await?;
+    let mut bytes = 0i64;
+    for nth in 0.. {
+        let mut part = Vec::with_capacity(PART);
+        (&mut file).take(PART as u64).read_to_end(&mut part)?;
+        if part.is_empty() {
+            break;
         }
-        if reason.chars().count() > LONGEST_REASON {
-            return Err(ExportError::TooLong);
-        }
-        let id = Uuid::now_v7();
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        sqlx::query!(
-            "insert into exports (id, what, title, heads, words, format, reason, is_masked, asked_by, asked_by_name, asked_at, state)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'waiting')",
-            id,
-            json!(request.what),
-            request.title,
-            json!(request.heads),
-            json!(request.words),
-            request.format.as_str(),
-            reason,
-            request.is_masked,
-            actor.staff_id(),
-            actor.name(),
-            now,
-        )
-        .execute(&mut *tx)
-        .await?;
-        jobs::enqueue_export(&mut tx, id).await?;
-        let subject = id.to_string();
-        let detail = json!({ "what": request.what, "format": request.format.as_str(), "reason": reason,
-                             "masked": request.is_masked });
-        let act = Act { action: "export.asked", subject_kind: "export", subject: &subject, detail };
-        audit::record(&mut tx, now, actor, act).await?;
-        tx.commit().await?;
-        Ok(id)
-    }
-
-    pub async fn export(&self, id: Uuid) -> Result<Option<Export>, Fault> {
-        let row = sqlx::query_as!(
-            Stored,
-            "select id, title, format, reason, is_masked, asked_by, asked_at, state, rows, bytes from exports where id = $1",
-            id
-        )
-        .fetch_optional(&self.pool)
-        .await?;
-        row.map(Export::try_from).transpose()
-    }
-
-    /// What somebody asked for of late, newest first.
-    pub async fn exports_of(&self, staff: Uuid) -> Result<Vec<Export>, Fault> {
-        let rows = sqlx::query_as!(
-            Stored,
-            "select id, title, format, reason, is_masked, asked_by, asked_at, state, rows, bytes from exports
-             where asked_by = $1 order by asked_at desc limit 50",
-            staff
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        rows.into_iter().map(Export::try_from).collect()
-    }
-
-    /// Notes that a file is taken. Only who asked for it takes it.
-    pub async fn take_export(&self, actor: &Actor, id: Uuid) -> Result<Option<Export>, Fault> {
-        let Some(export) = self.export(id).await? else { return Ok(None) };
-        if export.state != State::Done || export.asked_by.is_none() || export.asked_by != actor.staff_id() {
-            return Ok(None);
-        }
-        let mut tx = self.pool.begin().await?;
-        let subject = id.to_string();
-        let detail = json!({ "rows": export.rows, "bytes": export.bytes });
-        let act = Act { action: "export.taken", subject_kind: "export", subject: &subject, detail };
-        audit::record(&mut tx, self.clock.now(), actor, act).await?;
-        tx.commit().await?;
-        Ok(Some(export))
-    }
-
-    /// A piece of the file, from the first (0) on; nothing after the last.
-    pub async fn export_part(&self, id: Uuid, nth: i32) -> Result<Option<Vec<u8>>, Fault> {
-        let part =
-            sqlx::query_scalar!("select bytes from export_parts where export_id = $1 and nth = $2", id, nth)
-                .fetch_optional(&self.pool)
-                .await?;
-        Ok(part)
-    }
-
-    /// Writes the file. A second run begins anew.
-    pub(crate) async fn run_export(&self, id: Uuid) -> Result<(), Fault> {
-        let asked = sqlx::query!(
-            "update exports set state = 'running', rows = 0 where id = $1 and state in ('waiting', 'running')
-             returning what, title, heads, words, format, is_masked",
-            id
-        )
-        .fetch_optional(&self.pool)
-        .await?;
-        let Some(asked) = asked else { return Ok(()) };
-        let broken = Fault::unreadable("the filter of an export");
-        let what: What = serde_json::from_value(asked.what).map_err(&broken)?;
-        let heads: Vec<String> = serde_json::from_value(asked.heads).map_err(&broken)?;
-        let words: BTreeMap<String, String> = serde_json::from_value(asked.words).map_err(broken)?;
-        let format = Format::parse(&asked.format)
-            .ok_or_else(|| Fault::Inconsistent(format!("format {:?}", asked.format)))?;
-        let file = tempfile::tempfile()?;
-        let unwritten = |error: sheet::SheetError| Fault::Inconsistent(format!("export {id}: {error}"));
-        let sheet = Sheet::new(format, &asked.title, heads, file.try_clone()?).map_err(unwritten)?;
-        let mut out = Out { books: self, id, sheet, words, is_masked: asked.is_masked, rows: 0 };
-        rows::write(self, &what, &mut out).await?;
-        let Out { sheet, rows, .. } = out;
-        // A workbook is put together, and compressed, at its end.
-        tokio::task::spawn_blocking(move || sheet.finish()).await?.map_err(unwritten)?;
-        self.keep_file(id, file, rows).await
-    }
-
-    async fn keep_file(&self, id: Uuid, mut file: File, rows: i64) -> Result<(), Fault> {
-        file.seek(SeekFrom::Start(0))?;
-        let mut tx = self.pool.begin().await?;
-        sqlx::query!("delete from export_parts where export_id = $1", id).execute(&mut *tx).await?;
-        let mut bytes = 0i64;
-        for nth in 0.. {
-            let mut part = Vec::with_capacity(PART);
-            (&mut file).take(PART as u64).read_to_end(&mut part)?;
-            if part.is_empty() {
-                break;
-            }
-            bytes += i64::try_from(part.len()).unwrap_or_default();
-            sqlx::query!(
-                "insert into export_parts (export_id, nth, bytes) values ($1, $2, $3)",
-                id,
-                nth,
-                part
-            )
+        bytes += i64::try_from(part.len()).unwrap_or_default();
+        sqlx::query!("insert into export_parts (export_id, nth, bytes) values ($1, $2, $3)", id, nth, part)
             .execute(&mut *tx)
             .await?;
-        }
-        sqlx::query!(
-            "update exports set state = 'done', rows = $2, bytes = $3, ended_at = $4 where id = $1",
-            id,
-            rows,
-            bytes,
-            self.clock.now()
-        )
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(())
     }
+    sqlx::query!(
+        "update exports set state = 'done', rows = $2, bytes = $3, ended_at = $4 where id = $1",
+        id,
+        rows,
+        bytes,
+        backoffice.clock.now()
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(())
+}
 
-    /// Ends what cannot be written.
-    pub(crate) async fn fail_export(&self, id: Uuid) -> Result<(), Fault> {
-        sqlx::query!(
-            "update exports set state = 'failed', ended_at = $2 where id = $1 and state in ('waiting', 'running')",
-            id,
-            self.clock.now()
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(())
-    }
+/// Ends what cannot be written.
+pub(crate) async fn fail(backoffice: &Backoffice, id: Uuid) -> Result<(), Fault> {
+    sqlx::query!(
+        "update exports set state = 'failed', ended_at = $2 where id = $1 and state in ('waiting', 'running')",
+        id,
+        backoffice.clock.now()
+    )
+    .execute(&backoffice.pool)
+    .await?;
+    Ok(())
+}
 
-    /// Files are gone after a day; that they were is kept.
-    pub async fn forget_exports(&self) -> Result<(), Fault> {
-        let mut tx = self.pool.begin().await?;
-        let over = sqlx::query_scalar!(
-            "update exports set state = 'gone' where state in ('done', 'failed') and ended_at < $1 returning id",
-            self.clock.now() - KEPT_FOR
-        )
-        .fetch_all(&mut *tx)
-        .await?;
-        sqlx::query!("delete from export_parts where export_id = any($1)", &over).execute(&mut *tx).await?;
-        tx.commit().await?;
-        Ok(())
-    }
+/// Files are gone after a day; that they were is kept.
+pub async fn forget_old(backoffice: &Backoffice) -> Result<(), Fault> {
+    let mut tx = backoffice.pool.begin().await?;
+    let over = sqlx::query_scalar!(
+        "update exports set state = 'gone' where state in ('done', 'failed') and ended_at < $1 returning id",
+        backoffice.clock.now() - KEPT_FOR
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    sqlx::query!("delete from export_parts where export_id = any($1)", &over).execute(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// A file that is being written.

@@ -7,10 +7,12 @@ use rust_decimal::Decimal;
 
 use super::{Out, What, sheet::Cell};
 use crate::{
-    Backoffice, Fault, audit,
+    Backoffice, Fault, audit, iap, orders,
     page::{Cursor, Page},
+    payouts,
     personal::{mask_email, mask_name, mask_phone},
-    reconciliation::{Class, Sums, differences::exchange_rate},
+    reconciliation::{self, Class, Sums, differences::exchange_rate},
+    refunds, reports, transactions, webhooks,
 };
 
 /// Rows that are read at once.
@@ -207,7 +209,8 @@ fn text(value: Option<String>) -> Cell {
 pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) -> Result<(), Fault> {
     match what {
         What::Orders(filter) => {
-            let read = |at: Option<Cursor>| async move { books.orders(filter, at.as_ref(), PAGE).await };
+            let read =
+                |at: Option<Cursor>| async move { orders::list(books, filter, at.as_ref(), PAGE).await };
             every(out, read, |out, o| {
                 vec![
                     o.order_id.into(),
@@ -230,8 +233,9 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
             .await
         }
         What::Transactions(filter) => {
-            let read =
-                |at: Option<Cursor>| async move { books.transactions(filter, at.as_ref(), PAGE).await };
+            let read = |at: Option<Cursor>| async move {
+                transactions::list(books, filter, at.as_ref(), PAGE).await
+            };
             every(out, read, |out, t| {
                 let amount = if t.is_outgoing() { -t.amount } else { t.amount };
                 vec![
@@ -249,7 +253,8 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
             .await
         }
         What::Refunds(filter) => {
-            let read = |at: Option<Cursor>| async move { books.refunds(filter, at.as_ref(), PAGE).await };
+            let read =
+                |at: Option<Cursor>| async move { refunds::list(books, filter, at.as_ref(), PAGE).await };
             every(out, read, |out, r| {
                 vec![
                     Cell::At(r.requested_at),
@@ -268,7 +273,8 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
             .await
         }
         What::Webhooks(filter) => {
-            let read = |at: Option<Cursor>| async move { books.webhooks(filter, at.as_ref(), PAGE).await };
+            let read =
+                |at: Option<Cursor>| async move { webhooks::list(books, filter, at.as_ref(), PAGE).await };
             every(out, read, |out, w| {
                 vec![
                     Cell::At(w.received_at),
@@ -283,7 +289,9 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
             .await
         }
         What::Differences(filter) => {
-            let read = |at: Option<Cursor>| async move { books.differences(filter, at.as_ref(), PAGE).await };
+            let read = |at: Option<Cursor>| async move {
+                reconciliation::differences::list(books, filter, at.as_ref(), PAGE).await
+            };
             every(out, read, |out, d| {
                 let at_stake = d.at_stake();
                 vec![
@@ -310,7 +318,8 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
             .await
         }
         What::MissingEvents => {
-            let read = |at: Option<Cursor>| async move { books.missing_events(at.as_ref(), PAGE).await };
+            let read =
+                |at: Option<Cursor>| async move { webhooks::missing::list(books, at.as_ref(), PAGE).await };
             every(out, read, |out, m| {
                 vec![
                     Cell::At(m.transaction_at),
@@ -328,7 +337,8 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
             .await
         }
         What::IapOrders(filter) => {
-            let read = |at: Option<Cursor>| async move { books.iap_orders(filter, at.as_ref(), PAGE).await };
+            let read =
+                |at: Option<Cursor>| async move { iap::orders::list(books, filter, at.as_ref(), PAGE).await };
             every(out, read, |_, o| {
                 vec![
                     Cell::At(o.created_at),
@@ -362,7 +372,7 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
         What::Day(day) => {
             for class in Class::ALL {
                 let read = |at: Option<Cursor>| async move {
-                    books.reconciled_rows(*day, class, at.as_ref(), PAGE).await
+                    reconciliation::list_rows(books, *day, class, at.as_ref(), PAGE).await
                 };
                 every(out, read, |out, r| {
                     vec![
@@ -395,7 +405,7 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
             Ok(())
         }
         What::PayOut(day) => {
-            let mut rows = books.settlements_paid_out(*day);
+            let mut rows = payouts::settlements(books, *day);
             while let Some(s) = rows.try_next().await? {
                 let mut cells: Vec<Cell> = vec![
                     Cell::Day(s.sold_date),
@@ -413,7 +423,7 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
             Ok(())
         }
         What::PayOuts(span) => {
-            for p in books.pay_outs(span.from, span.to).await? {
+            for p in payouts::list(books, span.from, span.to).await? {
                 let mut cells = vec![Cell::Day(p.day), p.currency.into(), Cell::Count(p.sums.rows)];
                 cells.extend(arithmetic(&p.sums));
                 cells.extend([Cell::Number(p.at_bank), out.word(p.state.as_str())]);
@@ -422,7 +432,7 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
             Ok(())
         }
         What::Sales(span) => {
-            for s in books.sales(span.from, span.to).await? {
+            for s in reports::sales(books, span.from, span.to).await? {
                 let money = [s.sales, s.refunds, s.sales - s.refunds].map(Cell::Number);
                 let mut cells = vec![Cell::Day(s.day), s.currency.into()];
                 cells.extend(money);
@@ -431,7 +441,7 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
             Ok(())
         }
         What::Fees(span) => {
-            for f in books.fees(span.from, span.to).await? {
+            for f in reports::fees(books, span.from, span.to).await? {
                 let mut cells = vec![text(f.method), f.currency.into(), Cell::Count(f.rows)];
                 let money: [Decimal; 6] = [f.amount, f.fee, f.fee_base, f.fee_instalment, f.fee_other, f.vat];
                 cells.extend(money.map(Cell::Number));
@@ -440,7 +450,7 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
             Ok(())
         }
         What::Vat(span) => {
-            for v in books.vat(span.from, span.to).await? {
+            for v in reports::vat(books, span.from, span.to).await? {
                 let mut cells = vec![out.word(&v.rail), text(v.method), v.currency.into()];
                 cells.extend([v.sales, v.refunds].map(Cell::Count));
                 cells.extend([v.total, v.supply, v.vat, v.tax_free].map(Cell::Number));

@@ -11,6 +11,7 @@ use super::{Decider, Platform, Refund, State, orders};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
+    iap,
     page::{Cursor, Page, push_keyset},
     refunds::batch::file::{self, FileError},
 };
@@ -192,207 +193,191 @@ const COLUMNS: &str =
     r.recorded_by_name, r.decided_by_name, r.decided_at, r.decision_note, r.settled_at
     from iap_refunds r join iap_orders o on o.order_id = r.order_id where true";
 
-impl Backoffice {
-    /// Records that a user has asked for a refund, and asks Toss about the order.
-    pub async fn record_iap_request(&self, actor: &Actor, new: &NewRequest) -> Result<Uuid, DeskError> {
-        let order_id = orders::order_id(&new.order_id).ok_or(DeskError::OrderId)?;
-        let user = match new.user_key.trim() {
-            "" => None,
-            text => Some(UserKey::parse(text).ok_or(DeskError::UserKey)?),
-        };
-        let platform = match new.platform.trim() {
-            "" => None,
-            text => Some(Platform::parse(text).ok_or(DeskError::Platform)?),
-        };
-        let reason = new.reason.trim();
-        if reason.chars().count() > 500 || reason.contains('\0') {
-            return Err(DeskError::Reason);
-        }
-        self.keep_iap_order(actor, &order_id, user, None, platform).await?;
-        let (now, id) = (self.clock.now(), Uuid::now_v7());
-        let mut tx = self.pool.begin().await?;
-        let order = sqlx::query!("select status from iap_orders where order_id = $1 for update", order_id)
-            .fetch_one(&mut *tx)
-            .await?;
-        if order.status.as_deref() == Some("REFUNDED") {
-            return Err(DeskError::AlreadyRefunded);
-        }
-        let made = sqlx::query!(
-            "insert into iap_refunds (id, order_id, state, reason, requested_at, recorded_by_name)
-             values ($1, $2, 'requested', $3, $4, $5)
-             on conflict (order_id) where state in ('requested', 'partner_approved') do nothing",
-            id,
-            order_id,
-            reason,
-            now,
-            actor.name(),
-        )
-        .execute(&mut *tx)
-        .await?;
-        if made.rows_affected() == 0 {
-            return Err(DeskError::AlreadyOpen);
-        }
-        note(
-            &mut tx,
-            now,
-            actor,
-            &order_id,
-            "iap_refund.requested",
-            json!({ "refund": id, "reason": reason }),
-        )
-        .await?;
-        tx.commit().await?;
-        if let Err(fault) = self.look_up_iap(actor, &order_id).await {
-            tracing::info!(%fault, order_id, "no look-up after a request");
-        }
-        Ok(id)
+/// Records that a user has asked for a refund, and asks Toss about the order.
+pub async fn record(backoffice: &Backoffice, actor: &Actor, new: &NewRequest) -> Result<Uuid, DeskError> {
+    let order_id = orders::order_id(&new.order_id).ok_or(DeskError::OrderId)?;
+    let user = match new.user_key.trim() {
+        "" => None,
+        text => Some(UserKey::parse(text).ok_or(DeskError::UserKey)?),
+    };
+    let platform = match new.platform.trim() {
+        "" => None,
+        text => Some(Platform::parse(text).ok_or(DeskError::Platform)?),
+    };
+    let reason = new.reason.trim();
+    if reason.chars().count() > 500 || reason.contains('\0') {
+        return Err(DeskError::Reason);
     }
-
-    /// Records what was pasted or uploaded from the console: order, user, platform and reason in each line.
-    pub async fn import_iap_requests(&self, actor: &Actor, bytes: &[u8]) -> Result<Imported, DeskError> {
-        let lines = file::cells(bytes, &["orderid", "주문번호", "주문id"]).map_err(DeskError::File)?;
-        let mut imported = Imported::default();
-        for (number, cells) in lines {
-            let cell = |n: usize| cells.get(n).cloned().unwrap_or_default();
-            let new = NewRequest { order_id: cell(0), user_key: cell(1), platform: cell(2), reason: cell(3) };
-            match self.record_iap_request(actor, &new).await {
-                Ok(_) => imported.recorded += 1,
-                Err(DeskError::AlreadyOpen | DeskError::AlreadyRefunded) => imported.known += 1,
-                Err(DeskError::Fault(fault)) => return Err(fault.into()),
-                Err(_) => imported.unread.push(number),
-            }
-        }
-        if imported == Imported::default() { Err(DeskError::File(FileError::Empty)) } else { Ok(imported) }
-    }
-
-    /// Records our decision, or that the store has said no.
-    pub async fn decide_iap(
-        &self,
-        actor: &Actor,
-        id: Uuid,
-        decision: Decision,
-        text: &str,
-    ) -> Result<ToldBy, DeskError> {
-        let text = text.trim();
-        if text.chars().count() > 500 || text.contains('\0') {
-            return Err(DeskError::Reason);
-        }
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        sqlx::query!("select 1 as one from iap_refunds where id = $1 for update", id)
-            .fetch_optional(&mut *tx)
-            .await?
-            .ok_or(DeskError::NotFound)?;
-        let refund = self.iap_refund(id).await?.ok_or(DeskError::NotFound)?;
-        let (to, action) = match (decision, refund.decider()) {
-            (Decision::Approve | Decision::Reject, Decider::Apple) => return Err(DeskError::Apple),
-            (Decision::Approve, Decider::You) => (State::PartnerApproved, "iap_refund.approved"),
-            (Decision::Reject, Decider::You) => (State::RejectedByPartner, "iap_refund.rejected"),
-            (Decision::StoreRejected, Decider::Google | Decider::Apple) => {
-                (State::RejectedByStore, "iap_refund.rejected_by_store")
-            }
-            _ => return Err(DeskError::NotNow(refund.state)),
-        };
-        let told = match decision {
-            Decision::StoreRejected => ToldBy::Hand,
-            _ => ByHand.decide(&refund.order_id, decision == Decision::Approve).await?,
-        };
-        sqlx::query!(
-            "update iap_refunds set state = $2, decided_by_name = $3, decided_at = $4::timestamptz, decision_note = nullif($5, ''),
-                    settled_at = case when $2 = 'partner_approved' then null else $4::timestamptz end where id = $1",
-            id,
-            to.as_str(),
-            actor.name(),
-            now,
-            text,
-        )
-        .execute(&mut *tx)
+    orders::keep(backoffice, actor, &order_id, user, None, platform).await?;
+    let (now, id) = (backoffice.clock.now(), Uuid::now_v7());
+    let mut tx = backoffice.pool.begin().await?;
+    let order = sqlx::query!("select status from iap_orders where order_id = $1 for update", order_id)
+        .fetch_one(&mut *tx)
         .await?;
-        note(&mut tx, now, actor, &refund.order_id, action, json!({ "refund": id, "note": text })).await?;
-        tx.commit().await?;
-        Ok(told)
+    if order.status.as_deref() == Some("REFUNDED") {
+        return Err(DeskError::AlreadyRefunded);
     }
-
-    /// Toss says that an order was refunded: the open request is done, or one that nobody asked us about is filed.
-    pub(super) async fn file_refunded(
-        &self,
-        tx: &mut PgConnection,
-        actor: &Actor,
-        order_id: &str,
-        at: OffsetDateTime,
-    ) -> Result<(), Fault> {
-        let now = self.clock.now();
-        let closed = sqlx::query!(
-            "update iap_refunds set state = 'refunded', settled_at = $2
-             where order_id = $1 and state in ('requested', 'partner_approved')",
-            order_id,
-            at,
-        )
-        .execute(&mut *tx)
+    let made = sqlx::query!(
+        "insert into iap_refunds (id, order_id, state, reason, requested_at, recorded_by_name)
+         values ($1, $2, 'requested', $3, $4, $5)
+         on conflict (order_id) where state in ('requested', 'partner_approved') do nothing",
+        id,
+        order_id,
+        reason,
+        now,
+        actor.name(),
+    )
+    .execute(&mut *tx)
+    .await?;
+    if made.rows_affected() == 0 {
+        return Err(DeskError::AlreadyOpen);
+    }
+    note(&mut tx, now, actor, &order_id, "iap_refund.requested", json!({ "refund": id, "reason": reason }))
         .await?;
-        if closed.rows_affected() > 0 {
-            return note(
-                tx,
-                now,
-                actor,
-                order_id,
-                "iap_refund.refunded",
-                json!({ "at": at.unix_timestamp() }),
-            )
+    tx.commit().await?;
+    if let Err(fault) = iap::orders::look_up(backoffice, actor, &order_id).await {
+        tracing::info!(%fault, order_id, "no look-up after a request");
+    }
+    Ok(id)
+}
+
+/// Records what was pasted or uploaded from the console: order, user, platform and reason in each line.
+pub async fn import(backoffice: &Backoffice, actor: &Actor, bytes: &[u8]) -> Result<Imported, DeskError> {
+    let lines = file::cells(bytes, &["orderid", "주문번호", "주문id"]).map_err(DeskError::File)?;
+    let mut imported = Imported::default();
+    for (number, cells) in lines {
+        let cell = |n: usize| cells.get(n).cloned().unwrap_or_default();
+        let new = NewRequest { order_id: cell(0), user_key: cell(1), platform: cell(2), reason: cell(3) };
+        match record(backoffice, actor, &new).await {
+            Ok(_) => imported.recorded += 1,
+            Err(DeskError::AlreadyOpen | DeskError::AlreadyRefunded) => imported.known += 1,
+            Err(DeskError::Fault(fault)) => return Err(fault.into()),
+            Err(_) => imported.unread.push(number),
+        }
+    }
+    if imported == Imported::default() { Err(DeskError::File(FileError::Empty)) } else { Ok(imported) }
+}
+
+/// Records our decision, or that the store has said no.
+pub async fn decide(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    id: Uuid,
+    decision: Decision,
+    text: &str,
+) -> Result<ToldBy, DeskError> {
+    let text = text.trim();
+    if text.chars().count() > 500 || text.contains('\0') {
+        return Err(DeskError::Reason);
+    }
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    sqlx::query!("select 1 as one from iap_refunds where id = $1 for update", id)
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or(DeskError::NotFound)?;
+    let refund = get(backoffice, id).await?.ok_or(DeskError::NotFound)?;
+    let (to, action) = match (decision, refund.decider()) {
+        (Decision::Approve | Decision::Reject, Decider::Apple) => return Err(DeskError::Apple),
+        (Decision::Approve, Decider::You) => (State::PartnerApproved, "iap_refund.approved"),
+        (Decision::Reject, Decider::You) => (State::RejectedByPartner, "iap_refund.rejected"),
+        (Decision::StoreRejected, Decider::Google | Decider::Apple) => {
+            (State::RejectedByStore, "iap_refund.rejected_by_store")
+        }
+        _ => return Err(DeskError::NotNow(refund.state)),
+    };
+    let told = match decision {
+        Decision::StoreRejected => ToldBy::Hand,
+        _ => ByHand.decide(&refund.order_id, decision == Decision::Approve).await?,
+    };
+    sqlx::query!(
+        "update iap_refunds set state = $2, decided_by_name = $3, decided_at = $4::timestamptz, decision_note = nullif($5, ''),
+                settled_at = case when $2 = 'partner_approved' then null else $4::timestamptz end where id = $1",
+        id,
+        to.as_str(),
+        actor.name(),
+        now,
+        text,
+    )
+    .execute(&mut *tx)
+    .await?;
+    note(&mut tx, now, actor, &refund.order_id, action, json!({ "refund": id, "note": text })).await?;
+    tx.commit().await?;
+    Ok(told)
+}
+
+/// Toss says that an order was refunded: the open request is done, or one that nobody asked us about is filed.
+pub(super) async fn file_refunded(
+    backoffice: &Backoffice,
+    tx: &mut PgConnection,
+    actor: &Actor,
+    order_id: &str,
+    at: OffsetDateTime,
+) -> Result<(), Fault> {
+    let now = backoffice.clock.now();
+    let closed = sqlx::query!(
+        "update iap_refunds set state = 'refunded', settled_at = $2
+         where order_id = $1 and state in ('requested', 'partner_approved')",
+        order_id,
+        at,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if closed.rows_affected() > 0 {
+        return note(tx, now, actor, order_id, "iap_refund.refunded", json!({ "at": at.unix_timestamp() }))
             .await;
-        }
-        sqlx::query!(
-            "insert into iap_refunds (id, order_id, state, requested_at, recorded_by_name, settled_at)
-             values ($1, $2, 'detected', $3, $4, $5)",
-            Uuid::now_v7(),
-            order_id,
-            now,
-            actor.name(),
-            at,
-        )
-        .execute(&mut *tx)
-        .await?;
-        note(tx, now, actor, order_id, "iap_refund.detected", json!({ "at": at.unix_timestamp() })).await
     }
+    sqlx::query!(
+        "insert into iap_refunds (id, order_id, state, requested_at, recorded_by_name, settled_at)
+         values ($1, $2, 'detected', $3, $4, $5)",
+        Uuid::now_v7(),
+        order_id,
+        now,
+        actor.name(),
+        at,
+    )
+    .execute(&mut *tx)
+    .await?;
+    note(tx, now, actor, order_id, "iap_refund.detected", json!({ "at": at.unix_timestamp() })).await
+}
 
-    pub async fn iap_refund(&self, id: Uuid) -> Result<Option<Refund>, Fault> {
-        let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
-        query.push(" and r.id = ").push_bind(id);
-        let row: Option<Stored> = query.build_query_as().fetch_optional(&self.pool).await?;
-        row.map(Refund::try_from).transpose()
-    }
+pub async fn get(backoffice: &Backoffice, id: Uuid) -> Result<Option<Refund>, Fault> {
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    query.push(" and r.id = ").push_bind(id);
+    let row: Option<Stored> = query.build_query_as().fetch_optional(&backoffice.pool).await?;
+    row.map(Refund::try_from).transpose()
+}
 
-    pub async fn iap_refunds(
-        &self,
-        tab: Tab,
-        user: Option<i64>,
-        cursor: Option<&Cursor>,
-        size: usize,
-    ) -> Result<Page<Refund>, Fault> {
-        let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
-        query.push(" and r.state = any(").push_bind(tab.states()).push(")");
-        if let Some(user) = user {
-            query.push(" and o.user_key = ").push_bind(user);
-        }
-        push_keyset(&mut query, cursor, "r.requested_at", "r.id::text", size);
-        let rows: Vec<Stored> = query.build_query_as().fetch_all(&self.pool).await?;
-        let rows = rows.into_iter().map(Refund::try_from).collect::<Result<Vec<_>, _>>()?;
-        Ok(Page::new(rows, size, cursor, |refund| (refund.requested_at, refund.id.to_string())))
+pub async fn list(
+    backoffice: &Backoffice,
+    tab: Tab,
+    user: Option<i64>,
+    cursor: Option<&Cursor>,
+    size: usize,
+) -> Result<Page<Refund>, Fault> {
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    query.push(" and r.state = any(").push_bind(tab.states()).push(")");
+    if let Some(user) = user {
+        query.push(" and o.user_key = ").push_bind(user);
     }
+    push_keyset(&mut query, cursor, "r.requested_at", "r.id::text", size);
+    let rows: Vec<Stored> = query.build_query_as().fetch_all(&backoffice.pool).await?;
+    let rows = rows.into_iter().map(Refund::try_from).collect::<Result<Vec<_>, _>>()?;
+    Ok(Page::new(rows, size, cursor, |refund| (refund.requested_at, refund.id.to_string())))
+}
 
-    /// Users with two refunds or more, most first.
-    pub async fn iap_repeaters(&self, most: i64) -> Result<Vec<Repeater>, Fault> {
-        let rows = sqlx::query_as!(
-            Repeater,
-            r#"select user_key as "user_key!", count(*) as "refunds!" from iap_orders
-               where status = 'REFUNDED' and user_key is not null group by user_key having count(*) > 1
-               order by count(*) desc, user_key limit $1"#,
-            most
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(rows)
-    }
+/// Users with two refunds or more, most first.
+pub async fn repeaters(backoffice: &Backoffice, most: i64) -> Result<Vec<Repeater>, Fault> {
+    let rows = sqlx::query_as!(
+        Repeater,
+        r#"select user_key as "user_key!", count(*) as "refunds!" from iap_orders
+           where status = 'REFUNDED' and user_key is not null group by user_key having count(*) > 1
+           order by count(*) desc, user_key limit $1"#,
+        most
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    Ok(rows)
 }
 
 async fn note(

@@ -3,9 +3,9 @@
 //! Nobody tells of a change and there is no call to refund: orders are asked about one by one, and our part of a refund
 //! is a decision in Toss's console. [`orders`] keeps and asks, [`desk`] records requests and decisions.
 
-mod desk;
-mod orders;
-mod prices;
+pub mod desk;
+pub mod orders;
+pub mod prices;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;

@@ -52,59 +52,57 @@ pub(super) async fn learn(tx: &mut PgConnection, order_id: &str, now: OffsetDate
     Ok(())
 }
 
-impl Backoffice {
-    /// Every product that was ever bought or has a price.
-    pub async fn iap_prices(&self) -> Result<Vec<Price>, Fault> {
-        let prices = sqlx::query_as!(
-            Price,
-            r#"select coalesce(o.sku, p.sku) as "sku!", p.price as "price?", coalesce(o.orders, 0) as "orders!"
-               from (select sku, count(*) as orders from iap_orders where sku is not null group by sku) o
-               full join iap_prices p on p.sku = o.sku order by 1"#
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(prices)
-    }
+/// Every product that was ever bought or has a price.
+pub async fn list(backoffice: &Backoffice) -> Result<Vec<Price>, Fault> {
+    let prices = sqlx::query_as!(
+        Price,
+        r#"select coalesce(o.sku, p.sku) as "sku!", p.price as "price?", coalesce(o.orders, 0) as "orders!"
+           from (select sku, count(*) as orders from iap_orders where sku is not null group by sku) o
+           full join iap_prices p on p.sku = o.sku order by 1"#
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    Ok(prices)
+}
 
-    /// Sets what a product costs from now on. What was booked without a price gets this one.
-    pub async fn set_iap_price(
-        &self,
-        actor: &Actor,
-        sku: &str,
-        price: &str,
-    ) -> Result<Result<(), PriceError>, Fault> {
-        let sku = sku.trim();
-        if sku.is_empty() || sku.chars().count() > 200 || sku.chars().any(char::is_control) {
-            return Ok(Err(PriceError::Sku));
-        }
-        let price = match money::parse(price, "KRW") {
-            Ok(price) => price,
-            Err(error) => return Ok(Err(PriceError::Price(error))),
-        };
-        let mut tx = self.pool.begin().await?;
-        sqlx::query!(
-            "insert into iap_prices (sku, price) values ($1, $2) on conflict (sku) do update set price = excluded.price",
-            sku,
-            price,
-        )
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query!(
-            "update transactions t set amount = $2, booked_amount = $2, listed_amount = $2
-             from iap_orders o where t.rail = 'iap' and t.booked_amount = 0 and o.order_id = t.order_id and o.sku = $1",
-            sku,
-            price,
-        )
-        .execute(&mut *tx)
-        .await?;
-        let act = Act {
-            action: "iap_price.changed",
-            subject_kind: "product",
-            subject: sku,
-            detail: json!({ "price": price }),
-        };
-        audit::record(&mut tx, self.clock.now(), actor, act).await?;
-        tx.commit().await?;
-        Ok(Ok(()))
+/// Sets what a product costs from now on. What was booked without a price gets this one.
+pub async fn set(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    sku: &str,
+    price: &str,
+) -> Result<Result<(), PriceError>, Fault> {
+    let sku = sku.trim();
+    if sku.is_empty() || sku.chars().count() > 200 || sku.chars().any(char::is_control) {
+        return Ok(Err(PriceError::Sku));
     }
+    let price = match money::parse(price, "KRW") {
+        Ok(price) => price,
+        Err(error) => return Ok(Err(PriceError::Price(error))),
+    };
+    let mut tx = backoffice.pool.begin().await?;
+    sqlx::query!(
+        "insert into iap_prices (sku, price) values ($1, $2) on conflict (sku) do update set price = excluded.price",
+        sku,
+        price,
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!(
+        "update transactions t set amount = $2, booked_amount = $2, listed_amount = $2
+         from iap_orders o where t.rail = 'iap' and t.booked_amount = 0 and o.order_id = t.order_id and o.sku = $1",
+        sku,
+        price,
+    )
+    .execute(&mut *tx)
+    .await?;
+    let act = Act {
+        action: "iap_price.changed",
+        subject_kind: "product",
+        subject: sku,
+        detail: json!({ "price": price }),
+    };
+    audit::record(&mut tx, backoffice.clock.now(), actor, act).await?;
+    tx.commit().await?;
+    Ok(Ok(()))
 }

@@ -19,6 +19,8 @@ use time::Date;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use revive::requeue_orphaned;
+
 use crate::{Backoffice, Fault};
 use tasks::{
     ApplyWebhook, ApplyWebhooks, FindMissing, LookAfterIap, LookAfterTossPay, LookUp, ReadDay, Reconcile,

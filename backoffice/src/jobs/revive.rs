@@ -68,21 +68,19 @@ async fn revive(pool: &PgPool) -> Result<(), Fault> {
     Ok(())
 }
 
-impl Backoffice {
-    /// Plans jobs again for what is open and has none left: no refund and no delivery may be forgotten.
-    pub async fn revive_jobs(&self) -> Result<(), Fault> {
-        revive(&self.pool).await
-    }
+/// Plans jobs again for what is open and has none left: no refund and no delivery may be forgotten.
+pub async fn requeue_orphaned(backoffice: &Backoffice) -> Result<(), Fault> {
+    revive(&backoffice.pool).await
+}
 
-    /// Whether another job with this key will come back.
-    pub(super) async fn is_planned(&self, key: &str, this_job: i64) -> Result<bool, Fault> {
-        let planned: bool = sqlx::query_scalar(
-            "select exists (select 1 from graphile_worker.jobs where key = $1 and id <> $2 and attempts < max_attempts)",
-        )
-        .bind(key)
-        .bind(this_job)
-        .fetch_one(&self.pool)
-        .await?;
-        Ok(planned)
-    }
+/// Whether another job with this key will come back.
+pub(super) async fn is_planned(backoffice: &Backoffice, key: &str, this_job: i64) -> Result<bool, Fault> {
+    let planned: bool = sqlx::query_scalar(
+        "select exists (select 1 from graphile_worker.jobs where key = $1 and id <> $2 and attempts < max_attempts)",
+    )
+    .bind(key)
+    .bind(this_job)
+    .fetch_one(&backoffice.pool)
+    .await?;
+    Ok(planned)
 }

@@ -6,12 +6,15 @@ use time::Date;
 use toss::payments::RetryClass;
 use uuid::Uuid;
 
-use super::{enqueue_batch, enqueue_fresh_look_up, enqueue_grants};
+use super::{enqueue_batch, enqueue_fresh_look_up, enqueue_grants, revive};
 use crate::{
     Backoffice, Fault,
     audit::Actor,
-    orders::ConfirmError,
+    exports, iap, jobs, messages,
+    orders::{self, ConfirmError},
+    payments, promotions, reconciliation, refunds,
     staff::{form_answers, sessions},
+    toss_pay, webhooks,
 };
 
 /// What handlers work with. Debug is asked for by the library and shows nothing.
@@ -39,7 +42,7 @@ impl TaskHandler for ApplyWebhook {
     const IDENTIFIER: &'static str = "apply_webhook";
 
     async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
-        backoffice(&ctx)?.apply_webhook(self.id).await
+        webhooks::apply(&backoffice(&ctx)?, self.id).await
     }
 }
 
@@ -53,7 +56,7 @@ impl TaskHandler for ApplyWebhooks {
     const IDENTIFIER: &'static str = "apply_webhooks";
 
     async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
-        backoffice(&ctx)?.apply_webhooks(&self.ids, self.unlisted).await
+        webhooks::apply_all(&backoffice(&ctx)?, &self.ids, self.unlisted).await
     }
 }
 
@@ -66,7 +69,7 @@ impl TaskHandler for RunReplay {
     const IDENTIFIER: &'static str = "run_webhook_replay";
 
     async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
-        backoffice(&ctx)?.run_replay(self.id).await
+        webhooks::replay::run(&backoffice(&ctx)?, self.id).await
     }
 }
 
@@ -82,8 +85,8 @@ impl TaskHandler for SettleRefund {
         let backoffice = backoffice(&ctx)?;
         // Still open means either that a new job was planned with the verdict, or that somebody holds the lease:
         // then this job itself has to come back.
-        if backoffice.drive_refund(self.id).await?
-            || backoffice.is_planned(&format!("refund:{}", self.id), *ctx.job().id()).await?
+        if refunds::execute(&backoffice, self.id).await?
+            || revive::is_planned(&backoffice, &format!("refund:{}", self.id), *ctx.job().id()).await?
         {
             return Ok(());
         }
@@ -101,7 +104,7 @@ impl TaskHandler for RunBatch {
 
     async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
         let backoffice = backoffice(&ctx)?;
-        if backoffice.run_batch(self.id).await? {
+        if refunds::batch::run(&backoffice, self.id).await? {
             enqueue_batch(&mut *backoffice.pool.acquire().await?, self.id).await?;
         }
         Ok::<(), Fault>(())
@@ -118,8 +121,8 @@ impl TaskHandler for SettleGrant {
 
     async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
         let backoffice = backoffice(&ctx)?;
-        if backoffice.drive_grant(self.id).await?
-            || backoffice.is_planned(&format!("grant:{}", self.id), *ctx.job().id()).await?
+        if promotions::execute(&backoffice, self.id).await?
+            || revive::is_planned(&backoffice, &format!("grant:{}", self.id), *ctx.job().id()).await?
         {
             return Ok(());
         }
@@ -137,7 +140,7 @@ impl TaskHandler for RunGrants {
 
     async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
         let backoffice = backoffice(&ctx)?;
-        if backoffice.run_grants(self.id).await? {
+        if promotions::batch::run(&backoffice, self.id).await? {
             enqueue_grants(&mut *backoffice.pool.acquire().await?, self.id).await?;
         }
         Ok::<(), Fault>(())
@@ -155,12 +158,14 @@ impl TaskHandler for SettleConfirm {
 
     async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
         let backoffice = backoffice(&ctx)?;
-        let Some(order) = backoffice.order(&self.order_id).await? else { return Ok(()) };
+        let Some(order) = orders::get(&backoffice, &self.order_id).await? else { return Ok(()) };
         if order.status != "IN_PROGRESS" || order.payment_key.as_deref() != Some(&self.payment_key) {
             return Ok(());
         }
         let actor = Actor::Job("confirm");
-        match backoffice.drive_confirm(&actor, &self.order_id, &self.payment_key, order.amount).await {
+        match orders::execute_confirm(&backoffice, &actor, &self.order_id, &self.payment_key, order.amount)
+            .await
+        {
             Err(ConfirmError::Fault(fault)) => Err(fault),
             Err(ConfirmError::Unknown) => {
                 Err(Fault::Inconsistent("the confirm is still without an answer".into()))
@@ -182,7 +187,7 @@ impl TaskHandler for SendMessage {
     const IDENTIFIER: &'static str = "send_message";
 
     async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
-        backoffice(&ctx)?.drive_message(self.id).await
+        messages::deliver(&backoffice(&ctx)?, self.id).await
     }
 }
 
@@ -194,7 +199,7 @@ impl TaskHandler for LookAfterIap {
     const IDENTIFIER: &'static str = "look_after_iap";
 
     async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
-        backoffice(&ctx)?.look_after_iap().await.map(|_| ())
+        iap::orders::poll(&backoffice(&ctx)?).await.map(|_| ())
     }
 }
 
@@ -215,7 +220,8 @@ impl TaskHandler for LookUp {
     async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
         let backoffice = backoffice(&ctx)?;
         let key = self.payment_key.as_deref();
-        match (backoffice.look_up_held(&Actor::Job("look_up"), &self.order_id, key).await, key) {
+        match (payments::look_up_on_rail(&backoffice, &Actor::Job("look_up"), &self.order_id, key).await, key)
+        {
             (Ok(_), _) => Ok(()),
             (Err(fault), Some(key)) if fault.is_of_toss() => {
                 tracing::warn!(%fault, "a look-up that is due");
@@ -235,7 +241,7 @@ impl TaskHandler for LookAfterTossPay {
     const IDENTIFIER: &'static str = "look_after_toss_pay";
 
     async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
-        backoffice(&ctx)?.look_after_toss_pay().await.map(|_| ())
+        toss_pay::poll(&backoffice(&ctx)?).await.map(|_| ())
     }
 }
 
@@ -248,7 +254,7 @@ impl TaskHandler for FindMissing {
 
     async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
         // What is left over is due again in ten minutes.
-        backoffice(&ctx)?.compare_due_windows().await.map(|_| ())
+        webhooks::missing::compare_due(&backoffice(&ctx)?).await.map(|_| ())
     }
 }
 
@@ -260,7 +266,7 @@ impl TaskHandler for Reconcile {
     const IDENTIFIER: &'static str = "reconcile";
 
     async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
-        backoffice(&ctx)?.reconcile_due().await.map(|_| ())
+        reconciliation::reconcile_due(&backoffice(&ctx)?).await.map(|_| ())
     }
 }
 
@@ -275,7 +281,7 @@ impl TaskHandler for ReadDay {
     const IDENTIFIER: &'static str = "read_day";
 
     async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
-        backoffice(&ctx)?.read_day(self.day).await
+        reconciliation::read_day(&backoffice(&ctx)?, self.day).await
     }
 }
 
@@ -290,9 +296,9 @@ impl TaskHandler for RunExport {
 
     async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
         let backoffice = backoffice(&ctx)?;
-        let outcome = backoffice.run_export(self.id).await;
+        let outcome = exports::run(&backoffice, self.id).await;
         if outcome.is_err() && ctx.job().attempts() >= ctx.job().max_attempts() {
-            backoffice.fail_export(self.id).await?;
+            exports::fail(&backoffice, self.id).await?;
         }
         outcome
     }
@@ -306,7 +312,7 @@ impl TaskHandler for TurnMonths {
     const IDENTIFIER: &'static str = "turn_webhook_months";
 
     async fn run(self, ctx: WorkerContext) -> impl IntoTaskHandlerResult {
-        backoffice(&ctx)?.turn_webhook_months().await
+        webhooks::rotate_partitions(&backoffice(&ctx)?).await
     }
 }
 
@@ -322,9 +328,9 @@ impl TaskHandler for Sweep {
         let pool = backoffice.pool.clone();
         sessions::delete_expired(&pool).await?;
         form_answers::delete_expired(&pool).await?;
-        backoffice.expire_batches().await?;
-        backoffice.settle_lost_messages().await?;
-        backoffice.forget_exports().await?;
-        backoffice.revive_jobs().await
+        refunds::batch::expire_old(&backoffice).await?;
+        messages::settle_lost(&backoffice).await?;
+        exports::forget_old(&backoffice).await?;
+        jobs::requeue_orphaned(&backoffice).await
     }
 }

@@ -51,27 +51,25 @@ const COLUMNS: &str =
     "select id, template_code, user_key, receivers, deployment_id, follows, state, result, error_code,
     error_message, sent_by_name, requested_at from messages where true";
 
-impl Backoffice {
-    pub async fn message(&self, id: Uuid) -> Result<Option<Message>, Fault> {
-        let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
-        query.push(" and id = ").push_bind(id);
-        let row: Option<Stored> = query.build_query_as().fetch_optional(&self.pool).await?;
-        row.map(Message::try_from).transpose()
-    }
+pub async fn get(backoffice: &Backoffice, id: Uuid) -> Result<Option<Message>, Fault> {
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    query.push(" and id = ").push_bind(id);
+    let row: Option<Stored> = query.build_query_as().fetch_optional(&backoffice.pool).await?;
+    row.map(Message::try_from).transpose()
+}
 
-    pub async fn messages(
-        &self,
-        user: Option<i64>,
-        cursor: Option<&Cursor>,
-        size: usize,
-    ) -> Result<Page<Message>, Fault> {
-        let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
-        if let Some(user) = user {
-            query.push(" and user_key = ").push_bind(user);
-        }
-        push_keyset(&mut query, cursor, "requested_at", "id::text", size);
-        let rows: Vec<Stored> = query.build_query_as().fetch_all(&self.pool).await?;
-        let rows = rows.into_iter().map(Message::try_from).collect::<Result<Vec<_>, _>>()?;
-        Ok(Page::new(rows, size, cursor, |message| (message.requested_at, message.id.to_string())))
+pub async fn list(
+    backoffice: &Backoffice,
+    user: Option<i64>,
+    cursor: Option<&Cursor>,
+    size: usize,
+) -> Result<Page<Message>, Fault> {
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    if let Some(user) = user {
+        query.push(" and user_key = ").push_bind(user);
     }
+    push_keyset(&mut query, cursor, "requested_at", "id::text", size);
+    let rows: Vec<Stored> = query.build_query_as().fetch_all(&backoffice.pool).await?;
+    let rows = rows.into_iter().map(Message::try_from).collect::<Result<Vec<_>, _>>()?;
+    Ok(Page::new(rows, size, cursor, |message| (message.requested_at, message.id.to_string())))
 }

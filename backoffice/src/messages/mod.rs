@@ -5,14 +5,16 @@
 
 mod list;
 mod send;
-mod templates;
+pub mod templates;
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use toss::apps_in_toss::MessageResult;
 use uuid::Uuid;
 
-pub use send::LARGEST_BULK;
+pub use list::{get, list};
+pub use send::{LARGEST_BULK, send, send_bulk};
+pub(crate) use send::{deliver, plan_follow_up, settle_lost};
 pub use toss::apps_in_toss::Channel;
 
 use crate::{

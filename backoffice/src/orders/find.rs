@@ -36,54 +36,52 @@ pub struct Filter {
     pub user_key: Option<String>,
 }
 
-impl Backoffice {
-    pub async fn orders(
-        &self,
-        filter: &Filter,
-        cursor: Option<&Cursor>,
-        size: usize,
-    ) -> Result<Page<Order>, Fault> {
-        let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
-        if let Some(q) = &filter.q {
-            push_search(&mut query, q);
-        }
-        if let Some(status) = &filter.status {
-            query.push(" and status = ").push_bind(status.clone());
-        }
-        if let Some(method) = &filter.method {
-            query.push(" and method = ").push_bind(method.clone());
-        }
-        if let Some(from) = filter.from {
-            query.push(" and created_at >= ").push_bind(from);
-        }
-        if let Some(to) = filter.to {
-            query.push(" and created_at < ").push_bind(to);
-        }
-        if let Some(min) = filter.min {
-            query.push(" and o.amount >= ").push_bind(min);
-        }
-        if let Some(max) = filter.max {
-            query.push(" and o.amount <= ").push_bind(max);
-        }
-        if let Some(user) = &filter.user_key {
-            query.push(" and user_key = ").push_bind(user.clone());
-        }
-        if filter.attention {
-            query.push(
-                " and (attention is not null
+pub async fn list(
+    backoffice: &Backoffice,
+    filter: &Filter,
+    cursor: Option<&Cursor>,
+    size: usize,
+) -> Result<Page<Order>, Fault> {
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    if let Some(q) = &filter.q {
+        push_search(&mut query, q);
+    }
+    if let Some(status) = &filter.status {
+        query.push(" and status = ").push_bind(status.clone());
+    }
+    if let Some(method) = &filter.method {
+        query.push(" and method = ").push_bind(method.clone());
+    }
+    if let Some(from) = filter.from {
+        query.push(" and created_at >= ").push_bind(from);
+    }
+    if let Some(to) = filter.to {
+        query.push(" and created_at < ").push_bind(to);
+    }
+    if let Some(min) = filter.min {
+        query.push(" and o.amount >= ").push_bind(min);
+    }
+    if let Some(max) = filter.max {
+        query.push(" and o.amount <= ").push_bind(max);
+    }
+    if let Some(user) = &filter.user_key {
+        query.push(" and user_key = ").push_bind(user.clone());
+    }
+    if filter.attention {
+        query.push(
+            " and (attention is not null
                    or o.payment_key in (select payment_key from refunds where state = 'unknown'))",
-            );
-        }
-        push_keyset(&mut query, cursor, "created_at", "o.order_id", size);
-        let rows: Vec<Order> = query.build_query_as().fetch_all(&self.pool).await?;
-        Ok(Page::new(rows, size, cursor, |order| (order.created_at, order.order_id.clone())))
+        );
     }
+    push_keyset(&mut query, cursor, "created_at", "o.order_id", size);
+    let rows: Vec<Order> = query.build_query_as().fetch_all(&backoffice.pool).await?;
+    Ok(Page::new(rows, size, cursor, |order| (order.created_at, order.order_id.clone())))
+}
 
-    /// The best few for the command palette.
-    pub async fn find_orders(&self, q: &str, most: usize) -> Result<Vec<Order>, Fault> {
-        let filter = Filter { q: Some(q.to_owned()), ..Filter::default() };
-        Ok(self.orders(&filter, None, most).await?.rows)
-    }
+/// The best few for the command palette.
+pub async fn search(backoffice: &Backoffice, q: &str, most: usize) -> Result<Vec<Order>, Fault> {
+    let filter = Filter { q: Some(q.to_owned()), ..Filter::default() };
+    Ok(list(backoffice, &filter, None, most).await?.rows)
 }
 
 /// Each way of being found has its own index; a union keeps the planner from scanning for an OR.

@@ -12,8 +12,9 @@ use toss::{
     payments::{Method, institutions},
 };
 
-pub use confirm::{Confirm, ConfirmError};
-pub use find::Filter;
+pub(crate) use confirm::execute_confirm;
+pub use confirm::{Confirm, ConfirmError, confirm};
+pub use find::{Filter, list, search};
 
 use crate::{
     Backoffice, Fault,
@@ -163,80 +164,77 @@ pub enum Registered {
     Conflict,
 }
 
-impl Backoffice {
-    /// Keeps an order so that its amount can be compared when the buyer comes back. `new` has passed its check.
-    pub async fn register_order(&self, actor: &Actor, new: &NewOrder) -> Result<Registered, Fault> {
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        let inserted = sqlx::query!(
-            "insert into orders (order_id, origin, order_name, amount, currency, customer_name, customer_mobile_phone,
-                                 customer_email, user_key, status, created_at, updated_at)
-             values ($1, 'merchant', $2, $3, $4, $5, $6, $7, $8, 'READY', $9, $9) on conflict (order_id) do nothing",
-            new.order_id,
-            new.order_name,
-            new.amount,
-            new.currency,
-            new.customer_name,
-            new.customer_mobile_phone,
-            new.customer_email,
-            new.user_key,
-            now,
-        )
-        .execute(&mut *tx)
-        .await?;
-        if inserted.rows_affected() == 1 {
-            let detail = json!({ "amount": new.amount, "currency": new.currency });
-            let act =
-                Act { action: "order.registered", subject_kind: "order", subject: &new.order_id, detail };
-            audit::record(&mut tx, now, actor, act).await?;
-        }
-        let order = load(&mut tx, &new.order_id)
-            .await?
-            .ok_or_else(|| Fault::Inconsistent(format!("order {} is gone", new.order_id)))?;
-        tx.commit().await?;
-        Ok(match inserted.rows_affected() {
-            1 => Registered::New(order),
-            _ if new.same_as(&order) => Registered::Again(order),
-            _ => Registered::Conflict,
-        })
-    }
-
-    pub async fn order(&self, order_id: &str) -> Result<Option<Order>, Fault> {
-        // PostgreSQL has no text with a NUL in it, so there is no such order either.
-        if order_id.contains('\0') {
-            return Ok(None);
-        }
-        let mut connection = self.pool.acquire().await?;
-        load(&mut connection, order_id).await
-    }
-
-    /// A person has looked at what was marked.
-    pub async fn settle_attention(&self, actor: &Actor, order_id: &str) -> Result<bool, Fault> {
-        if order_id.contains('\0') {
-            return Ok(false);
-        }
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        let was = sqlx::query_scalar!(
-            r#"with old as (select order_id, attention from orders where order_id = $1 and attention is not null for update)
-               update orders o set attention = null, updated_at = $2 from old where o.order_id = old.order_id
-               returning old.attention as "was!""#,
-            order_id,
-            now,
-        )
-        .fetch_optional(&mut *tx)
-        .await?;
-        let Some(was) = was else { return Ok(false) };
-        let act = Act {
-            action: "order.attention_settled",
-            subject_kind: "order",
-            subject: order_id,
-            detail: json!({ "attention": was }),
-        };
+/// Keeps an order so that its amount can be compared when the buyer comes back. `new` has passed its check.
+pub async fn register(backoffice: &Backoffice, actor: &Actor, new: &NewOrder) -> Result<Registered, Fault> {
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    let inserted = sqlx::query!(
+        "insert into orders (order_id, origin, order_name, amount, currency, customer_name, customer_mobile_phone,
+                             customer_email, user_key, status, created_at, updated_at)
+         values ($1, 'merchant', $2, $3, $4, $5, $6, $7, $8, 'READY', $9, $9) on conflict (order_id) do nothing",
+        new.order_id,
+        new.order_name,
+        new.amount,
+        new.currency,
+        new.customer_name,
+        new.customer_mobile_phone,
+        new.customer_email,
+        new.user_key,
+        now,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if inserted.rows_affected() == 1 {
+        let detail = json!({ "amount": new.amount, "currency": new.currency });
+        let act = Act { action: "order.registered", subject_kind: "order", subject: &new.order_id, detail };
         audit::record(&mut tx, now, actor, act).await?;
-        tx.commit().await?;
-        Ok(true)
     }
+    let order = load(&mut tx, &new.order_id)
+        .await?
+        .ok_or_else(|| Fault::Inconsistent(format!("order {} is gone", new.order_id)))?;
+    tx.commit().await?;
+    Ok(match inserted.rows_affected() {
+        1 => Registered::New(order),
+        _ if new.same_as(&order) => Registered::Again(order),
+        _ => Registered::Conflict,
+    })
+}
+
+pub async fn get(backoffice: &Backoffice, order_id: &str) -> Result<Option<Order>, Fault> {
+    // PostgreSQL has no text with a NUL in it, so there is no such order either.
+    if order_id.contains('\0') {
+        return Ok(None);
+    }
+    let mut connection = backoffice.pool.acquire().await?;
+    load(&mut connection, order_id).await
+}
+
+/// A person has looked at what was marked.
+pub async fn settle_attention(backoffice: &Backoffice, actor: &Actor, order_id: &str) -> Result<bool, Fault> {
+    if order_id.contains('\0') {
+        return Ok(false);
+    }
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    let was = sqlx::query_scalar!(
+        r#"with old as (select order_id, attention from orders where order_id = $1 and attention is not null for update)
+           update orders o set attention = null, updated_at = $2 from old where o.order_id = old.order_id
+           returning old.attention as "was!""#,
+        order_id,
+        now,
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(was) = was else { return Ok(false) };
+    let act = Act {
+        action: "order.attention_settled",
+        subject_kind: "order",
+        subject: order_id,
+        detail: json!({ "attention": was }),
+    };
+    audit::record(&mut tx, now, actor, act).await?;
+    tx.commit().await?;
+    Ok(true)
 }
 
 async fn load(connection: &mut PgConnection, order_id: &str) -> Result<Option<Order>, Fault> {

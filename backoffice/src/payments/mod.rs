@@ -234,102 +234,105 @@ async fn adopt_order(
     Ok(())
 }
 
-impl Backoffice {
-    /// Asks Toss Payments how a payment stands and writes it down.
-    pub async fn look_up(
-        &self,
-        actor: &Actor,
-        key: &PaymentKey,
-    ) -> Result<(Payment, Map<String, Value>), Fault> {
-        let asked = ask(&self.pool).await?;
-        let answer = self.toss.payment(key).await?;
-        if answer.value.payment_key != *key {
-            return Err(Fault::Inconsistent("Toss answered about another payment".into()));
-        }
-        self.keep(actor, asked, answer).await
+/// Asks Toss Payments how a payment stands and writes it down.
+pub async fn look_up(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    key: &PaymentKey,
+) -> Result<(Payment, Map<String, Value>), Fault> {
+    let asked = ask(&backoffice.pool).await?;
+    let answer = backoffice.toss.payment(key).await?;
+    if answer.value.payment_key != *key {
+        return Err(Fault::Inconsistent("Toss answered about another payment".into()));
     }
+    keep(backoffice, actor, asked, answer).await
+}
 
-    /// The same by order id, for orders whose payment key we never learned.
-    pub async fn look_up_order(
-        &self,
-        actor: &Actor,
-        order: &OrderId,
-    ) -> Result<(Payment, Map<String, Value>), Fault> {
-        let asked = ask(&self.pool).await?;
-        let answer = self.toss.payment_by_order(order).await?;
-        if answer.value.order_id != *order {
-            return Err(Fault::Inconsistent("Toss answered about another order".into()));
-        }
-        self.keep(actor, asked, answer).await
+/// The same by order id, for orders whose payment key we never learned.
+pub async fn look_up_order(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    order: &OrderId,
+) -> Result<(Payment, Map<String, Value>), Fault> {
+    let asked = ask(&backoffice.pool).await?;
+    let answer = backoffice.toss.payment_by_order(order).await?;
+    if answer.value.order_id != *order {
+        return Err(Fault::Inconsistent("Toss answered about another order".into()));
     }
+    keep(backoffice, actor, asked, answer).await
+}
 
-    /// Asks the rail that an order is on, about this payment of it or about the one it shows.
-    pub async fn look_up_held(
-        &self,
-        actor: &Actor,
-        order_id: &str,
-        key: Option<&str>,
-    ) -> Result<(Held, Map<String, Value>), Fault> {
-        let order = self.order(order_id).await?;
-        let order = order.ok_or_else(|| Fault::Inconsistent(format!("order {order_id} is gone")))?;
-        if Rail::stored(&order.rail)? == Rail::TossPay {
-            return self.look_up_toss_pay(actor, &order).await;
-        }
-        let (payment, changed) = match key.map(str::to_owned).or(order.payment_key) {
-            Some(key) => self.look_up(actor, &PaymentKey(key)).await?,
-            None => self.look_up_order(actor, &OrderId(order.order_id)).await?,
-        };
-        Ok((Held::TossPayments(Box::new(payment)), changed))
+/// Asks the rail that an order is on, about this payment of it or about the one it shows.
+pub async fn look_up_on_rail(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    order_id: &str,
+    key: Option<&str>,
+) -> Result<(Held, Map<String, Value>), Fault> {
+    let order = orders::get(backoffice, order_id).await?;
+    let order = order.ok_or_else(|| Fault::Inconsistent(format!("order {order_id} is gone")))?;
+    if Rail::stored(&order.rail)? == Rail::TossPay {
+        return look_up_toss_pay(backoffice, actor, &order).await;
     }
+    let (payment, changed) = match key.map(str::to_owned).or(order.payment_key) {
+        Some(key) => look_up(backoffice, actor, &PaymentKey(key)).await?,
+        None => look_up_order(backoffice, actor, &OrderId(order.order_id)).await?,
+    };
+    Ok((Held::TossPayments(Box::new(payment)), changed))
+}
 
-    async fn look_up_toss_pay(
-        &self,
-        actor: &Actor,
-        order: &orders::Order,
-    ) -> Result<(Held, Map<String, Value>), Fault> {
-        let user = order.user()?;
-        let token = order.payment_key.clone().map(PayToken);
-        let client = self.apps_in_toss()?;
-        let asked = ask(&self.pool).await?;
-        let answer = client.payment_status(user, token.as_ref(), Some(&order.order_id)).await?;
-        let told = Told::by_toss_pay(answer)?;
-        // What is told of another order would be written into that one.
-        let other_token = token.is_some_and(|token| token.as_str() != told.payment.key());
-        if told.payment.order_id() != order.order_id || other_token {
-            let order = &order.order_id;
-            return Err(Fault::Inconsistent(format!("asked about {order}, told of another payment")));
-        }
-        let applied = self.apply_told(actor, asked, &told).await?;
-        Ok((told.payment, applied.changed))
+async fn look_up_toss_pay(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    order: &orders::Order,
+) -> Result<(Held, Map<String, Value>), Fault> {
+    let user = order.user()?;
+    let token = order.payment_key.clone().map(PayToken);
+    let client = backoffice.apps_in_toss()?;
+    let asked = ask(&backoffice.pool).await?;
+    let answer = client.payment_status(user, token.as_ref(), Some(&order.order_id)).await?;
+    let told = Told::by_toss_pay(answer)?;
+    // What is told of another order would be written into that one.
+    let other_token = token.is_some_and(|token| token.as_str() != told.payment.key());
+    if told.payment.order_id() != order.order_id || other_token {
+        let order = &order.order_id;
+        return Err(Fault::Inconsistent(format!("asked about {order}, told of another payment")));
     }
+    let applied = apply_fetched(backoffice, actor, asked, &told).await?;
+    Ok((told.payment, applied.changed))
+}
 
-    async fn keep(
-        &self,
-        actor: &Actor,
-        asked: Asked,
-        answer: Answer<Payment>,
-    ) -> Result<(Payment, Map<String, Value>), Fault> {
-        let payment = answer.value.clone();
-        let applied = self.apply_told(actor, asked, &Told::by_toss_payments(answer)?).await?;
-        Ok((payment, applied.changed))
-    }
+async fn keep(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    asked: Asked,
+    answer: Answer<Payment>,
+) -> Result<(Payment, Map<String, Value>), Fault> {
+    let payment = answer.value.clone();
+    let applied = apply_fetched(backoffice, actor, asked, &Told::by_toss_payments(answer)?).await?;
+    Ok((payment, applied.changed))
+}
 
-    async fn apply_told(&self, actor: &Actor, asked: Asked, told: &Told) -> Result<Applied, Fault> {
-        let mut tx = self.pool.begin().await?;
-        let applied = apply(&mut tx, self.clock.now(), actor, asked, told).await?;
-        tx.commit().await?;
-        Ok(applied)
-    }
+async fn apply_fetched(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    asked: Asked,
+    told: &Told,
+) -> Result<Applied, Fault> {
+    let mut tx = backoffice.pool.begin().await?;
+    let applied = apply(&mut tx, backoffice.clock.now(), actor, asked, told).await?;
+    tx.commit().await?;
+    Ok(applied)
+}
 
-    pub async fn payment(&self, key: &str) -> Result<Option<Record>, Fault> {
-        let record = sqlx::query_as!(
-            Record,
-            "select payment_key, order_id, rail, status, currency, total_amount, balance_amount, secret, raw, fetched_at
-             from payments where payment_key = $1",
-            key,
-        )
-        .fetch_optional(&self.pool)
-        .await?;
-        Ok(record)
-    }
+pub async fn get(backoffice: &Backoffice, key: &str) -> Result<Option<Record>, Fault> {
+    let record = sqlx::query_as!(
+        Record,
+        "select payment_key, order_id, rail, status, currency, total_amount, balance_amount, secret, raw, fetched_at
+         from payments where payment_key = $1",
+        key,
+    )
+    .fetch_optional(&backoffice.pool)
+    .await?;
+    Ok(record)
 }

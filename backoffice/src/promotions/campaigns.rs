@@ -122,105 +122,103 @@ impl NewCampaign {
     }
 }
 
-impl Backoffice {
-    pub async fn add_campaign(
-        &self,
-        actor: &Actor,
-        new: &NewCampaign,
-    ) -> Result<Result<String, CampaignError>, Fault> {
-        let campaign = match new.parse() {
-            Ok(campaign) => campaign,
-            Err(wrong) => return Ok(Err(wrong)),
-        };
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        let added = sqlx::query!(
-            "insert into campaigns (promotion_code, name, amount, user_cap, budget, starts_at, ends_at, approval_above,
-                                    created_by_name, created_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (promotion_code) do nothing",
-            campaign.promotion_code,
-            campaign.name,
-            campaign.amount,
-            campaign.user_cap,
-            campaign.budget,
-            campaign.starts_at,
-            campaign.ends_at,
-            campaign.approval_above,
-            actor.name(),
-            now,
-        )
-        .execute(&mut *tx)
-        .await?;
-        if added.rows_affected() == 0 {
-            return Ok(Err(CampaignError::Taken));
-        }
-        let detail = json!({ "name": campaign.name, "amount": campaign.amount, "userCap": campaign.user_cap,
-                             "budget": campaign.budget, "approvalAbove": campaign.approval_above });
-        let act = Act {
-            action: "campaign.added",
-            subject_kind: "campaign",
-            subject: &campaign.promotion_code,
-            detail,
-        };
-        audit::record(&mut tx, now, actor, act).await?;
-        tx.commit().await?;
-        Ok(Ok(campaign.promotion_code))
+pub async fn add(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    new: &NewCampaign,
+) -> Result<Result<String, CampaignError>, Fault> {
+    let campaign = match new.parse() {
+        Ok(campaign) => campaign,
+        Err(wrong) => return Ok(Err(wrong)),
+    };
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    let added = sqlx::query!(
+        "insert into campaigns (promotion_code, name, amount, user_cap, budget, starts_at, ends_at, approval_above,
+                                created_by_name, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (promotion_code) do nothing",
+        campaign.promotion_code,
+        campaign.name,
+        campaign.amount,
+        campaign.user_cap,
+        campaign.budget,
+        campaign.starts_at,
+        campaign.ends_at,
+        campaign.approval_above,
+        actor.name(),
+        now,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if added.rows_affected() == 0 {
+        return Ok(Err(CampaignError::Taken));
     }
+    let detail = json!({ "name": campaign.name, "amount": campaign.amount, "userCap": campaign.user_cap,
+                         "budget": campaign.budget, "approvalAbove": campaign.approval_above });
+    let act =
+        Act { action: "campaign.added", subject_kind: "campaign", subject: &campaign.promotion_code, detail };
+    audit::record(&mut tx, now, actor, act).await?;
+    tx.commit().await?;
+    Ok(Ok(campaign.promotion_code))
+}
 
-    /// No more grants begin, or they may again. What is under way ends as it ends.
-    pub async fn stop_campaign(&self, actor: &Actor, code: &str, stop: bool) -> Result<bool, Fault> {
-        if code.contains('\0') {
-            return Ok(false);
-        }
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        let turned = sqlx::query!(
-            "update campaigns set stopped_at = case when $2 then $3::timestamptz end
-             where promotion_code = $1 and (stopped_at is null) = $2",
-            code,
-            stop,
-            now,
-        )
-        .execute(&mut *tx)
-        .await?;
-        if turned.rows_affected() == 0 {
-            return Ok(false);
-        }
-        let action = if stop { "campaign.stopped" } else { "campaign.resumed" };
-        let act = Act { action, subject_kind: "campaign", subject: code, detail: json!({}) };
-        audit::record(&mut tx, now, actor, act).await?;
-        tx.commit().await?;
-        Ok(true)
+/// No more grants begin, or they may again. What is under way ends as it ends.
+pub async fn stop(backoffice: &Backoffice, actor: &Actor, code: &str, stop: bool) -> Result<bool, Fault> {
+    if code.contains('\0') {
+        return Ok(false);
     }
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    let turned = sqlx::query!(
+        "update campaigns set stopped_at = case when $2 then $3::timestamptz end
+         where promotion_code = $1 and (stopped_at is null) = $2",
+        code,
+        stop,
+        now,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if turned.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let action = if stop { "campaign.stopped" } else { "campaign.resumed" };
+    let act = Act { action, subject_kind: "campaign", subject: code, detail: json!({}) };
+    audit::record(&mut tx, now, actor, act).await?;
+    tx.commit().await?;
+    Ok(true)
+}
 
-    pub async fn campaign(&self, code: &str) -> Result<Option<Campaign>, Fault> {
-        if code.contains('\0') {
-            return Ok(None);
-        }
-        let found = sqlx::query_as!(Campaign, "select * from campaigns where promotion_code = $1", code);
-        Ok(found.fetch_optional(&self.pool).await?)
+pub async fn get(backoffice: &Backoffice, code: &str) -> Result<Option<Campaign>, Fault> {
+    if code.contains('\0') {
+        return Ok(None);
     }
+    let found = sqlx::query_as!(Campaign, "select * from campaigns where promotion_code = $1", code);
+    Ok(found.fetch_optional(&backoffice.pool).await?)
+}
 
-    pub async fn campaigns(&self, cursor: Option<&Cursor>, size: usize) -> Result<Page<Campaign>, Fault> {
-        let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new("select * from campaigns where true");
-        push_keyset(&mut query, cursor, "created_at", "promotion_code", size);
-        let rows: Vec<Campaign> = query.build_query_as().fetch_all(&self.pool).await?;
-        Ok(Page::new(rows, size, cursor, |c| (c.created_at, c.promotion_code.clone())))
-    }
+pub async fn list(
+    backoffice: &Backoffice,
+    cursor: Option<&Cursor>,
+    size: usize,
+) -> Result<Page<Campaign>, Fault> {
+    let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new("select * from campaigns where true");
+    push_keyset(&mut query, cursor, "created_at", "promotion_code", size);
+    let rows: Vec<Campaign> = query.build_query_as().fetch_all(&backoffice.pool).await?;
+    Ok(Page::new(rows, size, cursor, |c| (c.created_at, c.promotion_code.clone())))
+}
 
-    /// What was paid out, day by day.
-    pub async fn campaign_spend(&self, code: &str) -> Result<Vec<SpendDay>, Fault> {
-        let rows = sqlx::query_as!(
-            SpendDay,
-            r#"select (settled_at at time zone 'Asia/Seoul')::date as "day!", sum(amount)::bigint as "amount!"
-               from grants where promotion_code = $1 and state = 'succeeded' and not is_test and settled_at is not null
-               group by 1 order by 1"#,
-            code
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(rows)
-    }
+/// What was paid out, day by day.
+pub async fn spend(backoffice: &Backoffice, code: &str) -> Result<Vec<SpendDay>, Fault> {
+    let rows = sqlx::query_as!(
+        SpendDay,
+        r#"select (settled_at at time zone 'Asia/Seoul')::date as "day!", sum(amount)::bigint as "amount!"
+           from grants where promotion_code = $1 and state = 'succeeded' and not is_test and settled_at is not null
+           group by 1 order by 1"#,
+        code
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    Ok(rows)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::{Campaign, Form, Grant, GrantError, Refused, State, campaigns::points
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    jobs,
+    jobs, promotions,
 };
 
 /// A job looks after a grant whose process has died. The process itself tries at once.
@@ -74,236 +74,246 @@ pub(super) fn open(
     Ok(())
 }
 
-impl Backoffice {
-    /// Takes a grant down and tries it at once. What comes back is how it stands.
-    pub async fn grant(&self, actor: &Actor, form: &Form) -> Result<Grant, GrantError> {
-        let id = self.intend_grant(actor, form).await?;
-        self.drive_grant_apart(id).await
-    }
+/// Takes a grant down and tries it at once. What comes back is how it stands.
+pub async fn grant(backoffice: &Backoffice, actor: &Actor, form: &Form) -> Result<Grant, GrantError> {
+    let id = create_intent(backoffice, actor, form).await?;
+    execute_detached(backoffice, id).await
+}
 
-    /// Takes it down and pays nothing yet.
-    pub async fn intend_grant(&self, actor: &Actor, form: &Form) -> Result<Uuid, GrantError> {
-        let mut tx = self.pool.begin().await?;
-        let id = self.take_grant_down(&mut tx, actor, form, Origin::default()).await?;
-        tx.commit().await?;
-        Ok(id)
-    }
+/// Takes it down and pays nothing yet.
+pub async fn create_intent(backoffice: &Backoffice, actor: &Actor, form: &Form) -> Result<Uuid, GrantError> {
+    let mut tx = backoffice.pool.begin().await?;
+    let id = insert_intent(backoffice, &mut tx, actor, form, Origin::default()).await?;
+    tx.commit().await?;
+    Ok(id)
+}
 
-    pub(super) async fn take_grant_down(
-        &self,
-        tx: &mut PgConnection,
-        actor: &Actor,
-        form: &Form,
-        origin: Origin,
-    ) -> Result<Uuid, GrantError> {
-        let client = self.apps_in_toss()?;
-        // Promotions know no `isTestPayment`: what tells a rehearsal from real points is the code alone.
-        if client.is_test() && client.url() == apps_in_toss::OFFICIAL_URL && !form.is_test {
-            return Err(Refused::OnlyTests.into());
-        }
-        let parsed = parse(form)?;
-        let now = self.clock.now();
-        let code = form.promotion_code.trim();
-        if code.contains('\0') {
-            return Err(Refused::NoSuchCampaign.into());
-        }
-        // Whoever grants of one campaign goes one after the other.
-        let campaign =
-            sqlx::query_as!(Campaign, "select * from campaigns where promotion_code = $1 for update", code)
-                .fetch_optional(&mut *tx)
-                .await?
-                .ok_or(Refused::NoSuchCampaign)?;
-        let known = sqlx::query!(
-            "select promotion_code, user_key, event, amount, is_test from grants where id = $1",
-            parsed.id
-        )
-        .fetch_optional(&mut *tx)
-        .await?;
-        let amount = parsed.amount.unwrap_or(campaign.amount);
-        if let Some(known) = known {
-            let same = (known.promotion_code.as_str(), known.user_key, known.event.as_str(), known.amount)
-                == (code, parsed.user.0, parsed.event.as_str(), amount)
-                && known.is_test == form.is_test;
-            return if same { Ok(parsed.id) } else { Err(Refused::Form.into()) };
-        }
-        open(&campaign, amount, form.is_test, now)?;
-        if !form.is_test {
-            let before = sqlx::query_scalar!(
-                "select state from grants where promotion_code = $1 and user_key = $2 and event = $3
-                 and state not in ('failed', 'declined') and not is_test",
-                code,
-                parsed.user.0,
-                parsed.event,
-            )
-            .fetch_optional(&mut *tx)
-            .await?;
-            if let Some(state) = before.and_then(|state| State::parse(&state)) {
-                return Err(Refused::Already { state }.into());
-            }
-            let has = sqlx::query_scalar!(
-                "select promised from campaign_users where promotion_code = $1 and user_key = $2",
-                code,
-                parsed.user.0
-            )
+pub(super) async fn insert_intent(
+    backoffice: &Backoffice,
+    tx: &mut PgConnection,
+    actor: &Actor,
+    form: &Form,
+    origin: Origin,
+) -> Result<Uuid, GrantError> {
+    let client = backoffice.apps_in_toss()?;
+    // Promotions know no `isTestPayment`: what tells a rehearsal from real points is the code alone.
+    if client.is_test() && client.url() == apps_in_toss::OFFICIAL_URL && !form.is_test {
+        return Err(Refused::OnlyTests.into());
+    }
+    let parsed = parse(form)?;
+    let now = backoffice.clock.now();
+    let code = form.promotion_code.trim();
+    if code.contains('\0') {
+        return Err(Refused::NoSuchCampaign.into());
+    }
+    // Whoever grants of one campaign goes one after the other.
+    let campaign =
+        sqlx::query_as!(Campaign, "select * from campaigns where promotion_code = $1 for update", code)
             .fetch_optional(&mut *tx)
             .await?
-            .unwrap_or_default();
-            if has + amount > campaign.user_cap {
-                return Err(Refused::UserCap { left: (campaign.user_cap - has).max(0) }.into());
-            }
-            if amount > campaign.left() {
-                return Err(Refused::Budget { left: campaign.left() }.into());
-            }
-        }
-        let needs_second = !origin.approved
-            && !form.is_test
-            && origin.batch.is_none()
-            && campaign.approval_above.is_some_and(|limit| amount > limit);
-        let state = if needs_second { State::WaitingForApproval } else { State::Requested };
-        sqlx::query!(
-            "insert into grants (id, promotion_code, user_key, event, amount, is_test, state, batch_id, needs_second,
-                                 requested_by, requested_by_name, requested_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-            parsed.id,
+            .ok_or(Refused::NoSuchCampaign)?;
+    let known = sqlx::query!(
+        "select promotion_code, user_key, event, amount, is_test from grants where id = $1",
+        parsed.id
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    let amount = parsed.amount.unwrap_or(campaign.amount);
+    if let Some(known) = known {
+        let same = (known.promotion_code.as_str(), known.user_key, known.event.as_str(), known.amount)
+            == (code, parsed.user.0, parsed.event.as_str(), amount)
+            && known.is_test == form.is_test;
+        return if same { Ok(parsed.id) } else { Err(Refused::Form.into()) };
+    }
+    open(&campaign, amount, form.is_test, now)?;
+    if !form.is_test {
+        let before = sqlx::query_scalar!(
+            "select state from grants where promotion_code = $1 and user_key = $2 and event = $3
+             and state not in ('failed', 'declined') and not is_test",
             code,
             parsed.user.0,
             parsed.event,
-            amount,
-            form.is_test,
-            state.as_str(),
-            origin.batch,
-            needs_second,
-            actor.staff_id(),
-            actor.name(),
-            now,
         )
+        .fetch_optional(&mut *tx)
+        .await?;
+        if let Some(state) = before.and_then(|state| State::parse(&state)) {
+            return Err(Refused::Already { state }.into());
+        }
+        let has = sqlx::query_scalar!(
+            "select promised from campaign_users where promotion_code = $1 and user_key = $2",
+            code,
+            parsed.user.0
+        )
+        .fetch_optional(&mut *tx)
+        .await?
+        .unwrap_or_default();
+        if has + amount > campaign.user_cap {
+            return Err(Refused::UserCap { left: (campaign.user_cap - has).max(0) }.into());
+        }
+        if amount > campaign.left() {
+            return Err(Refused::Budget { left: campaign.left() }.into());
+        }
+    }
+    let needs_second = !origin.approved
+        && !form.is_test
+        && origin.batch.is_none()
+        && campaign.approval_above.is_some_and(|limit| amount > limit);
+    let state = if needs_second { State::WaitingForApproval } else { State::Requested };
+    sqlx::query!(
+        "insert into grants (id, promotion_code, user_key, event, amount, is_test, state, batch_id, needs_second,
+                             requested_by, requested_by_name, requested_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        parsed.id,
+        code,
+        parsed.user.0,
+        parsed.event,
+        amount,
+        form.is_test,
+        state.as_str(),
+        origin.batch,
+        needs_second,
+        actor.staff_id(),
+        actor.name(),
+        now,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if state == State::Requested {
+        jobs::enqueue_grant(&mut *tx, parsed.id, JOB_AFTER).await?;
+    }
+    let detail = json!({ "grant": parsed.id, "userKey": parsed.user, "event": parsed.event, "amount": amount,
+                         "test": form.is_test, "needsSecond": needs_second });
+    note(backoffice, tx, actor, code, "grant.requested", detail).await?;
+    Ok(parsed.id)
+}
+
+pub(super) async fn note(
+    backoffice: &Backoffice,
+    tx: &mut PgConnection,
+    actor: &Actor,
+    code: &str,
+    action: &'static str,
+    detail: Value,
+) -> Result<(), Fault> {
+    let act = Act { action, subject_kind: "campaign", subject: code, detail };
+    audit::record(tx, backoffice.clock.now(), actor, act).await
+}
+
+/// On a task of its own: a browser that goes away must not leave a lease behind that nobody works on.
+pub(super) async fn execute_detached(backoffice: &Backoffice, id: Uuid) -> Result<Grant, GrantError> {
+    let books = backoffice.clone();
+    tokio::spawn(async move { promotions::execute(&books, id).await }).await.map_err(Fault::from)??;
+    promotions::get(backoffice, id)
+        .await?
+        .ok_or_else(|| Fault::Inconsistent(format!("grant {id} is gone")).into())
+}
+
+/// A second person approves, and the grant is tried at once.
+pub async fn approve(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<Grant, GrantError> {
+    let known = promotions::get(backoffice, id).await?.ok_or(Refused::NoSuchGrant)?;
+    let mut tx = backoffice.pool.begin().await?;
+    // Rows are locked in one order everywhere: campaign, grant.
+    let campaign = sqlx::query_as!(
+        Campaign,
+        "select * from campaigns where promotion_code = $1 for update",
+        known.promotion_code
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    let grant = lock_waiting_for_update(backoffice, &mut tx, id).await?;
+    open(&campaign, grant.amount, grant.is_test, backoffice.clock.now())?;
+    let approver = actor.staff_id().ok_or(Refused::OwnRequest)?;
+    if grant.requested_by == Some(approver) {
+        return Err(Refused::OwnRequest.into());
+    }
+    sqlx::query!(
+        "update grants set state = 'requested', approved_by = $2, approved_by_name = $3 where id = $1",
+        id,
+        approver,
+        actor.name(),
+    )
+    .execute(&mut *tx)
+    .await?;
+    jobs::enqueue_grant(&mut tx, id, JOB_AFTER).await?;
+    let detail = json!({ "grant": id, "userKey": grant.user_key, "amount": grant.amount });
+    note(backoffice, &mut tx, actor, &grant.promotion_code, "grant.approved", detail).await?;
+    tx.commit().await?;
+    execute_detached(backoffice, id).await
+}
+
+/// A second person declines, or whoever asked takes it back.
+pub async fn decline(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<Grant, GrantError> {
+    let mut tx = backoffice.pool.begin().await?;
+    let grant = lock_waiting_for_update(backoffice, &mut tx, id).await?;
+    let now = backoffice.clock.now();
+    sqlx::query!("update grants set state = 'declined', settled_at = $2 where id = $1", id, now)
         .execute(&mut *tx)
         .await?;
-        if state == State::Requested {
-            jobs::enqueue_grant(&mut *tx, parsed.id, JOB_AFTER).await?;
-        }
-        let detail = json!({ "grant": parsed.id, "userKey": parsed.user, "event": parsed.event, "amount": amount,
-                             "test": form.is_test, "needsSecond": needs_second });
-        self.note_grant(tx, actor, code, "grant.requested", detail).await?;
-        Ok(parsed.id)
-    }
+    let detail = json!({ "grant": id, "userKey": grant.user_key, "amount": grant.amount });
+    note(backoffice, &mut tx, actor, &grant.promotion_code, "grant.declined", detail).await?;
+    tx.commit().await?;
+    promotions::get(backoffice, id)
+        .await?
+        .ok_or_else(|| Fault::Inconsistent(format!("grant {id} is gone")).into())
+}
 
-    pub(super) async fn note_grant(
-        &self,
-        tx: &mut PgConnection,
-        actor: &Actor,
-        code: &str,
-        action: &'static str,
-        detail: Value,
-    ) -> Result<(), Fault> {
-        let act = Act { action, subject_kind: "campaign", subject: code, detail };
-        audit::record(tx, self.clock.now(), actor, act).await
+/// A person who has looked into Toss's console says whether the points were paid. Nothing is sent.
+pub async fn decide(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    id: Uuid,
+    paid: bool,
+) -> Result<Grant, GrantError> {
+    let now = backoffice.clock.now();
+    let grant = promotions::get(backoffice, id).await?.ok_or(Refused::NoSuchGrant)?;
+    if grant.state.is_settled() || grant.state == State::WaitingForApproval {
+        return Err(Refused::AlreadyDecided { state: grant.state }.into());
     }
-
-    /// On a task of its own: a browser that goes away must not leave a lease behind that nobody works on.
-    pub(super) async fn drive_grant_apart(&self, id: Uuid) -> Result<Grant, GrantError> {
-        let books = self.clone();
-        tokio::spawn(async move { books.drive_grant(id).await }).await.map_err(Fault::from)??;
-        self.grant_by_id(id).await?.ok_or_else(|| Fault::Inconsistent(format!("grant {id} is gone")).into())
+    if !grant.needs_person(now) {
+        return Err(Refused::TooEarly.into());
     }
-
-    /// A second person approves, and the grant is tried at once.
-    pub async fn approve_grant(&self, actor: &Actor, id: Uuid) -> Result<Grant, GrantError> {
-        let known = self.grant_by_id(id).await?.ok_or(Refused::NoSuchGrant)?;
-        let mut tx = self.pool.begin().await?;
-        // Rows are locked in one order everywhere: campaign, grant.
-        let campaign = sqlx::query_as!(
-            Campaign,
-            "select * from campaigns where promotion_code = $1 for update",
-            known.promotion_code
-        )
+    let mut tx = backoffice.pool.begin().await?;
+    sqlx::query!("select 1 as one from campaigns where promotion_code = $1 for update", grant.promotion_code)
         .fetch_one(&mut *tx)
         .await?;
-        let grant = self.hold_waiting_grant(&mut tx, id).await?;
-        open(&campaign, grant.amount, grant.is_test, self.clock.now())?;
-        let approver = actor.staff_id().ok_or(Refused::OwnRequest)?;
-        if grant.requested_by == Some(approver) {
-            return Err(Refused::OwnRequest.into());
-        }
-        sqlx::query!(
-            "update grants set state = 'requested', approved_by = $2, approved_by_name = $3 where id = $1",
-            id,
-            approver,
-            actor.name(),
-        )
-        .execute(&mut *tx)
-        .await?;
-        jobs::enqueue_grant(&mut tx, id, JOB_AFTER).await?;
-        let detail = json!({ "grant": id, "userKey": grant.user_key, "amount": grant.amount });
-        self.note_grant(&mut tx, actor, &grant.promotion_code, "grant.approved", detail).await?;
-        tx.commit().await?;
-        self.drive_grant_apart(id).await
+    let to = if paid { State::Succeeded } else { State::Failed };
+    // The fence makes the word of whoever is at it worthless; a request that may still be on its way keeps it open.
+    let decided = sqlx::query!(
+        "update grants set state = $2, settled_at = $3, fence = fence + 1, lease_until = null,
+                error_code = case when $4 then null else 'NOT_PAID' end, error_message = null
+         where id = $1 and state in ('unknown', 'pending') and (lease_until is null or lease_until < now())
+           and (sent_at is null or sent_at < now() - interval '3 minutes')",
+        id,
+        to.as_str(),
+        now,
+        paid,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if decided.rows_affected() == 0 {
+        return Err(Refused::TooEarly.into());
     }
+    let detail = json!({ "grant": id, "userKey": grant.user_key, "amount": grant.amount, "paid": paid });
+    note(backoffice, &mut tx, actor, &grant.promotion_code, "grant.decided", detail).await?;
+    tx.commit().await?;
+    promotions::get(backoffice, id)
+        .await?
+        .ok_or_else(|| Fault::Inconsistent(format!("grant {id} is gone")).into())
+}
 
-    /// A second person declines, or whoever asked takes it back.
-    pub async fn decline_grant(&self, actor: &Actor, id: Uuid) -> Result<Grant, GrantError> {
-        let mut tx = self.pool.begin().await?;
-        let grant = self.hold_waiting_grant(&mut tx, id).await?;
-        let now = self.clock.now();
-        sqlx::query!("update grants set state = 'declined', settled_at = $2 where id = $1", id, now)
-            .execute(&mut *tx)
-            .await?;
-        let detail = json!({ "grant": id, "userKey": grant.user_key, "amount": grant.amount });
-        self.note_grant(&mut tx, actor, &grant.promotion_code, "grant.declined", detail).await?;
-        tx.commit().await?;
-        self.grant_by_id(id).await?.ok_or_else(|| Fault::Inconsistent(format!("grant {id} is gone")).into())
-    }
-
-    /// A person who has looked into Toss's console says whether the points were paid. Nothing is sent.
-    pub async fn decide_grant(&self, actor: &Actor, id: Uuid, paid: bool) -> Result<Grant, GrantError> {
-        let now = self.clock.now();
-        let grant = self.grant_by_id(id).await?.ok_or(Refused::NoSuchGrant)?;
-        if grant.state.is_settled() || grant.state == State::WaitingForApproval {
-            return Err(Refused::AlreadyDecided { state: grant.state }.into());
-        }
-        if !grant.needs_person(now) {
-            return Err(Refused::TooEarly.into());
-        }
-        let mut tx = self.pool.begin().await?;
-        sqlx::query!(
-            "select 1 as one from campaigns where promotion_code = $1 for update",
-            grant.promotion_code
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        let to = if paid { State::Succeeded } else { State::Failed };
-        // The fence makes the word of whoever is at it worthless; a request that may still be on its way keeps it open.
-        let decided = sqlx::query!(
-            "update grants set state = $2, settled_at = $3, fence = fence + 1, lease_until = null,
-                    error_code = case when $4 then null else 'NOT_PAID' end, error_message = null
-             where id = $1 and state in ('unknown', 'pending') and (lease_until is null or lease_until < now())
-               and (sent_at is null or sent_at < now() - interval '3 minutes')",
-            id,
-            to.as_str(),
-            now,
-            paid,
-        )
-        .execute(&mut *tx)
-        .await?;
-        if decided.rows_affected() == 0 {
-            return Err(Refused::TooEarly.into());
-        }
-        let detail = json!({ "grant": id, "userKey": grant.user_key, "amount": grant.amount, "paid": paid });
-        self.note_grant(&mut tx, actor, &grant.promotion_code, "grant.decided", detail).await?;
-        tx.commit().await?;
-        self.grant_by_id(id).await?.ok_or_else(|| Fault::Inconsistent(format!("grant {id} is gone")).into())
-    }
-
-    async fn hold_waiting_grant(&self, tx: &mut PgConnection, id: Uuid) -> Result<Grant, GrantError> {
-        let state = sqlx::query_scalar!("select state from grants where id = $1 for update", id)
-            .fetch_optional(tx)
-            .await?
-            .ok_or(Refused::NoSuchGrant)?;
-        let grant = self.grant_by_id(id).await?.ok_or(Refused::NoSuchGrant)?;
-        match State::parse(&state) {
-            Some(State::WaitingForApproval) => Ok(grant),
-            Some(state) => Err(Refused::AlreadyDecided { state }.into()),
-            None => Err(Fault::Inconsistent(format!("grant state {state:?}")).into()),
-        }
+async fn lock_waiting_for_update(
+    backoffice: &Backoffice,
+    tx: &mut PgConnection,
+    id: Uuid,
+) -> Result<Grant, GrantError> {
+    let state = sqlx::query_scalar!("select state from grants where id = $1 for update", id)
+        .fetch_optional(tx)
+        .await?
+        .ok_or(Refused::NoSuchGrant)?;
+    let grant = promotions::get(backoffice, id).await?.ok_or(Refused::NoSuchGrant)?;
+    match State::parse(&state) {
+        Some(State::WaitingForApproval) => Ok(grant),
+        Some(state) => Err(Refused::AlreadyDecided { state }.into()),
+        None => Err(Fault::Inconsistent(format!("grant state {state:?}")).into()),
     }
 }

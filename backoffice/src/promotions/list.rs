@@ -65,36 +65,34 @@ impl TryFrom<Stored> for Grant {
 const COLUMNS: &str = "select id, promotion_code, user_key, event, amount, is_test, state, batch_id, requested_by,
     requested_by_name, requested_at, approved_by_name, settled_at, error_code, error_message from grants where true";
 
-impl Backoffice {
-    pub async fn grants(
-        &self,
-        filter: &Filter,
-        cursor: Option<&Cursor>,
-        size: usize,
-    ) -> Result<Page<Grant>, Fault> {
-        let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
-        if let Some(code) = &filter.promotion_code {
-            query.push(" and promotion_code = ").push_bind(code.clone());
-        }
-        if let Some(user) = filter.user_key {
-            query.push(" and user_key = ").push_bind(user);
-        }
-        if let Some(state) = filter.state {
-            query.push(" and state = ").push_bind(state.as_str());
-        }
-        if let Some(batch) = filter.batch {
-            query.push(" and batch_id = ").push_bind(batch);
-        }
-        push_keyset(&mut query, cursor, "requested_at", "id::text", size);
-        let rows: Vec<Stored> = query.build_query_as().fetch_all(&self.pool).await?;
-        let rows = rows.into_iter().map(Grant::try_from).collect::<Result<Vec<_>, _>>()?;
-        Ok(Page::new(rows, size, cursor, |grant| (grant.requested_at, grant.id.to_string())))
+pub async fn list(
+    backoffice: &Backoffice,
+    filter: &Filter,
+    cursor: Option<&Cursor>,
+    size: usize,
+) -> Result<Page<Grant>, Fault> {
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    if let Some(code) = &filter.promotion_code {
+        query.push(" and promotion_code = ").push_bind(code.clone());
     }
+    if let Some(user) = filter.user_key {
+        query.push(" and user_key = ").push_bind(user);
+    }
+    if let Some(state) = filter.state {
+        query.push(" and state = ").push_bind(state.as_str());
+    }
+    if let Some(batch) = filter.batch {
+        query.push(" and batch_id = ").push_bind(batch);
+    }
+    push_keyset(&mut query, cursor, "requested_at", "id::text", size);
+    let rows: Vec<Stored> = query.build_query_as().fetch_all(&backoffice.pool).await?;
+    let rows = rows.into_iter().map(Grant::try_from).collect::<Result<Vec<_>, _>>()?;
+    Ok(Page::new(rows, size, cursor, |grant| (grant.requested_at, grant.id.to_string())))
+}
 
-    pub async fn grant_by_id(&self, id: Uuid) -> Result<Option<Grant>, Fault> {
-        let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
-        query.push(" and id = ").push_bind(id);
-        let row: Option<Stored> = query.build_query_as().fetch_optional(&self.pool).await?;
-        row.map(Grant::try_from).transpose()
-    }
+pub async fn get(backoffice: &Backoffice, id: Uuid) -> Result<Option<Grant>, Fault> {
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    query.push(" and id = ").push_bind(id);
+    let row: Option<Stored> = query.build_query_as().fetch_optional(&backoffice.pool).await?;
+    row.map(Grant::try_from).transpose()
 }

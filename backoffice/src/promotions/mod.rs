@@ -1,10 +1,10 @@
 //! Promotions of a mini-app: campaigns with a budget, and grants of Toss points that must never be paid twice.
 //!
-//! A grant walks `(waiting_for_approval →) requested → sending → pending | unknown → succeeded | failed`. [`grant`] takes
+//! A grant walks `(waiting_for_approval →) requested → sending → pending | unknown → succeeded | failed`. [`mod@grant`] takes
 //! it down under the campaign's ceilings, [`drive`] gets a key, stores it, pays and looks, [`batch`] does it for a file.
 
 pub mod batch;
-mod campaigns;
+pub mod campaigns;
 mod drive;
 mod grant;
 mod list;
@@ -14,7 +14,9 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub use campaigns::{Campaign, CampaignError, NewCampaign, SpendDay};
-pub use list::Filter;
+pub use drive::execute;
+pub use grant::{approve, create_intent, decide, decline, grant};
+pub use list::{Filter, get, list};
 
 use crate::Fault;
 

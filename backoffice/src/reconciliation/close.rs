@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 use time::{Date, OffsetDateTime};
 
-use super::{Class, run};
+use super::{Class, plan, run};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     page::{Cursor, Page, push_keyset},
+    reconciliation,
 };
 
 #[derive(Debug, Clone)]
@@ -68,104 +69,107 @@ impl From<sqlx::Error> for CloseError {
 const HASH: &str = "sha256(convert_to(coalesce(string_agg(concat_ws('|', transaction_key, nth, rail, currency, class, ours, toss,
     settled, fee, vat, pay_out, 'b:' || booked_currency, 's:' || settled_currency), E'\\n' order by transaction_key collate \"C\", nth), ''), 'UTF8'))";
 
-impl Backoffice {
-    /// Signs for a day. It is reconciled once more first: what is signed is what is there now.
-    pub async fn close_day(&self, actor: &Actor, day: Date, note: &str) -> Result<Closed, CloseError> {
-        let next = day.next_day().unwrap_or(day);
-        if self.clock.today() < next {
-            return Err(CloseError::NotOver);
-        }
-        let note = Some(note.trim().replace('\0', "")).filter(|note| !note.is_empty());
-        if note.as_ref().is_some_and(|note| note.chars().count() > super::differences::LONGEST_NOTE) {
-            return Err(CloseError::Note);
-        }
-        if self.closed_day(day).await?.is_some() {
-            return Err(CloseError::Closed);
-        }
-        if !self.read_days(day, next).await?.is_whole("transactions", day) {
-            return Err(CloseError::NotRead);
-        }
-        self.reconcile(actor, day, next).await?;
-        let plan = self.plan(day, next).await?;
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        run::lock(&mut tx).await?;
-        self.put_side_by_side(&mut tx, day, next, &plan).await?;
-        may_close(&mut tx, day).await?;
-        // The sums on screen are those of the very rows that are signed for.
-        run::sum_days(&mut tx, day, next).await?;
-        let sums = sums(&mut tx, day).await?;
-        let (rows, hash): (i64, Vec<u8>) =
-            sqlx::query_as(sqlx::AssertSqlSafe(format!("select count(*), {HASH} from side_by_side")))
-                .fetch_one(&mut *tx)
-                .await?;
-        let closed = sqlx::query!(
-            "insert into closed_days (day, closed_at, closed_by, closed_by_name, note, rows, sums, hash)
-             values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (day) do nothing",
-            day,
-            now,
-            actor.staff_id(),
-            actor.name(),
-            note,
-            rows,
-            sums,
-            hash,
-        )
-        .execute(&mut *tx)
-        .await?;
-        if closed.rows_affected() == 0 {
-            return Err(CloseError::Closed);
-        }
-        sqlx::query(
-            "insert into closed_rows (day, transaction_key, nth, rail, currency, booked_currency, settled_currency, class, ours, toss,
-                                      settled, fee, vat, pay_out)
-             select day, transaction_key, nth, rail, currency, booked_currency, settled_currency, class, ours, toss, settled, fee,
-                    vat, pay_out from side_by_side",
-        )
-        .execute(&mut *tx)
-        .await?;
-        let subject = day.to_string();
-        let detail = json!({ "rows": rows, "hash": hex(&hash), "sums": sums, "note": note });
-        let act = Act { action: "day.closed", subject_kind: "day", subject: &subject, detail };
-        audit::record(&mut tx, now, actor, act).await?;
-        tx.commit().await?;
-        self.closed_day(day)
-            .await?
-            .ok_or_else(|| Fault::Inconsistent(format!("{day} was closed and is not there")).into())
+/// Signs for a day. It is reconciled once more first: what is signed is what is there now.
+pub async fn close(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    day: Date,
+    note: &str,
+) -> Result<Closed, CloseError> {
+    let next = day.next_day().unwrap_or(day);
+    if backoffice.clock.today() < next {
+        return Err(CloseError::NotOver);
     }
+    let note = Some(note.trim().replace('\0', "")).filter(|note| !note.is_empty());
+    if note.as_ref().is_some_and(|note| note.chars().count() > super::differences::LONGEST_NOTE) {
+        return Err(CloseError::Note);
+    }
+    if get(backoffice, day).await?.is_some() {
+        return Err(CloseError::Closed);
+    }
+    if !plan::read_days(backoffice, day, next).await?.is_whole("transactions", day) {
+        return Err(CloseError::NotRead);
+    }
+    reconciliation::reconcile(backoffice, actor, day, next).await?;
+    let plan = plan::expectations(backoffice, day, next).await?;
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    run::lock(&mut tx).await?;
+    run::put_side_by_side(backoffice, &mut tx, day, next, &plan).await?;
+    may_close(&mut tx, day).await?;
+    // The sums on screen are those of the very rows that are signed for.
+    run::sum_days(&mut tx, day, next).await?;
+    let sums = sums(&mut tx, day).await?;
+    let (rows, hash): (i64, Vec<u8>) =
+        sqlx::query_as(sqlx::AssertSqlSafe(format!("select count(*), {HASH} from side_by_side")))
+            .fetch_one(&mut *tx)
+            .await?;
+    let closed = sqlx::query!(
+        "insert into closed_days (day, closed_at, closed_by, closed_by_name, note, rows, sums, hash)
+         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (day) do nothing",
+        day,
+        now,
+        actor.staff_id(),
+        actor.name(),
+        note,
+        rows,
+        sums,
+        hash,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if closed.rows_affected() == 0 {
+        return Err(CloseError::Closed);
+    }
+    sqlx::query(
+        "insert into closed_rows (day, transaction_key, nth, rail, currency, booked_currency, settled_currency, class, ours, toss,
+                                  settled, fee, vat, pay_out)
+         select day, transaction_key, nth, rail, currency, booked_currency, settled_currency, class, ours, toss, settled, fee,
+                vat, pay_out from side_by_side",
+    )
+    .execute(&mut *tx)
+    .await?;
+    let subject = day.to_string();
+    let detail = json!({ "rows": rows, "hash": hex(&hash), "sums": sums, "note": note });
+    let act = Act { action: "day.closed", subject_kind: "day", subject: &subject, detail };
+    audit::record(&mut tx, now, actor, act).await?;
+    tx.commit().await?;
+    get(backoffice, day)
+        .await?
+        .ok_or_else(|| Fault::Inconsistent(format!("{day} was closed and is not there")).into())
+}
 
-    pub async fn closed_day(&self, day: Date) -> Result<Option<Closed>, Fault> {
-        let closed = sqlx::query!(
-            "select day, closed_at, closed_by_name, note, rows, hash from closed_days where day = $1",
-            day
-        )
-        .fetch_optional(&self.pool)
-        .await?;
-        Ok(closed.map(|row| Closed {
-            day: row.day,
-            closed_at: row.closed_at,
-            closed_by_name: row.closed_by_name,
-            note: row.note,
-            rows: row.rows,
-            hash: hex(&row.hash),
-        }))
-    }
+pub async fn get(backoffice: &Backoffice, day: Date) -> Result<Option<Closed>, Fault> {
+    let closed = sqlx::query!(
+        "select day, closed_at, closed_by_name, note, rows, hash from closed_days where day = $1",
+        day
+    )
+    .fetch_optional(&backoffice.pool)
+    .await?;
+    Ok(closed.map(|row| Closed {
+        day: row.day,
+        closed_at: row.closed_at,
+        closed_by_name: row.closed_by_name,
+        note: row.note,
+        rows: row.rows,
+        hash: hex(&row.hash),
+    }))
+}
 
-    pub async fn rows_after_close(
-        &self,
-        day: Date,
-        cursor: Option<&Cursor>,
-        size: usize,
-    ) -> Result<Page<LateRow>, Fault> {
-        let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(
-            "select transaction_key, nth, currency, settled_currency, class, ours, toss, settled, pay_out, found_at from after_close
-             where day = ",
-        );
-        query.push_bind(day);
-        push_keyset(&mut query, cursor, "found_at", "(transaction_key || '~' || nth)", size);
-        let rows: Vec<LateRow> = query.build_query_as().fetch_all(&self.pool).await?;
-        Ok(Page::new(rows, size, cursor, |r| (r.found_at, format!("{}~{}", r.transaction_key, r.nth))))
-    }
+pub async fn late_rows(
+    backoffice: &Backoffice,
+    day: Date,
+    cursor: Option<&Cursor>,
+    size: usize,
+) -> Result<Page<LateRow>, Fault> {
+    let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(
+        "select transaction_key, nth, currency, settled_currency, class, ours, toss, settled, pay_out, found_at from after_close
+         where day = ",
+    );
+    query.push_bind(day);
+    push_keyset(&mut query, cursor, "found_at", "(transaction_key || '~' || nth)", size);
+    let rows: Vec<LateRow> = query.build_query_as().fetch_all(&backoffice.pool).await?;
+    Ok(Page::new(rows, size, cursor, |r| (r.found_at, format!("{}~{}", r.transaction_key, r.nth))))
 }
 
 /// Every day that was signed for: whether its rows still are what was signed.

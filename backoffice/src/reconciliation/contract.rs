@@ -148,60 +148,62 @@ impl NewRate {
     }
 }
 
-impl Backoffice {
-    /// Every line, by method; of one method the latest first.
-    pub async fn contract(&self) -> Result<Vec<Rate>, Fault> {
-        let rows = sqlx::query!(
-            "select method, currency, valid_from, per_mille, flat, cycle, pay_out_days from contract_rates
-             order by method = '*', method, currency, valid_from desc"
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        rows.into_iter()
-            .map(|row| {
-                Ok(Rate {
-                    cycle: Cycle::stored(&row.cycle)?,
-                    method: row.method,
-                    currency: row.currency,
-                    valid_from: row.valid_from,
-                    per_mille: Some(row.per_mille),
-                    flat: row.flat,
-                    pay_out_days: u32::try_from(row.pay_out_days).unwrap_or_default(),
-                })
+/// Every line, by method; of one method the latest first.
+pub async fn rates(backoffice: &Backoffice) -> Result<Vec<Rate>, Fault> {
+    let rows = sqlx::query!(
+        "select method, currency, valid_from, per_mille, flat, cycle, pay_out_days from contract_rates
+         order by method = '*', method, currency, valid_from desc"
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Rate {
+                cycle: Cycle::stored(&row.cycle)?,
+                method: row.method,
+                currency: row.currency,
+                valid_from: row.valid_from,
+                per_mille: Some(row.per_mille),
+                flat: row.flat,
+                pay_out_days: u32::try_from(row.pay_out_days).unwrap_or_default(),
             })
-            .collect()
-    }
+        })
+        .collect()
+}
 
-    /// Adds a line, or replaces the one that began on the same day. The days since then are reconciled anew by the next run.
-    pub async fn set_rate(&self, actor: &Actor, new: &NewRate) -> Result<Result<(), RateError>, Fault> {
-        let rate = match new.parse() {
-            Ok(rate) => rate,
-            Err(error) => return Ok(Err(error)),
-        };
-        let mut tx = self.pool.begin().await?;
-        sqlx::query!(
-            "insert into contract_rates (method, currency, valid_from, per_mille, flat, cycle, pay_out_days)
-             values ($1, $2, $3, $4, $5, $6, $7)
-             on conflict (method, currency, valid_from) do update
-                set per_mille = excluded.per_mille, flat = excluded.flat, cycle = excluded.cycle,
-                    pay_out_days = excluded.pay_out_days",
-            rate.method,
-            rate.currency,
-            rate.valid_from,
-            rate.per_mille,
-            rate.flat,
-            rate.cycle.as_str(),
-            i16::try_from(rate.pay_out_days).unwrap_or_default(),
-        )
-        .execute(&mut *tx)
-        .await?;
-        let detail = json!({ "currency": rate.currency, "validFrom": rate.valid_from.to_string(), "perMille": rate.per_mille,
-                             "flat": rate.flat, "cycle": rate.cycle.as_str(), "payOutDays": rate.pay_out_days });
-        let act = Act { action: "contract.changed", subject_kind: "method", subject: &rate.method, detail };
-        audit::record(&mut tx, self.clock.now(), actor, act).await?;
-        tx.commit().await?;
-        Ok(Ok(()))
-    }
+/// Adds a line, or replaces the one that began on the same day. The days since then are reconciled anew by the next run.
+pub async fn set_rate(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    new: &NewRate,
+) -> Result<Result<(), RateError>, Fault> {
+    let rate = match new.parse() {
+        Ok(rate) => rate,
+        Err(error) => return Ok(Err(error)),
+    };
+    let mut tx = backoffice.pool.begin().await?;
+    sqlx::query!(
+        "insert into contract_rates (method, currency, valid_from, per_mille, flat, cycle, pay_out_days)
+         values ($1, $2, $3, $4, $5, $6, $7)
+         on conflict (method, currency, valid_from) do update
+            set per_mille = excluded.per_mille, flat = excluded.flat, cycle = excluded.cycle,
+                pay_out_days = excluded.pay_out_days",
+        rate.method,
+        rate.currency,
+        rate.valid_from,
+        rate.per_mille,
+        rate.flat,
+        rate.cycle.as_str(),
+        i16::try_from(rate.pay_out_days).unwrap_or_default(),
+    )
+    .execute(&mut *tx)
+    .await?;
+    let detail = json!({ "currency": rate.currency, "validFrom": rate.valid_from.to_string(), "perMille": rate.per_mille,
+                         "flat": rate.flat, "cycle": rate.cycle.as_str(), "payOutDays": rate.pay_out_days });
+    let act = Act { action: "contract.changed", subject_kind: "method", subject: &rate.method, detail };
+    audit::record(&mut tx, backoffice.clock.now(), actor, act).await?;
+    tx.commit().await?;
+    Ok(Ok(()))
 }
 
 #[cfg(test)]

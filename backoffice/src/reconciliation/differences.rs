@@ -14,6 +14,7 @@ use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     page::{Cursor, Page, push_keyset},
+    payments, reconciliation,
 };
 
 pub const LONGEST_NOTE: usize = 500;
@@ -263,293 +264,304 @@ const SELECT: &str =
      from differences d left join staff w on w.id = d.assignee left join staff a on a.id = d.asked_by
                         left join staff b on b.id = d.accepted_by ";
 
-impl Backoffice {
-    pub async fn differences(
-        &self,
-        filter: &Filter,
-        cursor: Option<&Cursor>,
-        size: usize,
-    ) -> Result<Page<Difference>, Fault> {
-        let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(SELECT);
-        match filter.state {
-            Some(state) => drop(query.push("where d.state = ").push_bind(state.as_str())),
-            None => drop(query.push("where d.state in ('open', 'asked')")),
-        }
-        if let Some(day) = filter.day {
-            query.push(" and d.day = ").push_bind(day);
-        }
-        if let Some(class) = filter.class {
-            query.push(" and d.class = ").push_bind(class.as_str());
-        }
-        if let Some(who) = filter.assignee {
-            query.push(" and d.assignee = ").push_bind(who);
-        }
-        if let Some(q) = &filter.q {
-            query.push(" and (d.transaction_key = ").push_bind(q.clone());
-            query.push(" or d.payment_key = ").push_bind(q.clone());
-            query.push(" or d.order_id = ").push_bind(q.clone()).push(")");
-        }
-        push_keyset(&mut query, cursor, "d.transaction_at", KEY, size);
-        let rows: Vec<Stored> = query.build_query_as().fetch_all(&self.pool).await?;
-        let rows = rows.into_iter().map(Difference::try_from).collect::<Result<Vec<_>, _>>()?;
-        Ok(Page::new(rows, size, cursor, |d| {
-            (d.transaction_at, format!("{}~{}", d.key.transaction_key, d.key.nth))
-        }))
+pub async fn list(
+    backoffice: &Backoffice,
+    filter: &Filter,
+    cursor: Option<&Cursor>,
+    size: usize,
+) -> Result<Page<Difference>, Fault> {
+    let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(SELECT);
+    match filter.state {
+        Some(state) => drop(query.push("where d.state = ").push_bind(state.as_str())),
+        None => drop(query.push("where d.state in ('open', 'asked')")),
     }
-
-    /// Every difference of a class on a day, whatever its state; for the day's own page.
-    pub async fn differences_of_day(
-        &self,
-        day: Date,
-        class: Class,
-        cursor: Option<&Cursor>,
-        size: usize,
-    ) -> Result<Page<Difference>, Fault> {
-        let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(SELECT);
-        query.push("where d.state <> 'agreed' and d.day = ").push_bind(day);
+    if let Some(day) = filter.day {
+        query.push(" and d.day = ").push_bind(day);
+    }
+    if let Some(class) = filter.class {
         query.push(" and d.class = ").push_bind(class.as_str());
-        push_keyset(&mut query, cursor, "d.transaction_at", KEY, size);
-        let rows: Vec<Stored> = query.build_query_as().fetch_all(&self.pool).await?;
-        let rows = rows.into_iter().map(Difference::try_from).collect::<Result<Vec<_>, _>>()?;
-        Ok(Page::new(rows, size, cursor, |d| {
-            (d.transaction_at, format!("{}~{}", d.key.transaction_key, d.key.nth))
-        }))
     }
-
-    pub async fn difference(&self, key: &Key) -> Result<Option<Difference>, Fault> {
-        if key.transaction_key.contains('\0') {
-            return Ok(None);
-        }
-        let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(SELECT);
-        query.push("where d.transaction_key = ").push_bind(key.transaction_key.clone());
-        query.push(" and d.nth = ").push_bind(key.nth);
-        let row: Option<Stored> = query.build_query_as().fetch_optional(&self.pool).await?;
-        row.map(Difference::try_from).transpose()
+    if let Some(who) = filter.assignee {
+        query.push(" and d.assignee = ").push_bind(who);
     }
-
-    pub async fn difference_steps(&self, key: &Key) -> Result<Vec<Step>, Fault> {
-        let steps = sqlx::query_as!(
-            Step,
-            "select at, actor_name, kind, note from difference_steps where transaction_key = $1 and nth = $2 order by id desc",
-            key.transaction_key,
-            key.nth,
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(steps)
+    if let Some(q) = &filter.q {
+        query.push(" and (d.transaction_key = ").push_bind(q.clone());
+        query.push(" or d.payment_key = ").push_bind(q.clone());
+        query.push(" or d.order_id = ").push_bind(q.clone()).push(")");
     }
+    push_keyset(&mut query, cursor, "d.transaction_at", KEY, size);
+    let rows: Vec<Stored> = query.build_query_as().fetch_all(&backoffice.pool).await?;
+    let rows = rows.into_iter().map(Difference::try_from).collect::<Result<Vec<_>, _>>()?;
+    Ok(Page::new(rows, size, cursor, |d| {
+        (d.transaction_at, format!("{}~{}", d.key.transaction_key, d.key.nth))
+    }))
+}
 
-    /// Takes it, or gives it back when it is one's own already.
-    pub async fn assign_difference(&self, actor: &Actor, key: &Key) -> Result<bool, WorkError> {
-        let mut tx = self.pool.begin().await?;
-        let difference = held(&mut tx, key).await?;
-        let who = actor.staff_id().filter(|who| difference.assignee != Some(*who));
+/// Every difference of a class on a day, whatever its state; for the day's own page.
+pub async fn list_of_day(
+    backoffice: &Backoffice,
+    day: Date,
+    class: Class,
+    cursor: Option<&Cursor>,
+    size: usize,
+) -> Result<Page<Difference>, Fault> {
+    let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(SELECT);
+    query.push("where d.state <> 'agreed' and d.day = ").push_bind(day);
+    query.push(" and d.class = ").push_bind(class.as_str());
+    push_keyset(&mut query, cursor, "d.transaction_at", KEY, size);
+    let rows: Vec<Stored> = query.build_query_as().fetch_all(&backoffice.pool).await?;
+    let rows = rows.into_iter().map(Difference::try_from).collect::<Result<Vec<_>, _>>()?;
+    Ok(Page::new(rows, size, cursor, |d| {
+        (d.transaction_at, format!("{}~{}", d.key.transaction_key, d.key.nth))
+    }))
+}
+
+pub async fn get(backoffice: &Backoffice, key: &Key) -> Result<Option<Difference>, Fault> {
+    if key.transaction_key.contains('\0') {
+        return Ok(None);
+    }
+    let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(SELECT);
+    query.push("where d.transaction_key = ").push_bind(key.transaction_key.clone());
+    query.push(" and d.nth = ").push_bind(key.nth);
+    let row: Option<Stored> = query.build_query_as().fetch_optional(&backoffice.pool).await?;
+    row.map(Difference::try_from).transpose()
+}
+
+pub async fn steps(backoffice: &Backoffice, key: &Key) -> Result<Vec<Step>, Fault> {
+    let steps = sqlx::query_as!(
+        Step,
+        "select at, actor_name, kind, note from difference_steps where transaction_key = $1 and nth = $2 order by id desc",
+        key.transaction_key,
+        key.nth,
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    Ok(steps)
+}
+
+/// Takes it, or gives it back when it is one's own already.
+pub async fn assign(backoffice: &Backoffice, actor: &Actor, key: &Key) -> Result<bool, WorkError> {
+    let mut tx = backoffice.pool.begin().await?;
+    let difference = held(&mut tx, key).await?;
+    let who = actor.staff_id().filter(|who| difference.assignee != Some(*who));
+    sqlx::query!(
+        "update differences set assignee = $3 where transaction_key = $1 and nth = $2",
+        key.transaction_key,
+        key.nth,
+        who,
+    )
+    .execute(&mut *tx)
+    .await?;
+    let kind = if who.is_some() { "assigned" } else { "given_back" };
+    record_step(backoffice, &mut tx, actor, &difference, kind, None).await?;
+    tx.commit().await?;
+    Ok(who.is_some())
+}
+
+pub async fn note(backoffice: &Backoffice, actor: &Actor, key: &Key, note: &str) -> Result<(), WorkError> {
+    let note = written(note)?;
+    let mut tx = backoffice.pool.begin().await?;
+    let difference = held(&mut tx, key).await?;
+    record_step(backoffice, &mut tx, actor, &difference, "noted", Some(&note)).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Takes it as it is. Where money is at stake it waits for a second person.
+pub async fn accept(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    key: &Key,
+    reason: &str,
+) -> Result<State, WorkError> {
+    let reason = written(reason)?;
+    let mut tx = backoffice.pool.begin().await?;
+    let difference = held(&mut tx, key).await?;
+    if difference.state != State::Open {
+        return Err(WorkError::NotOpen);
+    }
+    let alone = difference.at_stake().is_zero();
+    let state = if alone { State::Accepted } else { State::Asked };
+    sqlx::query!(
+        "update differences set state = $3, reason = $4, asked_by = $5, accepted_by = null, changed_at = $6
+         where transaction_key = $1 and nth = $2",
+        key.transaction_key,
+        key.nth,
+        state.as_str(),
+        reason,
+        actor.staff_id(),
+        backoffice.clock.now(),
+    )
+    .execute(&mut *tx)
+    .await?;
+    let kind = if alone { "accepted" } else { "asked" };
+    record_step(backoffice, &mut tx, actor, &difference, kind, Some(&reason)).await?;
+    tx.commit().await?;
+    Ok(state)
+}
+
+/// The second person agrees (or, with `agree` false, gives it back to be worked).
+pub async fn decide(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    key: &Key,
+    agree: bool,
+    note: &str,
+) -> Result<State, WorkError> {
+    let mut tx = backoffice.pool.begin().await?;
+    let difference = held(&mut tx, key).await?;
+    if difference.state != State::Asked {
+        return Err(WorkError::NotOpen);
+    }
+    // Without a staff id nobody can tell who it is: not the second person either.
+    if agree && (actor.staff_id().is_none() || actor.staff_id() == difference.asked_by) {
+        return Err(WorkError::OwnRequest);
+    }
+    let note = if agree && note.trim().is_empty() { None } else { Some(written(note)?) };
+    let state = if agree { State::Accepted } else { State::Open };
+    sqlx::query!(
+        "update differences set state = $3, accepted_by = $4, changed_at = $5,
+                reason = case when $3 = 'open' then null else reason end,
+                asked_by = case when $3 = 'open' then null else asked_by end
+         where transaction_key = $1 and nth = $2",
+        key.transaction_key,
+        key.nth,
+        state.as_str(),
+        actor.staff_id().filter(|_| agree),
+        backoffice.clock.now(),
+    )
+    .execute(&mut *tx)
+    .await?;
+    let kind = if agree { "accepted" } else { "reopened" };
+    record_step(backoffice, &mut tx, actor, &difference, kind, note.as_deref()).await?;
+    tx.commit().await?;
+    Ok(state)
+}
+
+/// Asks Toss about the payment now and reconciles the day anew. What it is then.
+pub async fn look_into(backoffice: &Backoffice, actor: &Actor, key: &Key) -> Result<Difference, WorkError> {
+    let difference = get(backoffice, key).await?.ok_or(WorkError::NotFound)?;
+    let status = ask_about(backoffice, actor, &difference).await?;
+    let mut tx = backoffice.pool.begin().await?;
+    record_step(backoffice, &mut tx, actor, &difference, "looked_up", Some(&status)).await?;
+    tx.commit().await?;
+    reconciled_anew(backoffice, actor, &difference).await
+}
+
+/// Puts Toss's word for this transaction in the place of ours, and reconciles the day anew. Toss is asked first:
+/// where it does not answer, nothing is changed.
+pub async fn correct(backoffice: &Backoffice, actor: &Actor, key: &Key) -> Result<Difference, WorkError> {
+    let difference = get(backoffice, key).await?.ok_or(WorkError::NotFound)?;
+    may_correct(&difference)?;
+    let status = ask_about(backoffice, actor, &difference).await?;
+    let mut tx = backoffice.pool.begin().await?;
+    let difference = held(&mut tx, key).await?;
+    may_correct(&difference)?;
+    let before = sqlx::query!(
+        "select booked_amount, booked_currency, booked_status, listed_amount, listed_status, currency
+         from transactions where transaction_key = $1 for update",
+        key.transaction_key
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    // Only settled, never listed: the payment itself tells what it was.
+    if let Some(before) = before.filter(|row| row.listed_amount.is_some()) {
         sqlx::query!(
-            "update differences set assignee = $3 where transaction_key = $1 and nth = $2",
-            key.transaction_key,
-            key.nth,
-            who,
-        )
-        .execute(&mut *tx)
-        .await?;
-        let kind = if who.is_some() { "assigned" } else { "given_back" };
-        self.step(&mut tx, actor, &difference, kind, None).await?;
-        tx.commit().await?;
-        Ok(who.is_some())
-    }
-
-    pub async fn note_difference(&self, actor: &Actor, key: &Key, note: &str) -> Result<(), WorkError> {
-        let note = written(note)?;
-        let mut tx = self.pool.begin().await?;
-        let difference = held(&mut tx, key).await?;
-        self.step(&mut tx, actor, &difference, "noted", Some(&note)).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// Takes it as it is. Where money is at stake it waits for a second person.
-    pub async fn accept_difference(
-        &self,
-        actor: &Actor,
-        key: &Key,
-        reason: &str,
-    ) -> Result<State, WorkError> {
-        let reason = written(reason)?;
-        let mut tx = self.pool.begin().await?;
-        let difference = held(&mut tx, key).await?;
-        if difference.state != State::Open {
-            return Err(WorkError::NotOpen);
-        }
-        let alone = difference.at_stake().is_zero();
-        let state = if alone { State::Accepted } else { State::Asked };
-        sqlx::query!(
-            "update differences set state = $3, reason = $4, asked_by = $5, accepted_by = null, changed_at = $6
-             where transaction_key = $1 and nth = $2",
-            key.transaction_key,
-            key.nth,
-            state.as_str(),
-            reason,
-            actor.staff_id(),
-            self.clock.now(),
-        )
-        .execute(&mut *tx)
-        .await?;
-        let kind = if alone { "accepted" } else { "asked" };
-        self.step(&mut tx, actor, &difference, kind, Some(&reason)).await?;
-        tx.commit().await?;
-        Ok(state)
-    }
-
-    /// The second person agrees (or, with `agree` false, gives it back to be worked).
-    pub async fn decide_difference(
-        &self,
-        actor: &Actor,
-        key: &Key,
-        agree: bool,
-        note: &str,
-    ) -> Result<State, WorkError> {
-        let mut tx = self.pool.begin().await?;
-        let difference = held(&mut tx, key).await?;
-        if difference.state != State::Asked {
-            return Err(WorkError::NotOpen);
-        }
-        // Without a staff id nobody can tell who it is: not the second person either.
-        if agree && (actor.staff_id().is_none() || actor.staff_id() == difference.asked_by) {
-            return Err(WorkError::OwnRequest);
-        }
-        let note = if agree && note.trim().is_empty() { None } else { Some(written(note)?) };
-        let state = if agree { State::Accepted } else { State::Open };
-        sqlx::query!(
-            "update differences set state = $3, accepted_by = $4, changed_at = $5,
-                    reason = case when $3 = 'open' then null else reason end,
-                    asked_by = case when $3 = 'open' then null else asked_by end
-             where transaction_key = $1 and nth = $2",
-            key.transaction_key,
-            key.nth,
-            state.as_str(),
-            actor.staff_id().filter(|_| agree),
-            self.clock.now(),
-        )
-        .execute(&mut *tx)
-        .await?;
-        let kind = if agree { "accepted" } else { "reopened" };
-        self.step(&mut tx, actor, &difference, kind, note.as_deref()).await?;
-        tx.commit().await?;
-        Ok(state)
-    }
-
-    /// Asks Toss about the payment now and reconciles the day anew. What it is then.
-    pub async fn look_into_difference(&self, actor: &Actor, key: &Key) -> Result<Difference, WorkError> {
-        let difference = self.difference(key).await?.ok_or(WorkError::NotFound)?;
-        let status = self.ask_about(actor, &difference).await?;
-        let mut tx = self.pool.begin().await?;
-        self.step(&mut tx, actor, &difference, "looked_up", Some(&status)).await?;
-        tx.commit().await?;
-        self.reconciled_anew(actor, &difference).await
-    }
-
-    /// Puts Toss's word for this transaction in the place of ours, and reconciles the day anew. Toss is asked first:
-    /// where it does not answer, nothing is changed.
-    pub async fn correct_difference(&self, actor: &Actor, key: &Key) -> Result<Difference, WorkError> {
-        let difference = self.difference(key).await?.ok_or(WorkError::NotFound)?;
-        may_correct(&difference)?;
-        let status = self.ask_about(actor, &difference).await?;
-        let mut tx = self.pool.begin().await?;
-        let difference = held(&mut tx, key).await?;
-        may_correct(&difference)?;
-        let before = sqlx::query!(
-            "select booked_amount, booked_currency, booked_status, listed_amount, listed_status, currency
-             from transactions where transaction_key = $1 for update",
+            "update transactions set booked_amount = listed_amount, booked_currency = currency, booked_status = listed_status
+             where transaction_key = $1",
             key.transaction_key
         )
-        .fetch_optional(&mut *tx)
-        .await?;
-        // Only settled, never listed: the payment itself tells what it was.
-        if let Some(before) = before.filter(|row| row.listed_amount.is_some()) {
-            sqlx::query!(
-                "update transactions set booked_amount = listed_amount, booked_currency = currency, booked_status = listed_status
-                 where transaction_key = $1",
-                key.transaction_key
-            )
-            .execute(&mut *tx)
-            .await?;
-            let said = |text: Option<String>| text.as_deref().map(redact::code);
-            let detail = json!({ "transactionKey": key.transaction_key,
-                "amount": [before.booked_amount, before.listed_amount],
-                "status": [said(before.booked_status), said(before.listed_status)],
-                "currency": [said(before.booked_currency), Some(redact::code(&before.currency))] });
-            let act = Act {
-                action: "transaction.corrected",
-                subject_kind: "order",
-                subject: &difference.order_id,
-                detail,
-            };
-            audit::record(&mut tx, self.clock.now(), actor, act).await?;
-        }
-        self.step(&mut tx, actor, &difference, "corrected", Some(&status)).await?;
-        tx.commit().await?;
-        self.reconciled_anew(actor, &difference).await
-    }
-
-    /// Has Toss say how the payment stands; its silence is noted.
-    async fn ask_about(&self, actor: &Actor, difference: &Difference) -> Result<String, WorkError> {
-        match self.look_up_at(actor, difference).await {
-            Ok(status) => Ok(redact::code(&status)),
-            Err(fault @ (Fault::Toss(_) | Fault::AppsInToss(_))) => {
-                let mut tx = self.pool.begin().await?;
-                self.step(&mut tx, actor, difference, "not_answered", Some(&fault.to_string())).await?;
-                tx.commit().await?;
-                Err(fault.into())
-            }
-            Err(fault) => Err(fault.into()),
-        }
-    }
-
-    async fn reconciled_anew(&self, actor: &Actor, difference: &Difference) -> Result<Difference, WorkError> {
-        let next = difference.day.next_day().unwrap_or(difference.day);
-        self.reconcile(actor, difference.day, next).await?;
-        self.difference(&difference.key).await?.ok_or(WorkError::NotFound)
-    }
-
-    /// Toss's word for the payment, written into our books as any look-up is.
-    async fn look_up_at(&self, actor: &Actor, difference: &Difference) -> Result<String, Fault> {
-        if difference.rail == "toss_payments" {
-            let key = toss::payments::PaymentKey(difference.payment_key.clone());
-            let (payment, _) = self.look_up(actor, &key).await?;
-            return Ok(payment.status.as_str().to_owned());
-        }
-        let (held, _) = self.look_up_held(actor, &difference.order_id, None).await?;
-        Ok(held.status().to_owned())
-    }
-
-    async fn step(
-        &self,
-        tx: &mut PgConnection,
-        actor: &Actor,
-        difference: &Difference,
-        kind: &str,
-        note: Option<&str>,
-    ) -> Result<(), Fault> {
-        let now = self.clock.now();
-        sqlx::query!(
-            "insert into difference_steps (transaction_key, nth, at, actor, actor_name, kind, note)
-             values ($1, $2, $3, $4, $5, $6, $7)",
-            difference.key.transaction_key,
-            difference.key.nth,
-            now,
-            actor.key(),
-            actor.name(),
-            kind,
-            note,
-        )
         .execute(&mut *tx)
         .await?;
-        let detail = json!({ "transactionKey": difference.key.to_string(), "class": difference.class.as_str(),
-                             "step": kind, "note": note, "atStake": difference.at_stake(), "currency": difference.currency });
-        let act =
-            Act { action: "difference.worked", subject_kind: "order", subject: &difference.order_id, detail };
-        audit::record(tx, now, actor, act).await
+        let said = |text: Option<String>| text.as_deref().map(redact::code);
+        let detail = json!({ "transactionKey": key.transaction_key,
+            "amount": [before.booked_amount, before.listed_amount],
+            "status": [said(before.booked_status), said(before.listed_status)],
+            "currency": [said(before.booked_currency), Some(redact::code(&before.currency))] });
+        let act = Act {
+            action: "transaction.corrected",
+            subject_kind: "order",
+            subject: &difference.order_id,
+            detail,
+        };
+        audit::record(&mut tx, backoffice.clock.now(), actor, act).await?;
     }
+    record_step(backoffice, &mut tx, actor, &difference, "corrected", Some(&status)).await?;
+    tx.commit().await?;
+    reconciled_anew(backoffice, actor, &difference).await
+}
+
+/// Has Toss say how the payment stands; its silence is noted.
+async fn ask_about(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    difference: &Difference,
+) -> Result<String, WorkError> {
+    match look_up_at(backoffice, actor, difference).await {
+        Ok(status) => Ok(redact::code(&status)),
+        Err(fault @ (Fault::Toss(_) | Fault::AppsInToss(_))) => {
+            let mut tx = backoffice.pool.begin().await?;
+            record_step(backoffice, &mut tx, actor, difference, "not_answered", Some(&fault.to_string()))
+                .await?;
+            tx.commit().await?;
+            Err(fault.into())
+        }
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+async fn reconciled_anew(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    difference: &Difference,
+) -> Result<Difference, WorkError> {
+    let next = difference.day.next_day().unwrap_or(difference.day);
+    reconciliation::reconcile(backoffice, actor, difference.day, next).await?;
+    get(backoffice, &difference.key).await?.ok_or(WorkError::NotFound)
+}
+
+/// Toss's word for the payment, written into our books as any look-up is.
+async fn look_up_at(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    difference: &Difference,
+) -> Result<String, Fault> {
+    if difference.rail == "toss_payments" {
+        let key = toss::payments::PaymentKey(difference.payment_key.clone());
+        let (payment, _) = payments::look_up(backoffice, actor, &key).await?;
+        return Ok(payment.status.as_str().to_owned());
+    }
+    let (held, _) = payments::look_up_on_rail(backoffice, actor, &difference.order_id, None).await?;
+    Ok(held.status().to_owned())
+}
+
+async fn record_step(
+    backoffice: &Backoffice,
+    tx: &mut PgConnection,
+    actor: &Actor,
+    difference: &Difference,
+    kind: &str,
+    note: Option<&str>,
+) -> Result<(), Fault> {
+    let now = backoffice.clock.now();
+    sqlx::query!(
+        "insert into difference_steps (transaction_key, nth, at, actor, actor_name, kind, note)
+         values ($1, $2, $3, $4, $5, $6, $7)",
+        difference.key.transaction_key,
+        difference.key.nth,
+        now,
+        actor.key(),
+        actor.name(),
+        kind,
+        note,
+    )
+    .execute(&mut *tx)
+    .await?;
+    let detail = json!({ "transactionKey": difference.key.to_string(), "class": difference.class.as_str(),
+                         "step": kind, "note": note, "atStake": difference.at_stake(), "currency": difference.currency });
+    let act =
+        Act { action: "difference.worked", subject_kind: "order", subject: &difference.order_id, detail };
+    audit::record(tx, now, actor, act).await
 }
 
 fn may_correct(difference: &Difference) -> Result<(), WorkError> {

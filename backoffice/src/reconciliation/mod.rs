@@ -16,9 +16,10 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use time::Date;
 
-pub use days::{Day, Light, Month, Source};
-pub use rows::Row;
-pub use run::{Reconciled, WindowError, window};
+pub use days::{Day, Light, Month, Source, class_sums, get_day, get_month, sources_read};
+pub use rows::{Row, list_rows};
+pub(crate) use run::read_day;
+pub use run::{Reconciled, WindowError, reconcile, reconcile_due, request_day, window};
 
 text_enum! {
     /// What became of a row.

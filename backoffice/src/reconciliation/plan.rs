@@ -11,7 +11,7 @@ use super::contract::{ANY, Rate};
 use crate::{
     Backoffice, Fault,
     clock::{SEOUL, day_start},
-    money,
+    money, reconciliation,
 };
 
 /// One line of `plan` in `reconciled_rows`.
@@ -61,78 +61,74 @@ impl ReadDays {
     }
 }
 
-impl Backoffice {
-    /// The whole days of `[from, to)`, and of the weeks after them that settlements of those may fall on.
-    pub(super) async fn read_days(&self, from: Date, to: Date) -> Result<ReadDays, Fault> {
-        let last = to.saturating_add(time::Duration::days(120));
-        let rows = sqlx::query!(
-            "select source, starts_at, ends_at, read_at from read_windows
-             where starts_at >= $1 and starts_at < $2 and ends_at = starts_at + interval '1 day'",
-            day_start(from),
-            day_start(last),
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        let mut by_source: BTreeMap<String, BTreeMap<Date, OffsetDateTime>> = BTreeMap::new();
-        for row in rows {
-            let day = row.starts_at.to_offset(SEOUL).date();
-            by_source.entry(row.source).or_default().insert(day, row.read_at);
-        }
-        Ok(ReadDays { by_source })
+/// The whole days of `[from, to)`, and of the weeks after them that settlements of those may fall on.
+pub(super) async fn read_days(backoffice: &Backoffice, from: Date, to: Date) -> Result<ReadDays, Fault> {
+    let last = to.saturating_add(time::Duration::days(120));
+    let rows = sqlx::query!(
+        "select source, starts_at, ends_at, read_at from read_windows
+         where starts_at >= $1 and starts_at < $2 and ends_at = starts_at + interval '1 day'",
+        day_start(from),
+        day_start(last),
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    let mut by_source: BTreeMap<String, BTreeMap<Date, OffsetDateTime>> = BTreeMap::new();
+    for row in rows {
+        let day = row.starts_at.to_offset(SEOUL).date();
+        by_source.entry(row.source).or_default().insert(day, row.read_at);
     }
+    Ok(ReadDays { by_source })
+}
 
-    pub(super) async fn plan(&self, from: Date, to: Date) -> Result<Value, Fault> {
-        let contract = self.contract().await?;
-        let read = self.read_days(from, to).await?;
-        let unknown = Rate::unknown();
-        let kinds: BTreeSet<(&str, &str)> =
-            contract.iter().map(|rate| (rate.method.as_str(), rate.currency.as_str())).collect();
-        let mut rules = Vec::new();
-        let mut day = from;
-        while day < to {
-            for rail in ["toss_pay", "iap"] {
-                rules.push(Rule {
-                    day: day.to_string(),
-                    rail,
-                    method: ANY,
-                    currency: ANY,
-                    due: None,
-                    // In-app purchases have no list: each was asked about.
-                    listed: rail == "iap" || read.is_whole(rail, day),
-                    settles: false,
-                    settlements_read: false,
-                    agreed: false,
-                    per_mille: None,
-                    flat: rust_decimal::Decimal::ZERO,
-                    places: 0,
-                });
-            }
-            // Of each method the latest line that has begun.
-            let valid = kinds.iter().filter_map(|kind| {
-                contract
-                    .iter()
-                    .find(|r| (r.method.as_str(), r.currency.as_str()) == *kind && r.valid_from <= day)
+pub(super) async fn expectations(backoffice: &Backoffice, from: Date, to: Date) -> Result<Value, Fault> {
+    let contract = reconciliation::contract::rates(backoffice).await?;
+    let read = read_days(backoffice, from, to).await?;
+    let unknown = Rate::unknown();
+    let kinds: BTreeSet<(&str, &str)> =
+        contract.iter().map(|rate| (rate.method.as_str(), rate.currency.as_str())).collect();
+    let mut rules = Vec::new();
+    let mut day = from;
+    while day < to {
+        for rail in ["toss_pay", "iap"] {
+            rules.push(Rule {
+                day: day.to_string(),
+                rail,
+                method: ANY,
+                currency: ANY,
+                due: None,
+                // In-app purchases have no list: each was asked about.
+                listed: rail == "iap" || read.is_whole(rail, day),
+                settles: false,
+                settlements_read: false,
+                agreed: false,
+                per_mille: None,
+                flat: rust_decimal::Decimal::ZERO,
+                places: 0,
             });
-            for rate in valid.chain([&unknown]) {
-                let due = rate.due(day);
-                rules.push(Rule {
-                    day: day.to_string(),
-                    rail: "toss_payments",
-                    method: &rate.method,
-                    currency: &rate.currency,
-                    due: Some(due.to_string()),
-                    listed: read.is_whole("transactions", day),
-                    settles: self.settles,
-                    settlements_read: read.settlements_until(day, due),
-                    agreed: rate.per_mille.is_some(),
-                    per_mille: rate.per_mille,
-                    flat: rate.flat,
-                    places: money::places(&rate.currency),
-                });
-            }
-            let Some(next) = day.next_day() else { break };
-            day = next;
         }
-        Ok(json!(rules))
+        // Of each method the latest line that has begun.
+        let valid = kinds.iter().filter_map(|kind| {
+            contract.iter().find(|r| (r.method.as_str(), r.currency.as_str()) == *kind && r.valid_from <= day)
+        });
+        for rate in valid.chain([&unknown]) {
+            let due = rate.due(day);
+            rules.push(Rule {
+                day: day.to_string(),
+                rail: "toss_payments",
+                method: &rate.method,
+                currency: &rate.currency,
+                due: Some(due.to_string()),
+                listed: read.is_whole("transactions", day),
+                settles: backoffice.settles,
+                settlements_read: read.settlements_until(day, due),
+                agreed: rate.per_mille.is_some(),
+                per_mille: rate.per_mille,
+                flat: rate.flat,
+                places: money::places(&rate.currency),
+            });
+        }
+        let Some(next) = day.next_day() else { break };
+        day = next;
     }
+    Ok(json!(rules))
 }

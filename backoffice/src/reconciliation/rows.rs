@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use time::{Date, Duration, OffsetDateTime};
 
-use super::Class;
+use super::{Class, plan};
 use crate::{
     Backoffice, Fault,
     clock::day_start,
@@ -42,53 +42,51 @@ pub struct Row {
     pub remarks: Vec<String>,
 }
 
-impl Backoffice {
-    /// Rows of a class on a day, newest first. Only as much of the day is put side by side as fills a page.
-    pub async fn reconciled_rows(
-        &self,
-        day: Date,
-        class: Class,
-        cursor: Option<&Cursor>,
-        size: usize,
-    ) -> Result<Page<Row>, Fault> {
-        let next = day.next_day().unwrap_or(day);
-        let plan = self.plan(day, next).await?;
-        let (first, last) = (day_start(day), day_start(next));
-        let backwards = cursor.is_some_and(|c| c.direction == Direction::Newer);
-        // The stretch begins at the cursor, whose own moment may hold more rows, and grows away from it.
-        let moment = Duration::microseconds(1);
-        let start = match cursor {
-            Some(cursor) if backwards => cursor.at.clamp(first, last),
-            Some(cursor) => (cursor.at + moment).clamp(first, last),
-            None => last,
+/// Rows of a class on a day, newest first. Only as much of the day is put side by side as fills a page.
+pub async fn list_rows(
+    backoffice: &Backoffice,
+    day: Date,
+    class: Class,
+    cursor: Option<&Cursor>,
+    size: usize,
+) -> Result<Page<Row>, Fault> {
+    let next = day.next_day().unwrap_or(day);
+    let plan = plan::expectations(backoffice, day, next).await?;
+    let (first, last) = (day_start(day), day_start(next));
+    let backwards = cursor.is_some_and(|c| c.direction == Direction::Newer);
+    // The stretch begins at the cursor, whose own moment may hold more rows, and grows away from it.
+    let moment = Duration::microseconds(1);
+    let start = match cursor {
+        Some(cursor) if backwards => cursor.at.clamp(first, last),
+        Some(cursor) => (cursor.at + moment).clamp(first, last),
+        None => last,
+    };
+    let mut stretch = STRETCH;
+    loop {
+        let (from, to) = if backwards {
+            (start, (start + stretch).min(last))
+        } else {
+            ((start - stretch).max(first), start)
         };
-        let mut stretch = STRETCH;
-        loop {
-            let (from, to) = if backwards {
-                (start, (start + stretch).min(last))
-            } else {
-                ((start - stretch).max(first), start)
-            };
-            let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(
-                "select transaction_key, nth, rail, order_id, method, currency, booked_currency, settled_currency, transaction_at, status, ours, toss, settled, discount,
-                        points, fee, vat, pay_out, paid_out_date, due, is_estimate, remarks from reconciled_rows(",
-            );
-            query
-                .push_bind(from)
-                .push(", ")
-                .push_bind(to)
-                .push(", ")
-                .push_bind(self.clock.today())
-                .push(", ");
-            query.push_bind(plan.clone()).push(") where class = ").push_bind(class.as_str());
-            push_keyset(&mut query, cursor, "transaction_at", KEY, size);
-            let rows: Vec<Row> = query.build_query_as().persistent(false).fetch_all(&self.pool).await?;
-            if rows.len() > size || (from == first && !backwards) || (to == last && backwards) {
-                return Ok(Page::new(rows, size, cursor, |r| {
-                    (r.transaction_at, format!("{}~{}", r.transaction_key, r.nth))
-                }));
-            }
-            stretch *= 2;
+        let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(
+            "select transaction_key, nth, rail, order_id, method, currency, booked_currency, settled_currency, transaction_at, status, ours, toss, settled, discount,
+                    points, fee, vat, pay_out, paid_out_date, due, is_estimate, remarks from reconciled_rows(",
+        );
+        query
+            .push_bind(from)
+            .push(", ")
+            .push_bind(to)
+            .push(", ")
+            .push_bind(backoffice.clock.today())
+            .push(", ");
+        query.push_bind(plan.clone()).push(") where class = ").push_bind(class.as_str());
+        push_keyset(&mut query, cursor, "transaction_at", KEY, size);
+        let rows: Vec<Row> = query.build_query_as().persistent(false).fetch_all(&backoffice.pool).await?;
+        if rows.len() > size || (from == first && !backwards) || (to == last && backwards) {
+            return Ok(Page::new(rows, size, cursor, |r| {
+                (r.transaction_at, format!("{}~{}", r.transaction_key, r.nth))
+            }));
         }
+        stretch *= 2;
     }
 }

@@ -6,12 +6,14 @@ use serde_json::json;
 use sqlx::PgConnection;
 use time::{Date, Duration, OffsetDateTime};
 
+use super::plan;
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     clock::day_start,
-    jobs,
-    settlements::SyncError,
+    jobs, reconciliation,
+    settlements::{self, SyncError},
+    toss_pay, webhooks,
 };
 
 const JOB: Actor = Actor::Job("reconciliation");
@@ -74,159 +76,170 @@ pub fn window(from: Date, to: Date, today: Date) -> Result<(Date, Date), WindowE
     Ok((from, to.min(today + Duration::DAY)))
 }
 
-impl Backoffice {
-    /// Reconciles the days of `[from, to)`. Doing it again is harmless; days that are closed keep their sums.
-    pub async fn reconcile(&self, actor: &Actor, from: Date, to: Date) -> Result<Reconciled, Fault> {
-        let mut sum = Reconciled::default();
-        let mut day = from;
-        while day < to {
-            let end = to.min(day + Duration::days(AT_ONCE));
-            sum += self.reconcile_some(actor, day, end).await?;
-            day = end;
-        }
-        Ok(sum)
+/// Reconciles the days of `[from, to)`. Doing it again is harmless; days that are closed keep their sums.
+pub async fn reconcile(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    from: Date,
+    to: Date,
+) -> Result<Reconciled, Fault> {
+    let mut sum = Reconciled::default();
+    let mut day = from;
+    while day < to {
+        let end = to.min(day + Duration::days(AT_ONCE));
+        sum += reconcile_some(backoffice, actor, day, end).await?;
+        day = end;
     }
+    Ok(sum)
+}
 
-    async fn reconcile_some(&self, actor: &Actor, from: Date, to: Date) -> Result<Reconciled, Fault> {
-        let plan = self.plan(from, to).await?;
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        lock(&mut tx).await?;
-        self.put_side_by_side(&mut tx, from, to, &plan).await?;
-        let mut found = Reconciled { rows: sum_days(&mut tx, from, to).await?, ..Reconciled::default() };
-        note_after_close(&mut tx, from, to, now, &mut found).await?;
-        note_differences(&mut tx, actor, now, &mut found).await?;
-        note_agreed(&mut tx, actor, from, to, now, &mut found).await?;
-        sqlx::query!(
-            "insert into reconciliations (day, reconciled_at)
-             select generate_series($1::date, $2::date - 1, interval '1 day')::date, $3
-             on conflict (day) do update set reconciled_at = excluded.reconciled_at",
-            from,
-            to,
-            now,
-        )
-        .execute(&mut *tx)
-        .await?;
-        if !matches!(actor, Actor::Job(_)) || found.found + found.agreed + found.after_close > 0 {
-            let detail = json!({ "to": to.to_string(), "rows": found.rows, "differences": found.differences,
-                                 "found": found.found, "agreed": found.agreed, "afterClose": found.after_close });
-            let subject = from.to_string();
-            let act = Act { action: "reconciliation.run", subject_kind: "day", subject: &subject, detail };
-            audit::record(&mut tx, now, actor, act).await?;
-        }
-        tx.commit().await?;
-        Ok(found)
-    }
-
-    /// The rows of the days, each with its class, in a table of this transaction.
-    pub(super) async fn put_side_by_side(
-        &self,
-        tx: &mut PgConnection,
-        from: Date,
-        to: Date,
-        plan: &serde_json::Value,
-    ) -> Result<(), Fault> {
-        // Not checked when compiling: the table lives as long as the transaction. JIT compiles longer than the query runs.
-        sqlx::query(
-            "select set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true),
-                            set_config('work_mem', '64MB', true)",
-        )
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query(
-            "create temporary table side_by_side on commit drop as
-             select * from reconciled_rows($1, $2, $3, $4)",
-        )
-        .bind(day_start(from))
-        .bind(day_start(to))
-        .bind(self.clock.today())
-        .bind(plan)
-        .execute(&mut *tx)
-        .await?;
-        Ok(())
-    }
-
-    /// Has Toss's lists of a day read again by a job. True when that is done within `patience`, and the day reconciled.
-    pub async fn ask_to_read_day(
-        &self,
-        actor: &Actor,
-        day: Date,
-        patience: std::time::Duration,
-    ) -> Result<bool, Fault> {
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        jobs::enqueue_read_day(&mut tx, day).await?;
-        let subject = day.to_string();
-        let act = Act { action: "day.read_again", subject_kind: "day", subject: &subject, detail: json!({}) };
+async fn reconcile_some(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    from: Date,
+    to: Date,
+) -> Result<Reconciled, Fault> {
+    let plan = plan::expectations(backoffice, from, to).await?;
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    lock(&mut tx).await?;
+    put_side_by_side(backoffice, &mut tx, from, to, &plan).await?;
+    let mut found = Reconciled { rows: sum_days(&mut tx, from, to).await?, ..Reconciled::default() };
+    note_after_close(&mut tx, from, to, now, &mut found).await?;
+    note_differences(&mut tx, actor, now, &mut found).await?;
+    note_agreed(&mut tx, actor, from, to, now, &mut found).await?;
+    sqlx::query!(
+        "insert into reconciliations (day, reconciled_at)
+         select generate_series($1::date, $2::date - 1, interval '1 day')::date, $3
+         on conflict (day) do update set reconciled_at = excluded.reconciled_at",
+        from,
+        to,
+        now,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if !matches!(actor, Actor::Job(_)) || found.found + found.agreed + found.after_close > 0 {
+        let detail = json!({ "to": to.to_string(), "rows": found.rows, "differences": found.differences,
+                             "found": found.found, "agreed": found.agreed, "afterClose": found.after_close });
+        let subject = from.to_string();
+        let act = Act { action: "reconciliation.run", subject_kind: "day", subject: &subject, detail };
         audit::record(&mut tx, now, actor, act).await?;
-        tx.commit().await?;
-        let begun = tokio::time::Instant::now();
-        while begun.elapsed() < patience {
-            let done = sqlx::query_scalar!("select reconciled_at from reconciliations where day = $1", day)
-                .fetch_optional(&self.pool)
-                .await?;
-            if done.is_some_and(|at| at > now) {
-                return Ok(true);
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        }
-        Ok(false)
     }
+    tx.commit().await?;
+    Ok(found)
+}
 
-    /// Reads Toss's transactions of a day and the settlements that its sales may be in, and reconciles it.
-    pub(crate) async fn read_day(&self, day: Date) -> Result<(), Fault> {
-        let next = day.next_day().unwrap_or(day);
-        self.compare_with_toss(&JOB, day_start(day), day_start(next)).await?;
-        self.sync_toss_pay(day).await?;
-        let mut sold: BTreeSet<Date> =
-            self.contract().await?.iter().map(|rate| rate.cycle.sold_on(day)).collect();
-        sold.insert(day);
-        for day in sold.into_iter().filter(|_| self.settles) {
-            match self.sync_settlements(&JOB, day).await {
-                Ok(_) => {}
-                Err(SyncError::Fault(fault)) => return Err(fault),
-                Err(error @ SyncError::Unsteady(_)) => tracing::warn!(%error, "settlements"),
-            }
-        }
-        self.reconcile(&JOB, day, next).await?;
-        Ok(())
-    }
+/// The rows of the days, each with its class, in a table of this transaction.
+pub(super) async fn put_side_by_side(
+    backoffice: &Backoffice,
+    tx: &mut PgConnection,
+    from: Date,
+    to: Date,
+    plan: &serde_json::Value,
+) -> Result<(), Fault> {
+    // Not checked when compiling: the table lives as long as the transaction. JIT compiles longer than the query runs.
+    sqlx::query(
+        "select set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true),
+                        set_config('work_mem', '64MB', true)",
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query(
+        "create temporary table side_by_side on commit drop as
+         select * from reconciled_rows($1, $2, $3, $4)",
+    )
+    .bind(day_start(from))
+    .bind(day_start(to))
+    .bind(backoffice.clock.today())
+    .bind(plan)
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}
 
-    /// Reconciles what is due: today and yesterday each time, all of the last weeks once a morning, when the settlements
-    /// of the night are read.
-    pub async fn reconcile_due(&self) -> Result<Reconciled, Fault> {
-        let today = self.clock.today();
-        let tomorrow = today.saturating_add(Duration::DAY);
-        // Toss has a night's settlements by the morning (field.md 0.7).
-        let morning = day_start(today) + Duration::hours(6);
-        let mut from = today - Duration::DAY;
-        if self.clock.now() >= morning {
-            // What cannot be read today is read tomorrow: the days are reconciled with what is there.
-            let mut due = false;
-            if self.settles {
-                match self.sync_due_settlements(morning).await {
-                    Ok(days) => due = !days.is_empty(),
-                    Err(fault @ Fault::Database(_)) => return Err(fault),
-                    Err(fault) => tracing::warn!(%fault, "settlements were not read"),
-                }
-            }
-            match self.sync_due_toss_pay(morning).await {
-                Ok(()) => {}
-                Err(fault @ Fault::Database(_)) => return Err(fault),
-                Err(fault) => tracing::warn!(%fault, "Toss Pay was not read"),
-            }
-            let swept = sqlx::query_scalar!(
-                "select reconciled_at from reconciliations where day = $1",
-                today - Duration::days(LOOK_BACK)
-            )
-            .fetch_optional(&self.pool)
+/// Has Toss's lists of a day read again by a job. True when that is done within `patience`, and the day reconciled.
+pub async fn request_day(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    day: Date,
+    patience: std::time::Duration,
+) -> Result<bool, Fault> {
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    jobs::enqueue_read_day(&mut tx, day).await?;
+    let subject = day.to_string();
+    let act = Act { action: "day.read_again", subject_kind: "day", subject: &subject, detail: json!({}) };
+    audit::record(&mut tx, now, actor, act).await?;
+    tx.commit().await?;
+    let begun = tokio::time::Instant::now();
+    while begun.elapsed() < patience {
+        let done = sqlx::query_scalar!("select reconciled_at from reconciliations where day = $1", day)
+            .fetch_optional(&backoffice.pool)
             .await?;
-            if due || swept.is_none_or(|at| at < morning) {
-                from = today - Duration::days(LOOK_BACK);
+        if done.is_some_and(|at| at > now) {
+            return Ok(true);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    Ok(false)
+}
+
+/// Reads Toss's transactions of a day and the settlements that its sales may be in, and reconciles it.
+pub(crate) async fn read_day(backoffice: &Backoffice, day: Date) -> Result<(), Fault> {
+    let next = day.next_day().unwrap_or(day);
+    webhooks::missing::compare(backoffice, &JOB, day_start(day), day_start(next)).await?;
+    toss_pay::sync(backoffice, day).await?;
+    let mut sold: BTreeSet<Date> = reconciliation::contract::rates(backoffice)
+        .await?
+        .iter()
+        .map(|rate| rate.cycle.sold_on(day))
+        .collect();
+    sold.insert(day);
+    for day in sold.into_iter().filter(|_| backoffice.settles) {
+        match settlements::sync(backoffice, &JOB, day).await {
+            Ok(_) => {}
+            Err(SyncError::Fault(fault)) => return Err(fault),
+            Err(error @ SyncError::Unsteady(_)) => tracing::warn!(%error, "settlements"),
+        }
+    }
+    reconcile(backoffice, &JOB, day, next).await?;
+    Ok(())
+}
+
+/// Reconciles what is due: today and yesterday each time, all of the last weeks once a morning, when the settlements
+/// of the night are read.
+pub async fn reconcile_due(backoffice: &Backoffice) -> Result<Reconciled, Fault> {
+    let today = backoffice.clock.today();
+    let tomorrow = today.saturating_add(Duration::DAY);
+    // Toss has a night's settlements by the morning (field.md 0.7).
+    let morning = day_start(today) + Duration::hours(6);
+    let mut from = today - Duration::DAY;
+    if backoffice.clock.now() >= morning {
+        // What cannot be read today is read tomorrow: the days are reconciled with what is there.
+        let mut due = false;
+        if backoffice.settles {
+            match settlements::sync_due(backoffice, morning).await {
+                Ok(days) => due = !days.is_empty(),
+                Err(fault @ Fault::Database(_)) => return Err(fault),
+                Err(fault) => tracing::warn!(%fault, "settlements were not read"),
             }
         }
-        self.reconcile(&JOB, from, tomorrow).await
+        match toss_pay::sync_due(backoffice, morning).await {
+            Ok(()) => {}
+            Err(fault @ Fault::Database(_)) => return Err(fault),
+            Err(fault) => tracing::warn!(%fault, "Toss Pay was not read"),
+        }
+        let swept = sqlx::query_scalar!(
+            "select reconciled_at from reconciliations where day = $1",
+            today - Duration::days(LOOK_BACK)
+        )
+        .fetch_optional(&backoffice.pool)
+        .await?;
+        if due || swept.is_none_or(|at| at < morning) {
+            from = today - Duration::days(LOOK_BACK);
+        }
     }
+    reconcile(backoffice, &JOB, from, tomorrow).await
 }
 
 pub(super) async fn lock(tx: &mut PgConnection) -> Result<(), Fault> {

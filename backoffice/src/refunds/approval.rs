@@ -7,13 +7,14 @@ use uuid::Uuid;
 
 use super::{
     Refund, RefundError, Refused, State, eligibility, note_of,
-    take_down::{JOB_AFTER, check_amount},
+    take_down::{self, JOB_AFTER, check_amount},
 };
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     jobs,
-    payments::{Held, Rail},
+    payments::{self, Held, Rail},
+    refunds,
 };
 
 /// An intent that is being decided on, with its order, payment and own row locked.
@@ -53,98 +54,105 @@ pub(crate) async fn lapse(
     Ok(())
 }
 
-impl Backoffice {
-    /// A second person approves, and the refund is tried at once.
-    pub async fn approve_refund(&self, actor: &Actor, id: Uuid) -> Result<Refund, RefundError> {
-        let refund = self.refund_by_id(id).await?.ok_or(Refused::NoSuchRefund)?;
-        // Toss's truth of this moment; a balance that has moved makes the request lapse.
-        if let Err(fault) = self.look_up_held(actor, &refund.order_id, Some(&refund.payment_key)).await {
-            tracing::warn!(%fault, "no look-up before an approval");
-        }
-        self.approve(actor, id).await?;
-        self.drive_apart(id).await
+/// A second person approves, and the refund is tried at once.
+pub async fn approve(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<Refund, RefundError> {
+    let refund = refunds::get(backoffice, id).await?.ok_or(Refused::NoSuchRefund)?;
+    // Toss's truth of this moment; a balance that has moved makes the request lapse.
+    if let Err(fault) =
+        payments::look_up_on_rail(backoffice, actor, &refund.order_id, Some(&refund.payment_key)).await
+    {
+        tracing::warn!(%fault, "no look-up before an approval");
     }
+    record_approval(backoffice, actor, id).await?;
+    take_down::execute_detached(backoffice, id).await
+}
 
-    async fn approve(&self, actor: &Actor, id: Uuid) -> Result<(), RefundError> {
-        let approver = actor.staff_id().ok_or(Refused::OwnRequest)?;
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        let held = hold(&mut tx, id).await?;
-        if held.requested_by == Some(approver) {
-            return Err(Refused::OwnRequest.into());
-        }
-        let payment = sqlx::query!(
-            "select rail, raw, balance_amount from payments where payment_key = $1",
-            held.payment_key
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        if payment.balance_amount != held.refundable_amount {
-            return Err(Refused::Lapsed.into());
-        }
-        let payment = Held::read(Rail::stored(&payment.rail)?, payment.raw)?;
-        check_amount(&eligibility(&payment, now), held.amount, &held.currency)?;
-        sqlx::query!(
-            "update refunds set state = 'approved', approved_by = $2, approved_by_name = $3, approved_at = $4
-             where id = $1",
-            id,
-            approver,
-            actor.name(),
-            now,
-        )
-        .execute(&mut *tx)
-        .await?;
-        jobs::enqueue_refund(&mut tx, id, JOB_AFTER).await?;
-        let detail = json!({ "refund": id, "amount": held.amount, "currency": held.currency });
-        self.note(&mut tx, actor, &held.order_id, "refund.approved", detail).await?;
-        tx.commit().await?;
-        Ok(())
+async fn record_approval(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<(), RefundError> {
+    let approver = actor.staff_id().ok_or(Refused::OwnRequest)?;
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    let held = hold(&mut tx, id).await?;
+    if held.requested_by == Some(approver) {
+        return Err(Refused::OwnRequest.into());
     }
+    let payment = sqlx::query!(
+        "select rail, raw, balance_amount from payments where payment_key = $1",
+        held.payment_key
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    if payment.balance_amount != held.refundable_amount {
+        return Err(Refused::Lapsed.into());
+    }
+    let payment = Held::read(Rail::stored(&payment.rail)?, payment.raw)?;
+    check_amount(&eligibility(&payment, now), held.amount, &held.currency)?;
+    sqlx::query!(
+        "update refunds set state = 'approved', approved_by = $2, approved_by_name = $3, approved_at = $4
+         where id = $1",
+        id,
+        approver,
+        actor.name(),
+        now,
+    )
+    .execute(&mut *tx)
+    .await?;
+    jobs::enqueue_refund(&mut tx, id, JOB_AFTER).await?;
+    let detail = json!({ "refund": id, "amount": held.amount, "currency": held.currency });
+    super::note(backoffice, &mut tx, actor, &held.order_id, "refund.approved", detail).await?;
+    tx.commit().await?;
+    Ok(())
+}
 
-    /// A second person declines, and says why.
-    pub async fn decline_refund(&self, actor: &Actor, id: Uuid, note: &str) -> Result<Refund, RefundError> {
-        let note = note_of(note)?;
-        self.end_waiting(actor, id, Some(note)).await
-    }
+/// A second person declines, and says why.
+pub async fn decline(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    id: Uuid,
+    note: &str,
+) -> Result<Refund, RefundError> {
+    let note = note_of(note)?;
+    end_waiting(backoffice, actor, id, Some(note)).await
+}
 
-    /// Whoever asked takes it back before anybody has decided.
-    pub async fn withdraw_refund(&self, actor: &Actor, id: Uuid) -> Result<Refund, RefundError> {
-        self.end_waiting(actor, id, None).await
-    }
+/// Whoever asked takes it back before anybody has decided.
+pub async fn withdraw(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<Refund, RefundError> {
+    end_waiting(backoffice, actor, id, None).await
+}
 
-    async fn end_waiting(
-        &self,
-        actor: &Actor,
-        id: Uuid,
-        note: Option<String>,
-    ) -> Result<Refund, RefundError> {
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        let held = hold(&mut tx, id).await?;
-        let own = actor.staff_id().is_some() && actor.staff_id() == held.requested_by;
-        let (code, action) = match (own, &note) {
-            (true, _) => ("WITHDRAWN", "refund.withdrawn"),
-            (false, Some(_)) => ("DECLINED", "refund.declined"),
-            // Only one's own can be taken back.
-            (false, None) => return Err(Refused::NoteTooShort.into()),
-        };
-        sqlx::query!(
-            "update refunds set state = 'declined', settled_at = $2, settled_by_name = $3, error_code = $4,
-                    error_message = $5, refund_account = null
-             where id = $1",
-            id,
-            now,
-            actor.name(),
-            code,
-            note,
-        )
-        .execute(&mut *tx)
-        .await?;
-        let detail = json!({ "refund": id, "amount": held.amount, "currency": held.currency, "note": note });
-        self.note(&mut tx, actor, &held.order_id, action, detail).await?;
-        tx.commit().await?;
-        self.refund_by_id(id).await?.ok_or_else(|| Fault::Inconsistent(format!("refund {id} is gone")).into())
-    }
+async fn end_waiting(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    id: Uuid,
+    note: Option<String>,
+) -> Result<Refund, RefundError> {
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    let held = hold(&mut tx, id).await?;
+    let own = actor.staff_id().is_some() && actor.staff_id() == held.requested_by;
+    let (code, action) = match (own, &note) {
+        (true, _) => ("WITHDRAWN", "refund.withdrawn"),
+        (false, Some(_)) => ("DECLINED", "refund.declined"),
+        // Only one's own can be taken back.
+        (false, None) => return Err(Refused::NoteTooShort.into()),
+    };
+    sqlx::query!(
+        "update refunds set state = 'declined', settled_at = $2, settled_by_name = $3, error_code = $4,
+                error_message = $5, refund_account = null
+         where id = $1",
+        id,
+        now,
+        actor.name(),
+        code,
+        note,
+    )
+    .execute(&mut *tx)
+    .await?;
+    let detail = json!({ "refund": id, "amount": held.amount, "currency": held.currency, "note": note });
+    super::note(backoffice, &mut tx, actor, &held.order_id, action, detail).await?;
+    tx.commit().await?;
+    refunds::get(backoffice, id)
+        .await?
+        .ok_or_else(|| Fault::Inconsistent(format!("refund {id} is gone")).into())
 }
 
 async fn hold(tx: &mut PgConnection, id: Uuid) -> Result<Locked, RefundError> {

@@ -6,10 +6,13 @@
 use rust_decimal::Decimal;
 use toss::apps_in_toss::{Error as TossError, NotDone, PayStatus, PayToken, Payment, RefundReason};
 
-use super::drive::{Claimed, JOB, Outcome, Verdict};
+use super::{
+    decide,
+    drive::{self, Claimed, JOB, Outcome, Verdict},
+};
 use crate::{
-    Backoffice, Fault,
-    payments::{Held, Stage},
+    Backoffice, Fault, orders,
+    payments::{self, Held, Stage},
 };
 
 /// What a read says of an intent.
@@ -24,97 +27,99 @@ enum Standing {
     Changed(&'static str),
 }
 
-impl Backoffice {
-    pub(super) async fn try_at_toss_pay(&self, refund: &Claimed) -> Result<Outcome, Fault> {
-        let first = refund.attempt == 1;
-        let before = match self.stand(refund).await? {
-            Ok(standing) => standing,
-            Err(error) if first => return Ok(Verdict::NotSent { why: error.to_string() }.into()),
-            Err(error) => return Ok(unanswered(&error).into()),
-        };
-        match before {
-            // Nothing of ours was ever sent: whoever gave it back, it was not this intent.
-            Standing::Made(_) | Standing::UnderWay if first => Ok(lapsed("LAPSED")),
-            Standing::Made(key) => Ok(Verdict::Succeeded { transaction_key: key }.into()),
-            Standing::UnderWay => Ok(Verdict::unknown("Toss is still refunding").into()),
-            // A request of ours may still be on its way to Toss.
-            Standing::Untouched | Standing::Changed(_) if !first && !refund.quiet => {
-                Ok(Verdict::unknown("Toss shows no refund yet").into())
+pub(super) async fn attempt(backoffice: &Backoffice, refund: &Claimed) -> Result<Outcome, Fault> {
+    let first = refund.attempt == 1;
+    let before = match read_status(backoffice, refund).await? {
+        Ok(standing) => standing,
+        Err(error) if first => return Ok(Verdict::NotSent { why: error.to_string() }.into()),
+        Err(error) => return Ok(unanswered(&error).into()),
+    };
+    match before {
+        // Nothing of ours was ever sent: whoever gave it back, it was not this intent.
+        Standing::Made(_) | Standing::UnderWay if first => Ok(lapsed("LAPSED")),
+        Standing::Made(key) => Ok(Verdict::Succeeded { transaction_key: key }.into()),
+        Standing::UnderWay => Ok(Verdict::unknown("Toss is still refunding").into()),
+        // A request of ours may still be on its way to Toss.
+        Standing::Untouched | Standing::Changed(_) if !first && !refund.quiet => {
+            Ok(Verdict::unknown("Toss shows no refund yet").into())
+        }
+        Standing::Changed(code) => Ok(lapsed(code)),
+        Standing::Untouched => send(backoffice, refund).await,
+    }
+}
+
+async fn send(backoffice: &Backoffice, refund: &Claimed) -> Result<Outcome, Fault> {
+    let first = refund.attempt == 1;
+    let order = orders::get(backoffice, &refund.order_id).await?;
+    let order = order.ok_or_else(|| Fault::Inconsistent(format!("order {} is gone", refund.order_id)))?;
+    let reason = RefundReason::parse(&refund.reason)
+        .map_err(|e| Fault::Inconsistent(format!("refund {}: {e}", refund.id)))?;
+    let token = PayToken(refund.payment_key.clone());
+    if !drive::note_sending(backoffice, refund).await? {
+        return Ok(Verdict::unknown("somebody else is at it").into());
+    }
+    let sent = backoffice.apps_in_toss()?.refund_payment(order.user()?, &token, &reason).await;
+    if let Err(error) = &sent {
+        tracing::warn!(%error, refund = %refund.id, "refund");
+        match error {
+            // Only the first attempt proves that nothing was ever sent.
+            TossError::NotDone(NotDone::NotReached(_) | NotDone::Tls(_)) if first => {
+                return Ok(Verdict::NotSent { why: error.to_string() }.into());
             }
-            Standing::Changed(code) => Ok(lapsed(code)),
-            Standing::Untouched => self.send_to_toss_pay(refund).await,
+            TossError::NotDone(NotDone::Refused(refusal)) if first && refusal.code == "4095" => {
+                return Ok(Verdict::NotSent { why: refusal.to_string() }.into());
+            }
+            TossError::NotDone(NotDone::Refused(refusal)) if first => {
+                let (code, message) = (refusal.code.clone(), refusal.reason.clone());
+                let verdict = Verdict::Failed { code, message, trace_id: None };
+                return Ok(Outcome { verdict, answer: None, stale: true });
+            }
+            TossError::MaybeDone(_) => return Ok(unanswered(error).into()),
+            // A refusal of a later attempt: what was sent before may have been the one that counted.
+            TossError::NotDone(_) => {}
         }
     }
-
-    async fn send_to_toss_pay(&self, refund: &Claimed) -> Result<Outcome, Fault> {
-        let first = refund.attempt == 1;
-        let order = self.order(&refund.order_id).await?;
-        let order = order.ok_or_else(|| Fault::Inconsistent(format!("order {} is gone", refund.order_id)))?;
-        let reason = RefundReason::parse(&refund.reason)
-            .map_err(|e| Fault::Inconsistent(format!("refund {}: {e}", refund.id)))?;
-        let token = PayToken(refund.payment_key.clone());
-        if !self.note_sending(refund).await? {
-            return Ok(Verdict::unknown("somebody else is at it").into());
-        }
-        let sent = self.apps_in_toss()?.refund_payment(order.user()?, &token, &reason).await;
-        if let Err(error) = &sent {
-            tracing::warn!(%error, refund = %refund.id, "refund");
-            match error {
-                // Only the first attempt proves that nothing was ever sent.
-                TossError::NotDone(NotDone::NotReached(_) | NotDone::Tls(_)) if first => {
-                    return Ok(Verdict::NotSent { why: error.to_string() }.into());
-                }
-                TossError::NotDone(NotDone::Refused(refusal)) if first && refusal.code == "4095" => {
-                    return Ok(Verdict::NotSent { why: refusal.to_string() }.into());
-                }
-                TossError::NotDone(NotDone::Refused(refusal)) if first => {
-                    let (code, message) = (refusal.code.clone(), refusal.reason.clone());
-                    let verdict = Verdict::Failed { code, message, trace_id: None };
-                    return Ok(Outcome { verdict, answer: None, stale: true });
-                }
-                TossError::MaybeDone(_) => return Ok(unanswered(error).into()),
-                // A refusal of a later attempt: what was sent before may have been the one that counted.
-                TossError::NotDone(_) => {}
+    match read_status(backoffice, refund).await? {
+        Ok(Standing::Made(key)) => Ok(Verdict::Succeeded { transaction_key: key }.into()),
+        Ok(Standing::UnderWay) => Ok(Verdict::unknown("Toss is still refunding").into()),
+        Ok(Standing::Untouched | Standing::Changed(_)) => match sent {
+            Err(TossError::NotDone(NotDone::Refused(refusal))) if refund.quiet => {
+                let (code, message) = (refusal.code, refusal.reason);
+                Ok(Verdict::Failed { code, message, trace_id: None }.into())
             }
-        }
-        match self.stand(refund).await? {
-            Ok(Standing::Made(key)) => Ok(Verdict::Succeeded { transaction_key: key }.into()),
-            Ok(Standing::UnderWay) => Ok(Verdict::unknown("Toss is still refunding").into()),
-            Ok(Standing::Untouched | Standing::Changed(_)) => match sent {
-                Err(TossError::NotDone(NotDone::Refused(refusal))) if refund.quiet => {
-                    let (code, message) = (refusal.code, refusal.reason);
-                    Ok(Verdict::Failed { code, message, trace_id: None }.into())
-                }
-                Err(error) => Ok(unanswered(&error).into()),
-                Ok(_) => Ok(Verdict::unknown("Toss says it was refunded and does not show it yet").into()),
-            },
             Err(error) => Ok(unanswered(&error).into()),
-        }
+            Ok(_) => Ok(Verdict::unknown("Toss says it was refunded and does not show it yet").into()),
+        },
+        Err(error) => Ok(unanswered(&error).into()),
     }
+}
 
-    /// Reads how the payment stands, which is also written into the books.
-    async fn stand(&self, refund: &Claimed) -> Result<Result<Standing, TossError>, Fault> {
-        let looked = self.look_up_held(&JOB, &refund.order_id, Some(&refund.payment_key)).await;
-        let held = match looked {
-            Ok((held, _)) => held,
-            Err(Fault::AppsInToss(error)) => return Ok(Err(error)),
-            Err(fault) => return Err(fault),
-        };
-        let Held::TossPay(payment) = &held else {
-            return Err(Fault::Inconsistent(format!("refund {} is not of Toss Pay", refund.id)));
-        };
-        let newcomers = self.newcomers(refund.id, held.given_back()).await?;
-        let all_back =
-            matches!(payment.pay_status, PayStatus::RefundSuccess | PayStatus::SettlementRefundComplete);
-        // Only the whole of it goes back here: where Toss says that it did, the last movement is it, whatever figures
-        // points and discounts have made of its amount.
-        let last = newcomers.into_iter().rfind(|back| all_back || back.amount == refund.amount);
-        Ok(Ok(match last {
-            Some(back) if back.stage == Stage::Done => Standing::Made(back.transaction_key),
-            None if all_back => Standing::Made(None),
-            _ => standing(payment, refund.refundable_amount),
-        }))
-    }
+/// Reads how the payment stands, which is also written into the books.
+async fn read_status(
+    backoffice: &Backoffice,
+    refund: &Claimed,
+) -> Result<Result<Standing, TossError>, Fault> {
+    let looked =
+        payments::look_up_on_rail(backoffice, &JOB, &refund.order_id, Some(&refund.payment_key)).await;
+    let held = match looked {
+        Ok((held, _)) => held,
+        Err(Fault::AppsInToss(error)) => return Ok(Err(error)),
+        Err(fault) => return Err(fault),
+    };
+    let Held::TossPay(payment) = &held else {
+        return Err(Fault::Inconsistent(format!("refund {} is not of Toss Pay", refund.id)));
+    };
+    let newcomers = decide::unattributed_cancellations(backoffice, refund.id, held.given_back()).await?;
+    let all_back =
+        matches!(payment.pay_status, PayStatus::RefundSuccess | PayStatus::SettlementRefundComplete);
+    // Only the whole of it goes back here: where Toss says that it did, the last movement is it, whatever figures
+    // points and discounts have made of its amount.
+    let last = newcomers.into_iter().rfind(|back| all_back || back.amount == refund.amount);
+    Ok(Ok(match last {
+        Some(back) if back.stage == Stage::Done => Standing::Made(back.transaction_key),
+        None if all_back => Standing::Made(None),
+        _ => standing(payment, refund.refundable_amount),
+    }))
 }
 
 fn standing(payment: &Payment, refundable: Decimal) -> Standing {

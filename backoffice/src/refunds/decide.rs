@@ -7,12 +7,13 @@ use uuid::Uuid;
 
 use super::{
     Refund, RefundError, Refused,
-    drive::{Claimed, JOB, Verdict},
+    drive::{self, Claimed, JOB, Verdict},
 };
 use crate::{
     Backoffice, Fault,
     audit::Actor,
-    payments::{GivenBack, Held, Stage},
+    payments::{self, GivenBack, Held, Stage},
+    refunds,
 };
 
 /// A cancel at Toss that came after the intent and belongs to no other of ours.
@@ -41,122 +42,124 @@ pub enum Decision {
     NotMade,
 }
 
-impl Backoffice {
-    /// What Toss said last about an intent that is not settled.
-    pub async fn refund_facts(&self, refund: &Refund) -> Result<Facts, Fault> {
-        let record = self
-            .payment(&refund.payment_key)
-            .await?
-            .ok_or_else(|| Fault::Inconsistent(format!("payment {} is gone", refund.payment_key)))?;
-        self.facts(refund.id, &record.payment()?).await
-    }
+/// What Toss said last about an intent that is not settled.
+pub async fn facts(backoffice: &Backoffice, refund: &Refund) -> Result<Facts, Fault> {
+    let record = payments::get(backoffice, &refund.payment_key)
+        .await?
+        .ok_or_else(|| Fault::Inconsistent(format!("payment {} is gone", refund.payment_key)))?;
+    facts_of(backoffice, refund.id, &record.payment()?).await
+}
 
-    async fn facts(&self, id: Uuid, payment: &Held) -> Result<Facts, Fault> {
-        let newcomers = self.newcomers(id, payment.given_back()).await?;
-        let mut hasher = Sha256::new();
-        hasher.update(payment.left().normalize().to_string());
-        for cancel in &newcomers {
-            hasher.update(format!("|{:?}|{:?}", cancel.transaction_key, cancel.stage));
-        }
-        let mark = hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let candidates = newcomers
-            .iter()
-            .filter_map(|cancel| {
-                Some(Candidate {
-                    transaction_key: cancel.transaction_key.clone()?,
-                    amount: cancel.amount,
-                    reason: cancel.reason.clone(),
-                    canceled_at: cancel.at,
-                    done: cancel.stage == Stage::Done,
-                })
+async fn facts_of(backoffice: &Backoffice, id: Uuid, payment: &Held) -> Result<Facts, Fault> {
+    let newcomers = unattributed_cancellations(backoffice, id, payment.given_back()).await?;
+    let mut hasher = Sha256::new();
+    hasher.update(payment.left().normalize().to_string());
+    for cancel in &newcomers {
+        hasher.update(format!("|{:?}|{:?}", cancel.transaction_key, cancel.stage));
+    }
+    let mark = hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let candidates = newcomers
+        .iter()
+        .filter_map(|cancel| {
+            Some(Candidate {
+                transaction_key: cancel.transaction_key.clone()?,
+                amount: cancel.amount,
+                reason: cancel.reason.clone(),
+                canceled_at: cancel.at,
+                done: cancel.stage == Stage::Done,
             })
-            .collect();
-        Ok(Facts { candidates, mark })
-    }
+        })
+        .collect();
+    Ok(Facts { candidates, mark })
+}
 
-    /// What went back at Toss since the intent was taken down, and is not booked to another one.
-    pub(super) async fn newcomers(
-        &self,
-        id: Uuid,
-        mut given_back: Vec<GivenBack>,
-    ) -> Result<Vec<GivenBack>, Fault> {
-        let keys: Vec<String> = given_back.iter().filter_map(|c| c.transaction_key.clone()).collect();
-        let old = sqlx::query_scalar!(
-            r#"select unnest(known_cancels) as "key!" from refunds where id = $2
-               union select transaction_key from refunds where transaction_key = any($1) and id <> $2"#,
-            &keys,
-            id,
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        given_back.retain(|c| c.transaction_key.as_ref().is_none_or(|key| !old.contains(key)));
-        Ok(given_back)
-    }
+/// What went back at Toss since the intent was taken down, and is not booked to another one.
+pub(super) async fn unattributed_cancellations(
+    backoffice: &Backoffice,
+    id: Uuid,
+    mut given_back: Vec<GivenBack>,
+) -> Result<Vec<GivenBack>, Fault> {
+    let keys: Vec<String> = given_back.iter().filter_map(|c| c.transaction_key.clone()).collect();
+    let old = sqlx::query_scalar!(
+        r#"select unnest(known_cancels) as "key!" from refunds where id = $2
+           union select transaction_key from refunds where transaction_key = any($1) and id <> $2"#,
+        &keys,
+        id,
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    given_back.retain(|c| c.transaction_key.as_ref().is_none_or(|key| !old.contains(key)));
+    Ok(given_back)
+}
 
-    /// Settles an intent that is somebody's task, on facts that still hold.
-    pub async fn decide_refund(
-        &self,
-        actor: &Actor,
-        id: Uuid,
-        decision: &Decision,
-        mark: &str,
-    ) -> Result<Refund, RefundError> {
-        let refund = self.refund_by_id(id).await?.ok_or(Refused::NoSuchRefund)?;
-        if refund.state.is_settled() {
-            return Err(Refused::AlreadyDecided { state: refund.state, by: refund.settled_by_name }.into());
-        }
-        if !refund.is_overdue(self.clock.now()) {
-            return Err(Refused::TooEarly.into());
-        }
-        // The lease keeps a job from sending while a person decides.
-        let Some(claimed) = self.claim(id, false).await? else { return Err(Refused::TooEarly.into()) };
-        let judged = if *decision == Decision::NotMade && !claimed.quiet {
-            // A request of a moment ago may still be on its way to Toss.
-            Err(Refused::TooEarly.into())
-        } else {
-            self.judge_by_person(&claimed, &refund, decision, mark).await
-        };
-        match judged {
-            Ok(verdict) => self.settle(actor, claimed, verdict.into()).await?,
-            Err(refused) => {
-                self.release(&claimed).await?;
-                return Err(refused);
-            }
-        };
-        self.refund_by_id(id).await?.ok_or_else(|| Fault::Inconsistent(format!("refund {id} is gone")).into())
+/// Settles an intent that is somebody's task, on facts that still hold.
+pub async fn decide(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    id: Uuid,
+    decision: &Decision,
+    mark: &str,
+) -> Result<Refund, RefundError> {
+    let refund = refunds::get(backoffice, id).await?.ok_or(Refused::NoSuchRefund)?;
+    if refund.state.is_settled() {
+        return Err(Refused::AlreadyDecided { state: refund.state, by: refund.settled_by_name }.into());
     }
+    if !refund.is_overdue(backoffice.clock.now()) {
+        return Err(Refused::TooEarly.into());
+    }
+    // The lease keeps a job from sending while a person decides.
+    let Some(claimed) = drive::claim(backoffice, id, false).await? else {
+        return Err(Refused::TooEarly.into());
+    };
+    let judged = if *decision == Decision::NotMade && !claimed.quiet {
+        // A request of a moment ago may still be on its way to Toss.
+        Err(Refused::TooEarly.into())
+    } else {
+        judge_by_person(backoffice, &claimed, &refund, decision, mark).await
+    };
+    match judged {
+        Ok(verdict) => drive::settle(backoffice, actor, claimed, verdict.into()).await?,
+        Err(refused) => {
+            drive::release(backoffice, &claimed).await?;
+            return Err(refused);
+        }
+    };
+    refunds::get(backoffice, id)
+        .await?
+        .ok_or_else(|| Fault::Inconsistent(format!("refund {id} is gone")).into())
+}
 
-    async fn judge_by_person(
-        &self,
-        claimed: &Claimed,
-        refund: &Refund,
-        decision: &Decision,
-        mark: &str,
-    ) -> Result<Verdict, RefundError> {
-        let looked = self.look_up_held(&JOB, &claimed.order_id, Some(&claimed.payment_key)).await;
-        let (payment, _) = match looked {
-            Ok(found) => found,
-            Err(fault @ (Fault::Toss(_) | Fault::AppsInToss(_) | Fault::NoAppsInToss)) => {
-                tracing::warn!(%fault, refund = %refund.id, "no look-up before a decision");
-                return Err(Refused::TossSilent.into());
-            }
-            Err(fault) => return Err(fault.into()),
-        };
-        let facts = self.facts(refund.id, &payment).await?;
-        if facts.mark != mark {
-            return Err(Refused::FactsChanged.into());
+async fn judge_by_person(
+    backoffice: &Backoffice,
+    claimed: &Claimed,
+    refund: &Refund,
+    decision: &Decision,
+    mark: &str,
+) -> Result<Verdict, RefundError> {
+    let looked =
+        payments::look_up_on_rail(backoffice, &JOB, &claimed.order_id, Some(&claimed.payment_key)).await;
+    let (payment, _) = match looked {
+        Ok(found) => found,
+        Err(fault @ (Fault::Toss(_) | Fault::AppsInToss(_) | Fault::NoAppsInToss)) => {
+            tracing::warn!(%fault, refund = %refund.id, "no look-up before a decision");
+            return Err(Refused::TossSilent.into());
         }
-        match decision {
-            Decision::Ours(key) => {
-                let fits = |c: &&Candidate| c.transaction_key == *key && c.amount == refund.amount && c.done;
-                let found = facts.candidates.iter().find(fits).ok_or(Refused::FactsChanged)?;
-                Ok(Verdict::Succeeded { transaction_key: Some(found.transaction_key.clone()) })
-            }
-            Decision::NotMade => Ok(Verdict::Failed {
-                code: "NOT_MADE".into(),
-                message: "a person found no such cancel at Toss".into(),
-                trace_id: None,
-            }),
+        Err(fault) => return Err(fault.into()),
+    };
+    let facts = facts_of(backoffice, refund.id, &payment).await?;
+    if facts.mark != mark {
+        return Err(Refused::FactsChanged.into());
+    }
+    match decision {
+        Decision::Ours(key) => {
+            let fits = |c: &&Candidate| c.transaction_key == *key && c.amount == refund.amount && c.done;
+            let found = facts.candidates.iter().find(fits).ok_or(Refused::FactsChanged)?;
+            Ok(Verdict::Succeeded { transaction_key: Some(found.transaction_key.clone()) })
         }
+        Decision::NotMade => Ok(Verdict::Failed {
+            code: "NOT_MADE".into(),
+            message: "a person found no such cancel at Toss".into(),
+            trace_id: None,
+        }),
     }
 }

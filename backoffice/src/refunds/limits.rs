@@ -123,62 +123,60 @@ fn parse(text: &str) -> Result<Option<Decimal>, AmountError> {
     }
 }
 
-impl Backoffice {
-    pub async fn refund_limits(&self) -> Result<Vec<Limit>, Fault> {
-        let rows =
-            sqlx::query!("select role, one_refund, per_day from refund_limits").fetch_all(&self.pool).await?;
-        let mut limits: Vec<Limit> = rows
-            .into_iter()
-            .map(|row| {
-                Ok(Limit { role: Role::stored(&row.role)?, one_refund: row.one_refund, per_day: row.per_day })
-            })
-            .collect::<Result<_, Fault>>()?;
-        limits.sort_by_key(|limit| limit.role);
-        Ok(limits)
-    }
+pub async fn list(backoffice: &Backoffice) -> Result<Vec<Limit>, Fault> {
+    let rows = sqlx::query!("select role, one_refund, per_day from refund_limits")
+        .fetch_all(&backoffice.pool)
+        .await?;
+    let mut limits: Vec<Limit> = rows
+        .into_iter()
+        .map(|row| {
+            Ok(Limit { role: Role::stored(&row.role)?, one_refund: row.one_refund, per_day: row.per_day })
+        })
+        .collect::<Result<_, Fault>>()?;
+    limits.sort_by_key(|limit| limit.role);
+    Ok(limits)
+}
 
-    /// Changes the limits of a role. What waits already goes on waiting.
-    pub async fn set_refund_limit(
-        &self,
-        actor: &Actor,
-        role: &str,
-        one_refund: &str,
-        per_day: &str,
-    ) -> Result<Result<(), LimitError>, Fault> {
-        let Some(role) = Role::parse(role).filter(|role| *role != Role::Viewer) else {
-            return Ok(Err(LimitError::Role));
-        };
-        let one_refund = match parse(one_refund) {
-            Ok(limit) => limit,
-            Err(error) => return Ok(Err(LimitError::OneRefund(error))),
-        };
-        let per_day = match parse(per_day) {
-            Ok(limit) => limit,
-            Err(error) => return Ok(Err(LimitError::PerDay(error))),
-        };
-        let mut tx = self.pool.begin().await?;
-        let was = sqlx::query!(
-            "select one_refund, per_day from refund_limits where role = $1 for update",
-            role.as_str()
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        if (was.one_refund, was.per_day) == (one_refund, per_day) {
-            return Ok(Ok(()));
-        }
-        sqlx::query!(
-            "update refund_limits set one_refund = $2, per_day = $3 where role = $1",
-            role.as_str(),
-            one_refund,
-            per_day
-        )
-        .execute(&mut *tx)
-        .await?;
-        let detail = json!({ "oneRefund": [was.one_refund, one_refund], "perDay": [was.per_day, per_day] });
-        let act =
-            Act { action: "refund_limit.changed", subject_kind: "role", subject: role.as_str(), detail };
-        audit::record(&mut tx, self.clock.now(), actor, act).await?;
-        tx.commit().await?;
-        Ok(Ok(()))
+/// Changes the limits of a role. What waits already goes on waiting.
+pub async fn set(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    role: &str,
+    one_refund: &str,
+    per_day: &str,
+) -> Result<Result<(), LimitError>, Fault> {
+    let Some(role) = Role::parse(role).filter(|role| *role != Role::Viewer) else {
+        return Ok(Err(LimitError::Role));
+    };
+    let one_refund = match parse(one_refund) {
+        Ok(limit) => limit,
+        Err(error) => return Ok(Err(LimitError::OneRefund(error))),
+    };
+    let per_day = match parse(per_day) {
+        Ok(limit) => limit,
+        Err(error) => return Ok(Err(LimitError::PerDay(error))),
+    };
+    let mut tx = backoffice.pool.begin().await?;
+    let was = sqlx::query!(
+        "select one_refund, per_day from refund_limits where role = $1 for update",
+        role.as_str()
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    if (was.one_refund, was.per_day) == (one_refund, per_day) {
+        return Ok(Ok(()));
     }
+    sqlx::query!(
+        "update refund_limits set one_refund = $2, per_day = $3 where role = $1",
+        role.as_str(),
+        one_refund,
+        per_day
+    )
+    .execute(&mut *tx)
+    .await?;
+    let detail = json!({ "oneRefund": [was.one_refund, one_refund], "perDay": [was.per_day, per_day] });
+    let act = Act { action: "refund_limit.changed", subject_kind: "role", subject: role.as_str(), detail };
+    audit::record(&mut tx, backoffice.clock.now(), actor, act).await?;
+    tx.commit().await?;
+    Ok(Ok(()))
 }

@@ -92,56 +92,54 @@ pub struct Filter {
     pub overdue_at: Option<OffsetDateTime>,
 }
 
-impl Backoffice {
-    pub async fn refunds(
-        &self,
-        filter: &Filter,
-        cursor: Option<&Cursor>,
-        size: usize,
-    ) -> Result<Page<Refund>, Fault> {
-        let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
-        if let Some(state) = filter.state {
-            query.push(" and state = ").push_bind(state.as_str());
-        }
-        if let Some(order_id) = &filter.order_id {
-            query.push(" and order_id = ").push_bind(order_id.clone());
-        }
-        if let Some(reason) = &filter.reason_code {
-            query.push(" and reason_code = ").push_bind(reason.clone());
-        }
-        if let Some(by) = &filter.by {
-            query.push(" and position(").push_bind(by.clone()).push(" in requested_by_name) > 0");
-        }
-        if let Some(from) = filter.from {
-            query.push(" and requested_at >= ").push_bind(day_start(from));
-        }
-        if let Some(after) = filter.to.and_then(Date::next_day) {
-            query.push(" and requested_at < ").push_bind(day_start(after));
-        }
-        if let Some(now) = filter.overdue_at {
-            query
-                .push(" and state in ('requested', 'approved', 'sending', 'unknown') and (needs_person is not null or coalesce(approved_at, requested_at) <= ")
-                .push_bind(now - TASK_AFTER)
-                .push(")");
-        }
-        push_keyset(&mut query, cursor, "requested_at", "id::text", size);
-        let rows: Vec<Stored> = query.build_query_as().fetch_all(&self.pool).await?;
-        let rows = rows.into_iter().map(Refund::try_from).collect::<Result<Vec<_>, _>>()?;
-        Ok(Page::new(rows, size, cursor, |refund| (refund.requested_at, refund.id.to_string())))
+pub async fn list(
+    backoffice: &Backoffice,
+    filter: &Filter,
+    cursor: Option<&Cursor>,
+    size: usize,
+) -> Result<Page<Refund>, Fault> {
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    if let Some(state) = filter.state {
+        query.push(" and state = ").push_bind(state.as_str());
     }
+    if let Some(order_id) = &filter.order_id {
+        query.push(" and order_id = ").push_bind(order_id.clone());
+    }
+    if let Some(reason) = &filter.reason_code {
+        query.push(" and reason_code = ").push_bind(reason.clone());
+    }
+    if let Some(by) = &filter.by {
+        query.push(" and position(").push_bind(by.clone()).push(" in requested_by_name) > 0");
+    }
+    if let Some(from) = filter.from {
+        query.push(" and requested_at >= ").push_bind(day_start(from));
+    }
+    if let Some(after) = filter.to.and_then(Date::next_day) {
+        query.push(" and requested_at < ").push_bind(day_start(after));
+    }
+    if let Some(now) = filter.overdue_at {
+        query
+            .push(" and state in ('requested', 'approved', 'sending', 'unknown') and (needs_person is not null or coalesce(approved_at, requested_at) <= ")
+            .push_bind(now - TASK_AFTER)
+            .push(")");
+    }
+    push_keyset(&mut query, cursor, "requested_at", "id::text", size);
+    let rows: Vec<Stored> = query.build_query_as().fetch_all(&backoffice.pool).await?;
+    let rows = rows.into_iter().map(Refund::try_from).collect::<Result<Vec<_>, _>>()?;
+    Ok(Page::new(rows, size, cursor, |refund| (refund.requested_at, refund.id.to_string())))
+}
 
-    pub async fn refund_by_id(&self, id: Uuid) -> Result<Option<Refund>, Fault> {
-        sqlx::query_as!(
-            Stored,
-            "select id, order_id, payment_key, amount, currency, refundable_amount, reason_code, reason, state,
-                    requested_by, requested_by_name, requested_at, approval_because, approved_by_name, approved_at,
-                    attempts, settled_at, settled_by_name, needs_person, transaction_key, error_code, error_message
-             from refunds where id = $1",
-            id,
-        )
-        .fetch_optional(&self.pool)
-        .await?
-        .map(Refund::try_from)
-        .transpose()
-    }
+pub async fn get(backoffice: &Backoffice, id: Uuid) -> Result<Option<Refund>, Fault> {
+    sqlx::query_as!(
+        Stored,
+        "select id, order_id, payment_key, amount, currency, refundable_amount, reason_code, reason, state,
+                requested_by, requested_by_name, requested_at, approval_because, approved_by_name, approved_at,
+                attempts, settled_at, settled_by_name, needs_person, transaction_key, error_code, error_message
+         from refunds where id = $1",
+        id,
+    )
+    .fetch_optional(&backoffice.pool)
+    .await?
+    .map(Refund::try_from)
+    .transpose()
 }

@@ -5,7 +5,7 @@
 //!
 //! One intent walks `requested → (waiting_for_approval → approved | declined) → sending → succeeded | failed |
 //! unknown → succeeded | failed`. [`take_down`] begins it, [`approval`] is the second person, [`drive`] carries it out on
-//! its rail, [`decide`] is the person who settles what no machine can tell, [`batch`] does it for a whole file.
+//! its rail, [`mod@decide`] is the person who settles what no machine can tell, [`batch`] does it for a whole file.
 
 mod approval;
 mod at_toss_pay;
@@ -14,7 +14,7 @@ pub mod batch;
 mod decide;
 mod drive;
 pub mod eligibility;
-mod limits;
+pub mod limits;
 mod list;
 mod report;
 mod take_down;
@@ -27,11 +27,14 @@ use toss::payments::institutions;
 use uuid::Uuid;
 
 pub(crate) use approval::lapse;
-pub use decide::{Candidate, Decision, Facts};
+pub use approval::{approve, decline, withdraw};
+pub use decide::{Candidate, Decision, Facts, decide, facts};
+pub use drive::execute;
 pub use eligibility::{Eligibility, WhyNot, eligibility};
 pub use limits::{Because, Limit, LimitError};
-pub use list::Filter;
-pub use report::{MonthOfReasons, OpenCount};
+pub use list::{Filter, get, list};
+pub use report::{MonthOfReasons, OpenCount, count_open, reasons};
+pub use take_down::{create_intent, request};
 
 use crate::{
     Backoffice, Fault,
@@ -226,23 +229,21 @@ impl From<Refused> for RefundError {
     }
 }
 
-impl Backoffice {
-    async fn note(
-        &self,
-        tx: &mut sqlx::PgConnection,
-        actor: &Actor,
-        order_id: &str,
-        action: &'static str,
-        detail: Value,
-    ) -> Result<(), Fault> {
-        audit::record(
-            tx,
-            self.clock.now(),
-            actor,
-            Act { action, subject_kind: "order", subject: order_id, detail },
-        )
-        .await
-    }
+async fn note(
+    backoffice: &Backoffice,
+    tx: &mut sqlx::PgConnection,
+    actor: &Actor,
+    order_id: &str,
+    action: &'static str,
+    detail: Value,
+) -> Result<(), Fault> {
+    audit::record(
+        tx,
+        backoffice.clock.now(),
+        actor,
+        Act { action, subject_kind: "order", subject: order_id, detail },
+    )
+    .await
 }
 
 /// A reason that a person gives for a decision.

@@ -34,58 +34,56 @@ fn first_of_month(day: Date, months_back: i32) -> Option<Date> {
     Date::from_calendar_date(index.div_euclid(12), month, 1).ok()
 }
 
-impl Backoffice {
-    /// Succeeded refunds by reason, for this month and the `before` months before it, newest first.
-    pub async fn refund_reasons(&self, before: u8) -> Result<Vec<MonthOfReasons>, Fault> {
-        let today = self.clock.now().to_offset(SEOUL).date();
-        let Some(first) = first_of_month(today, i32::from(before)) else { return Ok(Vec::new()) };
-        let rows = sqlx::query!(
-            r#"select extract(year from settled_at at time zone 'Asia/Seoul')::int as "year!",
-                      extract(month from settled_at at time zone 'Asia/Seoul')::int as "month!",
-                      reason_code, count(*) as "count!", sum(amount) as "sum!"
-               from refunds where state = 'succeeded' and settled_at >= $1 and currency = 'KRW'
-               group by 1, 2, 3 order by 1 desc, 2 desc, 5 desc"#,
-            day_start(first),
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        let mut months = Vec::new();
-        for back in 0..=i32::from(before) {
-            let Some(first) = first_of_month(today, back) else { continue };
-            let (year, month) = (first.year(), first.month());
-            let reasons = rows
-                .iter()
-                .filter(|row| row.year == year && row.month == i32::from(u8::from(month)))
-                .map(|row| (row.reason_code.clone(), row.count, row.sum))
-                .collect();
-            months.push(MonthOfReasons { year, month, reasons });
-        }
-        Ok(months)
+/// Succeeded refunds by reason, for this month and the `before` months before it, newest first.
+pub async fn reasons(backoffice: &Backoffice, before: u8) -> Result<Vec<MonthOfReasons>, Fault> {
+    let today = backoffice.clock.now().to_offset(SEOUL).date();
+    let Some(first) = first_of_month(today, i32::from(before)) else { return Ok(Vec::new()) };
+    let rows = sqlx::query!(
+        r#"select extract(year from settled_at at time zone 'Asia/Seoul')::int as "year!",
+                  extract(month from settled_at at time zone 'Asia/Seoul')::int as "month!",
+                  reason_code, count(*) as "count!", sum(amount) as "sum!"
+           from refunds where state = 'succeeded' and settled_at >= $1 and currency = 'KRW'
+           group by 1, 2, 3 order by 1 desc, 2 desc, 5 desc"#,
+        day_start(first),
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    let mut months = Vec::new();
+    for back in 0..=i32::from(before) {
+        let Some(first) = first_of_month(today, back) else { continue };
+        let (year, month) = (first.year(), first.month());
+        let reasons = rows
+            .iter()
+            .filter(|row| row.year == year && row.month == i32::from(u8::from(month)))
+            .map(|row| (row.reason_code.clone(), row.count, row.sum))
+            .collect();
+        months.push(MonthOfReasons { year, month, reasons });
     }
+    Ok(months)
+}
 
-    /// Everything that is open, by state and age. There is never much of it.
-    pub async fn open_refunds(&self) -> Result<Vec<OpenCount>, Fault> {
-        let now = self.clock.now();
-        let rows = sqlx::query!(
-            "select state, coalesce(approved_at, requested_at) as since from refunds
-             where state in ('requested', 'waiting_for_approval', 'approved', 'sending', 'unknown') limit 10000"
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        let age = |since: Option<OffsetDateTime>| {
-            let seconds = since.map_or(0, |since| (now - since).whole_seconds());
-            AGES.iter().find(|(_, below)| seconds < *below).map_or("older", |(name, _)| name)
-        };
-        let mut counts: Vec<OpenCount> = Vec::new();
-        for state in State::ALL.into_iter().filter(|state| !state.is_settled()) {
-            for name in AGES.iter().map(|(name, _)| *name).chain(["older"]) {
-                let count =
-                    rows.iter().filter(|row| row.state == state.as_str() && age(row.since) == name).count();
-                counts.push(OpenCount { state, age: name, count: i64::try_from(count).unwrap_or(i64::MAX) });
-            }
+/// Everything that is open, by state and age. There is never much of it.
+pub async fn count_open(backoffice: &Backoffice) -> Result<Vec<OpenCount>, Fault> {
+    let now = backoffice.clock.now();
+    let rows = sqlx::query!(
+        "select state, coalesce(approved_at, requested_at) as since from refunds
+         where state in ('requested', 'waiting_for_approval', 'approved', 'sending', 'unknown') limit 10000"
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    let age = |since: Option<OffsetDateTime>| {
+        let seconds = since.map_or(0, |since| (now - since).whole_seconds());
+        AGES.iter().find(|(_, below)| seconds < *below).map_or("older", |(name, _)| name)
+    };
+    let mut counts: Vec<OpenCount> = Vec::new();
+    for state in State::ALL.into_iter().filter(|state| !state.is_settled()) {
+        for name in AGES.iter().map(|(name, _)| *name).chain(["older"]) {
+            let count =
+                rows.iter().filter(|row| row.state == state.as_str() && age(row.since) == name).count();
+            counts.push(OpenCount { state, age: name, count: i64::try_from(count).unwrap_or(i64::MAX) });
         }
-        Ok(counts)
     }
+    Ok(counts)
 }
 
 #[cfg(test)]

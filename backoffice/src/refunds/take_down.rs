@@ -14,8 +14,9 @@ use super::{Form, REASONS, Refund, RefundError, Refused, State, WhyNot, eligibil
 use crate::{
     Backoffice, Fault,
     audit::Actor,
-    jobs, money,
-    payments::{Held, Rail},
+    jobs, money, orders,
+    payments::{self, Held, Rail},
+    refunds,
 };
 
 /// A job looks after an intent whose process has died. The process itself tries at once.
@@ -114,163 +115,162 @@ pub(super) fn check_reason(rail: Rail, reason: &str) -> Result<(), Refused> {
     }
 }
 
-impl Backoffice {
-    /// Takes the intent down and tries it at once. What comes back is how it stands, which may be `unknown`, or
-    /// `waiting_for_approval`.
-    pub async fn refund(&self, actor: &Actor, form: &Form) -> Result<Refund, RefundError> {
-        let id = self.intend_refund(actor, form).await?;
-        self.drive_apart(id).await
-    }
+/// Takes the intent down and tries it at once. What comes back is how it stands, which may be `unknown`, or
+/// `waiting_for_approval`.
+pub async fn request(backoffice: &Backoffice, actor: &Actor, form: &Form) -> Result<Refund, RefundError> {
+    let id = create_intent(backoffice, actor, form).await?;
+    execute_detached(backoffice, id).await
+}
 
-    /// Takes the intent down and sends nothing: [`Backoffice::drive_refund`] carries it out, here or elsewhere.
-    pub async fn intend_refund(&self, actor: &Actor, form: &Form) -> Result<Uuid, RefundError> {
-        self.intend(actor, form, &Origin { balance: None, approval: None }).await
-    }
+/// Takes the intent down and sends nothing: [`super::drive::execute`] carries it out, here or elsewhere.
+pub async fn create_intent(backoffice: &Backoffice, actor: &Actor, form: &Form) -> Result<Uuid, RefundError> {
+    create_intent_from(backoffice, actor, form, &Origin { balance: None, approval: None }).await
+}
 
-    pub(super) async fn intend(
-        &self,
-        actor: &Actor,
-        form: &Form,
-        origin: &Origin<'_>,
-    ) -> Result<Uuid, RefundError> {
-        let parsed = parse(form)?;
-        // Decide on Toss's truth of this moment. When Toss cannot be asked, our copy decides, and
-        // `refundableAmount` makes Toss refuse should it be stale.
-        if let Some(order) = self.order(&form.order_id).await?
-            && order.payment_key.is_some()
-            && let Err(fault) = self.look_up_held(actor, &order.order_id, None).await
-        {
-            tracing::warn!(%fault, "no look-up before a refund");
-        }
-        self.take_down(actor, form, parsed, origin).await
+pub(super) async fn create_intent_from(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    form: &Form,
+    origin: &Origin<'_>,
+) -> Result<Uuid, RefundError> {
+    let parsed = parse(form)?;
+    // Decide on Toss's truth of this moment. When Toss cannot be asked, our copy decides, and
+    // `refundableAmount` makes Toss refuse should it be stale.
+    if let Some(order) = orders::get(backoffice, &form.order_id).await?
+        && order.payment_key.is_some()
+        && let Err(fault) = payments::look_up_on_rail(backoffice, actor, &order.order_id, None).await
+    {
+        tracing::warn!(%fault, "no look-up before a refund");
     }
+    insert_intent(backoffice, actor, form, parsed, origin).await
+}
 
-    /// Drives an intent on a task of its own: a browser that goes away must not leave a lease behind that nobody
-    /// works on.
-    pub(super) async fn drive_apart(&self, id: Uuid) -> Result<Refund, RefundError> {
-        let books = self.clone();
-        tokio::spawn(async move { books.drive_refund(id).await }).await.map_err(Fault::from)??;
-        self.refund_by_id(id).await?.ok_or_else(|| Fault::Inconsistent(format!("refund {id} is gone")).into())
-    }
+/// Drives an intent on a task of its own: a browser that goes away must not leave a lease behind that nobody
+/// works on.
+pub(super) async fn execute_detached(backoffice: &Backoffice, id: Uuid) -> Result<Refund, RefundError> {
+    let books = backoffice.clone();
+    tokio::spawn(async move { refunds::execute(&books, id).await }).await.map_err(Fault::from)??;
+    refunds::get(backoffice, id)
+        .await?
+        .ok_or_else(|| Fault::Inconsistent(format!("refund {id} is gone")).into())
+}
 
-    async fn take_down(
-        &self,
-        actor: &Actor,
-        form: &Form,
-        parsed: Parsed,
-        origin: &Origin<'_>,
-    ) -> Result<Uuid, RefundError> {
-        let approval = origin.approval;
-        let now = self.clock.now();
-        let Parsed { id, reason } = parsed;
-        let mut tx = self.pool.begin().await?;
-        // Rows are locked in one order everywhere: staff, order, payment, refund.
-        let limit = limits::of(&mut tx, actor).await?;
-        let order =
-            sqlx::query!("select payment_key from orders where order_id = $1 for update", form.order_id)
-                .fetch_optional(&mut *tx)
-                .await?
-                .ok_or(Refused::NoSuchOrder)?;
-        // The same form again is the same intent; a form that was changed meanwhile is not.
-        let known = sqlx::query!("select order_id, amount, currency, reason from refunds where id = $1", id)
-            .fetch_optional(&mut *tx)
-            .await?;
-        if let Some(known) = known {
-            let same = known.order_id == form.order_id
-                && known.reason == reason
-                && money::parse(&form.amount, &known.currency) == Ok(known.amount);
-            return if same { Ok(id) } else { Err(Refused::Form.into()) };
-        }
-        let key = order.payment_key.ok_or(Refused::NotPossible(WhyNot::NotPaid))?;
-        let record = sqlx::query!(
-            "select rail, raw, balance_amount, currency from payments where payment_key = $1 and order_id = $2 for update",
-            key,
-            form.order_id
-        )
+async fn insert_intent(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    form: &Form,
+    parsed: Parsed,
+    origin: &Origin<'_>,
+) -> Result<Uuid, RefundError> {
+    let approval = origin.approval;
+    let now = backoffice.clock.now();
+    let Parsed { id, reason } = parsed;
+    let mut tx = backoffice.pool.begin().await?;
+    // Rows are locked in one order everywhere: staff, order, payment, refund.
+    let limit = limits::of(&mut tx, actor).await?;
+    let order = sqlx::query!("select payment_key from orders where order_id = $1 for update", form.order_id)
         .fetch_optional(&mut *tx)
         .await?
-        .ok_or(Refused::NotPossible(WhyNot::NotPaid))?;
-        let payment = Held::read(Rail::stored(&record.rail)?, record.raw)?;
-        let open = sqlx::query!(
-            "select requested_by_name, amount from refunds where payment_key = $1
-             and state in ('requested', 'waiting_for_approval', 'approved', 'sending', 'unknown')",
-            key
-        )
+        .ok_or(Refused::NoSuchOrder)?;
+    // The same form again is the same intent; a form that was changed meanwhile is not.
+    let known = sqlx::query!("select order_id, amount, currency, reason from refunds where id = $1", id)
         .fetch_optional(&mut *tx)
         .await?;
-        if let Some(open) = open {
-            return Err(Refused::AlreadyOpen {
-                by: open.requested_by_name,
-                amount: open.amount,
-                currency: record.currency,
-            }
-            .into());
-        }
-        let left = record.balance_amount;
-        if origin.balance.is_some_and(|previewed| previewed != left) {
-            return Err(Refused::Lapsed.into());
-        }
-        let may = eligibility(&payment, now);
-        if let Some(why_not) = may.why_not {
-            return Err(Refused::NotPossible(why_not).into());
-        }
-        let amount = money::parse(&form.amount, &record.currency).map_err(Refused::Amount)?;
-        check_amount(&may, amount, &record.currency)?;
-        check_reason(payment.rail(), &reason)?;
-        let account = if may.needs_account {
-            Some(parse_account(&form.bank, &form.account_number, &form.holder_name)?)
-        } else {
-            None
-        };
-        let because = match approval {
-            Some(approval) => Some(approval.because.clone()),
-            None => limits::exceeded(&mut tx, limit.as_ref(), amount, &record.currency, now)
-                .await?
-                .map(|because| because.as_str().to_owned()),
-        };
-        let state = match (&because, approval) {
-            (None, _) => State::Requested,
-            (Some(_), None) => State::WaitingForApproval,
-            (Some(_), Some(_)) => State::Approved,
-        };
-        let known_cancels: Vec<String> =
-            payment.given_back().into_iter().filter_map(|c| c.transaction_key).collect();
-        sqlx::query!(
-            "insert into refunds (id, order_id, payment_key, amount, currency, refundable_amount, reason_code, reason,
-                                  refund_account, state, idempotency_key, requested_by, requested_by_name, requested_at,
-                                  known_cancels, approval_because, approved_by, approved_by_name, approved_at, for_return)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
-            id,
-            form.order_id,
-            key,
-            amount,
-            record.currency,
-            left,
-            form.reason_code,
-            reason,
-            account.and_then(|a| serde_json::to_value(a).ok()),
-            state.as_str(),
-            format!("refund-{id}"),
-            actor.staff_id(),
-            actor.name(),
-            now,
-            &known_cancels,
-            because,
-            approval.map(|a| a.by),
-            approval.map(|a| a.by_name.clone()),
-            approval.map(|_| now),
-            form.for_return,
-        )
-        .execute(&mut *tx)
-        .await?;
-        if state.is_under_way() {
-            jobs::enqueue_refund(&mut tx, id, JOB_AFTER).await?;
-        }
-        let detail = json!({ "refund": id, "amount": amount, "currency": record.currency, "reasonCode": form.reason_code,
-                             "reason": reason, "refundableAmount": left, "approvalBecause": because,
-                             "approvedBy": approval.map(|a| a.by_name.as_str()) });
-        self.note(&mut tx, actor, &form.order_id, "refund.requested", detail).await?;
-        tx.commit().await?;
-        Ok(id)
+    if let Some(known) = known {
+        let same = known.order_id == form.order_id
+            && known.reason == reason
+            && money::parse(&form.amount, &known.currency) == Ok(known.amount);
+        return if same { Ok(id) } else { Err(Refused::Form.into()) };
     }
+    let key = order.payment_key.ok_or(Refused::NotPossible(WhyNot::NotPaid))?;
+    let record = sqlx::query!(
+        "select rail, raw, balance_amount, currency from payments where payment_key = $1 and order_id = $2 for update",
+        key,
+        form.order_id
+    )
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or(Refused::NotPossible(WhyNot::NotPaid))?;
+    let payment = Held::read(Rail::stored(&record.rail)?, record.raw)?;
+    let open = sqlx::query!(
+        "select requested_by_name, amount from refunds where payment_key = $1
+         and state in ('requested', 'waiting_for_approval', 'approved', 'sending', 'unknown')",
+        key
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    if let Some(open) = open {
+        return Err(Refused::AlreadyOpen {
+            by: open.requested_by_name,
+            amount: open.amount,
+            currency: record.currency,
+        }
+        .into());
+    }
+    let left = record.balance_amount;
+    if origin.balance.is_some_and(|previewed| previewed != left) {
+        return Err(Refused::Lapsed.into());
+    }
+    let may = eligibility(&payment, now);
+    if let Some(why_not) = may.why_not {
+        return Err(Refused::NotPossible(why_not).into());
+    }
+    let amount = money::parse(&form.amount, &record.currency).map_err(Refused::Amount)?;
+    check_amount(&may, amount, &record.currency)?;
+    check_reason(payment.rail(), &reason)?;
+    let account = if may.needs_account {
+        Some(parse_account(&form.bank, &form.account_number, &form.holder_name)?)
+    } else {
+        None
+    };
+    let because = match approval {
+        Some(approval) => Some(approval.because.clone()),
+        None => limits::exceeded(&mut tx, limit.as_ref(), amount, &record.currency, now)
+            .await?
+            .map(|because| because.as_str().to_owned()),
+    };
+    let state = match (&because, approval) {
+        (None, _) => State::Requested,
+        (Some(_), None) => State::WaitingForApproval,
+        (Some(_), Some(_)) => State::Approved,
+    };
+    let known_cancels: Vec<String> =
+        payment.given_back().into_iter().filter_map(|c| c.transaction_key).collect();
+    sqlx::query!(
+        "insert into refunds (id, order_id, payment_key, amount, currency, refundable_amount, reason_code, reason,
+                              refund_account, state, idempotency_key, requested_by, requested_by_name, requested_at,
+                              known_cancels, approval_because, approved_by, approved_by_name, approved_at, for_return)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
+        id,
+        form.order_id,
+        key,
+        amount,
+        record.currency,
+        left,
+        form.reason_code,
+        reason,
+        account.and_then(|a| serde_json::to_value(a).ok()),
+        state.as_str(),
+        format!("refund-{id}"),
+        actor.staff_id(),
+        actor.name(),
+        now,
+        &known_cancels,
+        because,
+        approval.map(|a| a.by),
+        approval.map(|a| a.by_name.clone()),
+        approval.map(|_| now),
+        form.for_return,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if state.is_under_way() {
+        jobs::enqueue_refund(&mut tx, id, JOB_AFTER).await?;
+    }
+    let detail = json!({ "refund": id, "amount": amount, "currency": record.currency, "reasonCode": form.reason_code,
+                         "reason": reason, "refundableAmount": left, "approvalBecause": because,
+                         "approvedBy": approval.map(|a| a.by_name.as_str()) });
+    super::note(backoffice, &mut tx, actor, &form.order_id, "refund.requested", detail).await?;
+    tx.commit().await?;
+    Ok(id)
 }

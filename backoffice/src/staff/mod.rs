@@ -179,188 +179,174 @@ fn normal_email(text: &str) -> Option<String> {
     fits.then_some(email)
 }
 
-impl Backoffice {
-    pub async fn add_staff(&self, actor: &Actor, new: NewStaff) -> Result<Uuid, StaffError> {
-        let email = normal_email(&new.email).ok_or(Invalid::Email)?;
-        let name = new.name.trim().to_owned();
-        if name.is_empty() || name.chars().count() > 80 || name.chars().any(char::is_control) {
-            return Err(Invalid::Name.into());
-        }
-        let hash = password::hash(new.password).await?;
-        let now = self.clock.now();
-        let id = Uuid::now_v7();
-        let mut tx = self.pool.begin().await?;
-        let inserted = sqlx::query!(
-            "insert into staff (id, email, name, role, password_hash, created_at) values ($1, $2, $3, $4, $5, $6)
-             on conflict (email) do nothing",
-            id,
-            email,
-            name,
-            new.role.as_str(),
-            hash,
-            now,
-        )
+pub async fn add(backoffice: &Backoffice, actor: &Actor, new: NewStaff) -> Result<Uuid, StaffError> {
+    let email = normal_email(&new.email).ok_or(Invalid::Email)?;
+    let name = new.name.trim().to_owned();
+    if name.is_empty() || name.chars().count() > 80 || name.chars().any(char::is_control) {
+        return Err(Invalid::Name.into());
+    }
+    let hash = password::hash(new.password).await?;
+    let now = backoffice.clock.now();
+    let id = Uuid::now_v7();
+    let mut tx = backoffice.pool.begin().await?;
+    let inserted = sqlx::query!(
+        "insert into staff (id, email, name, role, password_hash, created_at) values ($1, $2, $3, $4, $5, $6)
+         on conflict (email) do nothing",
+        id,
+        email,
+        name,
+        new.role.as_str(),
+        hash,
+        now,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if inserted.rows_affected() == 0 {
+        return Err(Invalid::EmailTaken.into());
+    }
+    let detail = json!({ "email": email, "name": name, "role": new.role });
+    let act = Act { action: "staff.added", subject_kind: "staff", subject: &id.to_string(), detail };
+    audit::record(&mut tx, now, actor, act).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// Ends the account and every session of it.
+pub async fn disable(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<(), StaffError> {
+    if matches!(actor, Actor::Staff { id: own, .. } if *own == id) {
+        return Err(Invalid::Yourself.into());
+    }
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    // All administrators are locked, so that two of them cannot disable each other at the same moment.
+    let admins =
+        sqlx::query_scalar!("select id from staff where role = 'admin' and disabled_at is null for update")
+            .fetch_all(&mut *tx)
+            .await?;
+    if admins == [id] {
+        return Err(Invalid::LastAdmin.into());
+    }
+    let changed =
+        sqlx::query!("update staff set disabled_at = $2 where id = $1 and disabled_at is null", id, now)
+            .execute(&mut *tx)
+            .await?;
+    if changed.rows_affected() == 0 {
+        return Err(Invalid::NotFound.into());
+    }
+    sqlx::query!("delete from staff_sessions where staff_id = $1", id).execute(&mut *tx).await?;
+    let act =
+        Act { action: "staff.disabled", subject_kind: "staff", subject: &id.to_string(), detail: json!({}) };
+    audit::record(&mut tx, now, actor, act).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Sets a new password, opens a disabled account again, and ends every session.
+pub async fn reset(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    email: &str,
+    password: Password,
+) -> Result<(), StaffError> {
+    let email = normal_email(email).ok_or(Invalid::Email)?;
+    let hash = password::hash(password).await?;
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    let id = sqlx::query_scalar!(
+        "update staff set password_hash = $2, disabled_at = null where email = $1 returning id",
+        email,
+        hash,
+    )
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or(Invalid::NotFound)?;
+    sqlx::query!("delete from staff_sessions where staff_id = $1", id).execute(&mut *tx).await?;
+    let act =
+        Act { action: "staff.reset", subject_kind: "staff", subject: &id.to_string(), detail: json!({}) };
+    audit::record(&mut tx, now, actor, act).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+pub async fn get_by_email(backoffice: &Backoffice, email: &str) -> Result<Option<Staff>, Fault> {
+    let Some(email) = normal_email(email) else { return Ok(None) };
+    sqlx::query_as!(
+        Stored,
+        "select id, email, name, role, created_at, disabled_at, last_login_at from staff where email = $1",
+        email,
+    )
+    .fetch_optional(&backoffice.pool)
+    .await?
+    .map(Staff::try_from)
+    .transpose()
+}
+
+pub async fn list(backoffice: &Backoffice) -> Result<Vec<Staff>, Fault> {
+    sqlx::query_as!(
+        Stored,
+        "select id, email, name, role, created_at, disabled_at, last_login_at from staff
+         order by disabled_at nulls first, created_at limit 1000"
+    )
+    .fetch_all(&backoffice.pool)
+    .await?
+    .into_iter()
+    .map(Staff::try_from)
+    .collect()
+}
+
+/// Checks a log-in. The same work is done for an account that does not exist, so that the time tells nothing.
+pub async fn log_in(
+    backoffice: &Backoffice,
+    email: &str,
+    password: Password,
+    ip: &str,
+) -> Result<Result<Staff, LoginRefused>, Fault> {
+    // PostgreSQL has no text with a NUL: such an address belongs to nobody, and costs the same work.
+    let typed = email.trim().to_lowercase().replace('\0', "\u{fffd}");
+    let email_hash = Sha256::digest(typed.as_bytes()).to_vec();
+    if too_many_failures(&backoffice.pool, &email_hash, ip).await? {
+        // The same time is spent as on a wrong password.
+        password::verify(password, None).await?;
+        return Ok(Err(LoginRefused::TooManyFailures));
+    }
+    // Counted before it is checked, so that a crowd of guesses cannot all arrive before the first is counted.
+    sqlx::query!("insert into login_failures (email_hash, ip) values ($1, $2)", email_hash, ip)
+        .execute(&backoffice.pool)
+        .await?;
+    let found = sqlx::query!(
+        "select id, email, name, role, created_at, disabled_at, last_login_at, password_hash
+         from staff where email = $1 and disabled_at is null",
+        typed,
+    )
+    .fetch_optional(&backoffice.pool)
+    .await?;
+    let hash = found.as_ref().map(|row| row.password_hash.clone());
+    let right = password::verify(password, hash).await?;
+    let now = backoffice.clock.now();
+    let Some(row) = found.filter(|_| right) else {
+        return Ok(Err(LoginRefused::Wrong));
+    };
+    let staff = Staff::try_from(Stored {
+        id: row.id,
+        email: row.email,
+        name: row.name,
+        role: row.role,
+        created_at: row.created_at,
+        disabled_at: row.disabled_at,
+        last_login_at: row.last_login_at,
+    })?;
+    let mut tx = backoffice.pool.begin().await?;
+    sqlx::query!("update staff set last_login_at = $2 where id = $1", staff.id, now)
         .execute(&mut *tx)
         .await?;
-        if inserted.rows_affected() == 0 {
-            return Err(Invalid::EmailTaken.into());
-        }
-        let detail = json!({ "email": email, "name": name, "role": new.role });
-        let act = Act { action: "staff.added", subject_kind: "staff", subject: &id.to_string(), detail };
-        audit::record(&mut tx, now, actor, act).await?;
-        tx.commit().await?;
-        Ok(id)
-    }
-
-    /// Ends the account and every session of it.
-    pub async fn disable_staff(&self, actor: &Actor, id: Uuid) -> Result<(), StaffError> {
-        if matches!(actor, Actor::Staff { id: own, .. } if *own == id) {
-            return Err(Invalid::Yourself.into());
-        }
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        // All administrators are locked, so that two of them cannot disable each other at the same moment.
-        let admins = sqlx::query_scalar!(
-            "select id from staff where role = 'admin' and disabled_at is null for update"
-        )
-        .fetch_all(&mut *tx)
-        .await?;
-        if admins == [id] {
-            return Err(Invalid::LastAdmin.into());
-        }
-        let changed =
-            sqlx::query!("update staff set disabled_at = $2 where id = $1 and disabled_at is null", id, now)
-                .execute(&mut *tx)
-                .await?;
-        if changed.rows_affected() == 0 {
-            return Err(Invalid::NotFound.into());
-        }
-        sqlx::query!("delete from staff_sessions where staff_id = $1", id).execute(&mut *tx).await?;
-        let act = Act {
-            action: "staff.disabled",
-            subject_kind: "staff",
-            subject: &id.to_string(),
-            detail: json!({}),
-        };
-        audit::record(&mut tx, now, actor, act).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// Sets a new password, opens a disabled account again, and ends every session.
-    pub async fn reset_staff(
-        &self,
-        actor: &Actor,
-        email: &str,
-        password: Password,
-    ) -> Result<(), StaffError> {
-        let email = normal_email(email).ok_or(Invalid::Email)?;
-        let hash = password::hash(password).await?;
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        let id = sqlx::query_scalar!(
-            "update staff set password_hash = $2, disabled_at = null where email = $1 returning id",
-            email,
-            hash,
-        )
-        .fetch_optional(&mut *tx)
-        .await?
-        .ok_or(Invalid::NotFound)?;
-        sqlx::query!("delete from staff_sessions where staff_id = $1", id).execute(&mut *tx).await?;
-        let act =
-            Act { action: "staff.reset", subject_kind: "staff", subject: &id.to_string(), detail: json!({}) };
-        audit::record(&mut tx, now, actor, act).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    pub async fn staff_by_email(&self, email: &str) -> Result<Option<Staff>, Fault> {
-        let Some(email) = normal_email(email) else { return Ok(None) };
-        sqlx::query_as!(
-            Stored,
-            "select id, email, name, role, created_at, disabled_at, last_login_at from staff where email = $1",
-            email,
-        )
-        .fetch_optional(&self.pool)
-        .await?
-        .map(Staff::try_from)
-        .transpose()
-    }
-
-    pub async fn list_staff(&self) -> Result<Vec<Staff>, Fault> {
-        sqlx::query_as!(
-            Stored,
-            "select id, email, name, role, created_at, disabled_at, last_login_at from staff
-             order by disabled_at nulls first, created_at limit 1000"
-        )
-        .fetch_all(&self.pool)
-        .await?
-        .into_iter()
-        .map(Staff::try_from)
-        .collect()
-    }
-
-    /// Checks a log-in. The same work is done for an account that does not exist, so that the time tells nothing.
-    pub async fn log_in(
-        &self,
-        email: &str,
-        password: Password,
-        ip: &str,
-    ) -> Result<Result<Staff, LoginRefused>, Fault> {
-        // PostgreSQL has no text with a NUL: such an address belongs to nobody, and costs the same work.
-        let typed = email.trim().to_lowercase().replace('\0', "\u{fffd}");
-        let email_hash = Sha256::digest(typed.as_bytes()).to_vec();
-        if too_many_failures(&self.pool, &email_hash, ip).await? {
-            // The same time is spent as on a wrong password.
-            password::verify(password, None).await?;
-            return Ok(Err(LoginRefused::TooManyFailures));
-        }
-        // Counted before it is checked, so that a crowd of guesses cannot all arrive before the first is counted.
-        sqlx::query!("insert into login_failures (email_hash, ip) values ($1, $2)", email_hash, ip)
-            .execute(&self.pool)
-            .await?;
-        let found = sqlx::query!(
-            "select id, email, name, role, created_at, disabled_at, last_login_at, password_hash
-             from staff where email = $1 and disabled_at is null",
-            typed,
-        )
-        .fetch_optional(&self.pool)
-        .await?;
-        let hash = found.as_ref().map(|row| row.password_hash.clone());
-        let right = password::verify(password, hash).await?;
-        let now = self.clock.now();
-        let Some(row) = found.filter(|_| right) else {
-            return Ok(Err(LoginRefused::Wrong));
-        };
-        let staff = Staff::try_from(Stored {
-            id: row.id,
-            email: row.email,
-            name: row.name,
-            role: row.role,
-            created_at: row.created_at,
-            disabled_at: row.disabled_at,
-            last_login_at: row.last_login_at,
-        })?;
-        let mut tx = self.pool.begin().await?;
-        sqlx::query!("update staff set last_login_at = $2 where id = $1", staff.id, now)
-            .execute(&mut *tx)
-            .await?;
-        sqlx::query!("delete from login_failures where email_hash = $1", email_hash)
-            .execute(&mut *tx)
-            .await?;
-        let actor = Actor::Staff {
-            id: staff.id,
-            name: staff.name.clone(),
-            role: staff.role,
-            ip: Some(ip.to_owned()),
-        };
-        let subject = staff.id.to_string();
-        let act =
-            Act { action: "staff.logged_in", subject_kind: "staff", subject: &subject, detail: json!({}) };
-        audit::record(&mut tx, now, &actor, act).await?;
-        tx.commit().await?;
-        Ok(Ok(staff))
-    }
+    sqlx::query!("delete from login_failures where email_hash = $1", email_hash).execute(&mut *tx).await?;
+    let actor =
+        Actor::Staff { id: staff.id, name: staff.name.clone(), role: staff.role, ip: Some(ip.to_owned()) };
+    let subject = staff.id.to_string();
+    let act = Act { action: "staff.logged_in", subject_kind: "staff", subject: &subject, detail: json!({}) };
+    audit::record(&mut tx, now, &actor, act).await?;
+    tx.commit().await?;
+    Ok(Ok(staff))
 }
 
 async fn too_many_failures(pool: &PgPool, email_hash: &[u8], ip: &str) -> Result<bool, Fault> {

@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use uuid::Uuid;
 
-use super::Incoming;
+use super::{Incoming, months};
 use crate::{Backoffice, Fault, text};
 
 /// Deliveries that may wait for a commit; more of them are sent away.
@@ -169,14 +169,14 @@ async fn write(books: Backoffice, waiting: Arc<Mutex<mpsc::Receiver<Waiting>>>) 
         if incoming.is_empty() {
             return;
         }
-        let kept = match books.keep_webhooks(&incoming).await {
+        let kept = match keep(&books, &incoming).await {
             Ok(ids) => ids.into_iter().map(Some).collect(),
             // One that cannot be kept must not take the others with it.
             Err(fault) if incoming.len() > 1 => {
                 tracing::warn!(%fault, count = incoming.len(), "a group of webhooks is kept one by one");
                 let mut kept = Vec::with_capacity(incoming.len());
                 for one in &incoming {
-                    kept.push(first(books.keep_webhooks(std::slice::from_ref(one)).await));
+                    kept.push(first(keep(&books, std::slice::from_ref(one)).await));
                 }
                 kept
             }
@@ -223,63 +223,60 @@ const KEEP: &str = "with kept as (
         payload => grouped.payload, max_attempts => 25, priority => case when is_unlisted then 10 else 0 end,
         queue_name => case when is_unlisted then 'webhooks-unlisted' end) as job";
 
-impl Backoffice {
-    /// Commits deliveries together with the job that will look into them. Nothing is interpreted before that.
-    pub async fn keep_webhooks(&self, incoming: &[Incoming]) -> Result<Vec<Uuid>, Fault> {
-        let now = self.clock.now();
-        let ids: Vec<Uuid> = (0..incoming.len()).map(|n| key(now, n)).collect();
-        match self.insert_webhooks(&ids, now, incoming).await {
-            // The first of its month.
-            Err(Fault::Database(sqlx::Error::Database(error))) if lacks_month(error.as_ref()) => {
-                self.add_webhook_month(now).await?;
-                self.insert_webhooks(&ids, now, incoming).await?;
-            }
-            other => other?,
+/// Commits deliveries together with the job that will look into them. Nothing is interpreted before that.
+pub async fn keep(backoffice: &Backoffice, incoming: &[Incoming]) -> Result<Vec<Uuid>, Fault> {
+    let now = backoffice.clock.now();
+    let ids: Vec<Uuid> = (0..incoming.len()).map(|n| key(now, n)).collect();
+    match insert(backoffice, &ids, now, incoming).await {
+        // The first of its month.
+        Err(Fault::Database(sqlx::Error::Database(error))) if lacks_month(error.as_ref()) => {
+            months::add_partition(backoffice, now).await?;
+            insert(backoffice, &ids, now, incoming).await?;
         }
-        Ok(ids)
+        other => other?,
     }
+    Ok(ids)
+}
 
-    async fn insert_webhooks(
-        &self,
-        ids: &[Uuid],
-        now: OffsetDateTime,
-        incoming: &[Incoming],
-    ) -> Result<(), Fault> {
-        let headers: Vec<_> = incoming
-            .iter()
-            .map(|one| {
-                let pairs: Vec<[&str; 2]> =
-                    one.headers.iter().map(|(n, v)| [n.as_str(), v.as_str()]).collect();
-                // PostgreSQL's JSON has no NUL.
-                text::without_nul(json!(pairs))
-            })
-            .collect();
-        let source_ips: Vec<_> = incoming.iter().map(|one| one.source_ip.map(|ip| ip.to_string())).collect();
-        let listed: Vec<_> = incoming.iter().map(|one| one.listed).collect();
-        let bodies: Vec<&[u8]> = incoming.iter().map(|one| one.body.as_ref()).collect();
-        // One statement is one round trip and one commit. Not checked while compiling: the tables of the job library are
-        // not there then.
-        sqlx::query(KEEP)
-            .bind(now)
-            .bind(ids)
-            .bind(&source_ips)
-            .bind(&listed)
-            .bind(&headers)
-            .bind(&bodies)
-            .execute(&self.pool)
-            .await?;
-        Ok(())
-    }
-
-    /// True while deliveries wait to be looked into.
-    pub async fn webhooks_are_waiting(&self) -> Result<bool, Fault> {
-        let waiting = sqlx::query_scalar!(
-            r#"select exists (select 1 from webhook_deliveries where state in ('received', 'failed')) as "waiting!""#
-        )
-        .fetch_one(&self.pool)
+async fn insert(
+    backoffice: &Backoffice,
+    ids: &[Uuid],
+    now: OffsetDateTime,
+    incoming: &[Incoming],
+) -> Result<(), Fault> {
+    let headers: Vec<_> = incoming
+        .iter()
+        .map(|one| {
+            let pairs: Vec<[&str; 2]> = one.headers.iter().map(|(n, v)| [n.as_str(), v.as_str()]).collect();
+            // PostgreSQL's JSON has no NUL.
+            text::without_nul(json!(pairs))
+        })
+        .collect();
+    let source_ips: Vec<_> = incoming.iter().map(|one| one.source_ip.map(|ip| ip.to_string())).collect();
+    let listed: Vec<_> = incoming.iter().map(|one| one.listed).collect();
+    let bodies: Vec<&[u8]> = incoming.iter().map(|one| one.body.as_ref()).collect();
+    // One statement is one round trip and one commit. Not checked while compiling: the tables of the job library are
+    // not there then.
+    sqlx::query(KEEP)
+        .bind(now)
+        .bind(ids)
+        .bind(&source_ips)
+        .bind(&listed)
+        .bind(&headers)
+        .bind(&bodies)
+        .execute(&backoffice.pool)
         .await?;
-        Ok(waiting)
-    }
+    Ok(())
+}
+
+/// True while deliveries wait to be looked into.
+pub async fn any_waiting(backoffice: &Backoffice) -> Result<bool, Fault> {
+    let waiting = sqlx::query_scalar!(
+        r#"select exists (select 1 from webhook_deliveries where state in ('received', 'failed')) as "waiting!""#
+    )
+    .fetch_one(&backoffice.pool)
+    .await?;
+    Ok(waiting)
 }
 
 /// "no partition of relation found for row" is a check violation without a constraint's name.

@@ -9,6 +9,7 @@ use super::{Badge, Delivery, Opened};
 use crate::{
     Backoffice, Fault,
     page::{Cursor, Direction, Page},
+    payments,
 };
 
 const COLUMNS: &str = "select id, received_at, source_ip, answered_in_us, state, transmission_id, retried_count, event_type,
@@ -58,90 +59,88 @@ impl Filter {
     }
 }
 
-impl Backoffice {
-    pub async fn webhooks(
-        &self,
-        filter: &Filter,
-        cursor: Option<&Cursor>,
-        size: usize,
-    ) -> Result<Page<Delivery>, Fault> {
-        let backwards = cursor.is_some_and(|c| c.direction == Direction::Newer);
-        let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
-        filter.push(&mut query);
-        if let Some(id) = cursor.and_then(|c| Uuid::try_parse(&c.key).ok()) {
-            query.push(if backwards { " and id > " } else { " and id < " }).push_bind(id);
-        }
-        query.push(if backwards { " order by id asc limit " } else { " order by id desc limit " });
-        query.push_bind(i64::try_from(size + 1).unwrap_or(i64::MAX));
-        let rows: Vec<Delivery> = query.build_query_as().fetch_all(&self.pool).await?;
-        Ok(Page::new(rows, size, cursor, |d| (d.received_at, d.id.to_string())))
+pub async fn list(
+    backoffice: &Backoffice,
+    filter: &Filter,
+    cursor: Option<&Cursor>,
+    size: usize,
+) -> Result<Page<Delivery>, Fault> {
+    let backwards = cursor.is_some_and(|c| c.direction == Direction::Newer);
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    filter.push(&mut query);
+    if let Some(id) = cursor.and_then(|c| Uuid::try_parse(&c.key).ok()) {
+        query.push(if backwards { " and id > " } else { " and id < " }).push_bind(id);
     }
+    query.push(if backwards { " order by id asc limit " } else { " order by id desc limit " });
+    query.push_bind(i64::try_from(size + 1).unwrap_or(i64::MAX));
+    let rows: Vec<Delivery> = query.build_query_as().fetch_all(&backoffice.pool).await?;
+    Ok(Page::new(rows, size, cursor, |d| (d.received_at, d.id.to_string())))
+}
 
-    pub async fn webhooks_of_order(&self, order_id: &str) -> Result<Vec<Delivery>, Fault> {
-        let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
-        query.push(" and order_id = ").push_bind(order_id.to_owned()).push(" order by id desc limit 200");
-        Ok(query.build_query_as().fetch_all(&self.pool).await?)
-    }
+pub async fn of_order(backoffice: &Backoffice, order_id: &str) -> Result<Vec<Delivery>, Fault> {
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    query.push(" and order_id = ").push_bind(order_id.to_owned()).push(" order by id desc limit 200");
+    Ok(query.build_query_as().fetch_all(&backoffice.pool).await?)
+}
 
-    pub async fn webhook(&self, id: Uuid) -> Result<Option<Opened>, Fault> {
-        let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
-        query.push(" and id = ").push_bind(id);
-        let Some(delivery) = query.build_query_as::<Delivery>().fetch_optional(&self.pool).await? else {
-            return Ok(None);
-        };
-        let row = sqlx::query!("select headers, body from webhook_deliveries where id = $1", id)
-            .fetch_one(&self.pool)
-            .await?;
-        let headers =
-            serde_json::from_value(row.headers).map_err(Fault::unreadable("the headers of a delivery"))?;
-        let series = match &delivery.dedup_key {
-            Some(key) => self.series(key).await?,
-            None => vec![delivery.clone()],
-        };
-        let now = match (delivery.subject.as_deref(), &delivery.subject_id) {
-            (Some("payout" | "seller"), Some(id)) => self.told(delivery.subject.as_deref(), id).await?,
-            _ => self.payment_now(&delivery).await?,
-        };
-        Ok(Some(Opened { delivery, headers, body: row.body, series, now }))
-    }
-
-    async fn series(&self, dedup_key: &str) -> Result<Vec<Delivery>, Fault> {
-        let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
-        query.push(" and dedup_key = ").push_bind(dedup_key.to_owned()).push(" order by id limit 50");
-        Ok(query.build_query_as().fetch_all(&self.pool).await?)
-    }
-
-    async fn payment_now(
-        &self,
-        delivery: &Delivery,
-    ) -> Result<Option<(serde_json::Value, OffsetDateTime)>, Fault> {
-        let Some(key) = &delivery.payment_key else { return Ok(None) };
-        Ok(self.payment(key).await?.map(|record| (record.raw, record.fetched_at)))
-    }
-
-    async fn told(
-        &self,
-        subject: Option<&str>,
-        id: &str,
-    ) -> Result<Option<(serde_json::Value, OffsetDateTime)>, Fault> {
-        let row = sqlx::query!(
-            "select body, happened_at from told where subject = $1 and subject_id = $2",
-            subject,
-            id
-        )
-        .fetch_optional(&self.pool)
+pub async fn get(backoffice: &Backoffice, id: Uuid) -> Result<Option<Opened>, Fault> {
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    query.push(" and id = ").push_bind(id);
+    let Some(delivery) = query.build_query_as::<Delivery>().fetch_optional(&backoffice.pool).await? else {
+        return Ok(None);
+    };
+    let row = sqlx::query!("select headers, body from webhook_deliveries where id = $1", id)
+        .fetch_one(&backoffice.pool)
         .await?;
-        Ok(row.map(|row| (row.body, row.happened_at)))
-    }
+    let headers =
+        serde_json::from_value(row.headers).map_err(Fault::unreadable("the headers of a delivery"))?;
+    let series = match &delivery.dedup_key {
+        Some(key) => series(backoffice, key).await?,
+        None => vec![delivery.clone()],
+    };
+    let now = match (delivery.subject.as_deref(), &delivery.subject_id) {
+        (Some("payout" | "seller"), Some(id)) => told(backoffice, delivery.subject.as_deref(), id).await?,
+        _ => payment_now(backoffice, &delivery).await?,
+    };
+    Ok(Some(Opened { delivery, headers, body: row.body, series, now }))
+}
 
-    /// How many deliveries came after one that was seen; at most a hundred are counted.
-    pub async fn webhooks_since(&self, id: Uuid) -> Result<i64, Fault> {
-        let count = sqlx::query_scalar!(
-            r#"select count(*) as "count!" from (select 1 from webhook_deliveries where id > $1 limit 100) newer"#,
-            id
-        )
-        .fetch_one(&self.pool)
-        .await?;
-        Ok(count)
-    }
+async fn series(backoffice: &Backoffice, dedup_key: &str) -> Result<Vec<Delivery>, Fault> {
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    query.push(" and dedup_key = ").push_bind(dedup_key.to_owned()).push(" order by id limit 50");
+    Ok(query.build_query_as().fetch_all(&backoffice.pool).await?)
+}
+
+async fn payment_now(
+    backoffice: &Backoffice,
+    delivery: &Delivery,
+) -> Result<Option<(serde_json::Value, OffsetDateTime)>, Fault> {
+    let Some(key) = &delivery.payment_key else { return Ok(None) };
+    Ok(payments::get(backoffice, key).await?.map(|record| (record.raw, record.fetched_at)))
+}
+
+async fn told(
+    backoffice: &Backoffice,
+    subject: Option<&str>,
+    id: &str,
+) -> Result<Option<(serde_json::Value, OffsetDateTime)>, Fault> {
+    let row = sqlx::query!(
+        "select body, happened_at from told where subject = $1 and subject_id = $2",
+        subject,
+        id
+    )
+    .fetch_optional(&backoffice.pool)
+    .await?;
+    Ok(row.map(|row| (row.body, row.happened_at)))
+}
+
+/// How many deliveries came after one that was seen; at most a hundred are counted.
+pub async fn count_since(backoffice: &Backoffice, id: Uuid) -> Result<i64, Fault> {
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from (select 1 from webhook_deliveries where id > $1 limit 100) newer"#,
+        id
+    )
+    .fetch_one(&backoffice.pool)
+    .await?;
+    Ok(count)
 }

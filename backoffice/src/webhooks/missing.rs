@@ -13,7 +13,7 @@ use crate::{
     audit::{self, Act, Actor},
     clock::day_start,
     page::{Cursor, Page, push_keyset},
-    payments::Rail,
+    payments::{self, Rail},
     transactions::{Listed, Reading},
 };
 
@@ -72,166 +72,167 @@ impl std::ops::AddAssign for Compared {
     }
 }
 
-impl Backoffice {
-    /// Compares what has not been compared yet: the hours of today, the days before it. True when nothing is left.
-    pub async fn compare_due_windows(&self) -> Result<bool, Fault> {
-        let due = self.due_windows().await?;
-        for (from, to) in due.iter().take(AT_ONCE) {
-            self.compare_with_toss(&JOB, *from, *to).await?;
+/// Compares what has not been compared yet: the hours of today, the days before it. True when nothing is left.
+pub async fn compare_due(backoffice: &Backoffice) -> Result<bool, Fault> {
+    let due = due_windows(backoffice).await?;
+    for (from, to) in due.iter().take(AT_ONCE) {
+        compare(backoffice, &JOB, *from, *to).await?;
+    }
+    Ok(due.len() <= AT_ONCE)
+}
+
+/// Windows that ended a while ago and were not looked at since, newest first.
+async fn due_windows(backoffice: &Backoffice) -> Result<Vec<(OffsetDateTime, OffsetDateTime)>, Fault> {
+    let now = backoffice.clock.now();
+    let today = day_start(backoffice.clock.today());
+    let hours = (0..24).map(|hour| (today + Duration::hours(hour), today + Duration::hours(hour + 1)));
+    let days = (1..=DAYS).map(|back| (today - Duration::days(back), today - Duration::days(back - 1)));
+    let mut windows: Vec<_> = hours.filter(|(_, to)| *to + GRACE <= now).collect();
+    windows.reverse();
+    windows.extend(days);
+    let starts: Vec<OffsetDateTime> = windows.iter().map(|(from, _)| *from).collect();
+    let done = sqlx::query!(
+        "select starts_at, ends_at from read_windows
+         where source = 'transactions' and starts_at = any($1) and read_at >= ends_at + make_interval(secs => $2)",
+        &starts,
+        GRACE.as_seconds_f64(),
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    // A day that was only compared as its first hour has the same beginning and another end.
+    windows.retain(|(from, to)| !done.iter().any(|d| d.starts_at == *from && d.ends_at == *to));
+    Ok(windows)
+}
+
+/// Holds Toss's list of `[from, to)` against what arrived. What never came is noted, and a look-up brings the books
+/// up to date. Doing it again is harmless.
+pub async fn compare(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    from: OffsetDateTime,
+    to: OffsetDateTime,
+) -> Result<Compared, Fault> {
+    let begun = backoffice.clock.now();
+    let mut compared = Compared::default();
+    let mut reading = Reading::of(Rail::TossPayments, begun);
+    {
+        let mut rows = std::pin::pin!(backoffice.toss.transactions(from, to).try_chunks(AT_ONCE_WRITTEN));
+        while let Some(page) = rows.try_next().await.map_err(|stopped| stopped.1)? {
+            let page: Vec<Listed> =
+                page.into_iter().map(|(row, raw)| Listed::new(row, &raw)).collect::<Result<_, _>>()?;
+            compared.read += page.len() as u64;
+            compared.new += reading.take(&backoffice.pool, &page).await?;
+            compared.missing += note(backoffice, &page, begun).await?;
         }
-        Ok(due.len() <= AT_ONCE)
     }
-
-    /// Windows that ended a while ago and were not looked at since, newest first.
-    async fn due_windows(&self) -> Result<Vec<(OffsetDateTime, OffsetDateTime)>, Fault> {
-        let now = self.clock.now();
-        let today = day_start(self.clock.today());
-        let hours = (0..24).map(|hour| (today + Duration::hours(hour), today + Duration::hours(hour + 1)));
-        let days = (1..=DAYS).map(|back| (today - Duration::days(back), today - Duration::days(back - 1)));
-        let mut windows: Vec<_> = hours.filter(|(_, to)| *to + GRACE <= now).collect();
-        windows.reverse();
-        windows.extend(days);
-        let starts: Vec<OffsetDateTime> = windows.iter().map(|(from, _)| *from).collect();
-        let done = sqlx::query!(
-            "select starts_at, ends_at from read_windows
-             where source = 'transactions' and starts_at = any($1) and read_at >= ends_at + make_interval(secs => $2)",
-            &starts,
-            GRACE.as_seconds_f64(),
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        // A day that was only compared as its first hour has the same beginning and another end.
-        windows.retain(|(from, to)| !done.iter().any(|d| d.starts_at == *from && d.ends_at == *to));
-        Ok(windows)
+    compared.changed = apply(backoffice, actor).await?;
+    let mut tx = backoffice.pool.begin().await?;
+    reading.end(&mut tx, from, to).await?;
+    // A job that found nothing is not worth a row; what a person does is.
+    if *actor != JOB || compared.new + compared.missing > 0 {
+        let subject = toss::timestamp::format_local(from);
+        let detail = json!({ "to": toss::timestamp::format_local(to), "read": compared.read,
+                             "new": compared.new, "missing": compared.missing, "changed": compared.changed });
+        let act = Act { action: "transactions.synced", subject_kind: "window", subject: &subject, detail };
+        audit::record(&mut tx, backoffice.clock.now(), actor, act).await?;
     }
+    tx.commit().await?;
+    Ok(compared)
+}
 
-    /// Holds Toss's list of `[from, to)` against what arrived. What never came is noted, and a look-up brings the books
-    /// up to date. Doing it again is harmless.
-    pub async fn compare_with_toss(
-        &self,
-        actor: &Actor,
-        from: OffsetDateTime,
-        to: OffsetDateTime,
-    ) -> Result<Compared, Fault> {
-        let begun = self.clock.now();
-        let mut compared = Compared::default();
-        let mut reading = Reading::of(Rail::TossPayments, begun);
-        {
-            let mut rows = std::pin::pin!(self.toss.transactions(from, to).try_chunks(AT_ONCE_WRITTEN));
-            while let Some(page) = rows.try_next().await.map_err(|stopped| stopped.1)? {
-                let page: Vec<Listed> =
-                    page.into_iter().map(|(row, raw)| Listed::new(row, &raw)).collect::<Result<_, _>>()?;
-                compared.read += page.len() as u64;
-                compared.new += reading.take(&self.pool, &page).await?;
-                compared.missing += self.note_missing(&page, begun).await?;
-            }
-        }
-        compared.changed = self.apply_missing(actor).await?;
-        let mut tx = self.pool.begin().await?;
-        reading.end(&mut tx, from, to).await?;
-        // A job that found nothing is not worth a row; what a person does is.
-        if *actor != JOB || compared.new + compared.missing > 0 {
-            let subject = toss::timestamp::format_local(from);
-            let detail = json!({ "to": toss::timestamp::format_local(to), "read": compared.read,
-                                 "new": compared.new, "missing": compared.missing, "changed": compared.changed });
-            let act =
-                Act { action: "transactions.synced", subject_kind: "window", subject: &subject, detail };
-            audit::record(&mut tx, self.clock.now(), actor, act).await?;
-        }
-        tx.commit().await?;
-        Ok(compared)
-    }
+/// Notes transactions that no delivery told of. How many of them are news.
+async fn note(backoffice: &Backoffice, page: &[Listed], now: OffsetDateTime) -> Result<u64, Fault> {
+    let due: Vec<&Listed> = page.iter().filter(|row| row.at + GRACE <= now).collect();
+    let of = |get: fn(&Listed) -> &str| due.iter().map(|row| get(row).to_owned()).collect::<Vec<_>>();
+    let noted = sqlx::query!(
+        "insert into missing_events (transaction_key, payment_key, order_id, status, currency, amount, transaction_at, found_at)
+         select l.key, l.payment_key, l.order_id, l.status, l.currency, l.amount, l.at, $8
+         from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::timestamptz[])
+              as l (key, payment_key, order_id, status, currency, amount, at)
+         -- Only what was believed has come: anybody can post a key.
+         where not exists (select 1 from webhook_deliveries
+                           where badges && $9 and not badges && $10 and transaction_key = l.key
+                             and id >= webhook_floor(l.at - interval '1 day'))
+           and not exists (select 1 from webhook_deliveries
+                           where badges && $9 and not badges && $10 and transaction_key is null
+                             and payment_key = l.payment_key and body_status = l.status
+                             and id >= webhook_floor(l.at - interval '1 day'))
+           and not exists (select 1 from payments p where p.payment_key = l.payment_key and p.raw ->> 'type' = 'BILLING'
+                           and l.status = 'DONE')
+         on conflict (transaction_key) do nothing",
+        &of(|row| &row.key),
+        &of(|row| &row.payment_key),
+        &of(|row| &row.order_id),
+        &of(|row| &row.status),
+        &of(|row| &row.currency),
+        &due.iter().map(|row| row.amount).collect::<Vec<_>>(),
+        &due.iter().map(|row| row.at).collect::<Vec<_>>(),
+        now,
+        &Badge::words_of_truth(),
+        &Badge::loud(),
+    )
+    .execute(&backoffice.pool)
+    .await?;
+    Ok(noted.rows_affected())
+}
 
-    /// Notes transactions that no delivery told of. How many of them are news.
-    async fn note_missing(&self, page: &[Listed], now: OffsetDateTime) -> Result<u64, Fault> {
-        let due: Vec<&Listed> = page.iter().filter(|row| row.at + GRACE <= now).collect();
-        let of = |get: fn(&Listed) -> &str| due.iter().map(|row| get(row).to_owned()).collect::<Vec<_>>();
-        let noted = sqlx::query!(
-            "insert into missing_events (transaction_key, payment_key, order_id, status, currency, amount, transaction_at, found_at)
-             select l.key, l.payment_key, l.order_id, l.status, l.currency, l.amount, l.at, $8
-             from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::timestamptz[])
-                  as l (key, payment_key, order_id, status, currency, amount, at)
-             -- Only what was believed has come: anybody can post a key.
-             where not exists (select 1 from webhook_deliveries
-                               where badges && $9 and not badges && $10 and transaction_key = l.key
-                                 and id >= webhook_floor(l.at - interval '1 day'))
-               and not exists (select 1 from webhook_deliveries
-                               where badges && $9 and not badges && $10 and transaction_key is null
-                                 and payment_key = l.payment_key and body_status = l.status
-                                 and id >= webhook_floor(l.at - interval '1 day'))
-               and not exists (select 1 from payments p where p.payment_key = l.payment_key and p.raw ->> 'type' = 'BILLING'
-                               and l.status = 'DONE')
-             on conflict (transaction_key) do nothing",
-            &of(|row| &row.key),
-            &of(|row| &row.payment_key),
-            &of(|row| &row.order_id),
-            &of(|row| &row.status),
-            &of(|row| &row.currency),
-            &due.iter().map(|row| row.amount).collect::<Vec<_>>(),
-            &due.iter().map(|row| row.at).collect::<Vec<_>>(),
-            now,
-            &Badge::words_of_truth(),
-            &Badge::loud(),
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(noted.rows_affected())
-    }
-
-    /// Asks Toss about every payment that something is missing of. How many of them were news to the books.
-    async fn apply_missing(&self, actor: &Actor) -> Result<u64, Fault> {
-        let keys =
-            sqlx::query_scalar!("select distinct payment_key from missing_events where applied_at is null")
-                .fetch_all(&self.pool)
-                .await?;
-        let mut changed = 0;
-        for key in keys {
-            match self.look_up(actor, &PaymentKey(key.clone())).await {
-                Ok((_, changes)) => changed += u64::from(!changes.is_empty()),
-                // A list that names what Toss does not know is strange, and no reason to stop.
-                Err(Fault::Toss(error)) if error.is_not_found() => {
-                    tracing::warn!(payment = key, "Toss lists a payment it does not know");
-                }
-                Err(fault) => return Err(fault),
-            }
-            // Approvals of a billing key are not told by webhook (toss-api.md A4.5); only now it is known to be one.
-            sqlx::query!(
-                "delete from missing_events m using payments p where m.payment_key = $1 and m.status = 'DONE'
-                 and p.payment_key = m.payment_key and p.raw ->> 'type' = 'BILLING'",
-                key
-            )
-            .execute(&self.pool)
+/// Asks Toss about every payment that something is missing of. How many of them were news to the books.
+async fn apply(backoffice: &Backoffice, actor: &Actor) -> Result<u64, Fault> {
+    let keys =
+        sqlx::query_scalar!("select distinct payment_key from missing_events where applied_at is null")
+            .fetch_all(&backoffice.pool)
             .await?;
-            sqlx::query!(
-                "update missing_events set applied_at = $2 where payment_key = $1 and applied_at is null",
-                key,
-                self.clock.now()
-            )
-            .execute(&self.pool)
-            .await?;
+    let mut changed = 0;
+    for key in keys {
+        match payments::look_up(backoffice, actor, &PaymentKey(key.clone())).await {
+            Ok((_, changes)) => changed += u64::from(!changes.is_empty()),
+            // A list that names what Toss does not know is strange, and no reason to stop.
+            Err(Fault::Toss(error)) if error.is_not_found() => {
+                tracing::warn!(payment = key, "Toss lists a payment it does not know");
+            }
+            Err(fault) => return Err(fault),
         }
-        Ok(changed)
-    }
-
-    pub async fn missing_events(&self, cursor: Option<&Cursor>, size: usize) -> Result<Page<Missing>, Fault> {
-        let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(
-            "select transaction_key, payment_key, order_id, status, currency, amount, transaction_at, found_at, applied_at,
-                    came_at from missing_events where true",
-        );
-        push_keyset(&mut query, cursor, "transaction_at", "transaction_key", size);
-        let rows: Vec<Missing> = query.build_query_as().fetch_all(&self.pool).await?;
-        Ok(Page::new(rows, size, cursor, |row| (row.transaction_at, row.transaction_key.clone())))
-    }
-
-    /// What is still absent of the last 30 days.
-    pub async fn missing_gap(&self) -> Result<Option<Gap>, Fault> {
-        let row = sqlx::query!(
-            r#"select count(*) as "events!", min(transaction_at) as "from", max(transaction_at) as "to"
-               from missing_events where came_at is null and transaction_at >= $1"#,
-            self.clock.now() - Duration::days(DAYS),
+        // Approvals of a billing key are not told by webhook (toss-api.md A4.5); only now it is known to be one.
+        sqlx::query!(
+            "delete from missing_events m using payments p where m.payment_key = $1 and m.status = 'DONE'
+             and p.payment_key = m.payment_key and p.raw ->> 'type' = 'BILLING'",
+            key
         )
-        .fetch_one(&self.pool)
+        .execute(&backoffice.pool)
         .await?;
-        Ok(row.from.zip(row.to).map(|(from, to)| Gap { events: row.events, from, to }))
+        sqlx::query!(
+            "update missing_events set applied_at = $2 where payment_key = $1 and applied_at is null",
+            key,
+            backoffice.clock.now()
+        )
+        .execute(&backoffice.pool)
+        .await?;
     }
+    Ok(changed)
+}
+
+pub async fn list(
+    backoffice: &Backoffice,
+    cursor: Option<&Cursor>,
+    size: usize,
+) -> Result<Page<Missing>, Fault> {
+    let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(
+        "select transaction_key, payment_key, order_id, status, currency, amount, transaction_at, found_at, applied_at,
+                came_at from missing_events where true",
+    );
+    push_keyset(&mut query, cursor, "transaction_at", "transaction_key", size);
+    let rows: Vec<Missing> = query.build_query_as().fetch_all(&backoffice.pool).await?;
+    Ok(Page::new(rows, size, cursor, |row| (row.transaction_at, row.transaction_key.clone())))
+}
+
+/// What is still absent of the last 30 days.
+pub async fn gap(backoffice: &Backoffice) -> Result<Option<Gap>, Fault> {
+    let row = sqlx::query!(
+        r#"select count(*) as "events!", min(transaction_at) as "from", max(transaction_at) as "to"
+           from missing_events where came_at is null and transaction_at >= $1"#,
+        backoffice.clock.now() - Duration::days(DAYS),
+    )
+    .fetch_one(&backoffice.pool)
+    .await?;
+    Ok(row.from.zip(row.to).map(|(from, to)| Gap { events: row.events, from, to }))
 }

@@ -1,14 +1,14 @@
 //! What Toss posts to us: kept before it is believed, believed only after Toss was asked or its signature was checked.
-//! [`intake`] commits, [`apply`] looks into one, [`replay`] into many once more, [`missing`] finds what never came.
+//! [`intake`] commits, [`mod@apply`] looks into one, [`replay`] into many once more, [`missing`] finds what never came.
 
 mod apply;
 mod diff;
 mod health;
 mod intake;
 mod list;
-mod missing;
+pub mod missing;
 mod months;
-mod replay;
+pub mod replay;
 mod trust;
 
 use std::net::IpAddr;
@@ -18,12 +18,13 @@ use time::OffsetDateTime;
 use toss::payments::webhook::RETRY_GAPS_MINUTES;
 use uuid::Uuid;
 
+pub use apply::{apply, apply_all};
 pub use diff::{Difference, differences};
-pub use health::{Health, Silence};
-pub use intake::{Door, Intake, NotKept};
-pub use list::{Filter, UNTRUSTED};
+pub use health::{Health, Silence, health};
+pub use intake::{Door, Intake, NotKept, any_waiting, keep};
+pub use list::{Filter, UNTRUSTED, count_since, get, list, of_order};
 pub use missing::{Compared, Gap, Missing};
-pub use months::KEPT_YEARS;
+pub use months::{KEPT_YEARS, rotate_partitions};
 pub use replay::{Replay, ReplayError, ReplayState, shortened};
 pub use trust::Badge;
 

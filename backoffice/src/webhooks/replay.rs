@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use toss::payments::Error as TossError;
 use uuid::Uuid;
 
-use super::Filter;
+use super::{Filter, apply};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
@@ -101,212 +101,212 @@ impl TryFrom<Row> for Replay {
     }
 }
 
-impl Backoffice {
-    /// Looks into one delivery again, now. True when the books changed.
-    pub async fn replay_webhook(&self, actor: &Actor, id: Uuid) -> Result<bool, ReplayError> {
-        let mut tx = self.pool.begin().await?;
-        let found = sqlx::query_scalar!("select 1 as one from webhook_deliveries where id = $1", id)
-            .fetch_optional(&mut *tx)
-            .await?;
-        if found.is_none() {
-            return Err(ReplayError::NotFound);
-        }
-        let subject = id.to_string();
-        let act =
-            Act { action: "webhook.replayed", subject_kind: "webhook", subject: &subject, detail: json!({}) };
-        audit::record(&mut tx, self.clock.now(), actor, act).await?;
-        tx.commit().await?;
-        match self.look_again(id).await {
-            Ok(changed) => Ok(changed),
-            Err(Fault::Toss(error)) => {
-                tracing::warn!(%error, delivery = %id, "a replay by hand");
-                Err(ReplayError::TossSilent)
-            }
-            Err(fault) => Err(fault.into()),
-        }
+/// Looks into one delivery again, now. True when the books changed.
+pub async fn replay(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<bool, ReplayError> {
+    let mut tx = backoffice.pool.begin().await?;
+    let found = sqlx::query_scalar!("select 1 as one from webhook_deliveries where id = $1", id)
+        .fetch_optional(&mut *tx)
+        .await?;
+    if found.is_none() {
+        return Err(ReplayError::NotFound);
     }
-
-    /// How many deliveries a replay would look into. At 100,000 the counting stops.
-    pub async fn count_for_replay(&self, filter: &Filter) -> Result<i64, Fault> {
-        let mut query = QueryBuilder::<Postgres>::new(
-            "select count(*) from (select 1 from webhook_deliveries where true",
-        );
-        filter.push(&mut query);
-        query.push(" limit ").push_bind(COUNTED).push(") found");
-        Ok(query.build_query_scalar().fetch_one(&self.pool).await?)
+    let subject = id.to_string();
+    let act =
+        Act { action: "webhook.replayed", subject_kind: "webhook", subject: &subject, detail: json!({}) };
+    audit::record(&mut tx, backoffice.clock.now(), actor, act).await?;
+    tx.commit().await?;
+    match apply::apply_again(backoffice, id).await {
+        Ok(changed) => Ok(changed),
+        Err(Fault::Toss(error)) => {
+            tracing::warn!(%error, delivery = %id, "a replay by hand");
+            Err(ReplayError::TossSilent)
+        }
+        Err(fault) => Err(fault.into()),
     }
+}
 
-    pub async fn start_replay(&self, actor: &Actor, filter: &Filter) -> Result<Uuid, ReplayError> {
-        let mut query = QueryBuilder::<Postgres>::new(
-            "select count(*), max(id::text) from webhook_deliveries where true",
-        );
-        filter.push(&mut query);
-        let (total, last): (i64, Option<String>) = query.build_query_as().fetch_one(&self.pool).await?;
-        let Some(last_id) = last.and_then(|last| Uuid::try_parse(&last).ok()) else {
-            return Err(ReplayError::Nothing);
+/// How many deliveries a replay would look into. At 100,000 the counting stops.
+pub async fn count(backoffice: &Backoffice, filter: &Filter) -> Result<i64, Fault> {
+    let mut query =
+        QueryBuilder::<Postgres>::new("select count(*) from (select 1 from webhook_deliveries where true");
+    filter.push(&mut query);
+    query.push(" limit ").push_bind(COUNTED).push(") found");
+    Ok(query.build_query_scalar().fetch_one(&backoffice.pool).await?)
+}
+
+pub async fn start(backoffice: &Backoffice, actor: &Actor, filter: &Filter) -> Result<Uuid, ReplayError> {
+    let mut query =
+        QueryBuilder::<Postgres>::new("select count(*), max(id::text) from webhook_deliveries where true");
+    filter.push(&mut query);
+    let (total, last): (i64, Option<String>) = query.build_query_as().fetch_one(&backoffice.pool).await?;
+    let Some(last_id) = last.and_then(|last| Uuid::try_parse(&last).ok()) else {
+        return Err(ReplayError::Nothing);
+    };
+    let (id, now) = (Uuid::now_v7(), backoffice.clock.now());
+    let mut tx = backoffice.pool.begin().await?;
+    sqlx::query!(
+        "insert into webhook_replays (id, filter, last_id, total, created_by, created_by_name, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7)",
+        id,
+        json!(filter),
+        last_id,
+        total,
+        actor.staff_id(),
+        actor.name(),
+        now,
+    )
+    .execute(&mut *tx)
+    .await?;
+    // What was searched for may be a billing key.
+    let said = Filter { q: filter.q.as_deref().map(shortened), ..filter.clone() };
+    let detail = json!({ "filter": said, "deliveries": total });
+    note(&mut tx, now, actor, id, "webhook_replay.started", detail).await?;
+    jobs::enqueue_replay(&mut tx, id, std::time::Duration::ZERO).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+pub async fn stop(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<(), ReplayError> {
+    turn(backoffice, actor, id, ReplayState::Running, ReplayState::Stopped, "webhook_replay.stopped").await
+}
+
+/// Goes on behind the last delivery that was looked into.
+pub async fn resume(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<(), ReplayError> {
+    turn(backoffice, actor, id, ReplayState::Stopped, ReplayState::Running, "webhook_replay.started").await?;
+    jobs::enqueue_replay(&mut *backoffice.pool.acquire().await?, id, std::time::Duration::ZERO).await?;
+    Ok(())
+}
+
+async fn turn(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    id: Uuid,
+    from: ReplayState,
+    to: ReplayState,
+    action: &'static str,
+) -> Result<(), ReplayError> {
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    let state = sqlx::query_scalar!("select state from webhook_replays where id = $1 for update", id)
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or(ReplayError::NotFound)?;
+    let state = ReplayState::stored(&state)?;
+    if state != from {
+        return Err(ReplayError::State(state));
+    }
+    sqlx::query!(
+        "update webhook_replays set state = $2, ended_at = $3, error = null where id = $1",
+        id,
+        to.as_str(),
+        (to != ReplayState::Running).then_some(now),
+    )
+    .execute(&mut *tx)
+    .await?;
+    note(&mut tx, now, actor, id, action, json!({})).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+pub async fn get(backoffice: &Backoffice, id: Uuid) -> Result<Option<Replay>, Fault> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, filter, total, done, changed, state, error, created_by_name, created_at, ended_at
+         from webhook_replays where id = $1",
+        id
+    )
+    .fetch_optional(&backoffice.pool)
+    .await?;
+    row.map(Replay::try_from).transpose()
+}
+
+/// The last ones, newest first.
+pub async fn list(backoffice: &Backoffice) -> Result<Vec<Replay>, Fault> {
+    let rows = sqlx::query_as!(
+        Row,
+        "select id, filter, total, done, changed, state, error, created_by_name, created_at, ended_at
+         from webhook_replays order by id desc limit 50"
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    rows.into_iter().map(Replay::try_from).collect()
+}
+
+/// What one job does: some deliveries, oldest first, then how far it came. When its process dies in between, they
+/// are looked into once more.
+pub(crate) async fn run(backoffice: &Backoffice, id: Uuid) -> Result<(), Fault> {
+    let row = sqlx::query!(
+        "select filter, last_id, at_id from webhook_replays where id = $1 and state = 'running'",
+        id
+    )
+    .fetch_optional(&backoffice.pool)
+    .await?;
+    let Some(row) = row else { return Ok(()) };
+    let filter: Filter =
+        serde_json::from_value(row.filter).map_err(Fault::unreadable("the filter of a replay"))?;
+    let mut query = QueryBuilder::<Postgres>::new("select id from webhook_deliveries where true");
+    filter.push(&mut query);
+    query.push(" and id <= ").push_bind(row.last_id);
+    if let Some(at_id) = row.at_id {
+        query.push(" and id > ").push_bind(at_id);
+    }
+    query.push(" order by id limit ").push_bind(CHUNK);
+    let ids: Vec<Uuid> = query.build_query_scalar().fetch_all(&backoffice.pool).await?;
+    if ids.is_empty() {
+        let ended = turn(
+            backoffice,
+            &JOB,
+            id,
+            ReplayState::Running,
+            ReplayState::Finished,
+            "webhook_replay.finished",
+        )
+        .await;
+        return match ended {
+            // Somebody was faster.
+            Ok(()) | Err(ReplayError::State(_)) => Ok(()),
+            Err(ReplayError::Fault(fault)) => Err(fault),
+            Err(other) => Err(Fault::Inconsistent(other.to_string())),
         };
-        let (id, now) = (Uuid::now_v7(), self.clock.now());
-        let mut tx = self.pool.begin().await?;
-        sqlx::query!(
-            "insert into webhook_replays (id, filter, last_id, total, created_by, created_by_name, created_at)
-             values ($1, $2, $3, $4, $5, $6, $7)",
-            id,
-            json!(filter),
-            last_id,
-            total,
-            actor.staff_id(),
-            actor.name(),
-            now,
-        )
-        .execute(&mut *tx)
-        .await?;
-        // What was searched for may be a billing key.
-        let said = Filter { q: filter.q.as_deref().map(shortened), ..filter.clone() };
-        let detail = json!({ "filter": said, "deliveries": total });
-        note(&mut tx, now, actor, id, "webhook_replay.started", detail).await?;
-        jobs::enqueue_replay(&mut tx, id, std::time::Duration::ZERO).await?;
-        tx.commit().await?;
-        Ok(id)
     }
-
-    pub async fn stop_replay(&self, actor: &Actor, id: Uuid) -> Result<(), ReplayError> {
-        self.turn_replay(actor, id, ReplayState::Running, ReplayState::Stopped, "webhook_replay.stopped")
-            .await
-    }
-
-    /// Goes on behind the last delivery that was looked into.
-    pub async fn go_on_with_replay(&self, actor: &Actor, id: Uuid) -> Result<(), ReplayError> {
-        self.turn_replay(actor, id, ReplayState::Stopped, ReplayState::Running, "webhook_replay.started")
-            .await?;
-        jobs::enqueue_replay(&mut *self.pool.acquire().await?, id, std::time::Duration::ZERO).await?;
-        Ok(())
-    }
-
-    async fn turn_replay(
-        &self,
-        actor: &Actor,
-        id: Uuid,
-        from: ReplayState,
-        to: ReplayState,
-        action: &'static str,
-    ) -> Result<(), ReplayError> {
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        let state = sqlx::query_scalar!("select state from webhook_replays where id = $1 for update", id)
-            .fetch_optional(&mut *tx)
-            .await?
-            .ok_or(ReplayError::NotFound)?;
-        let state = ReplayState::stored(&state)?;
-        if state != from {
-            return Err(ReplayError::State(state));
-        }
-        sqlx::query!(
-            "update webhook_replays set state = $2, ended_at = $3, error = null where id = $1",
-            id,
-            to.as_str(),
-            (to != ReplayState::Running).then_some(now),
-        )
-        .execute(&mut *tx)
-        .await?;
-        note(&mut tx, now, actor, id, action, json!({})).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    pub async fn replay(&self, id: Uuid) -> Result<Option<Replay>, Fault> {
-        let row = sqlx::query_as!(
-            Row,
-            "select id, filter, total, done, changed, state, error, created_by_name, created_at, ended_at
-             from webhook_replays where id = $1",
-            id
-        )
-        .fetch_optional(&self.pool)
-        .await?;
-        row.map(Replay::try_from).transpose()
-    }
-
-    /// The last ones, newest first.
-    pub async fn replays(&self) -> Result<Vec<Replay>, Fault> {
-        let rows = sqlx::query_as!(
-            Row,
-            "select id, filter, total, done, changed, state, error, created_by_name, created_at, ended_at
-             from webhook_replays order by id desc limit 50"
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        rows.into_iter().map(Replay::try_from).collect()
-    }
-
-    /// What one job does: some deliveries, oldest first, then how far it came. When its process dies in between, they
-    /// are looked into once more.
-    pub(crate) async fn run_replay(&self, id: Uuid) -> Result<(), Fault> {
-        let row = sqlx::query!(
-            "select filter, last_id, at_id from webhook_replays where id = $1 and state = 'running'",
-            id
-        )
-        .fetch_optional(&self.pool)
-        .await?;
-        let Some(row) = row else { return Ok(()) };
-        let filter: Filter =
-            serde_json::from_value(row.filter).map_err(Fault::unreadable("the filter of a replay"))?;
-        let mut query = QueryBuilder::<Postgres>::new("select id from webhook_deliveries where true");
-        filter.push(&mut query);
-        query.push(" and id <= ").push_bind(row.last_id);
-        if let Some(at_id) = row.at_id {
-            query.push(" and id > ").push_bind(at_id);
-        }
-        query.push(" order by id limit ").push_bind(CHUNK);
-        let ids: Vec<Uuid> = query.build_query_scalar().fetch_all(&self.pool).await?;
-        if ids.is_empty() {
-            let ended = self
-                .turn_replay(&JOB, id, ReplayState::Running, ReplayState::Finished, "webhook_replay.finished")
-                .await;
-            return match ended {
-                // Somebody was faster.
-                Ok(()) | Err(ReplayError::State(_)) => Ok(()),
-                Err(ReplayError::Fault(fault)) => Err(fault),
-                Err(other) => Err(Fault::Inconsistent(other.to_string())),
-            };
-        }
-        let gently = self.gently();
-        for delivery in ids {
-            let changed = match gently.look_again(delivery).await {
-                Ok(changed) => changed,
-                // It will not be readable the next time either: the others are not held up for it.
-                Err(Fault::Toss(TossError::Unreadable { .. })) => false,
-                Err(fault) => {
-                    let why: String = fault.to_string().chars().take(300).collect();
-                    sqlx::query!("update webhook_replays set error = $2 where id = $1", id, why)
-                        .execute(&self.pool)
-                        .await?;
-                    return match fault {
-                        Fault::Toss(_) => {
-                            jobs::enqueue_replay(&mut *self.pool.acquire().await?, id, HOLD_BACK).await
-                        }
-                        other => Err(other),
-                    };
-                }
-            };
-            if !self.step_replay(id, delivery, changed).await? {
-                return Ok(());
+    let gently = backoffice.gently();
+    for delivery in ids {
+        let changed = match apply::apply_again(&gently, delivery).await {
+            Ok(changed) => changed,
+            // It will not be readable the next time either: the others are not held up for it.
+            Err(Fault::Toss(TossError::Unreadable { .. })) => false,
+            Err(fault) => {
+                let why: String = fault.to_string().chars().take(300).collect();
+                sqlx::query!("update webhook_replays set error = $2 where id = $1", id, why)
+                    .execute(&backoffice.pool)
+                    .await?;
+                return match fault {
+                    Fault::Toss(_) => {
+                        jobs::enqueue_replay(&mut *backoffice.pool.acquire().await?, id, HOLD_BACK).await
+                    }
+                    other => Err(other),
+                };
             }
+        };
+        if !step(backoffice, id, delivery, changed).await? {
+            return Ok(());
         }
-        jobs::enqueue_replay(&mut *self.pool.acquire().await?, id, std::time::Duration::ZERO).await
     }
+    jobs::enqueue_replay(&mut *backoffice.pool.acquire().await?, id, std::time::Duration::ZERO).await
+}
 
-    /// False when somebody has stopped it.
-    async fn step_replay(&self, id: Uuid, delivery: Uuid, changed: bool) -> Result<bool, Fault> {
-        let stepped = sqlx::query!(
-            "update webhook_replays set at_id = $2, done = done + 1, changed = changed + $3, error = null
-             where id = $1 and state = 'running'",
-            id,
-            delivery,
-            i64::from(changed),
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(stepped.rows_affected() == 1)
-    }
+/// False when somebody has stopped it.
+async fn step(backoffice: &Backoffice, id: Uuid, delivery: Uuid, changed: bool) -> Result<bool, Fault> {
+    let stepped = sqlx::query!(
+        "update webhook_replays set at_id = $2, done = done + 1, changed = changed + $3, error = null
+         where id = $1 and state = 'running'",
+        id,
+        delivery,
+        i64::from(changed),
+    )
+    .execute(&backoffice.pool)
+    .await?;
+    Ok(stepped.rows_affected() == 1)
 }
 
 /// An id that is told from others, and of no use to anybody.

@@ -108,7 +108,8 @@ pub(crate) async fn login(
     Body(body): Body<LoginBody>,
 ) -> Result<Response, ApiError> {
     let actor = Actor::MerchantApi;
-    let logged_in = jangbu.backoffice.log_in_user(&actor, &body.authorization_code, &body.referrer).await;
+    let logged_in =
+        backoffice::users::log_in(&jangbu.backoffice, &actor, &body.authorization_code, &body.referrer).await;
     answer(&headers, logged_in.map(LoginAnswer::new))
 }
 
@@ -122,7 +123,8 @@ pub(crate) async fn refresh(
     headers: HeaderMap,
     Body(body): Body<RefreshBody>,
 ) -> Result<Response, ApiError> {
-    let refreshed = jangbu.backoffice.refresh_user(&Actor::MerchantApi, &body.refresh_token).await;
+    let refreshed =
+        backoffice::users::refresh(&jangbu.backoffice, &Actor::MerchantApi, &body.refresh_token).await;
     answer(&headers, refreshed.map(LoginAnswer::new))
 }
 
@@ -135,7 +137,8 @@ pub(crate) async fn unlink(
     headers: HeaderMap,
     Body(body): Body<UnlinkBody>,
 ) -> Result<Response, ApiError> {
-    let unlinked = jangbu.backoffice.unlink_by_token(&Actor::MerchantApi, &body.access_token).await;
+    let unlinked =
+        backoffice::users::unlink_by_token(&jangbu.backoffice, &Actor::MerchantApi, &body.access_token).await;
     match unlinked {
         Ok(user) => Ok(Json(serde_json::json!({ "userKey": user })).into_response()),
         Err(fault) => Err(ApiError::unlink(words(&headers), fault)),
@@ -167,7 +170,7 @@ pub(crate) async fn iap_order(
         },
     };
     let new = NewOrder { order_id: body.order_id, user_key: user, sku: body.sku, platform };
-    match jangbu.backoffice.add_iap_order(&Actor::MerchantApi, &new).await {
+    match backoffice::iap::orders::add(&jangbu.backoffice, &Actor::MerchantApi, &new).await {
         Ok(order) => answer(
             &headers,
             Ok(IapAnswer {

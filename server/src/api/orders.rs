@@ -138,9 +138,9 @@ pub(crate) struct RefundBody {
 
 async fn body_of(jangbu: &Jangbu, order: Order) -> Result<OrderBody, backoffice::Fault> {
     let filter = refunds::Filter { order_id: Some(order.order_id.clone()), ..refunds::Filter::default() };
-    let refunds = jangbu.backoffice.refunds(&filter, None, 100).await?.rows;
+    let refunds = backoffice::refunds::list(&jangbu.backoffice, &filter, None, 100).await?.rows;
     let record = match &order.payment_key {
-        Some(key) => jangbu.backoffice.payment(key).await?,
+        Some(key) => backoffice::payments::get(&jangbu.backoffice, key).await?,
         None => None,
     };
     let now = jangbu.backoffice.clock.now();
@@ -204,9 +204,7 @@ pub(crate) async fn register(
         user_key: body.user_key,
     };
     new.check().map_err(|invalid| ApiError::invalid(words(&headers), &invalid.to_string()))?;
-    let registered = jangbu
-        .backoffice
-        .register_order(&Actor::MerchantApi, &new)
+    let registered = backoffice::orders::register(&jangbu.backoffice, &Actor::MerchantApi, &new)
         .await
         .map_err(|fault| ApiError::fault(words(&headers), &fault))?;
     match registered {
@@ -237,9 +235,11 @@ pub(crate) async fn confirm(
     // On its own task: a shop that hangs up must not stop a confirm half-way.
     let backoffice = jangbu.backoffice.clone();
     let confirmed =
-        tokio::spawn(async move { backoffice.confirm_order(&Actor::MerchantApi, &confirm).await })
-            .await
-            .map_err(|e| ApiError::fault(words(&headers), &backoffice::Fault::Inconsistent(e.to_string())))?;
+        tokio::spawn(
+            async move { backoffice::orders::confirm(&backoffice, &Actor::MerchantApi, &confirm).await },
+        )
+        .await
+        .map_err(|e| ApiError::fault(words(&headers), &backoffice::Fault::Inconsistent(e.to_string())))?;
     match confirmed {
         Ok(order) => answer(&jangbu, &headers, StatusCode::OK, order).await,
         Err(error) => Err(ApiError::confirm(words(&headers), error)),
@@ -255,8 +255,9 @@ pub(crate) async fn read(
     Id(order_id): Id,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let order =
-        jangbu.backoffice.order(&order_id).await.map_err(|fault| ApiError::fault(words(&headers), &fault))?;
+    let order = backoffice::orders::get(&jangbu.backoffice, &order_id)
+        .await
+        .map_err(|fault| ApiError::fault(words(&headers), &fault))?;
     match order {
         Some(order) => answer(&jangbu, &headers, StatusCode::OK, order).await,
         None => Err(ApiError::not_found(words(&headers))),

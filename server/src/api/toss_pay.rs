@@ -100,8 +100,10 @@ pub(crate) async fn make(
     };
     let order_no = payment.order_no.clone();
     let books = jangbu.backoffice.clone();
-    let made = apart(&headers, async move { books.make_toss_pay(&Actor::MerchantApi, user, &payment).await })
-        .await?;
+    let made = apart(&headers, async move {
+        backoffice::toss_pay::make(&books, &Actor::MerchantApi, user, &payment).await
+    })
+    .await?;
     let is_test_payment = jangbu.backoffice.apps_in_toss.as_ref().is_none_or(|apps| apps.client.is_test());
     let body = MadeBody { order_no, pay_token: made.0, is_test_payment };
     Ok((StatusCode::OK, Json(body)).into_response())
@@ -125,9 +127,10 @@ pub(crate) async fn execute(
     let token =
         PayToken::parse(&body.pay_token).map_err(|e| ApiError::toss_pay(words(&headers), e.into()))?;
     let books = jangbu.backoffice.clone();
-    let order =
-        apart(&headers, async move { books.execute_toss_pay(&Actor::MerchantApi, &order_no, &token).await })
-            .await?;
+    let order = apart(&headers, async move {
+        backoffice::toss_pay::execute(&books, &Actor::MerchantApi, &order_no, &token).await
+    })
+    .await?;
     orders::answer(&jangbu, &headers, StatusCode::OK, order).await
 }
 

@@ -88,8 +88,10 @@ pub(super) async fn sync(jangbu: &Jangbu, command: Sync) -> anyhow::Result<()> {
 }
 
 async fn transactions(books: &Backoffice, day: Date, next: Date) -> anyhow::Result<(Compared, String)> {
-    let mut compared = books.compare_with_toss(&Actor::CommandLine, day_start(day), day_start(next)).await?;
-    let toss_pay = books.sync_toss_pay(day).await?;
+    let mut compared =
+        backoffice::webhooks::missing::compare(books, &Actor::CommandLine, day_start(day), day_start(next))
+            .await?;
+    let toss_pay = backoffice::toss_pay::sync(books, day).await?;
     compared.read += toss_pay;
     let line = format!(
         "{} read ({toss_pay} of Toss Pay), {} of them never told by webhook, {} payments brought up to date",
@@ -99,7 +101,7 @@ async fn transactions(books: &Backoffice, day: Date, next: Date) -> anyhow::Resu
 }
 
 async fn settlements(books: &Backoffice, day: Date) -> anyhow::Result<(Compared, String)> {
-    let read = books.sync_settlements(&Actor::CommandLine, day).await?;
+    let read = backoffice::settlements::sync(books, &Actor::CommandLine, day).await?;
     let line = format!("{} read, {} new or changed, {} gone", read.rows, read.new, read.gone);
     Ok((Compared { read: read.rows, new: read.new, ..Compared::default() }, line))
 }
@@ -119,7 +121,7 @@ pub(super) async fn reconcile(books: &Backoffice, one: Option<String>, asked: &W
         // A month at a time: set against set, with a bar that moves.
         let next = end.min(at + time::Duration::days(31));
         bar.set_message(at.to_string());
-        sum += books.reconcile(&Actor::CommandLine, at, next).await?;
+        sum += backoffice::reconciliation::reconcile(books, &Actor::CommandLine, at, next).await?;
         bar.inc(u64::try_from((next - at).whole_days()).unwrap_or_default());
         at = next;
     }
@@ -135,11 +137,11 @@ pub(super) async fn contract(books: &Backoffice, command: Contract) -> anyhow::R
     match command {
         Contract::Set { method, currency, valid_from, per_cent, flat, cycle, pay_out_days } => {
             let new = NewRate { method, currency, valid_from, per_cent, flat, cycle, pay_out_days };
-            books.set_rate(&Actor::CommandLine, &new).await??;
+            backoffice::reconciliation::contract::set_rate(books, &Actor::CommandLine, &new).await??;
             say("the rate is saved; it holds from the next reconciliation on");
         }
         Contract::List => {
-            for rate in books.contract().await? {
+            for rate in backoffice::reconciliation::contract::rates(books).await? {
                 say(&format!(
                     "{}\t{}\tfrom {}\t{} %\t+ {}\t{}\t{} business days",
                     rate.method,

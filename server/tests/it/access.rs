@@ -46,16 +46,23 @@ async fn own_export(shop: &Shop, person: Option<&Person>) -> String {
 async fn every_page_as_every_role() {
     let shop = Shop::open().await;
     shop.paid("ord_access", 10_000).await;
-    let batch = shop
-        .books()
-        .preview_batch(&Actor::CommandLine, "a.csv", b"ord_access,1000", "other", "시험")
+    let batch = backoffice::refunds::batch::preview(
+        shop.books(),
+        &Actor::CommandLine,
+        "a.csv",
+        b"ord_access,1000",
+        "other",
+        "시험",
+    )
+    .await
+    .unwrap()
+    .to_string();
+    shop.quiet().await;
+    let delivery = shop.deliveries(&Filter::default()).await[0].id.to_string();
+    let replay = backoffice::webhooks::replay::start(shop.books(), &Actor::CommandLine, &Filter::default())
         .await
         .unwrap()
         .to_string();
-    shop.quiet().await;
-    let delivery = shop.deliveries(&Filter::default()).await[0].id.to_string();
-    let replay =
-        shop.books().start_replay(&Actor::CommandLine, &Filter::default()).await.unwrap().to_string();
     let user = shop.user().await;
     shop.paid_by_toss_pay_of("tp-access", user).await;
     let campaign = NewCampaign {
@@ -68,9 +75,22 @@ async fn every_page_as_every_role() {
         ends_on: "2199-12-30".into(),
         approval_above: String::new(),
     };
-    assert!(shop.books().add_campaign(&Actor::CommandLine, &campaign).await.unwrap().is_ok());
-    let grants =
-        shop.books().preview_grants(&Actor::CommandLine, "ACCESS", "e", "a.csv", b"1,1").await.unwrap();
+    assert!(
+        backoffice::promotions::campaigns::add(shop.books(), &Actor::CommandLine, &campaign)
+            .await
+            .unwrap()
+            .is_ok()
+    );
+    let grants = backoffice::promotions::batch::preview(
+        shop.books(),
+        &Actor::CommandLine,
+        "ACCESS",
+        "e",
+        "a.csv",
+        b"1,1",
+    )
+    .await
+    .unwrap();
     let grants = grants.to_string();
     sqlx::query(
         "insert into differences (transaction_key, nth, day, rail, payment_key, order_id, currency, transaction_at, class, remarks,
@@ -192,7 +212,7 @@ async fn a_form_from_another_origin_is_refused() {
             request.header("accept", "text/html").header(header, value).form(&fields).send().await.unwrap();
         assert_eq!(response.status(), 403, "{header}: {value}");
     }
-    assert!(shop.books().staff_by_email("evil@example.com").await.unwrap().is_none());
+    assert!(backoffice::staff::get_by_email(shop.books(), "evil@example.com").await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -200,7 +220,7 @@ async fn every_wrong_log_in_gets_the_same_answer() {
     let shop = Shop::open().await;
     let person = shop.log_in(Role::Viewer).await;
     let gone = shop.log_in(Role::Viewer).await;
-    shop.books().disable_staff(&backoffice::Actor::CommandLine, gone.id).await.unwrap();
+    backoffice::staff::disable(shop.books(), &backoffice::Actor::CommandLine, gone.id).await.unwrap();
     let mut answers = Vec::new();
     for (email, password) in [
         (person.email.as_str(), "wrong password"),
@@ -225,10 +245,15 @@ async fn guessing_is_slowed_down() {
     let person = shop.log_in(Role::Viewer).await;
     for _ in 0..10 {
         let outcome =
-            shop.books().log_in(&person.email, Password::typed("guess"), "192.0.2.1").await.unwrap();
+            backoffice::staff::log_in(shop.books(), &person.email, Password::typed("guess"), "192.0.2.1")
+                .await
+                .unwrap();
         assert_eq!(outcome.unwrap_err(), LoginRefused::Wrong);
     }
-    let right = shop.books().log_in(&person.email, Password::typed(PASSWORD), "192.0.2.1").await.unwrap();
+    let right =
+        backoffice::staff::log_in(shop.books(), &person.email, Password::typed(PASSWORD), "192.0.2.1")
+            .await
+            .unwrap();
     assert_eq!(right.unwrap_err(), LoginRefused::TooManyFailures);
 }
 
@@ -248,7 +273,7 @@ async fn sessions_end_when_they_should() {
     assert_eq!(shop.page("/orders", Some(&idle.cookie)).await.0, 303);
 
     let disabled = shop.log_in(Role::Support).await;
-    shop.books().disable_staff(&backoffice::Actor::CommandLine, disabled.id).await.unwrap();
+    backoffice::staff::disable(shop.books(), &backoffice::Actor::CommandLine, disabled.id).await.unwrap();
     assert_eq!(shop.page("/orders", Some(&disabled.cookie)).await.0, 303);
 
     let (raw,): (i64,) =

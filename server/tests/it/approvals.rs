@@ -18,7 +18,7 @@ fn refused(outcome: Result<Refund, RefundError>) -> Refused {
 }
 
 async fn ask(shop: &Shop, who: &Person, order: &str, amount: &str) -> Refund {
-    shop.books().refund(&who.actor(), &refund(order, amount)).await.unwrap()
+    backoffice::refunds::request(shop.books(), &who.actor(), &refund(order, amount)).await.unwrap()
 }
 
 #[tokio::test]
@@ -31,16 +31,20 @@ async fn above_a_limit_nothing_is_sent_before_a_second_person_approves() {
     assert_eq!((asked.state, asked.approval_because), (State::WaitingForApproval, Some(Because::OneRefund)));
     assert!(shop.cancels_at_toss(&key).is_empty());
     // It holds the place: nobody refunds around it.
-    let second = shop.books().refund(&finance.actor(), &refund("ord_two_1", "1000")).await;
+    let second =
+        backoffice::refunds::request(shop.books(), &finance.actor(), &refund("ord_two_1", "1000")).await;
     assert!(matches!(refused(second), Refused::AlreadyOpen { .. }));
     // Not the one who asked, in whatever role by now.
     let promoted = Person { role: Role::Admin, cookie: String::new(), email: String::new(), id: agent.id };
-    assert_eq!(refused(shop.books().approve_refund(&promoted.actor(), asked.id).await), Refused::OwnRequest);
     assert_eq!(
-        refused(shop.books().approve_refund(&Actor::CommandLine, asked.id).await),
+        refused(backoffice::refunds::approve(shop.books(), &promoted.actor(), asked.id).await),
         Refused::OwnRequest
     );
-    let done = shop.books().approve_refund(&finance.actor(), asked.id).await.unwrap();
+    assert_eq!(
+        refused(backoffice::refunds::approve(shop.books(), &Actor::CommandLine, asked.id).await),
+        Refused::OwnRequest
+    );
+    let done = backoffice::refunds::approve(shop.books(), &finance.actor(), asked.id).await.unwrap();
     assert_eq!(done.state, State::Succeeded);
     assert_eq!(done.approved_by_name.as_deref(), Some("finance 사람"));
     assert_eq!(shop.cancels_at_toss(&key).len(), 1);
@@ -59,8 +63,8 @@ async fn two_approvers_at_once_are_one_refund_and_the_slower_one_hears_who_was_f
     let asked = ask(&shop, &agent, "ord_both_1", "10000").await;
     let (one, other) = (one.actor(), other.actor());
     let (first, second) = tokio::join!(
-        shop.books().approve_refund(&one, asked.id),
-        shop.books().approve_refund(&other, asked.id)
+        backoffice::refunds::approve(shop.books(), &one, asked.id),
+        backoffice::refunds::approve(shop.books(), &other, asked.id)
     );
     let (won, lost) = if first.is_ok() { (first, second) } else { (second, first) };
     assert_eq!(won.unwrap().state, State::Succeeded);
@@ -108,8 +112,11 @@ async fn a_request_lapses_when_the_balance_changes() {
     let key = shop.paid("ord_lapse_1", 100_000).await;
     let asked = ask(&shop, &agent, "ord_lapse_1", "60000").await;
     shop.refund_behind_our_back(&key, 10_000);
-    assert_eq!(refused(shop.books().approve_refund(&finance.actor(), asked.id).await), Refused::Lapsed);
-    let now = shop.books().refund_by_id(asked.id).await.unwrap().unwrap();
+    assert_eq!(
+        refused(backoffice::refunds::approve(shop.books(), &finance.actor(), asked.id).await),
+        Refused::Lapsed
+    );
+    let now = backoffice::refunds::get(shop.books(), asked.id).await.unwrap().unwrap();
     assert_eq!((now.state, now.error_code.as_deref()), (State::Declined, Some("LAPSED")));
     assert_eq!(shop.cancels_at_toss(&key).len(), 1, "only the console's");
     // The place is free again.
@@ -125,9 +132,13 @@ async fn declining_needs_a_reason_and_only_ones_own_can_be_taken_back() {
     let key = shop.paid("ord_no_1", 10_000).await;
     let asked = ask(&shop, &agent, "ord_no_1", "10000").await;
     let books = shop.books();
-    assert_eq!(refused(books.decline_refund(&finance.actor(), asked.id, " ").await), Refused::NoteTooShort);
-    assert!(books.withdraw_refund(&other.actor(), asked.id).await.is_err());
-    let declined = books.decline_refund(&finance.actor(), asked.id, "교환으로 바뀜").await.unwrap();
+    assert_eq!(
+        refused(backoffice::refunds::decline(books, &finance.actor(), asked.id, " ").await),
+        Refused::NoteTooShort
+    );
+    assert!(backoffice::refunds::withdraw(books, &other.actor(), asked.id).await.is_err());
+    let declined =
+        backoffice::refunds::decline(books, &finance.actor(), asked.id, "교환으로 바뀜").await.unwrap();
     assert_eq!(
         (declined.state, declined.settled_by_name.as_deref()),
         (State::Declined, Some("finance 사람"))
@@ -135,14 +146,14 @@ async fn declining_needs_a_reason_and_only_ones_own_can_be_taken_back() {
     assert_eq!(declined.error_message.as_deref(), Some("교환으로 바뀜"));
     // It is decided: nobody decides again.
     for again in [
-        books.approve_refund(&finance.actor(), asked.id).await,
-        books.decline_refund(&finance.actor(), asked.id, "또").await,
-        books.withdraw_refund(&agent.actor(), asked.id).await,
+        backoffice::refunds::approve(books, &finance.actor(), asked.id).await,
+        backoffice::refunds::decline(books, &finance.actor(), asked.id, "또").await,
+        backoffice::refunds::withdraw(books, &agent.actor(), asked.id).await,
     ] {
         assert!(matches!(refused(again), Refused::AlreadyDecided { state: State::Declined, .. }));
     }
     let own = ask(&shop, &agent, "ord_no_1", "5000").await;
-    let taken_back = books.withdraw_refund(&agent.actor(), own.id).await.unwrap();
+    let taken_back = backoffice::refunds::withdraw(books, &agent.actor(), own.id).await.unwrap();
     assert_eq!(taken_back.error_code.as_deref(), Some("WITHDRAWN"));
     assert!(shop.cancels_at_toss(&key).is_empty());
 }
@@ -187,9 +198,12 @@ async fn only_an_administrator_changes_limits_and_it_is_audited() {
     let (finance, admin) = (shop.log_in(Role::Finance).await, shop.log_in(Role::Admin).await);
     let fields = [("role", "support"), ("one_refund", "₩300,000"), ("per_day", "")];
     shop.form("set_refund_limit", Some(&finance.cookie), &fields).await;
-    assert_eq!(shop.books().refund_limits().await.unwrap()[0].one_refund, None);
+    assert_eq!(backoffice::refunds::limits::list(shop.books()).await.unwrap()[0].one_refund, None);
     shop.form("set_refund_limit", Some(&admin.cookie), &fields).await;
-    assert_eq!(shop.books().refund_limits().await.unwrap()[0].one_refund, Some(300_000.into()));
+    assert_eq!(
+        backoffice::refunds::limits::list(shop.books()).await.unwrap()[0].one_refund,
+        Some(300_000.into())
+    );
     let rows = backoffice::audit::of_subject(&shop.books().pool, "role", "support").await.unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].detail["oneRefund"], json!([null, "300000"]));
@@ -240,7 +254,7 @@ async fn decide(
             .execute(&shop.books().pool)
             .await
             .unwrap();
-        match shop.books().decide_refund(&who.actor(), id, decision, mark).await {
+        match backoffice::refunds::decide(shop.books(), &who.actor(), id, decision, mark).await {
             Err(RefundError::Refused(Refused::TooEarly)) => {
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             }
@@ -261,8 +275,10 @@ async fn what_toss_refuses_for_good_is_closed_by_a_person_and_can_be_refunded_ag
     .await;
     let stuck = ask(&shop, &agent, "ord_close_1", "4000").await;
     assert_eq!(stuck.state, State::Unknown);
-    let facts = shop.books().refund_facts(&stuck).await.unwrap();
-    let early = shop.books().decide_refund(&agent.actor(), stuck.id, &Decision::NotMade, &facts.mark).await;
+    let facts = backoffice::refunds::facts(shop.books(), &stuck).await.unwrap();
+    let early =
+        backoffice::refunds::decide(shop.books(), &agent.actor(), stuck.id, &Decision::NotMade, &facts.mark)
+            .await;
     assert_eq!(refused(early), Refused::TooEarly);
     shop.books().clock.set_offset(time::Duration::minutes(16));
     let (_, home) = shop.page("/", Some(&agent.cookie)).await;
@@ -273,7 +289,7 @@ async fn what_toss_refuses_for_good_is_closed_by_a_person_and_can_be_refunded_ag
     shop.refund_behind_our_back(&key, 1_000);
     let stale = decide(&shop, &agent, stuck.id, &Decision::NotMade, &facts.mark).await;
     assert_eq!(refused(stale), Refused::FactsChanged);
-    let facts = shop.books().refund_facts(&stuck).await.unwrap();
+    let facts = backoffice::refunds::facts(shop.books(), &stuck).await.unwrap();
     assert_eq!(facts.candidates.len(), 1);
     // A refused decision leaves everything as it was, above all that it is a person's task.
     let task = "update refunds set needs_person = 'key_expired' where id = $1 returning error_message";
@@ -281,7 +297,7 @@ async fn what_toss_refuses_for_good_is_closed_by_a_person_and_can_be_refunded_ag
         sqlx::query_scalar(task).bind(stuck.id).fetch_one(&shop.books().pool).await.unwrap();
     let early = decide(&shop, &agent, stuck.id, &Decision::NotMade, "old").await;
     assert_eq!(refused(early), Refused::FactsChanged);
-    let kept = shop.books().refund_by_id(stuck.id).await.unwrap().unwrap();
+    let kept = backoffice::refunds::get(shop.books(), stuck.id).await.unwrap().unwrap();
     assert_eq!((kept.needs_person.as_deref(), kept.error_message), (Some("key_expired"), said));
     // A cancel of another amount cannot be said to be ours.
     let wrong = Decision::Ours(facts.candidates[0].transaction_key.clone());
@@ -301,19 +317,22 @@ async fn a_console_refund_in_other_words_is_never_taken_for_ours() {
     let agent = shop.log_in(Role::Support).await;
     let key = shop.paid("ord_told_1", 10_000).await;
     shop.fault(json!({ "on": "cancel", "kind": "lose_before" })).await;
-    let asked = shop.books().intend_refund(&agent.actor(), &refund("ord_told_1", "4000")).await.unwrap();
+    let asked =
+        backoffice::refunds::create_intent(shop.books(), &agent.actor(), &refund("ord_told_1", "4000"))
+            .await
+            .unwrap();
     shop.refund_behind_our_back(&key, 4_000);
-    shop.books().drive_refund(asked).await.unwrap();
+    backoffice::refunds::execute(shop.books(), asked).await.unwrap();
     shop.eventually("it is known", || async {
-        shop.books().refund_by_id(asked).await.unwrap().unwrap().state.is_settled()
+        backoffice::refunds::get(shop.books(), asked).await.unwrap().unwrap().state.is_settled()
     })
     .await;
-    let refund = shop.books().refund_by_id(asked).await.unwrap().unwrap();
+    let refund = backoffice::refunds::get(shop.books(), asked).await.unwrap().unwrap();
     assert_eq!(
         (refund.state, refund.error_code.as_deref()),
         (State::Failed, Some("NOT_MATCHES_REFUNDABLE_AMOUNT"))
     );
-    let order = shop.books().order("ord_told_1").await.unwrap().unwrap();
+    let order = backoffice::orders::get(shop.books(), "ord_told_1").await.unwrap().unwrap();
     assert_eq!(order.balance_amount, Some(6_000.into()));
 }
 
@@ -322,7 +341,10 @@ async fn a_job_finishes_what_a_dead_process_began() {
     let shop = Shop::open().await;
     let agent = shop.log_in(Role::Support).await;
     let key = shop.paid("ord_dead_1", 10_000).await;
-    let asked = shop.books().intend_refund(&agent.actor(), &refund("ord_dead_1", "4000")).await.unwrap();
+    let asked =
+        backoffice::refunds::create_intent(shop.books(), &agent.actor(), &refund("ord_dead_1", "4000"))
+            .await
+            .unwrap();
     // The process that committed it is gone; its job comes a minute and a half later.
     sqlx::query("update graphile_worker._private_jobs set run_at = now() where key = $1")
         .bind(format!("refund:{asked}"))
@@ -330,7 +352,7 @@ async fn a_job_finishes_what_a_dead_process_began() {
         .await
         .unwrap();
     shop.eventually("the job has refunded it", || async {
-        shop.books().refund_by_id(asked).await.unwrap().unwrap().state == State::Succeeded
+        backoffice::refunds::get(shop.books(), asked).await.unwrap().unwrap().state == State::Succeeded
     })
     .await;
     assert_eq!(shop.cancels_at_toss(&key).len(), 1);
@@ -349,8 +371,9 @@ async fn a_refund_for_the_payment_of_another_order_is_refused() {
         .execute(&shop.books().pool)
         .await
         .unwrap();
-    let outcome = shop.books().refund(&agent.actor(), &refund("ord_mine_1", "4000")).await;
+    let outcome =
+        backoffice::refunds::request(shop.books(), &agent.actor(), &refund("ord_mine_1", "4000")).await;
     assert!(matches!(refused(outcome), Refused::NotPossible(_)));
     assert!(shop.cancels_at_toss(&other).is_empty());
-    assert!(shop.books().look_up(&agent.actor(), &PaymentKey(other)).await.is_ok());
+    assert!(backoffice::payments::look_up(shop.books(), &agent.actor(), &PaymentKey(other)).await.is_ok());
 }

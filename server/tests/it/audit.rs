@@ -13,7 +13,9 @@ async fn the_chain_is_whole_under_a_crowd_and_broken_by_an_edit() {
         async move {
             let id = format!("ord_chain_{n}");
             shop.paid(&id, 10_000).await;
-            shop.books().refund(&backoffice::Actor::CommandLine, &refund(&id, "1000")).await.unwrap();
+            backoffice::refunds::request(shop.books(), &backoffice::Actor::CommandLine, &refund(&id, "1000"))
+                .await
+                .unwrap();
         }
     }))
     .await;

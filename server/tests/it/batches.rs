@@ -13,15 +13,21 @@ use uuid::Uuid;
 use crate::support::{Person, Shop, refund};
 
 async fn preview(shop: &Shop, who: &Person, text: &str) -> Uuid {
-    shop.books()
-        .preview_batch(&who.actor(), "환불.csv", text.as_bytes(), "defect", "상품 불량")
-        .await
-        .unwrap()
+    backoffice::refunds::batch::preview(
+        shop.books(),
+        &who.actor(),
+        "환불.csv",
+        text.as_bytes(),
+        "defect",
+        "상품 불량",
+    )
+    .await
+    .unwrap()
 }
 
 async fn finished(shop: &Shop, id: Uuid) {
     shop.eventually("the file is worked off", || async {
-        shop.books().batch(id).await.unwrap().unwrap().state == State::Finished
+        backoffice::refunds::batch::get(shop.books(), id).await.unwrap().unwrap().state == State::Finished
     })
     .await;
 }
@@ -37,14 +43,14 @@ async fn every_line_says_what_will_become_of_it_and_nothing_is_sent_before_the_s
     for order in ["ord_file_1", "ord_file_2", "ord_file_3", "ord_file_4"] {
         shop.paid(order, 10_000).await;
     }
-    shop.books().refund(&agent.actor(), &refund("ord_file_4", "10000")).await.unwrap();
+    backoffice::refunds::request(shop.books(), &agent.actor(), &refund("ord_file_4", "10000")).await.unwrap();
     let id = preview(
         &shop,
         &agent,
         "주문번호,금액\nord_file_1,\"₩4,000\"\nord_file_2,10001\nord_file_3,10000\nord_file_4,1\nord_none,1\nord_file_1,4000\n",
     )
     .await;
-    let lines = shop.books().batch_lines(id, false, 0, 100).await.unwrap();
+    let lines = backoffice::refunds::batch::lines(shop.books(), id, false, 0, 100).await.unwrap();
     let why: Vec<_> = lines.iter().map(|line| line.why.clone()).collect();
     assert_eq!(why[0], None);
     assert_eq!(
@@ -56,22 +62,28 @@ async fn every_line_says_what_will_become_of_it_and_nothing_is_sent_before_the_s
     assert_eq!(why[4], Some(LineRefused::Refund(Refused::NoSuchOrder)));
     assert_eq!(why[5], Some(LineRefused::Twice { line: 2 }));
     assert_eq!(cancels(&shop), 1);
-    let batch = shop.books().batch(id).await.unwrap().unwrap();
+    let batch = backoffice::refunds::batch::get(shop.books(), id).await.unwrap().unwrap();
     assert_eq!((batch.lines, batch.ready, batch.ready_amount), (6, 2, 14_000.into()));
 
-    assert_eq!(shop.books().start_batch(&agent.actor(), id).await.unwrap(), State::Running);
+    assert_eq!(
+        backoffice::refunds::batch::start(shop.books(), &agent.actor(), id).await.unwrap(),
+        State::Running
+    );
     finished(&shop, id).await;
-    let done = shop.books().batch_progress(id).await.unwrap();
+    let done = backoffice::refunds::batch::progress(shop.books(), id).await.unwrap();
     assert_eq!((done.succeeded, done.refused, done.ready, done.open), (2, 4, 0, 0));
     assert_eq!(done.amount, 14_000.into());
     assert_eq!(cancels(&shop), 3);
 
     // The very same file again: nobody is paid twice.
     let again = preview(&shop, &agent, "주문번호,금액\nord_file_1,4000\nord_file_3,10000\n").await;
-    let lines = shop.books().batch_lines(again, false, 0, 100).await.unwrap();
+    let lines = backoffice::refunds::batch::lines(shop.books(), again, false, 0, 100).await.unwrap();
     assert!(matches!(lines[0].why, Some(LineRefused::Earlier { .. })), "{:?}", lines[0].why);
     assert!(lines[1].why.is_some());
-    assert!(shop.books().start_batch(&agent.actor(), id).await.is_err(), "what is finished stays so");
+    assert!(
+        backoffice::refunds::batch::start(shop.books(), &agent.actor(), id).await.is_err(),
+        "what is finished stays so"
+    );
 }
 
 #[tokio::test]
@@ -84,15 +96,18 @@ async fn two_files_and_a_hand_never_pay_a_line_twice() {
     // Both are previewed before either is started; one order is refunded by hand in between.
     let first = preview(&shop, &one, "ord_pair_1,5000\n").await;
     let second = preview(&shop, &other, "ord_pair_1,5000\nord_pair_2,5000\n").await;
-    shop.books().refund(&one.actor(), &refund("ord_pair_2", "5000")).await.unwrap();
-    assert!(shop.books().start_batch(&other.actor(), first).await.is_err(), "only whoever made it starts it");
-    shop.books().start_batch(&one.actor(), first).await.unwrap();
+    backoffice::refunds::request(shop.books(), &one.actor(), &refund("ord_pair_2", "5000")).await.unwrap();
+    assert!(
+        backoffice::refunds::batch::start(shop.books(), &other.actor(), first).await.is_err(),
+        "only whoever made it starts it"
+    );
+    backoffice::refunds::batch::start(shop.books(), &one.actor(), first).await.unwrap();
     finished(&shop, first).await;
-    shop.books().start_batch(&other.actor(), second).await.unwrap();
+    backoffice::refunds::batch::start(shop.books(), &other.actor(), second).await.unwrap();
     finished(&shop, second).await;
-    let done = shop.books().batch_progress(second).await.unwrap();
+    let done = backoffice::refunds::batch::progress(shop.books(), second).await.unwrap();
     assert_eq!((done.succeeded, done.refused), (0, 2), "{done:?}");
-    let lines = shop.books().batch_lines(second, false, 0, 10).await.unwrap();
+    let lines = backoffice::refunds::batch::lines(shop.books(), second, false, 0, 10).await.unwrap();
     assert!(lines.iter().all(|line| line.why == Some(LineRefused::Refund(Refused::Lapsed))), "{lines:?}");
     assert_eq!(cancels(&shop), 2);
 }
@@ -107,23 +122,23 @@ async fn a_stopped_file_goes_on_where_it_stopped() {
         text.push_str(&format!("ord_stop_{n};1000\n"));
     }
     let id = preview(&shop, &agent, &text).await;
-    shop.books().start_batch(&agent.actor(), id).await.unwrap();
+    backoffice::refunds::batch::start(shop.books(), &agent.actor(), id).await.unwrap();
     shop.eventually("some lines are done", || async {
-        shop.books().batch_progress(id).await.unwrap().succeeded >= 3
+        backoffice::refunds::batch::progress(shop.books(), id).await.unwrap().succeeded >= 3
     })
     .await;
-    shop.books().stop_batch(&agent.actor(), id).await.unwrap();
+    backoffice::refunds::batch::stop(shop.books(), &agent.actor(), id).await.unwrap();
     shop.eventually("it stands still", || async {
         let before = cancels(&shop);
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         before == cancels(&shop)
     })
     .await;
-    let done = shop.books().batch_progress(id).await.unwrap();
+    let done = backoffice::refunds::batch::progress(shop.books(), id).await.unwrap();
     assert!(done.ready > 0, "{done:?}");
-    shop.books().start_batch(&agent.actor(), id).await.unwrap();
+    backoffice::refunds::batch::start(shop.books(), &agent.actor(), id).await.unwrap();
     finished(&shop, id).await;
-    assert_eq!(shop.books().batch_progress(id).await.unwrap().succeeded, 60);
+    assert_eq!(backoffice::refunds::batch::progress(shop.books(), id).await.unwrap().succeeded, 60);
     assert_eq!(cancels(&shop), 60);
 }
 
@@ -145,10 +160,10 @@ async fn a_line_that_was_taken_down_by_a_dead_process_is_one_refund() {
         reason: "상품 불량".into(),
         ..refund("ord_half_1", "1000")
     };
-    shop.books().refund(&agent.actor(), &form).await.unwrap();
-    shop.books().start_batch(&agent.actor(), id).await.unwrap();
+    backoffice::refunds::request(shop.books(), &agent.actor(), &form).await.unwrap();
+    backoffice::refunds::batch::start(shop.books(), &agent.actor(), id).await.unwrap();
     finished(&shop, id).await;
-    assert_eq!(shop.books().batch_progress(id).await.unwrap().succeeded, 1);
+    assert_eq!(backoffice::refunds::batch::progress(shop.books(), id).await.unwrap().succeeded, 1);
     assert_eq!(shop.cancels_at_toss(&key).len(), 1);
 }
 
@@ -162,15 +177,21 @@ async fn a_file_above_a_limit_waits_for_a_second_person() {
     }
     let id = preview(&shop, &agent, "ord_sum_0,2000\nord_sum_1,2000\nord_sum_2,2000\n").await;
     let books = shop.books();
-    assert_eq!(books.start_batch(&agent.actor(), id).await.unwrap(), State::WaitingForApproval);
-    assert!(books.approve_batch(&agent.actor(), id).await.is_err(), "nobody approves their own");
+    assert_eq!(
+        backoffice::refunds::batch::start(books, &agent.actor(), id).await.unwrap(),
+        State::WaitingForApproval
+    );
+    assert!(
+        backoffice::refunds::batch::approve(books, &agent.actor(), id).await.is_err(),
+        "nobody approves their own"
+    );
     assert_eq!(cancels(&shop), 0);
     let (_, html) = shop.page(&format!("/refunds/batches/{id}"), Some(&finance.cookie)).await;
     assert!(html.contains("3건 6,000원 환불 승인"));
-    books.approve_batch(&finance.actor(), id).await.unwrap();
+    backoffice::refunds::batch::approve(books, &finance.actor(), id).await.unwrap();
     finished(&shop, id).await;
-    assert_eq!(books.batch_progress(id).await.unwrap().succeeded, 3);
-    let refunds = books.refunds(&Default::default(), None, 10).await.unwrap().rows;
+    assert_eq!(backoffice::refunds::batch::progress(books, id).await.unwrap().succeeded, 3);
+    let refunds = backoffice::refunds::list(books, &Default::default(), None, 10).await.unwrap().rows;
     assert!(refunds.iter().all(|r| r.approved_by_name.as_deref() == Some("finance 사람")));
 }
 
@@ -180,10 +201,10 @@ async fn a_disabled_persons_file_stops() {
     let agent = shop.log_in(Role::Support).await;
     shop.paid("ord_gone_1", 1_000).await;
     let id = preview(&shop, &agent, "ord_gone_1,1000").await;
-    shop.books().disable_staff(&Actor::CommandLine, agent.id).await.unwrap();
-    shop.books().start_batch(&agent.actor(), id).await.unwrap();
+    backoffice::staff::disable(shop.books(), &Actor::CommandLine, agent.id).await.unwrap();
+    backoffice::refunds::batch::start(shop.books(), &agent.actor(), id).await.unwrap();
     shop.eventually("it stops", || async {
-        shop.books().batch(id).await.unwrap().unwrap().state == State::Stopped
+        backoffice::refunds::batch::get(shop.books(), id).await.unwrap().unwrap().state == State::Stopped
     })
     .await;
     assert_eq!(cancels(&shop), 0);
@@ -228,7 +249,7 @@ async fn fifty_thousand_lines_are_previewed() {
         text.push_str(&format!("ord_big_{n:05},100\n"));
     }
     let id = preview(&shop, &agent, &text).await;
-    let batch = shop.books().batch(id).await.unwrap().unwrap();
+    let batch = backoffice::refunds::batch::get(shop.books(), id).await.unwrap().unwrap();
     assert_eq!((batch.lines, batch.ready), (50_000, 1));
     let (status, html) = shop.page(&format!("/refunds/batches/{id}?after=49000"), Some(&agent.cookie)).await;
     assert_eq!(status, 200);

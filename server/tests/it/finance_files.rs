@@ -27,12 +27,12 @@ async fn ask(shop: &Shop, who: &Person, what: What, format: Format, is_masked: b
         title: "주문 목록".into(),
         words: [("matched".to_owned(), "일치".to_owned())].into(),
     };
-    let id = shop.books().ask_for_export(&who.actor(), &request).await.unwrap();
+    let id = backoffice::exports::request(shop.books(), &who.actor(), &request).await.unwrap();
     shop.eventually("the file is written", || async {
-        shop.books().export(id).await.unwrap().unwrap().state == State::Done
+        backoffice::exports::get(shop.books(), id).await.unwrap().unwrap().state == State::Done
     })
     .await;
-    shop.books().export(id).await.unwrap().unwrap()
+    backoffice::exports::get(shop.books(), id).await.unwrap().unwrap()
 }
 
 async fn take(shop: &Shop, cookie: &str, export: &Export) -> reqwest::Response {
@@ -80,9 +80,9 @@ async fn a_list_leaves_masked_with_a_reason_and_only_for_whoever_asked() {
     // After a day it is gone.
     let now = shop.books().clock.now();
     shop.books().clock.set(now + Duration::hours(25));
-    shop.books().forget_exports().await.unwrap();
-    assert_eq!(shop.books().export(export.id).await.unwrap().unwrap().state, State::Gone);
-    assert!(shop.books().export_part(export.id, 0).await.unwrap().is_none());
+    backoffice::exports::forget_old(shop.books()).await.unwrap();
+    assert_eq!(backoffice::exports::get(shop.books(), export.id).await.unwrap().unwrap().state, State::Gone);
+    assert!(backoffice::exports::part(shop.books(), export.id, 0).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -90,7 +90,9 @@ async fn a_day_of_the_books_opens_as_a_workbook_with_the_right_numbers() {
     let shop = Shop::open().await;
     trade(&shop, 3_000).await;
     let day = date!(2026 - 09 - 10);
-    shop.books().reconcile(&Actor::CommandLine, day, day + Duration::DAY).await.unwrap();
+    backoffice::reconciliation::reconcile(shop.books(), &Actor::CommandLine, day, day + Duration::DAY)
+        .await
+        .unwrap();
     let finance = shop.log_in(Role::Finance).await;
     let export = ask(&shop, &finance, What::Day(day), Format::Xlsx, true).await;
     let bytes = take(&shop, &finance.cookie, &export).await.bytes().await.unwrap();
@@ -105,7 +107,7 @@ async fn a_day_of_the_books_opens_as_a_workbook_with_the_right_numbers() {
         assert_eq!(row[at("class")].to_string(), "일치");
         sum += pay_out;
     }
-    let sums = shop.books().class_sums(day, day + Duration::DAY).await.unwrap();
+    let sums = backoffice::reconciliation::class_sums(shop.books(), day, day + Duration::DAY).await.unwrap();
     let expected: backoffice::Decimal =
         sums.iter().filter(|s| s.currency == "KRW").map(|s| s.sums.pay_out).sum();
     assert_eq!(sum.to_string(), expected.to_string());
@@ -138,7 +140,7 @@ async fn what_reached_the_bank_is_held_against_what_toss_pays_out() {
     let finance = shop.log_in(Role::Finance).await.actor();
     let books = shop.books();
     let (from, to) = (date!(2026 - 09 - 01), date!(2026 - 11 - 01));
-    let pay_outs = books.pay_outs(from, to).await.unwrap();
+    let pay_outs = backoffice::payouts::list(books, from, to).await.unwrap();
     let won: Vec<_> = pay_outs.iter().filter(|p| p.currency == "KRW").collect();
     assert!(won.len() > 15 && won.iter().all(|p| p.state == AtBank::NoStatement), "{won:?}");
     let of = |n: usize| (won[n].day, won[n].sums.pay_out);
@@ -149,25 +151,29 @@ async fn what_reached_the_bank_is_held_against_what_toss_pays_out() {
     );
     // As banks write it.
     let (cp949, _, _) = encoding_rs::EUC_KR.encode(&statement);
-    let uploaded = books.upload_statement(&finance, "통장.csv", &cp949).await.unwrap().unwrap();
+    let uploaded = backoffice::bank::upload(books, &finance, "통장.csv", &cp949).await.unwrap().unwrap();
     assert_eq!((uploaded.lines, uploaded.new, uploaded.skipped), (3, 3, 1));
     // Statements overlap: nothing is counted twice.
-    let again = books.upload_statement(&finance, "통장.csv", statement.as_bytes()).await.unwrap().unwrap();
+    let again =
+        backoffice::bank::upload(books, &finance, "통장.csv", statement.as_bytes()).await.unwrap().unwrap();
     assert_eq!((again.lines, again.new), (3, 0));
     let state = |pay_outs: &[backoffice::payouts::PayOut], day| {
         pay_outs.iter().find(|p| p.day == day && p.currency == "KRW").map(|p| p.state).unwrap()
     };
-    let after = books.pay_outs(from, to).await.unwrap();
+    let after = backoffice::payouts::list(books, from, to).await.unwrap();
     assert_eq!((state(&after, good), state(&after, short)), (AtBank::Matched, AtBank::Differs));
     // What is still to come is expected, whatever the statement says.
     books.clock.set(day_start(date!(2026 - 09 - 15)) + Duration::hours(9));
-    assert_eq!(state(&books.pay_outs(from, to).await.unwrap(), won[0].day), AtBank::Expected);
+    assert_eq!(
+        state(&backoffice::payouts::list(books, from, to).await.unwrap(), won[0].day),
+        AtBank::Expected
+    );
     assert!(matches!(
-        books.upload_statement(&finance, "a", b"PK\x03\x04").await.unwrap(),
+        backoffice::bank::upload(books, &finance, "a", b"PK\x03\x04").await.unwrap(),
         Err(FileError::Workbook)
     ));
     assert!(matches!(
-        books.upload_statement(&finance, "a", b"a,b\n1,2\n").await.unwrap(),
+        backoffice::bank::upload(books, &finance, "a", b"a,b\n1,2\n").await.unwrap(),
         Err(FileError::NoHead)
     ));
 }

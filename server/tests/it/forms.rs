@@ -103,7 +103,7 @@ async fn pages(shop: &Shop) -> Vec<String> {
         fields: text("amount"),
         follows: text(""),
     };
-    shop.books().add_template(&Actor::CommandLine, &template).await.unwrap();
+    backoffice::messages::templates::add(shop.books(), &Actor::CommandLine, &template).await.unwrap();
     let campaign = NewCampaign {
         promotion_code: text("HOSTILE"),
         name: text("모두에게"),
@@ -114,7 +114,10 @@ async fn pages(shop: &Shop) -> Vec<String> {
         ends_on: text("2090-01-01"),
         approval_above: text(""),
     };
-    shop.books().add_campaign(&Actor::CommandLine, &campaign).await.unwrap().unwrap();
+    backoffice::promotions::campaigns::add(shop.books(), &Actor::CommandLine, &campaign)
+        .await
+        .unwrap()
+        .unwrap();
     shop.quiet().await;
     let delivery = shop.deliveries(&backoffice::webhooks::Filter::default()).await.remove(0).id;
     shop.refund_behind_our_back(&key, 1_000);

@@ -165,7 +165,9 @@ async fn a_thousand_grants_survive_a_kill_in_the_middle_without_a_point_too_many
         ends_on: "2199-12-30".into(),
         approval_above: String::new(),
     };
-    assert!(own.add_campaign(&Actor::CommandLine, &campaign).await.unwrap().is_ok());
+    assert!(
+        backoffice::promotions::campaigns::add(&own, &Actor::CommandLine, &campaign).await.unwrap().is_ok()
+    );
     let first = shop.user().await;
     shop.sandbox.with_mini_app(|app| {
         for _ in 1..USERS {
@@ -173,11 +175,19 @@ async fn a_thousand_grants_survive_a_kill_in_the_middle_without_a_point_too_many
         }
     });
     let file: String = (first..first + USERS).map(|user| format!("{user}\n")).collect();
-    let id =
-        own.preview_grants(&Actor::CommandLine, "THOUSAND", "kill", "a.csv", file.as_bytes()).await.unwrap();
-    own.start_grants(&Actor::CommandLine, id).await.unwrap();
+    let id = backoffice::promotions::batch::preview(
+        &own,
+        &Actor::CommandLine,
+        "THOUSAND",
+        "kill",
+        "a.csv",
+        file.as_bytes(),
+    )
+    .await
+    .unwrap();
+    backoffice::promotions::batch::start(&own, &Actor::CommandLine, id).await.unwrap();
     let mut process = work(&database_url, &shop);
-    let succeeded = async || own.grant_progress(id).await.unwrap().succeeded;
+    let succeeded = async || backoffice::promotions::batch::progress(&own, id).await.unwrap().succeeded;
     for share in [200, 500] {
         shop.eventually_within(60, "some are granted", || async { succeeded().await > share }).await;
         process.0.kill().unwrap();
@@ -195,7 +205,7 @@ async fn a_thousand_grants_survive_a_kill_in_the_middle_without_a_point_too_many
             .await
             .unwrap();
         for (grant,) in open {
-            drop(own.drive_grant(grant).await);
+            drop(backoffice::promotions::execute(&own, grant).await);
         }
         succeeded().await == USERS
     })
@@ -205,7 +215,7 @@ async fn a_thousand_grants_survive_a_kill_in_the_middle_without_a_point_too_many
         (app.promotion("THOUSAND").unwrap().paid_out, users.len())
     });
     assert_eq!((paid, users), (USERS * 100, 1_000), "every user once");
-    assert_eq!(own.campaign("THOUSAND").await.unwrap().unwrap().left(), 0);
+    assert_eq!(backoffice::promotions::campaigns::get(&own, "THOUSAND").await.unwrap().unwrap().left(), 0);
 }
 
 fn sync_settlements(shop: &Shop, days: i64) -> Process {
@@ -271,9 +281,11 @@ async fn a_refund_that_is_cut_off_is_known_again_when_its_lease_ends() {
     let database_url = database().await;
     let mut own = shop.books().clone();
     own.pool = server::database::connect(&database_url, 4).await.unwrap();
-    own.look_up(&Actor::CommandLine, &PaymentKey(key.clone())).await.unwrap();
+    backoffice::payments::look_up(&own, &Actor::CommandLine, &PaymentKey(key.clone())).await.unwrap();
     shop.fault(json!({ "on": "cancel", "kind": "delay", "ms": 3000 })).await;
-    let id = own.intend_refund(&Actor::CommandLine, &refund("ord_cut", "4000")).await.unwrap();
+    let id = backoffice::refunds::create_intent(&own, &Actor::CommandLine, &refund("ord_cut", "4000"))
+        .await
+        .unwrap();
     let job = format!("refund:{id}");
     sqlx::query("update graphile_worker._private_jobs set run_at = now() where key = $1")
         .bind(&job)
@@ -282,7 +294,7 @@ async fn a_refund_that_is_cut_off_is_known_again_when_its_lease_ends() {
         .unwrap();
     let mut process = work(&database_url, &shop);
     shop.eventually_within(30, "it is being sent", || async {
-        own.refund_by_id(id).await.unwrap().unwrap().state == State::Sending
+        backoffice::refunds::get(&own, id).await.unwrap().unwrap().state == State::Sending
     })
     .await;
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -310,7 +322,7 @@ async fn a_refund_that_is_cut_off_is_known_again_when_its_lease_ends() {
     .unwrap();
     let _next = work(&database_url, &shop);
     shop.eventually_within(15, "it is known", || async {
-        own.refund_by_id(id).await.unwrap().unwrap().state == State::Succeeded
+        backoffice::refunds::get(&own, id).await.unwrap().unwrap().state == State::Succeeded
     })
     .await;
     assert_eq!(shop.cancels_at_toss(&key).len(), 1);

@@ -190,7 +190,7 @@ async fn nothing_of_a_broken_answer_is_kept_where_it_cannot_be_removed() {
                 holder_name: HOLDER.into(),
                 ..refund(&order, "4000")
             };
-            let outcome = shop.books().refund(&agent.actor(), &form).await;
+            let outcome = backoffice::refunds::request(shop.books(), &agent.actor(), &form).await;
             said.push(format!("{outcome:?}"));
             shop.form("look_up", Some(&agent.cookie), &[("order_id", &order)]).await;
         }
@@ -227,9 +227,18 @@ async fn nothing_of_a_broken_answer_is_kept_where_it_cannot_be_removed() {
         }
         let today = shop.books().clock.today();
         let now = shop.books().clock.now();
-        let read = shop.books().compare_with_toss(&agent.actor(), now - time::Duration::hours(1), now).await;
+        let read = backoffice::webhooks::missing::compare(
+            shop.books(),
+            &agent.actor(),
+            now - time::Duration::hours(1),
+            now,
+        )
+        .await;
         said.push(format!("{:?}", read.err()));
-        said.push(format!("{:?}", shop.books().sync_settlements(&agent.actor(), today).await.err()));
+        said.push(format!(
+            "{:?}",
+            backoffice::settlements::sync(shop.books(), &agent.actor(), today).await.err()
+        ));
         hurry(&shop).await;
         // What failed is still there to be read.
         errors_of_jobs +=

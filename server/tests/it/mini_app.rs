@@ -72,7 +72,7 @@ async fn an_unlink_is_kept_once_and_only_from_whoever_knows_the_word() {
     let body = json!({ "userKey": user, "referrer": "UNLINK" });
     let stranger = shop.http.post(&url).json(&body).send().await.unwrap().status();
     assert_eq!(stranger, 401);
-    assert!(shop.books().toss_user(user).await.unwrap().unwrap().unlinked_at.is_none());
+    assert!(backoffice::users::get(shop.books(), user).await.unwrap().unwrap().unlinked_at.is_none());
     for method in ["POST", "GET", "GET"] {
         let said = shop
             .control(
@@ -82,7 +82,7 @@ async fn an_unlink_is_kept_once_and_only_from_whoever_knows_the_word() {
             .await;
         assert_eq!(said["status"], 200, "{method}");
     }
-    let kept = shop.books().toss_user(user).await.unwrap().unwrap();
+    let kept = backoffice::users::get(shop.books(), user).await.unwrap().unwrap();
     assert_eq!(kept.unlink_referrer.as_deref(), Some("WITHDRAWAL_TOSS"));
     assert!(kept.sealed.is_empty(), "the profile is forgotten");
     let rows = backoffice::audit::of_subject(&shop.books().pool, "user", &user.to_string()).await.unwrap();
@@ -103,7 +103,7 @@ async fn an_unlink_is_kept_once_and_only_from_whoever_knows_the_word() {
         }
         let told = shop.http.post(&url).basic_auth(name, Some(word)).json(&body).send().await.unwrap();
         assert_eq!(told.status(), 200, "{body}");
-        let ended = shop.books().toss_user(user).await.unwrap().unwrap();
+        let ended = backoffice::users::get(shop.books(), user).await.unwrap().unwrap();
         assert!(ended.unlinked_at.is_some() && ended.sealed.is_empty());
         assert_eq!(ended.unlink_referrer.as_deref(), Some(kept));
     }
@@ -113,7 +113,7 @@ async fn an_unlink_is_kept_once_and_only_from_whoever_knows_the_word() {
     let (status, _) = shop.api("login/unlink", &json!({ "accessToken": said["accessToken"] })).await;
     assert_eq!(status, 200);
     assert_eq!(
-        shop.books().toss_user(other).await.unwrap().unwrap().unlink_referrer.as_deref(),
+        backoffice::users::get(shop.books(), other).await.unwrap().unwrap().unlink_referrer.as_deref(),
         Some("PARTNER")
     );
     let spent = shop.api("login", &json!({ "authorizationCode": "spent", "referrer": "DEFAULT" })).await;
@@ -141,14 +141,20 @@ async fn a_store_s_refund_is_found_and_moves_what_was_asked_for() {
         platform: platform.into(),
         reason: "실수로 결제했어요".into(),
     };
-    let id = shop.books().record_iap_request(&agent, &request(&asked, "Android")).await.unwrap();
-    let twice = shop.books().record_iap_request(&agent, &request(&asked, "Android")).await.unwrap_err();
+    let id = backoffice::iap::desk::record(shop.books(), &agent, &request(&asked, "Android")).await.unwrap();
+    let twice =
+        backoffice::iap::desk::record(shop.books(), &agent, &request(&asked, "Android")).await.unwrap_err();
     assert!(matches!(twice, DeskError::AlreadyOpen));
-    assert_eq!(shop.books().decide_iap(&agent, id, Decision::Approve, "").await.unwrap(), ToldBy::Hand);
-    let again = shop.books().decide_iap(&agent, id, Decision::Reject, "").await.unwrap_err();
+    assert_eq!(
+        backoffice::iap::desk::decide(shop.books(), &agent, id, Decision::Approve, "").await.unwrap(),
+        ToldBy::Hand
+    );
+    let again =
+        backoffice::iap::desk::decide(shop.books(), &agent, id, Decision::Reject, "").await.unwrap_err();
     assert!(matches!(again, DeskError::NotNow(State::PartnerApproved)), "{again:?}");
-    let on_ios = shop.books().record_iap_request(&agent, &request(&apple, "iOS")).await.unwrap();
-    let ours = shop.books().decide_iap(&agent, on_ios, Decision::Approve, "").await.unwrap_err();
+    let on_ios = backoffice::iap::desk::record(shop.books(), &agent, &request(&apple, "iOS")).await.unwrap();
+    let ours =
+        backoffice::iap::desk::decide(shop.books(), &agent, on_ios, Decision::Approve, "").await.unwrap_err();
     assert!(matches!(ours, DeskError::Apple));
 
     for order in [&asked, &quiet, &apple] {
@@ -156,17 +162,17 @@ async fn a_store_s_refund_is_found_and_moves_what_was_asked_for() {
     }
     // Ten minutes for what is open, six hours for the rest.
     shop.books().clock.set_offset(time::Duration::hours(7));
-    shop.books().look_after_iap().await.unwrap();
-    let done = shop.books().iap_refunds(Tab::Done, None, None, 50).await.unwrap().rows;
+    backoffice::iap::orders::poll(shop.books()).await.unwrap();
+    let done = backoffice::iap::desk::list(shop.books(), Tab::Done, None, None, 50).await.unwrap().rows;
     let state = |order: &str| done.iter().find(|refund| refund.order_id == order).map(|refund| refund.state);
     assert_eq!(
         (state(&asked), state(&quiet), state(&apple)),
         (Some(State::Refunded), Some(State::Detected), Some(State::Refunded))
     );
-    assert_eq!(shop.books().iap_repeaters(10).await.unwrap()[0].refunds, 3);
-    shop.books().look_after_iap().await.unwrap();
+    assert_eq!(backoffice::iap::desk::repeaters(shop.books(), 10).await.unwrap()[0].refunds, 3);
+    backoffice::iap::orders::poll(shop.books()).await.unwrap();
     assert_eq!(
-        shop.books().iap_refunds(Tab::Done, None, None, 50).await.unwrap().rows.len(),
+        backoffice::iap::desk::list(shop.books(), Tab::Done, None, None, 50).await.unwrap().rows.len(),
         3,
         "found once"
     );
@@ -175,7 +181,7 @@ async fn a_store_s_refund_is_found_and_moves_what_was_asked_for() {
         "orderId,userKey,기기,사유\n{},{user},Android,\"변심, 그냥\"\nnonsense,1,Android,x\n{asked},{user},Android,x\n",
         buy("ANDROID").await
     );
-    let imported = shop.books().import_iap_requests(&agent, pasted.as_bytes()).await.unwrap();
+    let imported = backoffice::iap::desk::import(shop.books(), &agent, pasted.as_bytes()).await.unwrap();
     assert_eq!((imported.recorded, imported.known, imported.unread), (1, 1, vec![3]));
 }
 
@@ -190,10 +196,31 @@ async fn a_message_goes_out_once_and_never_again_when_nobody_knows() {
         fields: fields.into(),
         follows: follows.into(),
     };
-    shop.books().add_template(&admin, &template("order_done", "storeName, date", "")).await.unwrap();
-    shop.books().add_template(&admin, &template("refund_done", "orderName,amount", "refund")).await.unwrap();
-    shop.books().add_template(&admin, &template("reward_granted", "amount", "grant")).await.unwrap();
-    let taken = shop.books().add_template(&admin, &template("another", "", "refund")).await.unwrap_err();
+    backoffice::messages::templates::add(
+        shop.books(),
+        &admin,
+        &template("order_done", "storeName, date", ""),
+    )
+    .await
+    .unwrap();
+    backoffice::messages::templates::add(
+        shop.books(),
+        &admin,
+        &template("refund_done", "orderName,amount", "refund"),
+    )
+    .await
+    .unwrap();
+    backoffice::messages::templates::add(
+        shop.books(),
+        &admin,
+        &template("reward_granted", "amount", "grant"),
+    )
+    .await
+    .unwrap();
+    let taken =
+        backoffice::messages::templates::add(shop.books(), &admin, &template("another", "", "refund"))
+            .await
+            .unwrap_err();
     assert!(matches!(taken, MessageError::Refused(Refused::FollowsTaken)), "{taken:?}");
     let form = |context: &str| Form {
         intent: refunds::new_intent(),
@@ -202,21 +229,26 @@ async fn a_message_goes_out_once_and_never_again_when_nobody_knows() {
         context: context.into(),
         ..Form::default()
     };
-    let missing = shop.books().send_message(&agent, &form("storeName=토스가게")).await.unwrap_err();
+    let missing =
+        backoffice::messages::send(shop.books(), &agent, &form("storeName=토스가게")).await.unwrap_err();
     assert!(matches!(missing, MessageError::Refused(Refused::MissingField(field)) if field == "date"));
     let asked = form("storeName=토스가게\ndate=오늘");
-    let sent = shop.books().send_message(&agent, &asked).await.unwrap();
+    let sent = backoffice::messages::send(shop.books(), &agent, &asked).await.unwrap();
     assert_eq!((sent.state, sent.result.unwrap().msg_count), (MessageState::Sent, 1));
-    assert_eq!(shop.books().send_message(&agent, &asked).await.unwrap().id, sent.id, "the same form again");
+    assert_eq!(
+        backoffice::messages::send(shop.books(), &agent, &asked).await.unwrap().id,
+        sent.id,
+        "the same form again"
+    );
     let other = Form { context: "storeName=다른 가게\ndate=오늘".into(), ..asked.clone() };
-    let mixed = shop.books().send_message(&agent, &other).await.unwrap_err();
+    let mixed = backoffice::messages::send(shop.books(), &agent, &other).await.unwrap_err();
     assert!(matches!(mixed, MessageError::Refused(Refused::Form)), "another message under the same id");
     shop.fault(json!({ "on": "send-message", "kind": "lose_after" })).await;
-    let lost = shop.books().send_message(&agent, &form("storeName=a\ndate=b")).await.unwrap();
+    let lost = backoffice::messages::send(shop.books(), &agent, &form("storeName=a\ndate=b")).await.unwrap();
     assert_eq!(lost.state, MessageState::Unknown);
     let bad = Form { deployment_id: "no-uuid".into(), ..form("storeName=a\ndate=b") };
     assert!(matches!(
-        shop.books().send_message(&agent, &bad).await.unwrap_err(),
+        backoffice::messages::send(shop.books(), &agent, &bad).await.unwrap_err(),
         MessageError::Refused(Refused::DeploymentId)
     ));
 
@@ -225,7 +257,7 @@ async fn a_message_goes_out_once_and_never_again_when_nobody_knows() {
     let token = shop.api("toss-pay/payments", &order).await.1["payToken"].as_str().unwrap().to_owned();
     shop.control(&format!("apps-in-toss/payments/{token}/authenticate"), &json!({})).await;
     assert_eq!(shop.execute("tp-told", &token).await.0, 200);
-    shop.books().refund(&agent, &refund("tp-told", "3000")).await.unwrap();
+    backoffice::refunds::request(shop.books(), &agent, &refund("tp-told", "3000")).await.unwrap();
     shop.control("apps-in-toss/promotions", &json!({ "promotionCode": "TELL" })).await;
     let campaign = NewCampaign {
         promotion_code: "TELL".into(),
@@ -237,7 +269,7 @@ async fn a_message_goes_out_once_and_never_again_when_nobody_knows() {
         ends_on: "2199-12-30".into(),
         approval_above: String::new(),
     };
-    assert!(shop.books().add_campaign(&admin, &campaign).await.unwrap().is_ok());
+    assert!(backoffice::promotions::campaigns::add(shop.books(), &admin, &campaign).await.unwrap().is_ok());
     let grant = promotions::Form {
         intent: refunds::new_intent(),
         promotion_code: "TELL".into(),
@@ -245,7 +277,7 @@ async fn a_message_goes_out_once_and_never_again_when_nobody_knows() {
         event: "e".into(),
         ..promotions::Form::default()
     };
-    shop.books().grant(&agent, &grant).await.unwrap();
+    backoffice::promotions::grant(shop.books(), &agent, &grant).await.unwrap();
     let at_toss = || {
         shop.sandbox.with_mini_app(|app| {
             let sent = app.messages().iter().filter(|m| m.user_key == user);
@@ -262,14 +294,25 @@ async fn a_message_goes_out_once_and_never_again_when_nobody_knows() {
     assert_eq!(of("order_done").len(), 2, "the lost one went out, and was not sent again");
 
     let list = format!("userKey,storeName,date\n{user},가게,오늘\n{},가게,내일\n", shop.user().await);
-    let bulk =
-        shop.books().send_bulk(&agent, &refunds::new_intent(), "order_done", list.as_bytes()).await.unwrap();
+    let bulk = backoffice::messages::send_bulk(
+        shop.books(),
+        &agent,
+        &refunds::new_intent(),
+        "order_done",
+        list.as_bytes(),
+    )
+    .await
+    .unwrap();
     assert_eq!((bulk.state, bulk.receivers, bulk.result.unwrap().msg_count), (MessageState::Sent, 2, 2));
-    let wrong = shop
-        .books()
-        .send_bulk(&agent, &refunds::new_intent(), "order_done", b"x,a,b\n1,a\n")
-        .await
-        .unwrap_err();
+    let wrong = backoffice::messages::send_bulk(
+        shop.books(),
+        &agent,
+        &refunds::new_intent(),
+        "order_done",
+        b"x,a,b\n1,a\n",
+    )
+    .await
+    .unwrap_err();
     assert!(matches!(wrong, MessageError::Refused(Refused::Lines(lines)) if lines == [1, 2]));
 }
 
@@ -282,7 +325,7 @@ async fn what_has_to_get_through_the_firewall_is_shown_as_it_is_now() {
     for text in ["117.52.3.11/32", "106.249.5.80/29", &shop.apps_url, &shop.pay_url] {
         assert!(page.contains(text), "{text}");
     }
-    let reached = shop.books().outgoing().await;
+    let reached = backoffice::firewall::outgoing(shop.books()).await;
     assert!(reached.iter().all(|host| host.reached.is_ok()), "{reached:?}");
     let (_, settings) = shop.page("/settings", Some(&viewer.cookie)).await;
     assert!(settings.contains("CN=jangbu-mini-app") && settings.contains("isTestPayment"));

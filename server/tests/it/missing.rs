@@ -37,20 +37,23 @@ async fn after_an_outage_of_an_hour_four_days_or_a_month_the_books_equal_tosss()
         shop.refund_behind_our_back(&told, 4_000);
         shop.sandbox.faults().clear();
         pass(&shop, away + Duration::minutes(90)).await;
-        while !shop.books().compare_due_windows().await.unwrap() {}
+        while !backoffice::webhooks::missing::compare_due(shop.books()).await.unwrap() {}
 
         for (_, order) in &waiting {
             assert_eq!(shop.status_of(order).await, "DONE", "away for {away}");
         }
-        let order = shop.books().order(&format!("ord_told_{n}")).await.unwrap().unwrap();
+        let order = backoffice::orders::get(shop.books(), &format!("ord_told_{n}")).await.unwrap().unwrap();
         assert_eq!(order.balance_amount, Some(6_000.into()));
-        let missing = shop.books().missing_events(None, 50).await.unwrap().rows;
+        let missing = backoffice::webhooks::missing::list(shop.books(), None, 50).await.unwrap().rows;
         assert_eq!(missing.len(), 4, "{missing:?}");
         assert!(missing.iter().all(|m| m.applied_at.is_some()));
-        assert_eq!(shop.books().missing_gap().await.unwrap().map(|gap| gap.events), Some(4));
+        assert_eq!(
+            backoffice::webhooks::missing::gap(shop.books()).await.unwrap().map(|gap| gap.events),
+            Some(4)
+        );
         let theirs = shop.sandbox.with_books(|books| books.all_transactions().to_vec());
         for row in theirs {
-            let ours = shop.books().transactions_of_order(row.order_id.as_str()).await.unwrap();
+            let ours = backoffice::transactions::of_order(shop.books(), row.order_id.as_str()).await.unwrap();
             assert!(
                 ours.iter()
                     .any(|r| r.transaction_key == row.transaction_key.0 && r.amount == row.amount.abs())
@@ -60,8 +63,8 @@ async fn after_an_outage_of_an_hour_four_days_or_a_month_the_books_equal_tosss()
         assert_eq!(status, 200);
         assert!(html.contains("웹훅 4건이 누락됐어요"), "{html}");
         // Looking again finds nothing new.
-        while !shop.books().compare_due_windows().await.unwrap() {}
-        assert_eq!(shop.books().missing_events(None, 50).await.unwrap().rows.len(), 4);
+        while !backoffice::webhooks::missing::compare_due(shop.books()).await.unwrap() {}
+        assert_eq!(backoffice::webhooks::missing::list(shop.books(), None, 50).await.unwrap().rows.len(), 4);
     }
 }
 
@@ -71,17 +74,19 @@ async fn what_came_late_is_said_to_have_come() {
     shop.fault(json!({ "on": "webhook", "kind": "hold", "seconds": 7200 })).await;
     shop.paid("ord_late_1", 10_000).await;
     pass(&shop, Duration::minutes(100)).await;
-    while !shop.books().compare_due_windows().await.unwrap() {}
+    while !backoffice::webhooks::missing::compare_due(shop.books()).await.unwrap() {}
     let from = shop.books().clock.now() - Duration::hours(12);
-    shop.books().compare_with_toss(&Actor::CommandLine, from, shop.books().clock.now()).await.unwrap();
+    backoffice::webhooks::missing::compare(shop.books(), &Actor::CommandLine, from, shop.books().clock.now())
+        .await
+        .unwrap();
     let filter = audit::Filter { action: Some("transactions.synced".into()), ..audit::Filter::default() };
     let rows = audit::list(&shop.books().pool, &filter, None, 50).await.unwrap().rows;
     assert!(rows.iter().any(|row| row.actor == "command-line"), "who asked is written down");
-    assert_eq!(shop.books().missing_events(None, 50).await.unwrap().rows.len(), 1);
+    assert_eq!(backoffice::webhooks::missing::list(shop.books(), None, 50).await.unwrap().rows.len(), 1);
     pass(&shop, Duration::minutes(60)).await;
     shop.eventually("it comes", || async {
-        shop.books().missing_events(None, 50).await.unwrap().rows[0].came_at.is_some()
+        backoffice::webhooks::missing::list(shop.books(), None, 50).await.unwrap().rows[0].came_at.is_some()
     })
     .await;
-    assert_eq!(shop.books().missing_gap().await.unwrap(), None);
+    assert_eq!(backoffice::webhooks::missing::gap(shop.books()).await.unwrap(), None);
 }

@@ -29,7 +29,9 @@ async fn open(shop: &Shop, finance: &Person, new: NewCampaign, at_toss: Value) {
     let mut promotion = json!({ "promotionCode": new.promotion_code });
     promotion.as_object_mut().unwrap().extend(at_toss.as_object().unwrap().clone());
     shop.control("apps-in-toss/promotions", &promotion).await;
-    assert!(shop.books().add_campaign(&finance.actor(), &new).await.unwrap().is_ok());
+    assert!(
+        backoffice::promotions::campaigns::add(shop.books(), &finance.actor(), &new).await.unwrap().is_ok()
+    );
 }
 
 fn form(code: &str, user: i64, event: &str) -> Form {
@@ -60,28 +62,44 @@ async fn a_grant_is_pending_then_paid_and_never_twice_for_one_event() {
     let user = shop.user().await;
     open(&shop, &finance, campaign("WELCOME", |_| {}), json!({ "pendingLooks": 1 })).await;
     let asked = form("WELCOME", user, "first-order");
-    let grant = shop.books().grant(&agent.actor(), &asked).await.unwrap();
+    let grant = backoffice::promotions::grant(shop.books(), &agent.actor(), &asked).await.unwrap();
     assert_eq!(grant.state, State::Pending);
-    assert_eq!(shop.books().grant(&agent.actor(), &asked).await.unwrap().id, grant.id, "the same form again");
+    assert_eq!(
+        backoffice::promotions::grant(shop.books(), &agent.actor(), &asked).await.unwrap().id,
+        grant.id,
+        "the same form again"
+    );
     shop.eventually("it is paid", || async {
-        drop(shop.books().drive_grant(grant.id).await);
-        shop.books().grant_by_id(grant.id).await.unwrap().unwrap().state == State::Succeeded
+        drop(backoffice::promotions::execute(shop.books(), grant.id).await);
+        backoffice::promotions::get(shop.books(), grant.id).await.unwrap().unwrap().state == State::Succeeded
     })
     .await;
-    let again = shop.books().grant(&agent.actor(), &form("WELCOME", user, "first-order")).await.unwrap_err();
+    let again =
+        backoffice::promotions::grant(shop.books(), &agent.actor(), &form("WELCOME", user, "first-order"))
+            .await
+            .unwrap_err();
     assert_eq!(refused(again), Refused::Already { state: State::Succeeded });
     assert_eq!(paid_out(&shop, "WELCOME"), 1000);
     for event in ["second", "third"] {
-        shop.books().grant(&agent.actor(), &form("WELCOME", user, event)).await.unwrap();
+        backoffice::promotions::grant(shop.books(), &agent.actor(), &form("WELCOME", user, event))
+            .await
+            .unwrap();
     }
-    let above = shop.books().grant(&agent.actor(), &form("WELCOME", user, "fourth")).await.unwrap_err();
+    let above = backoffice::promotions::grant(shop.books(), &agent.actor(), &form("WELCOME", user, "fourth"))
+        .await
+        .unwrap_err();
     assert_eq!(refused(above), Refused::UserCap { left: 0 });
     // A test pays nothing out and counts nowhere.
     let test = Form { is_test: true, ..form("WELCOME", user, "test") };
-    shop.books().grant(&agent.actor(), &test).await.unwrap();
+    backoffice::promotions::grant(shop.books(), &agent.actor(), &test).await.unwrap();
     assert_eq!(paid_out(&shop, "WELCOME"), 3000);
     shop.eventually("it is tested", || async {
-        shop.books().campaign("WELCOME").await.unwrap().unwrap().tested_at.is_some()
+        backoffice::promotions::campaigns::get(shop.books(), "WELCOME")
+            .await
+            .unwrap()
+            .unwrap()
+            .tested_at
+            .is_some()
     })
     .await;
 }
@@ -105,7 +123,8 @@ async fn a_lost_payout_is_looked_at_not_paid_again() {
     {
         let user = shop.user().await;
         shop.fault(kind.clone()).await;
-        let grant = shop.books().grant(&agent, &form("LOST", user, "event")).await.unwrap();
+        let grant =
+            backoffice::promotions::grant(shop.books(), &agent, &form("LOST", user, "event")).await.unwrap();
         shop.eventually("it is paid", || async {
             // A lease later nothing is on its way any more.
             sqlx::query("update grants set sent_at = now() - interval '1 hour', lease_until = null where id = $1 and sent_at is not null")
@@ -113,8 +132,8 @@ async fn a_lost_payout_is_looked_at_not_paid_again() {
                 .execute(&shop.books().pool)
                 .await
                 .unwrap();
-            drop(shop.books().drive_grant(grant.id).await);
-            shop.books().grant_by_id(grant.id).await.unwrap().unwrap().state == State::Succeeded
+            drop(backoffice::promotions::execute(shop.books(), grant.id).await);
+            backoffice::promotions::get(shop.books(), grant.id).await.unwrap().unwrap().state == State::Succeeded
         })
         .await;
         assert_eq!(paid_out(&shop, "LOST"), 1000 * i64::try_from(n + 1).unwrap(), "{kind}");
@@ -135,25 +154,40 @@ async fn what_toss_refuses_gives_the_points_back_to_the_budget() {
         let mut new = campaign("x", |_| {});
         new.promotion_code = name.clone();
         open(&shop, &finance, new, json!({ "status": status })).await;
-        let grant = shop.books().grant(&agent, &form(&name, user, "event")).await.unwrap();
+        let grant =
+            backoffice::promotions::grant(shop.books(), &agent, &form(&name, user, "event")).await.unwrap();
         assert_eq!((grant.state, grant.error_code.as_deref()), (State::Failed, Some(code)));
-        assert_eq!(shop.books().campaign(&name).await.unwrap().unwrap().promised, 0);
+        assert_eq!(
+            backoffice::promotions::campaigns::get(shop.books(), &name).await.unwrap().unwrap().promised,
+            0
+        );
     }
     open(&shop, &finance, campaign("FAILS", |_| {}), json!({ "fails": true })).await;
-    assert_eq!(shop.books().grant(&agent, &form("FAILS", user, "event")).await.unwrap().state, State::Failed);
+    assert_eq!(
+        backoffice::promotions::grant(shop.books(), &agent, &form("FAILS", user, "event"))
+            .await
+            .unwrap()
+            .state,
+        State::Failed
+    );
     let over = campaign("OVER", |c| c.ends_on = "2020-12-31".into());
     open(&shop, &finance, over, json!({})).await;
     assert_eq!(
-        refused(shop.books().grant(&agent, &form("OVER", user, "e")).await.unwrap_err()),
+        refused(
+            backoffice::promotions::grant(shop.books(), &agent, &form("OVER", user, "e")).await.unwrap_err()
+        ),
         Refused::Ended
     );
     let large = Form { amount: "1001".into(), ..form("FAILS", user, "other") };
     assert_eq!(
-        refused(shop.books().grant(&agent, &large).await.unwrap_err()),
+        refused(backoffice::promotions::grant(shop.books(), &agent, &large).await.unwrap_err()),
         Refused::AboveMost { most: 1000 }
     );
     let nobody = Form { user_key: "toss-user".into(), ..form("FAILS", user, "other") };
-    assert_eq!(refused(shop.books().grant(&agent, &nobody).await.unwrap_err()), Refused::UserKey);
+    assert_eq!(
+        refused(backoffice::promotions::grant(shop.books(), &agent, &nobody).await.unwrap_err()),
+        Refused::UserKey
+    );
 }
 
 #[tokio::test]
@@ -171,13 +205,14 @@ async fn a_hundred_at_once_never_pass_the_budget_or_a_cap_by_a_point() {
     let asked = join_all((0..100).map(|n| {
         let form = form("TIGHT", users[n % 10], &format!("event-{}", n / 10));
         let (books, agent) = (shop.books().clone(), agent.clone());
-        async move { books.grant(&agent, &form).await }
+        async move { backoffice::promotions::grant(&books, &agent, &form).await }
     }))
     .await;
     let taken = asked.iter().filter(|outcome| outcome.is_ok()).count();
     assert_eq!(taken, 14, "14 × 700 is what 10,000 holds");
     shop.eventually("all are settled", || async {
-        let open = shop.books().grants(&Filter::default(), None, 500).await.unwrap().rows;
+        let open =
+            backoffice::promotions::list(shop.books(), &Filter::default(), None, 500).await.unwrap().rows;
         open.iter().all(|grant| grant.state.is_settled())
     })
     .await;
@@ -197,16 +232,31 @@ async fn above_the_limit_a_second_person_is_asked() {
     let (agent, finance) = (shop.log_in(Role::Support).await, shop.log_in(Role::Finance).await);
     let user = shop.user().await;
     open(&shop, &finance, campaign("LARGE", |c| c.approval_above = "500".into()), json!({})).await;
-    let waits = shop.books().grant(&agent.actor(), &form("LARGE", user, "e")).await.unwrap();
+    let waits =
+        backoffice::promotions::grant(shop.books(), &agent.actor(), &form("LARGE", user, "e")).await.unwrap();
     assert_eq!((waits.state, paid_out(&shop, "LARGE")), (State::WaitingForApproval, 0));
-    let own = shop.books().approve_grant(&agent.actor(), waits.id).await.unwrap_err();
+    let own = backoffice::promotions::approve(shop.books(), &agent.actor(), waits.id).await.unwrap_err();
     assert_eq!(refused(own), Refused::OwnRequest);
-    assert_eq!(shop.books().approve_grant(&finance.actor(), waits.id).await.unwrap().state, State::Succeeded);
+    assert_eq!(
+        backoffice::promotions::approve(shop.books(), &finance.actor(), waits.id).await.unwrap().state,
+        State::Succeeded
+    );
     let small = Form { amount: "500".into(), ..form("LARGE", user, "small") };
-    assert_eq!(shop.books().grant(&agent.actor(), &small).await.unwrap().state, State::Succeeded);
-    let other = shop.books().grant(&agent.actor(), &form("LARGE", user, "other")).await.unwrap();
-    assert_eq!(shop.books().decline_grant(&finance.actor(), other.id).await.unwrap().state, State::Declined);
-    assert_eq!(shop.books().campaign("LARGE").await.unwrap().unwrap().promised, 1500);
+    assert_eq!(
+        backoffice::promotions::grant(shop.books(), &agent.actor(), &small).await.unwrap().state,
+        State::Succeeded
+    );
+    let other = backoffice::promotions::grant(shop.books(), &agent.actor(), &form("LARGE", user, "other"))
+        .await
+        .unwrap();
+    assert_eq!(
+        backoffice::promotions::decline(shop.books(), &finance.actor(), other.id).await.unwrap().state,
+        State::Declined
+    );
+    assert_eq!(
+        backoffice::promotions::campaigns::get(shop.books(), "LARGE").await.unwrap().unwrap().promised,
+        1500
+    );
 }
 
 #[tokio::test]
@@ -217,9 +267,11 @@ async fn what_toss_has_taken_is_never_paid_under_another_key() {
     open(&shop, &finance, campaign("TAKEN", |_| {}), json!({})).await;
     // Toss says that it was paid already, and shows nothing, for hours.
     shop.fault(json!({ "on": "execute-promotion", "kind": "error", "code": "4113" })).await;
-    let grant = shop.books().grant(&agent, &form("TAKEN", user, "event")).await.unwrap();
+    let grant =
+        backoffice::promotions::grant(shop.books(), &agent, &form("TAKEN", user, "event")).await.unwrap();
     assert_eq!(grant.state, State::Unknown);
-    let early = shop.books().decide_grant(&finance.actor(), grant.id, false).await.unwrap_err();
+    let early =
+        backoffice::promotions::decide(shop.books(), &finance.actor(), grant.id, false).await.unwrap_err();
     assert_eq!(refused(early), Refused::TooEarly);
     shop.books().clock.set_offset(time::Duration::hours(2));
     shop.control("clock", &json!({ "advanceSeconds": 7200 })).await;
@@ -231,13 +283,17 @@ async fn what_toss_has_taken_is_never_paid_under_another_key() {
         .execute(&shop.books().pool)
         .await
         .unwrap();
-        shop.books().drive_grant(grant.id).await.unwrap();
+        backoffice::promotions::execute(shop.books(), grant.id).await.unwrap();
     }
     let keys = shop.calls(&user.to_string()).into_iter().filter(|call| call == "get-key").count();
     assert_eq!((keys, paid_out(&shop, "TAKEN")), (1, 0));
-    let settled = shop.books().decide_grant(&finance.actor(), grant.id, false).await.unwrap();
+    let settled =
+        backoffice::promotions::decide(shop.books(), &finance.actor(), grant.id, false).await.unwrap();
     assert_eq!((settled.state, settled.error_code.as_deref()), (State::Failed, Some("NOT_PAID")));
-    assert_eq!(shop.books().campaign("TAKEN").await.unwrap().unwrap().promised, 0);
+    assert_eq!(
+        backoffice::promotions::campaigns::get(shop.books(), "TAKEN").await.unwrap().unwrap().promised,
+        0
+    );
 }
 
 #[tokio::test]
@@ -246,15 +302,20 @@ async fn an_approval_does_not_outlive_its_campaign() {
     let (agent, finance) = (shop.log_in(Role::Support).await, shop.log_in(Role::Finance).await);
     let user = shop.user().await;
     open(&shop, &finance, campaign("OVERTAKEN", |c| c.approval_above = "1".into()), json!({})).await;
-    let waits = shop.books().grant(&agent.actor(), &form("OVERTAKEN", user, "e")).await.unwrap();
-    shop.books().stop_campaign(&finance.actor(), "OVERTAKEN", true).await.unwrap();
-    let late = shop.books().approve_grant(&finance.actor(), waits.id).await.unwrap_err();
+    let waits = backoffice::promotions::grant(shop.books(), &agent.actor(), &form("OVERTAKEN", user, "e"))
+        .await
+        .unwrap();
+    backoffice::promotions::campaigns::stop(shop.books(), &finance.actor(), "OVERTAKEN", true).await.unwrap();
+    let late = backoffice::promotions::approve(shop.books(), &finance.actor(), waits.id).await.unwrap_err();
     assert_eq!((refused(late), paid_out(&shop, "OVERTAKEN")), (Refused::Stopped, 0));
     // The test form that comes back with the box unticked is another grant.
     let intent = Form { is_test: true, ..form("OVERTAKEN", user, "t") };
-    shop.books().grant(&agent.actor(), &intent).await.unwrap();
+    backoffice::promotions::grant(shop.books(), &agent.actor(), &intent).await.unwrap();
     let unticked = Form { is_test: false, ..intent };
-    assert_eq!(refused(shop.books().grant(&agent.actor(), &unticked).await.unwrap_err()), Refused::Form);
+    assert_eq!(
+        refused(backoffice::promotions::grant(shop.books(), &agent.actor(), &unticked).await.unwrap_err()),
+        Refused::Form
+    );
 }
 
 #[tokio::test]
@@ -265,7 +326,12 @@ async fn ten_a_minute_for_one_user_is_kept() {
     open(&shop, &finance, campaign("OFTEN", |c| c.user_cap = "100000".into()), json!({})).await;
     let mut states = Vec::new();
     for n in 0..12 {
-        states.push(shop.books().grant(&agent, &form("OFTEN", user, &n.to_string())).await.unwrap().state);
+        states.push(
+            backoffice::promotions::grant(shop.books(), &agent, &form("OFTEN", user, &n.to_string()))
+                .await
+                .unwrap()
+                .state,
+        );
     }
     assert_eq!(states.iter().filter(|state| **state == State::Succeeded).count(), 10);
     assert!(states[10..].iter().all(|state| *state == State::Requested), "{states:?}");
@@ -285,33 +351,44 @@ async fn a_file_of_users_is_granted_once_although_it_is_stopped_and_run_again() 
     }
     let first: Vec<&str> = text.lines().skip(1).take(1).collect();
     let bad = format!("{text}{}\nnobody,100\n=1+1,100\n443731104,5000\n", first[0]);
-    let id = shop
-        .books()
-        .preview_grants(&agent.actor(), "FILE", "spring", "users.csv", bad.as_bytes())
-        .await
-        .unwrap();
-    let batch = shop.books().grant_batch(id).await.unwrap().unwrap();
+    let id = backoffice::promotions::batch::preview(
+        shop.books(),
+        &agent.actor(),
+        "FILE",
+        "spring",
+        "users.csv",
+        bad.as_bytes(),
+    )
+    .await
+    .unwrap();
+    let batch = backoffice::promotions::batch::get(shop.books(), id).await.unwrap().unwrap();
     assert_eq!((batch.lines, batch.ready, batch.ready_amount), (64, 60, 6_000));
-    shop.books().start_grants(&agent.actor(), id).await.unwrap();
+    backoffice::promotions::batch::start(shop.books(), &agent.actor(), id).await.unwrap();
     shop.eventually("some are paid", || async {
-        shop.books().grant_progress(id).await.unwrap().succeeded > 3
+        backoffice::promotions::batch::progress(shop.books(), id).await.unwrap().succeeded > 3
     })
     .await;
-    drop(shop.books().stop_grants(&agent.actor(), id).await);
-    drop(shop.books().start_grants(&agent.actor(), id).await);
+    drop(backoffice::promotions::batch::stop(shop.books(), &agent.actor(), id).await);
+    drop(backoffice::promotions::batch::start(shop.books(), &agent.actor(), id).await);
     shop.eventually_within(30, "the file is done", || async {
-        let state = shop.books().grant_batch(id).await.unwrap().unwrap().state;
-        state == batch::State::Finished && shop.books().grant_progress(id).await.unwrap().open == 0
+        let state = backoffice::promotions::batch::get(shop.books(), id).await.unwrap().unwrap().state;
+        state == batch::State::Finished
+            && backoffice::promotions::batch::progress(shop.books(), id).await.unwrap().open == 0
     })
     .await;
-    let done = shop.books().grant_progress(id).await.unwrap();
+    let done = backoffice::promotions::batch::progress(shop.books(), id).await.unwrap();
     assert_eq!((done.succeeded, done.refused, done.amount), (60, 4, 6_000));
     assert_eq!(paid_out(&shop, "FILE"), 6_000);
     // The same file again: everybody has it.
-    let again = shop
-        .books()
-        .preview_grants(&agent.actor(), "FILE", "spring", "users.csv", text.as_bytes())
-        .await
-        .unwrap();
-    assert_eq!(shop.books().grant_batch(again).await.unwrap().unwrap().ready, 0);
+    let again = backoffice::promotions::batch::preview(
+        shop.books(),
+        &agent.actor(),
+        "FILE",
+        "spring",
+        "users.csv",
+        text.as_bytes(),
+    )
+    .await
+    .unwrap();
+    assert_eq!(backoffice::promotions::batch::get(shop.books(), again).await.unwrap().unwrap().ready, 0);
 }

@@ -49,7 +49,10 @@ pub async fn contract(shop: &Shop) {
             cycle: "daily".into(),
             pay_out_days: "5".into(),
         };
-        shop.books().set_rate(&Actor::CommandLine, &new).await.unwrap().unwrap();
+        backoffice::reconciliation::contract::set_rate(shop.books(), &Actor::CommandLine, &new)
+            .await
+            .unwrap()
+            .unwrap();
     }
 }
 
@@ -94,7 +97,9 @@ async fn sql(shop: &Shop, statement: &str) -> u64 {
 }
 
 async fn reconcile(shop: &Shop) {
-    shop.books().reconcile(&Actor::CommandLine, FIRST, TODAY + Duration::DAY).await.unwrap();
+    backoffice::reconciliation::reconcile(shop.books(), &Actor::CommandLine, FIRST, TODAY + Duration::DAY)
+        .await
+        .unwrap();
 }
 
 /// Every difference by its key: its class, and why.
@@ -115,7 +120,7 @@ async fn clean_books_raise_no_alarm() {
     trade(&shop, 20_000).await;
     reconcile(&shop).await;
     assert_eq!(found(&shop).await, BTreeMap::new());
-    let sums = shop.books().class_sums(FIRST, TODAY).await.unwrap();
+    let sums = backoffice::reconciliation::class_sums(shop.books(), FIRST, TODAY).await.unwrap();
     assert!(sums.iter().all(|s| s.class == Class::Matched), "{sums:?}");
     let rows: i64 =
         sqlx::query_scalar("select count(*) from transactions").fetch_one(&shop.books().pool).await.unwrap();
@@ -336,7 +341,8 @@ async fn every_planted_break_is_found_and_named_and_nothing_else() {
     let alarms: Vec<_> = found.keys().filter(|key| !expected.contains_key(*key)).collect();
     assert!(alarms.is_empty(), "false alarms: {alarms:?}");
     // Classes part the rows, and their sums explain the difference.
-    let sums = shop.books().class_sums(FIRST, TODAY + Duration::DAY).await.unwrap();
+    let sums =
+        backoffice::reconciliation::class_sums(shop.books(), FIRST, TODAY + Duration::DAY).await.unwrap();
     let difference: Decimal = sums.iter().filter(|s| s.currency == "KRW").map(|s| s.sums.difference()).sum();
     let explained: Decimal = sums
         .iter()
@@ -356,7 +362,8 @@ async fn early_money_is_expected_until_its_day_has_passed() {
     let count = |class: Class| {
         let books = shop.books().clone();
         async move {
-            let sums = books.class_sums(sold, sold + Duration::DAY).await.unwrap();
+            let sums =
+                backoffice::reconciliation::class_sums(&books, sold, sold + Duration::DAY).await.unwrap();
             sums.iter().filter(|s| s.class == class).map(|s| s.sums.rows).sum::<i64>()
         }
     };
@@ -368,7 +375,9 @@ async fn early_money_is_expected_until_its_day_has_passed() {
     ] {
         shop.books().clock.set(day_start(today) + Duration::hours(9));
         read_until(&shop, today).await;
-        shop.books().reconcile(&Actor::CommandLine, sold, sold + Duration::DAY).await.unwrap();
+        backoffice::reconciliation::reconcile(shop.books(), &Actor::CommandLine, sold, sold + Duration::DAY)
+            .await
+            .unwrap();
         assert!(count(class).await > 5, "{today}");
         let other = if class == Class::Late { Class::Expected } else { Class::Late };
         assert_eq!(count(other).await, 0, "{today}");
@@ -376,7 +385,9 @@ async fn early_money_is_expected_until_its_day_has_passed() {
     // While Toss's list is not read, nobody says that something is missing in it.
     sql(&shop, "delete from read_windows where source = 'settlements' and starts_at = '2026-09-25 00:00+09'")
         .await;
-    shop.books().reconcile(&Actor::CommandLine, sold, sold + Duration::DAY).await.unwrap();
+    backoffice::reconciliation::reconcile(shop.books(), &Actor::CommandLine, sold, sold + Duration::DAY)
+        .await
+        .unwrap();
     assert_eq!(count(Class::Late).await, 0);
 }
 
@@ -398,37 +409,65 @@ async fn money_is_accepted_away_by_two_people_and_what_changes_is_open_again() {
     let (one, other) = (shop.log_in(Role::Finance).await.actor(), shop.log_in(Role::Finance).await.actor());
     let books = shop.books();
     let (late, status) = (key("tx101"), key("tx78"));
-    assert!(books.assign_difference(&one, &late).await.unwrap());
-    books.note_difference(&one, &late, "토스에 전화함").await.unwrap();
-    assert!(matches!(books.accept_difference(&one, &late, "  ").await, Err(WorkError::Reason)));
-    assert_eq!(books.accept_difference(&one, &late, "다음 달에 정산").await.unwrap(), State::Asked);
-    assert!(matches!(books.decide_difference(&one, &late, true, "").await, Err(WorkError::OwnRequest)));
+    assert!(backoffice::reconciliation::differences::assign(books, &one, &late).await.unwrap());
+    backoffice::reconciliation::differences::note(books, &one, &late, "토스에 전화함").await.unwrap();
     assert!(matches!(
-        books.decide_difference(&Actor::CommandLine, &late, true, "").await,
+        backoffice::reconciliation::differences::accept(books, &one, &late, "  ").await,
+        Err(WorkError::Reason)
+    ));
+    assert_eq!(
+        backoffice::reconciliation::differences::accept(books, &one, &late, "다음 달에 정산").await.unwrap(),
+        State::Asked
+    );
+    assert!(matches!(
+        backoffice::reconciliation::differences::decide(books, &one, &late, true, "").await,
         Err(WorkError::OwnRequest)
     ));
-    assert_eq!(books.decide_difference(&other, &late, true, "").await.unwrap(), State::Accepted);
-    assert!(matches!(books.accept_difference(&one, &late, "또").await, Err(WorkError::NotOpen)));
+    assert!(matches!(
+        backoffice::reconciliation::differences::decide(books, &Actor::CommandLine, &late, true, "").await,
+        Err(WorkError::OwnRequest)
+    ));
+    assert_eq!(
+        backoffice::reconciliation::differences::decide(books, &other, &late, true, "").await.unwrap(),
+        State::Accepted
+    );
+    assert!(matches!(
+        backoffice::reconciliation::differences::accept(books, &one, &late, "또").await,
+        Err(WorkError::NotOpen)
+    ));
     // No money is at stake where only a word differs.
-    assert_eq!(books.accept_difference(&one, &status, "표시만 다름").await.unwrap(), State::Accepted);
+    assert_eq!(
+        backoffice::reconciliation::differences::accept(books, &one, &status, "표시만 다름").await.unwrap(),
+        State::Accepted
+    );
     // The database itself knows that these are two.
     let same = sqlx::query("update differences set accepted_by = asked_by where transaction_key = 'tx101'");
     assert!(same.execute(&books.pool).await.is_err());
     // The same again is still accepted; another figure is another difference.
     reconcile(&shop).await;
-    assert_eq!(books.difference(&late).await.unwrap().unwrap().state, State::Accepted);
+    assert_eq!(
+        backoffice::reconciliation::differences::get(books, &late).await.unwrap().unwrap().state,
+        State::Accepted
+    );
     sql(&shop, "update transactions set booked_amount = booked_amount - 10 where transaction_key = 'tx101'")
         .await;
     reconcile(&shop).await;
-    let found = books.difference(&late).await.unwrap().unwrap();
+    let found = backoffice::reconciliation::differences::get(books, &late).await.unwrap().unwrap();
     assert_eq!((found.state, found.class, found.asked_by), (State::Open, Class::AmountDiffers, None));
-    let steps: Vec<String> =
-        books.difference_steps(&late).await.unwrap().into_iter().map(|step| step.kind).collect();
+    let steps: Vec<String> = backoffice::reconciliation::differences::steps(books, &late)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|step| step.kind)
+        .collect();
     assert_eq!(steps, ["changed", "accepted", "asked", "noted", "assigned", "found"]);
     // What agrees by itself is closed by nobody, and says so.
     sql(&shop, "update transactions set booked_status = 'DONE' where transaction_key = 'tx78'").await;
     reconcile(&shop).await;
-    assert_eq!(books.difference(&status).await.unwrap().unwrap().state, State::Agreed);
+    assert_eq!(
+        backoffice::reconciliation::differences::get(books, &status).await.unwrap().unwrap().state,
+        State::Agreed
+    );
 }
 
 #[tokio::test]
@@ -446,31 +485,51 @@ async fn a_closed_day_stays_and_what_comes_later_stands_beside_it() {
     .await
     .unwrap();
     reconcile(&shop).await;
-    assert!(matches!(books.close_day(&finance, TODAY, "").await, Err(CloseError::NotOver)));
-    assert!(matches!(books.close_day(&finance, day, "").await, Err(CloseError::Open(1))));
-    books.accept_difference(&finance, &key(&broken), "토스가 확인 중").await.unwrap();
+    assert!(matches!(
+        backoffice::reconciliation::close::close(books, &finance, TODAY, "").await,
+        Err(CloseError::NotOver)
+    ));
+    assert!(matches!(
+        backoffice::reconciliation::close::close(books, &finance, day, "").await,
+        Err(CloseError::Open(1))
+    ));
+    backoffice::reconciliation::differences::accept(books, &finance, &key(&broken), "토스가 확인 중")
+        .await
+        .unwrap();
     // Asked for is not yet accepted.
-    assert!(matches!(books.close_day(&finance, day, "").await, Err(CloseError::Open(1))));
+    assert!(matches!(
+        backoffice::reconciliation::close::close(books, &finance, day, "").await,
+        Err(CloseError::Open(1))
+    ));
     let other = shop.log_in(Role::Admin).await.actor();
-    books.decide_difference(&other, &key(&broken), true, "").await.unwrap();
-    let closed = books.close_day(&finance, day, "이상 없음").await.unwrap();
+    backoffice::reconciliation::differences::decide(books, &other, &key(&broken), true, "").await.unwrap();
+    let closed = backoffice::reconciliation::close::close(books, &finance, day, "이상 없음").await.unwrap();
     assert!(closed.rows > 5 && closed.hash.len() == 64);
-    assert!(matches!(books.close_day(&finance, day, "").await, Err(CloseError::Closed)));
+    assert!(matches!(
+        backoffice::reconciliation::close::close(books, &finance, day, "").await,
+        Err(CloseError::Closed)
+    ));
     let next = day + Duration::DAY;
-    let before = books.class_sums(day, next).await.unwrap();
+    let before = backoffice::reconciliation::class_sums(books, day, next).await.unwrap();
 
     // A row of that day comes late, another one changes, and the one that was missing is settled after all.
     sql(&shop, "insert into transactions (transaction_key, payment_key, order_id, method, status, currency, amount, transaction_at, listed_amount, listed_status, listed_times) values ('txlate', 'paylate', 'ordlate', '카드', 'DONE', 'KRW', 5000, '2026-09-10 12:00+09', 5000, 'DONE', 1)").await;
     sql(&shop, "update settlements set fee = fee + 550, fee_base = fee_base + 550, supply_amount = supply_amount + 500, vat = vat + 50, pay_out_amount = pay_out_amount - 550 where transaction_key = (select max(transaction_key) from settlements where sold_date = '2026-09-10')").await;
     reconcile(&shop).await;
-    assert_eq!(books.class_sums(day, next).await.unwrap(), before);
-    assert_eq!(books.closed_day(day).await.unwrap().unwrap().hash, closed.hash);
-    let late = books.rows_after_close(day, None, 50).await.unwrap().rows;
+    assert_eq!(backoffice::reconciliation::class_sums(books, day, next).await.unwrap(), before);
+    assert_eq!(backoffice::reconciliation::close::get(books, day).await.unwrap().unwrap().hash, closed.hash);
+    let late = backoffice::reconciliation::close::late_rows(books, day, None, 50).await.unwrap().rows;
     assert_eq!(late.len(), 2, "{late:?}");
-    let differences =
-        books.differences(&Filter { day: Some(day), ..Filter::default() }, None, 50).await.unwrap();
+    let differences = backoffice::reconciliation::differences::list(
+        books,
+        &Filter { day: Some(day), ..Filter::default() },
+        None,
+        50,
+    )
+    .await
+    .unwrap();
     assert!(differences.rows.iter().all(|d| d.after_close), "{differences:?}");
-    let (standing, ..) = books.reconciled_day(day).await.unwrap();
+    let (standing, ..) = backoffice::reconciliation::get_day(books, day).await.unwrap();
     assert_eq!((standing.is_closed, standing.after_close, standing.open), (true, 2, 2));
     // Nobody changes what was signed for, and who gets around the database is found out.
     for statement in [
@@ -504,21 +563,23 @@ async fn what_toss_settles_is_read_held_against_the_books_and_corrected_when_som
         shop.paid(&format!("ord_settle_{n}"), 10_000 + n).await;
     }
     let agent = shop.log_in(Role::Support).await.actor();
-    books.refund(&agent, &refund("ord_settle_0", "4000")).await.unwrap();
+    backoffice::refunds::request(books, &agent, &refund("ord_settle_0", "4000")).await.unwrap();
     shop.quiet().await;
     turn(&shop, day_start(day) + Duration::hours(34)).await;
     let next = day + Duration::DAY;
-    books.compare_with_toss(&Actor::CommandLine, day_start(day), day_start(next)).await.unwrap();
+    backoffice::webhooks::missing::compare(books, &Actor::CommandLine, day_start(day), day_start(next))
+        .await
+        .unwrap();
     assert_eq!(
-        books.sync_settlements(&Actor::CommandLine, day).await.unwrap(),
+        backoffice::settlements::sync(books, &Actor::CommandLine, day).await.unwrap(),
         Read { rows: 5, new: 5, gone: 0 }
     );
     // Reading it again changes nothing.
     assert_eq!(
-        books.sync_settlements(&Actor::CommandLine, day).await.unwrap(),
+        backoffice::settlements::sync(books, &Actor::CommandLine, day).await.unwrap(),
         Read { rows: 5, new: 0, gone: 0 }
     );
-    books.reconcile(&Actor::CommandLine, day, next).await.unwrap();
+    backoffice::reconciliation::reconcile(books, &Actor::CommandLine, day, next).await.unwrap();
     assert_eq!(found(&shop).await, BTreeMap::new());
 
     let keys: Vec<String> = sqlx::query_scalar(
@@ -531,10 +592,10 @@ async fn what_toss_settles_is_read_held_against_the_books_and_corrected_when_som
     shop.control(&format!("settlements/{}", keys[2]), &json!("missing")).await;
     shop.control(&format!("settlements/{}", keys[3]), &json!({ "fee": 500 })).await;
     assert_eq!(
-        books.sync_settlements(&Actor::CommandLine, day).await.unwrap(),
+        backoffice::settlements::sync(books, &Actor::CommandLine, day).await.unwrap(),
         Read { rows: 5, new: 2, gone: 1 }
     );
-    books.reconcile(&Actor::CommandLine, day, next).await.unwrap();
+    backoffice::reconciliation::reconcile(books, &Actor::CommandLine, day, next).await.unwrap();
     let classes: BTreeMap<String, String> =
         found(&shop).await.into_iter().map(|(k, (c, _))| (k, c)).collect();
     // What is gone is only expected again: its day has not passed.
@@ -549,13 +610,14 @@ async fn what_toss_settles_is_read_held_against_the_books_and_corrected_when_som
     // Our books are wrong: Toss's word is put in their place, once a person says so.
     sql(&shop, &format!("update transactions set booked_amount = 1 where transaction_key = '{}'", keys[0]))
         .await;
-    books.reconcile(&Actor::CommandLine, day, next).await.unwrap();
+    backoffice::reconciliation::reconcile(books, &Actor::CommandLine, day, next).await.unwrap();
     let finance = shop.log_in(Role::Finance).await.actor();
-    let looked = books.look_into_difference(&finance, &key(&keys[0])).await.unwrap();
+    let looked =
+        backoffice::reconciliation::differences::look_into(books, &finance, &key(&keys[0])).await.unwrap();
     assert_eq!((looked.state, looked.class), (State::Open, Class::AmountDiffers));
     // While Toss does not answer nothing is changed, as the page says.
     shop.fault(json!({ "on": "payment", "kind": "lose_before", "times": 10 })).await;
-    let silent = books.correct_difference(&finance, &key(&keys[0])).await;
+    let silent = backoffice::reconciliation::differences::correct(books, &finance, &key(&keys[0])).await;
     assert!(matches!(silent, Err(WorkError::Fault(backoffice::Fault::Toss(_)))), "{silent:?}");
     let booked: Option<Decimal> =
         sqlx::query_scalar("select booked_amount from transactions where transaction_key = $1")
@@ -570,18 +632,24 @@ async fn what_toss_settles_is_read_held_against_the_books_and_corrected_when_som
             .await
             .unwrap();
     assert_eq!(audited, 0);
-    assert_eq!(books.difference_steps(&key(&keys[0])).await.unwrap()[0].kind, "not_answered");
+    assert_eq!(
+        backoffice::reconciliation::differences::steps(books, &key(&keys[0])).await.unwrap()[0].kind,
+        "not_answered"
+    );
     shop.http.delete(format!("{}/_sandbox/faults", shop.sandbox_url)).send().await.unwrap();
-    let corrected = books.correct_difference(&finance, &key(&keys[0])).await.unwrap();
+    let corrected =
+        backoffice::reconciliation::differences::correct(books, &finance, &key(&keys[0])).await.unwrap();
     assert_eq!(corrected.state, State::Agreed);
     assert!(matches!(
-        books.correct_difference(&finance, &key(&keys[3])).await,
+        backoffice::reconciliation::differences::correct(books, &finance, &key(&keys[3])).await,
         Err(WorkError::NotCorrectable)
     ));
     // Toss does not answer: nothing is changed, and that is said.
     shop.fault(json!({ "on": "payment", "kind": "lose_before", "times": 10 })).await;
-    assert!(books.look_into_difference(&finance, &key(&keys[3])).await.is_err());
-    let steps = books.difference_steps(&key(&keys[3])).await.unwrap();
+    assert!(
+        backoffice::reconciliation::differences::look_into(books, &finance, &key(&keys[3])).await.is_err()
+    );
+    let steps = backoffice::reconciliation::differences::steps(books, &key(&keys[3])).await.unwrap();
     assert_eq!(steps[0].kind, "not_answered");
 }
 
@@ -593,9 +661,9 @@ async fn a_window_counts_as_read_only_when_it_was_read_to_its_end() {
     shop.paid("ord_window_1", 10_000).await;
     turn(&shop, day_start(day) + Duration::hours(34)).await;
     shop.fault(json!({ "on": "settlements", "kind": "lose_before", "times": 10 })).await;
-    assert!(books.sync_settlements(&Actor::CommandLine, day).await.is_err());
+    assert!(backoffice::settlements::sync(books, &Actor::CommandLine, day).await.is_err());
     let next = day + Duration::DAY;
-    assert!(books.settlement_days_read(day, next).await.unwrap().is_empty());
+    assert!(backoffice::settlements::days_read(books, day, next).await.unwrap().is_empty());
     shop.http.delete(format!("{}/_sandbox/faults", shop.sandbox_url)).send().await.unwrap();
 
     // More than one page, and the list grows while it is read: pages slide, and rows come twice or not at all.
@@ -621,11 +689,14 @@ async fn a_window_counts_as_read_only_when_it_was_read_to_its_end() {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
     };
-    let (outcome, ()) = tokio::join!(books.sync_settlements(&Actor::CommandLine, day), slide);
+    let (outcome, ()) = tokio::join!(backoffice::settlements::sync(books, &Actor::CommandLine, day), slide);
     if outcome.is_err() {
-        assert!(books.settlement_days_read(day, next).await.unwrap().is_empty(), "{outcome:?}");
+        assert!(
+            backoffice::settlements::days_read(books, day, next).await.unwrap().is_empty(),
+            "{outcome:?}"
+        );
     }
-    let read = books.sync_settlements(&Actor::CommandLine, day).await.unwrap();
+    let read = backoffice::settlements::sync(books, &Actor::CommandLine, day).await.unwrap();
     assert_eq!(read.rows, 5_401);
     let (rows, twice): (i64, i64) = sqlx::query_as(
         "select count(*), count(*) filter (where nth > 1) from settlements where gone_at is null",
@@ -634,7 +705,7 @@ async fn a_window_counts_as_read_only_when_it_was_read_to_its_end() {
     .await
     .unwrap();
     assert_eq!((rows, twice), (5_401, 0));
-    assert_eq!(books.settlement_days_read(day, next).await.unwrap().len(), 1);
+    assert_eq!(backoffice::settlements::days_read(books, day, next).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -649,7 +720,8 @@ async fn whatever_is_broken_classes_part_the_rows_and_their_sums_explain_the_dif
             drop(sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&shop.books().pool).await);
         }
         reconcile(&shop).await;
-        let sums = shop.books().class_sums(FIRST, TODAY + Duration::DAY).await.unwrap();
+        let sums =
+            backoffice::reconciliation::class_sums(shop.books(), FIRST, TODAY + Duration::DAY).await.unwrap();
         // Every row of either side once, counted without our classes.
         let rows: i64 = sqlx::query_scalar(
             "select (select count(*) from transactions)
@@ -717,31 +789,38 @@ async fn a_mini_app_s_payments_are_held_against_their_status_and_its_purchases_a
     let finance = shop.log_in(Role::Finance).await.actor();
     assert_eq!(shop.api("iap/orders", &json!({ "orderId": order, "userKey": user })).await.0, 200);
     // What was booked without a price gets it once somebody knows it.
-    books.set_iap_price(&finance, sku, "5,500").await.unwrap().unwrap();
+    backoffice::iap::prices::set(books, &finance, sku, "5,500").await.unwrap().unwrap();
 
     turn(&shop, day_start(day) + Duration::hours(34)).await;
     // Nobody tells of a refund in Toss's own console.
     shop.control(&format!("apps-in-toss/payments/{token}/move"), &json!({ "to": "REFUND_SUCCESS" })).await;
     turn(&shop, day_start(day) + Duration::hours(58)).await;
-    assert_eq!(books.sync_toss_pay(day).await.unwrap(), 1);
-    assert_eq!(books.sync_toss_pay(next).await.unwrap(), 1);
-    let read =
-        |day| books.compare_with_toss(&Actor::CommandLine, day_start(day), day_start(day + Duration::DAY));
+    assert_eq!(backoffice::toss_pay::sync(books, day).await.unwrap(), 1);
+    assert_eq!(backoffice::toss_pay::sync(books, next).await.unwrap(), 1);
+    let read = |day| {
+        backoffice::webhooks::missing::compare(
+            books,
+            &Actor::CommandLine,
+            day_start(day),
+            day_start(day + Duration::DAY),
+        )
+    };
     read(day).await.unwrap();
     read(next).await.unwrap();
     let both = next + Duration::DAY;
-    books.reconcile(&Actor::CommandLine, day, both).await.unwrap();
+    backoffice::reconciliation::reconcile(books, &Actor::CommandLine, day, both).await.unwrap();
     let differences = found(&shop).await;
     assert_eq!(differences.len(), 1, "{differences:?}");
     let (refund, (class, _)) = differences.into_iter().next().unwrap();
     assert_eq!(class, "missing_here");
     // Our books were left alone until somebody said so.
     assert_eq!(shop.status_of("tp-book-1").await, "PAY_COMPLETE");
-    let corrected = books.correct_difference(&finance, &key(&refund)).await.unwrap();
+    let corrected =
+        backoffice::reconciliation::differences::correct(books, &finance, &key(&refund)).await.unwrap();
     assert_eq!(corrected.state, State::Agreed);
     assert_eq!(shop.status_of("tp-book-1").await, "REFUND_SUCCESS");
 
-    let sums = books.class_sums(day, both).await.unwrap();
+    let sums = backoffice::reconciliation::class_sums(books, day, both).await.unwrap();
     let of = |rail: &str| sums.iter().filter(|s| s.rail == rail).map(|s| s.sums).collect::<Vec<_>>();
     let iap = of("iap");
     assert_eq!((iap[0].rows, iap[0].estimates, iap[0].ours), (1, 1, 5_500.into()));
@@ -761,7 +840,8 @@ async fn a_sale_in_won_that_is_settled_in_dollars_is_never_added_to_the_won() {
         .unwrap();
     reconcile(&shop).await;
     let rows = async || {
-        let sums = shop.books().class_sums(FIRST, TODAY + Duration::DAY).await.unwrap();
+        let sums =
+            backoffice::reconciliation::class_sums(shop.books(), FIRST, TODAY + Duration::DAY).await.unwrap();
         sums.iter().map(|s| s.sums.rows).sum::<i64>()
     };
     let before = rows().await;
@@ -773,7 +853,8 @@ async fn a_sale_in_won_that_is_settled_in_dollars_is_never_added_to_the_won() {
     .await;
     assert_eq!(changed, 1);
     reconcile(&shop).await;
-    let sums = shop.books().class_sums(FIRST, TODAY + Duration::DAY).await.unwrap();
+    let sums =
+        backoffice::reconciliation::class_sums(shop.books(), FIRST, TODAY + Duration::DAY).await.unwrap();
     let listed: Vec<(String, Decimal, Decimal, Decimal)> = sqlx::query_as(
         "select currency, sum(amount), sum(fee), sum(pay_out_amount) from settlements where gone_at is null group by currency",
     )
@@ -792,7 +873,8 @@ async fn a_sale_in_won_that_is_settled_in_dollars_is_never_added_to_the_won() {
         );
     }
     assert_eq!(rows().await, before, "no row is counted twice");
-    let difference = shop.books().difference(&key("tx64")).await.unwrap().unwrap();
+    let difference =
+        backoffice::reconciliation::differences::get(shop.books(), &key("tx64")).await.unwrap().unwrap();
     assert_eq!(
         (difference.class, difference.settled_currency.as_deref()),
         (Class::AmountDiffers, Some("USD"))

@@ -21,12 +21,12 @@ async fn the_clock_starts_with_the_return_and_stops_with_the_refund() {
     let fields =
         [("order_id", "ord_back_1"), ("kind", "returned"), ("received_on", "2026-09-23"), ("note", "")];
     shop.form("record_return", Some(&agent.cookie), &fields).await;
-    let kept = shop.books().open_return("ord_back_1").await.unwrap().unwrap();
+    let kept = backoffice::returns::get_open(shop.books(), "ord_back_1").await.unwrap().unwrap();
     assert_eq!(kept.due_on, date!(2026 - 09 - 30));
     let earlier =
         [("order_id", "ord_back_2"), ("kind", "withdrawn"), ("received_on", "2026-09-18"), ("note", "")];
     shop.form("record_return", Some(&agent.cookie), &earlier).await;
-    let open = shop.books().open_returns().await.unwrap();
+    let open = backoffice::returns::list_open(shop.books()).await.unwrap();
     let order: Vec<_> = open.iter().map(|r| r.order_id.as_str()).collect();
     assert_eq!(order, ["ord_back_2", "ord_back_1"], "worst first");
     let (_, html) = shop.page("/returns", Some(&agent.cookie)).await;
@@ -35,14 +35,14 @@ async fn the_clock_starts_with_the_return_and_stops_with_the_refund() {
     assert!(home.contains("오늘까지 환불해야 하는 반품·철회 1건"));
 
     // A part for something else leaves the clock running; one for the return, or the whole, stops it.
-    shop.books().refund(&agent.actor(), &refund("ord_back_1", "1000")).await.unwrap();
-    assert!(shop.books().open_return("ord_back_1").await.unwrap().is_some());
+    backoffice::refunds::request(shop.books(), &agent.actor(), &refund("ord_back_1", "1000")).await.unwrap();
+    assert!(backoffice::returns::get_open(shop.books(), "ord_back_1").await.unwrap().is_some());
     let of_return = Form { for_return: true, ..refund("ord_back_1", "2000") };
-    shop.books().refund(&agent.actor(), &of_return).await.unwrap();
-    assert!(shop.books().open_return("ord_back_1").await.unwrap().is_none());
+    backoffice::refunds::request(shop.books(), &agent.actor(), &of_return).await.unwrap();
+    assert!(backoffice::returns::get_open(shop.books(), "ord_back_1").await.unwrap().is_none());
     let fields = [("order_id", "ord_back_2"), ("note", "교환으로 바꿈")];
     shop.form("close_return", Some(&agent.cookie), &fields).await;
-    assert!(shop.books().open_returns().await.unwrap().is_empty());
+    assert!(backoffice::returns::list_open(shop.books()).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -59,14 +59,18 @@ async fn what_cannot_be_is_refused() {
         ("ord_when_1", "returned", "어제".to_owned(), Refused::Day),
         ("ord_when_1", "returned", "2019-01-01".to_owned(), Refused::Day),
     ] {
-        match shop.books().record_return(&agent, order, kind, &day, "").await {
+        match backoffice::returns::record(shop.books(), &agent, order, kind, &day, "").await {
             Err(ReturnError::Refused(refused)) => assert_eq!(refused, why, "{order} {kind} {day}"),
             other => panic!("{other:?}"),
         }
     }
-    shop.books().record_return(&agent, "ord_when_1", "returned", &today.to_string(), "").await.unwrap();
-    let twice = shop.books().record_return(&agent, "ord_when_1", "returned", &today.to_string(), "").await;
+    backoffice::returns::record(shop.books(), &agent, "ord_when_1", "returned", &today.to_string(), "")
+        .await
+        .unwrap();
+    let twice =
+        backoffice::returns::record(shop.books(), &agent, "ord_when_1", "returned", &today.to_string(), "")
+            .await;
     assert!(matches!(twice, Err(ReturnError::Refused(Refused::AlreadyOpen { .. }))));
-    let no_reason = shop.books().close_return(&agent, "ord_when_1", " ").await;
+    let no_reason = backoffice::returns::close(shop.books(), &agent, "ord_when_1", " ").await;
     assert!(matches!(no_reason, Err(ReturnError::Refused(Refused::NoNote))));
 }

@@ -282,19 +282,20 @@ impl Shop {
 
     /// The deliveries of a filter, newest first.
     pub async fn deliveries(&self, filter: &Filter) -> Vec<Delivery> {
-        self.books().webhooks(filter, None, 500).await.unwrap().rows
+        backoffice::webhooks::list(self.books(), filter, None, 500).await.unwrap().rows
     }
 
     /// Until Toss has posted all it has to, and everything was looked into.
     pub async fn quiet(&self) {
         self.eventually("no delivery waits", || async {
-            self.sandbox.pending_deliveries() == 0 && !self.books().webhooks_are_waiting().await.unwrap()
+            self.sandbox.pending_deliveries() == 0
+                && !backoffice::webhooks::any_waiting(self.books()).await.unwrap()
         })
         .await;
     }
 
     pub async fn status_of(&self, order_id: &str) -> String {
-        self.books().order(order_id).await.unwrap().unwrap().status
+        backoffice::orders::get(self.books(), order_id).await.unwrap().unwrap().status
     }
 
     /// An account, and the cookie of its session.
@@ -306,7 +307,7 @@ impl Shop {
             role,
             password: Password::new(PASSWORD.into()).unwrap(),
         };
-        let id = self.books().add_staff(&Actor::CommandLine, new).await.unwrap();
+        let id = backoffice::staff::add(self.books(), &Actor::CommandLine, new).await.unwrap();
         let response = self.form("log_in", None, &[("email", &email), ("password", PASSWORD)]).await;
         assert_eq!(response.status(), 302);
         Person { cookie: cookie(&response).expect("a session cookie"), email, id, role }
@@ -389,7 +390,9 @@ impl Shop {
     }
 
     pub async fn limit(&self, role: &str, one_refund: &str, per_day: &str) {
-        let kept = self.books().set_refund_limit(&Actor::CommandLine, role, one_refund, per_day).await;
+        let kept =
+            backoffice::refunds::limits::set(self.books(), &Actor::CommandLine, role, one_refund, per_day)
+                .await;
         assert_eq!(kept.unwrap(), Ok(()));
     }
 

@@ -117,14 +117,14 @@ async fn in_any_order_and_any_number_a_thousand_payments_end_as_toss_has_them() 
     let keys: Vec<String> =
         stream::iter(0..LIVES).map(|seed| live(&shop, seed)).buffer_unordered(12).collect().await;
     shop.eventually_within(120, "everything was looked into", || async {
-        !shop.books().webhooks_are_waiting().await.unwrap()
+        !backoffice::webhooks::any_waiting(shop.books()).await.unwrap()
     })
     .await;
 
     let mut badges: HashMap<String, usize> = HashMap::new();
     for key in &keys {
         let truth = shop.sandbox.with_books(|books| books.record(key).unwrap().payment.clone());
-        let ours = shop.books().payment(key).await.unwrap().expect("a payment");
+        let ours = backoffice::payments::get(shop.books(), key).await.unwrap().expect("a payment");
         let order = truth.order_id.as_str();
         assert_eq!(
             (ours.status.as_str(), ours.balance_amount),
@@ -132,9 +132,7 @@ async fn in_any_order_and_any_number_a_thousand_payments_end_as_toss_has_them() 
             "{order}"
         );
         assert_eq!(shop.status_of(order).await, truth.status.as_str(), "{order}");
-        let booked: Decimal = shop
-            .books()
-            .transactions_of_order(order)
+        let booked: Decimal = backoffice::transactions::of_order(shop.books(), order)
             .await
             .unwrap()
             .iter()
@@ -147,7 +145,7 @@ async fn in_any_order_and_any_number_a_thousand_payments_end_as_toss_has_them() 
             "{order}: what was cancelled is booked once"
         );
         never_backwards(&shop, order).await;
-        for delivery in shop.books().webhooks_of_order(order).await.unwrap() {
+        for delivery in backoffice::webhooks::of_order(shop.books(), order).await.unwrap() {
             assert!(matches!(delivery.state.as_str(), "applied" | "unchanged"), "{delivery:?}");
             for badge in delivery.badges {
                 *badges.entry(badge).or_default() += 1;

@@ -46,20 +46,22 @@ async fn one_is_looked_into_again_and_brings_the_books_up_to_date() {
     assert!(page.contains("늦게 온 이전 상태") && page.contains("balanceAmount"), "{page}");
     // Again and again: nothing more happens.
     for _ in 0..3 {
-        assert!(!shop.books().replay_webhook(&agent.actor(), delivery.id).await.unwrap());
+        assert!(
+            !backoffice::webhooks::replay::replay(shop.books(), &agent.actor(), delivery.id).await.unwrap()
+        );
     }
     let by = rows(&shop, "webhook.replayed").await;
     assert_eq!((by.len(), by[0].actor_name.as_str()), (4, "support 사람"));
     let changes = rows(&shop, "payment.changed").await;
     assert_eq!(changes.len(), 2, "the approval and the refund, once each");
     // Toss is away: nothing is lost, and a person is told.
-    let before = shop.books().webhook(delivery.id).await.unwrap().unwrap().delivery;
+    let before = backoffice::webhooks::get(shop.books(), delivery.id).await.unwrap().unwrap().delivery;
     shop.fault(json!({ "on": "payment", "kind": "error", "code": "FAILED_INTERNAL_SYSTEM_PROCESSING" }))
         .await;
     shop.form("replay_webhook", Some(&agent.cookie), &[("id", &delivery.id.to_string())]).await;
     let (_, page) = shop.page(&path, Some(&agent.cookie)).await;
     assert!(page.contains("토스 응답이 없어요"), "{page}");
-    let kept = shop.books().webhook(delivery.id).await.unwrap().unwrap().delivery;
+    let kept = backoffice::webhooks::get(shop.books(), delivery.id).await.unwrap().unwrap().delivery;
     assert_eq!((kept.state, kept.error, kept.badges), (before.state, None, before.badges));
 }
 
@@ -93,7 +95,7 @@ async fn what_a_filter_finds_is_looked_into_again_by_a_job_that_can_be_stopped()
     shop.fault(json!({ "on": "payment", "kind": "error", "code": "FAILED_INTERNAL_SYSTEM_PROCESSING", "times": 100_000 })).await;
     let id = begin(&shop, &agent, &fields).await;
     shop.eventually("it holds back", || async {
-        shop.books().replay(id).await.unwrap().unwrap().error.is_some()
+        backoffice::webhooks::replay::get(shop.books(), id).await.unwrap().unwrap().error.is_some()
     })
     .await;
     let path = format!("/webhooks/replays/{id}");
@@ -101,18 +103,22 @@ async fn what_a_filter_finds_is_looked_into_again_by_a_job_that_can_be_stopped()
     assert!(page.contains("토스 응답이 없어 잠시 기다려요") && page.contains("중지<!></button>"), "{page}");
     shop.form("stop_replay", Some(&agent.cookie), &[("id", &id.to_string())]).await;
     shop.sandbox.faults().clear();
-    let stopped = shop.books().replay(id).await.unwrap().unwrap();
+    let stopped = backoffice::webhooks::replay::get(shop.books(), id).await.unwrap().unwrap();
     assert_eq!((stopped.state, stopped.done), (ReplayState::Stopped, 0));
 
     shop.form("go_on_with_replay", Some(&agent.cookie), &[("id", &id.to_string())]).await;
     shop.eventually("it has ended", || async {
-        shop.books().replay(id).await.unwrap().unwrap().state == ReplayState::Finished
+        backoffice::webhooks::replay::get(shop.books(), id).await.unwrap().unwrap().state
+            == ReplayState::Finished
     })
     .await;
-    let ended = shop.books().replay(id).await.unwrap().unwrap();
+    let ended = backoffice::webhooks::replay::get(shop.books(), id).await.unwrap().unwrap();
     assert_eq!((ended.total, ended.done, ended.changed), (70, 70, 10), "{ended:?}");
     for key in keys.iter().take(10) {
-        assert_eq!(shop.books().payment(key).await.unwrap().unwrap().balance_amount, 9_000.into());
+        assert_eq!(
+            backoffice::payments::get(shop.books(), key).await.unwrap().unwrap().balance_amount,
+            9_000.into()
+        );
     }
     let actions: Vec<String> = audit::of_subject(&shop.books().pool, "webhook_replay", &id.to_string())
         .await
@@ -123,18 +129,25 @@ async fn what_a_filter_finds_is_looked_into_again_by_a_job_that_can_be_stopped()
     assert_eq!(actions.len(), 4, "started, stopped, started, finished: {actions:?}");
     let viewer = shop.log_in(Role::Viewer).await;
     assert_eq!(shop.form("start_replay", Some(&viewer.cookie), &[]).await.status(), 403);
-    assert_eq!(shop.books().replays().await.unwrap().len(), 1, "a viewer starts none");
+    assert_eq!(
+        backoffice::webhooks::replay::list(shop.books()).await.unwrap().len(),
+        1,
+        "a viewer starts none"
+    );
 }
 
 #[tokio::test]
 async fn a_replay_goes_on_where_a_dead_process_left_it() {
     let shop = Shop::open().await;
     let all: Vec<Incoming> = (0..120).map(billing).collect();
-    let ids = shop.books().keep_webhooks(&all).await.unwrap();
+    let ids = backoffice::webhooks::keep(shop.books(), &all).await.unwrap();
     shop.quiet().await;
-    let id = shop.books().start_replay(&Actor::CommandLine, &Filter::default()).await.unwrap();
+    let id = backoffice::webhooks::replay::start(shop.books(), &Actor::CommandLine, &Filter::default())
+        .await
+        .unwrap();
     shop.eventually("it has ended", || async {
-        shop.books().replay(id).await.unwrap().unwrap().state == ReplayState::Finished
+        backoffice::webhooks::replay::get(shop.books(), id).await.unwrap().unwrap().state
+            == ReplayState::Finished
     })
     .await;
     // As a process that died behind the hundredth left it: running, with its job gone.
@@ -144,25 +157,26 @@ async fn a_replay_goes_on_where_a_dead_process_left_it() {
         .execute(&shop.books().pool)
         .await
         .unwrap();
-    shop.books().revive_jobs().await.unwrap();
+    backoffice::jobs::requeue_orphaned(shop.books()).await.unwrap();
     shop.eventually("it has ended again", || async {
-        shop.books().replay(id).await.unwrap().unwrap().state == ReplayState::Finished
+        backoffice::webhooks::replay::get(shop.books(), id).await.unwrap().unwrap().state
+            == ReplayState::Finished
     })
     .await;
-    assert_eq!(shop.books().replay(id).await.unwrap().unwrap().done, 120);
+    assert_eq!(backoffice::webhooks::replay::get(shop.books(), id).await.unwrap().unwrap().done, 120);
 }
 
 #[tokio::test]
 async fn a_delivery_without_a_job_gets_one() {
     let shop = Shop::open().await;
-    let ids = shop.books().keep_webhooks(&[billing(1), billing(2)]).await.unwrap();
+    let ids = backoffice::webhooks::keep(shop.books(), &[billing(1), billing(2)]).await.unwrap();
     shop.quiet().await;
     sqlx::query("update webhook_deliveries set state = 'received' where id = $1")
         .bind(ids[1])
         .execute(&shop.books().pool)
         .await
         .unwrap();
-    shop.books().revive_jobs().await.unwrap();
+    backoffice::jobs::requeue_orphaned(shop.books()).await.unwrap();
     shop.quiet().await;
 }
 
@@ -173,11 +187,11 @@ async fn months_beyond_the_years_are_dropped_while_others_read() {
     let today = datetime!(2026-11-22 12:00 UTC);
     for days in [800, 400, 370, 40, 0] {
         books.clock.set(today - Duration::days(days));
-        books.keep_webhooks(&[billing(days)]).await.unwrap();
+        backoffice::webhooks::keep(&books, &[billing(days)]).await.unwrap();
     }
     assert_eq!(shop.deliveries(&Filter::default()).await.len(), 5);
     books.webhook_years = 5;
-    books.turn_webhook_months().await.unwrap();
+    backoffice::webhooks::rotate_partitions(&books).await.unwrap();
     assert_eq!(shop.deliveries(&Filter::default()).await.len(), 5, "nothing is five years old");
 
     // Somebody is reading a long list meanwhile.
@@ -188,12 +202,12 @@ async fn months_beyond_the_years_are_dropped_while_others_read() {
     books.webhook_years = 2;
     let turning = tokio::spawn({
         let books = books.clone();
-        async move { books.turn_webhook_months().await }
+        async move { backoffice::webhooks::rotate_partitions(&books).await }
     });
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     let others = async {
         let list = shop.deliveries(&Filter::default()).await;
-        books.keep_webhooks(&[billing(-1)]).await.unwrap();
+        backoffice::webhooks::keep(&books, &[billing(-1)]).await.unwrap();
         list.len()
     };
     let listed = tokio::time::timeout(std::time::Duration::from_secs(3), others).await;
@@ -204,13 +218,13 @@ async fn months_beyond_the_years_are_dropped_while_others_read() {
     let dropped = rows(&shop, "webhooks.month_dropped").await;
     assert_eq!(dropped.len(), 1);
     // Again: nothing more to do.
-    books.turn_webhook_months().await.unwrap();
+    backoffice::webhooks::rotate_partitions(&books).await.unwrap();
     assert_eq!(rows(&shop, "webhooks.month_dropped").await.len(), 1);
     // A process died between detaching a month and dropping it: it goes the next time.
     let detach = "alter table webhook_deliveries detach partition webhook_deliveries_2025_10";
     sqlx::raw_sql(detach).execute(&books.pool).await.unwrap();
     books.webhook_years = 1;
-    books.turn_webhook_months().await.unwrap();
+    backoffice::webhooks::rotate_partitions(&books).await.unwrap();
     assert_eq!(rows(&shop, "webhooks.month_dropped").await[0].subject, "2025-10");
     // The month in which the year began is kept whole: 370 days ago is in it.
     assert_eq!(shop.deliveries(&Filter::default()).await.len(), 4);
@@ -223,7 +237,7 @@ async fn the_days_of_a_filter_open_only_their_months() {
     let now = books.clock.now();
     for days in [60, 30, 0] {
         books.clock.set_offset(-Duration::days(days));
-        books.keep_webhooks(&[billing(days)]).await.unwrap();
+        backoffice::webhooks::keep(books, &[billing(days)]).await.unwrap();
     }
     books.clock.set_offset(Duration::ZERO);
     let between = Filter {
@@ -253,12 +267,12 @@ async fn a_stream_more_silent_than_its_habit_is_said() {
             let at = now - Duration::days(days) + Duration::minutes(minutes);
             if at <= now - Duration::hours(4) {
                 books.clock.set(at);
-                books.keep_webhooks(&[billing(minutes)]).await.unwrap();
+                backoffice::webhooks::keep(books, &[billing(minutes)]).await.unwrap();
             }
         }
     }
     books.clock.set_offset(Duration::ZERO);
-    let health = books.webhook_health().await.unwrap();
+    let health = backoffice::webhooks::health(books).await.unwrap();
     let silence = health.silence.expect("it is silent");
     assert!((20.0..30.0).contains(&silence.usual), "{silence:?}");
     let viewer = shop.log_in(Role::Viewer).await;
@@ -270,15 +284,20 @@ async fn a_stream_more_silent_than_its_habit_is_said() {
     assert!(metrics.contains("jangbu_webhooks_silent 1"), "{metrics}");
     // A stranger's post is no sign of life, and days of silence do not become a habit.
     assert_eq!(shop.hook(&[], "no webhook").await, 200);
-    shop.eventually("it was looked into", || async { !shop.books().webhooks_are_waiting().await.unwrap() })
-        .await;
-    assert!(books.webhook_health().await.unwrap().silence.is_some());
+    shop.eventually("it was looked into", || async {
+        !backoffice::webhooks::any_waiting(shop.books()).await.unwrap()
+    })
+    .await;
+    assert!(backoffice::webhooks::health(books).await.unwrap().silence.is_some());
     books.clock.set_offset(Duration::days(3));
-    assert!(books.webhook_health().await.unwrap().silence.is_some(), "three days later it is silent still");
+    assert!(
+        backoffice::webhooks::health(books).await.unwrap().silence.is_some(),
+        "three days later it is silent still"
+    );
     books.clock.set_offset(Duration::ZERO);
     // One comes: all is well.
-    books.keep_webhooks(&[billing(0)]).await.unwrap();
-    assert_eq!(books.webhook_health().await.unwrap().silence, None);
+    backoffice::webhooks::keep(books, &[billing(0)]).await.unwrap();
+    assert_eq!(backoffice::webhooks::health(books).await.unwrap().silence, None);
 }
 
 #[tokio::test]
@@ -289,11 +308,11 @@ async fn a_night_that_is_always_quiet_is_no_silence() {
     for days in (0..=14).rev() {
         for minutes in (0..600).step_by(10) {
             books.clock.set(now - Duration::days(days) - Duration::hours(16) + Duration::minutes(minutes));
-            books.keep_webhooks(&[billing(minutes)]).await.unwrap();
+            backoffice::webhooks::keep(books, &[billing(minutes)]).await.unwrap();
         }
     }
     books.clock.set_offset(Duration::ZERO);
-    let health = books.webhook_health().await.unwrap();
+    let health = backoffice::webhooks::health(books).await.unwrap();
     assert_eq!(health.silence, None, "{health:?}");
 }
 
@@ -317,7 +336,7 @@ async fn retries_that_did_not_reach_us_are_drawn_and_counted() {
     assert!(page.contains("앞선 시도 3번은 여기에 오지 않았거나"), "{page}");
     assert_eq!(page.matches("class=\"lost\"").count(), 3, "{page}");
     assert!(!page.contains("c2VjcmV0"), "secrets of headers are masked");
-    assert_eq!(shop.books().webhook_health().await.unwrap().retried, 1);
+    assert_eq!(backoffice::webhooks::health(shop.books()).await.unwrap().retried, 1);
     let (_, list) = shop.page("/webhooks?q=whtrans_1", Some(&viewer.cookie)).await;
     assert!(list.contains("하루 동안 토스가 다시 보낸 웹훅 1건"), "{list}");
 }

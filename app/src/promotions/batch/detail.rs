@@ -86,13 +86,13 @@ fn row(ctx: &Ctx, batch: State, line: Line) -> AnyView {
 pub async fn page(ctx: Ctx, id: String, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
     let found = match uuid::Uuid::parse_str(&id) {
-        Ok(id) => ctx.books().grant_batch(id).await?,
+        Ok(id) => backoffice::promotions::batch::get(ctx.books(), id).await?,
         Err(_) => None,
     };
     let Some(batch) = found else { return Ok(errors::missing(&ctx, ctx.t("batch-not-found"))) };
-    let done = ctx.books().grant_progress(batch.id).await?;
+    let done = backoffice::promotions::batch::progress(ctx.books(), batch.id).await?;
     let after = query.get("after").and_then(|after| after.parse().ok()).unwrap_or(0);
-    let mut lines = ctx.books().grant_lines(batch.id, after, 101).await?;
+    let mut lines = backoffice::promotions::batch::lines(ctx.books(), batch.id, after, 101).await?;
     let path = routes::grant_batch(&batch.id);
     let more = lines.len() > LINES;
     lines.truncate(LINES);

@@ -22,7 +22,16 @@ pub async fn preview_grants(data: MultipartData) -> Result<(), AppError> {
         return ctx.finish("grants", &[], Err(wrong), routes::PROMOTIONS).await;
     };
     let (code, event) = (upload.field("promotion_code"), upload.field("event"));
-    match ctx.books().preview_grants(&actor, code, event, &upload.file_name, &upload.bytes).await {
+    match backoffice::promotions::batch::preview(
+        ctx.books(),
+        &actor,
+        code,
+        event,
+        &upload.file_name,
+        &upload.bytes,
+    )
+    .await
+    {
         Ok(id) => ctx.finish("grants", &[], Ok(ctx.t("batch-previewed")), &routes::grant_batch(&id)).await,
         Err(error) => {
             let wrong = messages::batch_error(&ctx, error);
@@ -40,7 +49,7 @@ pub async fn start_grants(#[server(default)] id: String) -> Result<(), AppError>
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let outcome = match refunds::messages::about(&ctx, Permission::Grant, &id) {
-        Ok((actor, id)) => match ctx.books().start_grants(&actor, id).await {
+        Ok((actor, id)) => match backoffice::promotions::batch::start(ctx.books(), &actor, id).await {
             Ok(State::WaitingForApproval) => Ok(ctx.t("batch-waits")),
             Ok(_) => Ok(ctx.t("batch-started")),
             Err(error) => Err(messages::batch_error(&ctx, error)),
@@ -58,7 +67,7 @@ pub async fn stop_grants(#[server(default)] id: String) -> Result<(), AppError> 
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let outcome = match refunds::messages::about(&ctx, Permission::Grant, &id) {
-        Ok((actor, id)) => match ctx.books().stop_grants(&actor, id).await {
+        Ok((actor, id)) => match backoffice::promotions::batch::stop(ctx.books(), &actor, id).await {
             Ok(()) => Ok(ctx.t("batch-stopped")),
             Err(error) => Err(messages::batch_error(&ctx, error)),
         },
@@ -76,7 +85,7 @@ pub async fn approve_grants(#[server(default)] id: String) -> Result<(), AppErro
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let outcome = match refunds::messages::about(&ctx, Permission::ManageCampaigns, &id) {
-        Ok((actor, id)) => match ctx.books().approve_grants(&actor, id).await {
+        Ok((actor, id)) => match backoffice::promotions::batch::approve(ctx.books(), &actor, id).await {
             Ok(()) => Ok(ctx.t("batch-started")),
             Err(error) => Err(messages::batch_error(&ctx, error)),
         },
@@ -93,7 +102,7 @@ pub async fn decline_grants(#[server(default)] id: String) -> Result<(), AppErro
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let outcome = match refunds::messages::about(&ctx, Permission::ManageCampaigns, &id) {
-        Ok((actor, id)) => match ctx.books().decline_grants(&actor, id).await {
+        Ok((actor, id)) => match backoffice::promotions::batch::decline(ctx.books(), &actor, id).await {
             Ok(()) => Ok(ctx.t("batch-declined")),
             Err(error) => Err(messages::batch_error(&ctx, error)),
         },
@@ -115,13 +124,17 @@ pub async fn grants_progress(#[server(default)] id: String) -> Result<Tick, AppE
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let refused = match refunds::messages::about(&ctx, Permission::ViewTrade, &id) {
-        Ok((_, id)) => match ctx.books().grant_batch(id).await.map_err(|fault| shown(&fault))? {
-            Some(batch) => {
-                let done = ctx.books().grant_progress(id).await.map_err(|fault| shown(&fault))?;
-                return Ok(progress::tick(&ctx, &done, batch.state));
+        Ok((_, id)) => {
+            match backoffice::promotions::batch::get(ctx.books(), id).await.map_err(|fault| shown(&fault))? {
+                Some(batch) => {
+                    let done = backoffice::promotions::batch::progress(ctx.books(), id)
+                        .await
+                        .map_err(|fault| shown(&fault))?;
+                    return Ok(progress::tick(&ctx, &done, batch.state));
+                }
+                None => AppError::Invalid { field: String::new(), message: ctx.t("batch-not-found") },
             }
-            None => AppError::Invalid { field: String::new(), message: ctx.t("batch-not-found") },
-        },
+        }
         Err(error) => error,
     };
     ctx.finish("grants", &[], Err(refused), routes::PROMOTIONS).await.map(|()| Tick::default())

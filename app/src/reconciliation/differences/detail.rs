@@ -248,7 +248,7 @@ fn history(ctx: &Ctx, steps: Vec<Step>) -> AnyView {
 
 pub async fn page(ctx: Ctx, key: String) -> Answer {
     let key = Key::parse(&key);
-    let Some(difference) = ctx.books().difference(&key).await? else {
+    let Some(difference) = backoffice::reconciliation::differences::get(ctx.books(), &key).await? else {
         return Ok(errors::missing(&ctx, ctx.t("difference-not-found")));
     };
     let mut flash = ctx.take_flash().await;
@@ -256,7 +256,7 @@ pub async fn page(ctx: Ctx, key: String) -> Answer {
     if own.form == "difference" && own.is_error {
         flash.notice = None;
     }
-    let steps = ctx.books().difference_steps(&key).await?;
+    let steps = backoffice::reconciliation::differences::steps(ctx.books(), &key).await?;
     let title = format!("{} {}", messages::class(&ctx, difference.class).1, difference.order_id);
     let body = view! {
         <nav class="crumbs" aria-label=ctx.t("crumbs")>

@@ -9,7 +9,8 @@ pub async fn assign_difference(#[server(default)] key: String) -> Result<(), App
     use super::messages::Work;
 
     let Some(work) = Work::begin(&key).await? else { return Ok(()) };
-    let assigned = work.ctx.books().assign_difference(&work.actor, &work.key).await;
+    let assigned =
+        backoffice::reconciliation::differences::assign(work.ctx.books(), &work.actor, &work.key).await;
     let said = assigned.map(|mine| if mine { "difference-is-yours" } else { "difference-is-nobodys" });
     work.end(&[], said.map(|key| work.ctx.words.get(key, &[]))).await
 }
@@ -22,7 +23,8 @@ pub async fn note_difference(
     use super::messages::Work;
 
     let Some(work) = Work::begin(&key).await? else { return Ok(()) };
-    let noted = work.ctx.books().note_difference(&work.actor, &work.key, &note).await;
+    let noted =
+        backoffice::reconciliation::differences::note(work.ctx.books(), &work.actor, &work.key, &note).await;
     work.end(&[("note", &note)], noted.map(|()| work.ctx.t("difference-noted"))).await
 }
 
@@ -35,7 +37,9 @@ pub async fn accept_difference(
     use super::messages::Work;
 
     let Some(work) = Work::begin(&key).await? else { return Ok(()) };
-    let accepted = work.ctx.books().accept_difference(&work.actor, &work.key, &note).await;
+    let accepted =
+        backoffice::reconciliation::differences::accept(work.ctx.books(), &work.actor, &work.key, &note)
+            .await;
     work.end(&[("note", &note)], accepted.map(|state| work.is_now(state))).await
 }
 
@@ -49,7 +53,14 @@ pub async fn decide_difference(
     use super::messages::Work;
 
     let Some(work) = Work::begin(&key).await? else { return Ok(()) };
-    let decided = work.ctx.books().decide_difference(&work.actor, &work.key, agree == "1", &note).await;
+    let decided = backoffice::reconciliation::differences::decide(
+        work.ctx.books(),
+        &work.actor,
+        &work.key,
+        agree == "1",
+        &note,
+    )
+    .await;
     work.end(&[("note", &note)], decided.map(|state| work.is_now(state))).await
 }
 
@@ -59,7 +70,8 @@ pub async fn look_into_difference(#[server(default)] key: String) -> Result<(), 
     use super::messages::Work;
 
     let Some(work) = Work::begin(&key).await? else { return Ok(()) };
-    let asked = work.ctx.books().look_into_difference(&work.actor, &work.key).await;
+    let asked =
+        backoffice::reconciliation::differences::look_into(work.ctx.books(), &work.actor, &work.key).await;
     work.end(&[], asked.map(|difference| work.after_asking(&difference))).await
 }
 
@@ -69,6 +81,7 @@ pub async fn correct_difference(#[server(default)] key: String) -> Result<(), Ap
     use super::messages::Work;
 
     let Some(work) = Work::begin(&key).await? else { return Ok(()) };
-    let asked = work.ctx.books().correct_difference(&work.actor, &work.key).await;
+    let asked =
+        backoffice::reconciliation::differences::correct(work.ctx.books(), &work.actor, &work.key).await;
     work.end(&[], asked.map(|difference| work.after_asking(&difference))).await
 }

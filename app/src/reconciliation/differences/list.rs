@@ -103,7 +103,9 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let body = match query.cursor() {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::DIFFERENCES)} }.into_any(),
         Ok(cursor) => {
-            let page = ctx.books().differences(&filter, cursor.as_ref(), SIZE).await?;
+            let page =
+                backoffice::reconciliation::differences::list(ctx.books(), &filter, cursor.as_ref(), SIZE)
+                    .await?;
             view! { {heading} {list::view(&ctx, &query, look(&ctx, routes::DIFFERENCES), page, row)} {export::form(&ctx, "differences", &query)} }
                 .into_any()
         }

@@ -114,14 +114,15 @@ fn row(ctx: &Ctx, batch: State, line: Line) -> AnyView {
 pub async fn page(ctx: Ctx, id: String, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
     let found = match uuid::Uuid::parse_str(&id) {
-        Ok(id) => ctx.books().batch(id).await?,
+        Ok(id) => backoffice::refunds::batch::get(ctx.books(), id).await?,
         Err(_) => None,
     };
     let Some(batch) = found else { return Ok(errors::missing(&ctx, ctx.t("batch-not-found"))) };
-    let done = ctx.books().batch_progress(batch.id).await?;
+    let done = backoffice::refunds::batch::progress(ctx.books(), batch.id).await?;
     let only_refused = query.get("only").as_deref() == Some("refused");
     let after = query.get("after").and_then(|after| after.parse().ok()).unwrap_or(0);
-    let lines = ctx.books().batch_lines(batch.id, only_refused, after, LINES + 1).await?;
+    let lines =
+        backoffice::refunds::batch::lines(ctx.books(), batch.id, only_refused, after, LINES + 1).await?;
     let path = routes::refund_batch(&batch.id);
     let next = (lines.len() > 100).then(|| lines.get(99).map(|line| line.line)).flatten().map(|last| {
         let only = if only_refused { "&only=refused" } else { "" };

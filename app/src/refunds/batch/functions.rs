@@ -24,7 +24,15 @@ pub async fn preview_batch(data: MultipartData) -> Result<(), AppError> {
     let (code, words) = (upload.field("reason_code"), upload.field("reason"));
     let values = [("reason_code", code), ("reason", words)];
     let said = if words.trim().is_empty() { ctx.words.word("reason", code) } else { words.to_owned() };
-    let made = ctx.books().preview_batch(&actor, &upload.file_name, &upload.bytes, code, &said).await;
+    let made = backoffice::refunds::batch::preview(
+        ctx.books(),
+        &actor,
+        &upload.file_name,
+        &upload.bytes,
+        code,
+        &said,
+    )
+    .await;
     match made {
         Ok(id) => {
             let back = routes::refund_batch(&id);
@@ -50,7 +58,7 @@ pub async fn start_batch(#[server(default)] id: String) -> Result<(), AppError> 
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let outcome = match messages::about(&ctx, Permission::Refund, &id) {
-        Ok((actor, id)) => match ctx.books().start_batch(&actor, id).await {
+        Ok((actor, id)) => match backoffice::refunds::batch::start(ctx.books(), &actor, id).await {
             Ok(State::WaitingForApproval) => Ok(ctx.t("batch-waits")),
             Ok(_) => Ok(ctx.t("batch-started")),
             Err(error) => Err(messages::batch_error(&ctx, error)),
@@ -68,7 +76,7 @@ pub async fn stop_batch(#[server(default)] id: String) -> Result<(), AppError> {
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let outcome = match messages::about(&ctx, Permission::Refund, &id) {
-        Ok((actor, id)) => match ctx.books().stop_batch(&actor, id).await {
+        Ok((actor, id)) => match backoffice::refunds::batch::stop(ctx.books(), &actor, id).await {
             Ok(()) => Ok(ctx.t("batch-stopped")),
             Err(error) => Err(messages::batch_error(&ctx, error)),
         },
@@ -85,7 +93,7 @@ pub async fn approve_batch(#[server(default)] id: String) -> Result<(), AppError
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let outcome = match messages::about(&ctx, Permission::ApproveRefund, &id) {
-        Ok((actor, id)) => match ctx.books().approve_batch(&actor, id).await {
+        Ok((actor, id)) => match backoffice::refunds::batch::approve(ctx.books(), &actor, id).await {
             Ok(()) => Ok(ctx.t("batch-started")),
             Err(error) => Err(messages::batch_error(&ctx, error)),
         },
@@ -105,7 +113,7 @@ pub async fn decline_batch(
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let outcome = match messages::about(&ctx, Permission::ApproveRefund, &id) {
-        Ok((actor, id)) => match ctx.books().decline_batch(&actor, id, &note).await {
+        Ok((actor, id)) => match backoffice::refunds::batch::decline(ctx.books(), &actor, id, &note).await {
             Ok(()) => Ok(ctx.t("batch-declined")),
             Err(error) => Err(messages::batch_error(&ctx, error)),
         },
@@ -127,13 +135,17 @@ pub async fn batch_progress(#[server(default)] id: String) -> Result<Tick, AppEr
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let refused = match messages::about(&ctx, Permission::ViewTrade, &id) {
-        Ok((_, id)) => match ctx.books().batch(id).await.map_err(|fault| shown(&fault))? {
-            Some(batch) => {
-                let progress = ctx.books().batch_progress(id).await.map_err(|fault| shown(&fault))?;
-                return Ok(progress::tick(&ctx, &progress, batch.state == State::Running));
+        Ok((_, id)) => {
+            match backoffice::refunds::batch::get(ctx.books(), id).await.map_err(|fault| shown(&fault))? {
+                Some(batch) => {
+                    let progress = backoffice::refunds::batch::progress(ctx.books(), id)
+                        .await
+                        .map_err(|fault| shown(&fault))?;
+                    return Ok(progress::tick(&ctx, &progress, batch.state == State::Running));
+                }
+                None => AppError::Invalid { field: String::new(), message: ctx.t("batch-not-found") },
             }
-            None => AppError::Invalid { field: String::new(), message: ctx.t("batch-not-found") },
-        },
+        }
         Err(error) => error,
     };
     ctx.finish("batch", &[], Err(refused), routes::REFUND_BATCHES).await.map(|()| Tick::default())

@@ -72,7 +72,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let body = match query.cursor() {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::REFUND_BATCHES)} }.into_any(),
         Ok(cursor) => {
-            let page = ctx.books().batches(cursor.as_ref(), SIZE).await?;
+            let page = backoffice::refunds::batch::list(ctx.books(), cursor.as_ref(), SIZE).await?;
             let look = list::Look {
                 path: routes::REFUND_BATCHES,
                 class: "refund-rows",

@@ -24,7 +24,7 @@ use crate::{
 pub async fn page(ctx: Ctx, id: String) -> Answer {
     let flash = ctx.take_flash().await;
     let found = match uuid::Uuid::try_parse(&id) {
-        Ok(id) => ctx.books().replay(id).await?,
+        Ok(id) => backoffice::webhooks::replay::get(ctx.books(), id).await?,
         Err(_) => None,
     };
     let Some(replay) = found else { return Ok(errors::missing(&ctx, ctx.t("replay-not-found"))) };

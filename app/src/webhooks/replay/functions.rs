@@ -14,7 +14,7 @@ pub async fn replay_webhook(#[server(default)] id: String) -> Result<(), AppErro
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let outcome = match messages::about(&ctx, Permission::LookUpAtToss, &id) {
-        Ok((actor, id)) => match ctx.books().replay_webhook(&actor, id).await {
+        Ok((actor, id)) => match backoffice::webhooks::replay::replay(ctx.books(), &actor, id).await {
             Ok(true) => Ok(ctx.t("replay-one-changed")),
             Ok(false) => Ok(ctx.t("replay-one-same")),
             Err(error) => Err(messages::error(&ctx, error)),
@@ -49,9 +49,9 @@ pub async fn start_replay(
             field: String::new(),
             message: wrong.errors.into_values().next().unwrap_or_default(),
         }),
-        Ok(actor) => {
-            ctx.books().start_replay(&actor, &filter).await.map_err(|error| messages::error(&ctx, error))
-        }
+        Ok(actor) => backoffice::webhooks::replay::start(ctx.books(), &actor, &filter)
+            .await
+            .map_err(|error| messages::error(&ctx, error)),
         Err(error) => Err(error),
     };
     match outcome {
@@ -69,7 +69,7 @@ pub async fn stop_replay(#[server(default)] id: String) -> Result<(), AppError> 
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let outcome = match messages::about(&ctx, Permission::LookUpAtToss, &id) {
-        Ok((actor, id)) => match ctx.books().stop_replay(&actor, id).await {
+        Ok((actor, id)) => match backoffice::webhooks::replay::stop(ctx.books(), &actor, id).await {
             Ok(()) => Ok(ctx.t("replay-stopped")),
             Err(error) => Err(messages::error(&ctx, error)),
         },
@@ -87,7 +87,7 @@ pub async fn go_on_with_replay(#[server(default)] id: String) -> Result<(), AppE
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let outcome = match messages::about(&ctx, Permission::LookUpAtToss, &id) {
-        Ok((actor, id)) => match ctx.books().go_on_with_replay(&actor, id).await {
+        Ok((actor, id)) => match backoffice::webhooks::replay::resume(ctx.books(), &actor, id).await {
             Ok(()) => Ok(ctx.t("replay-started")),
             Err(error) => Err(messages::error(&ctx, error)),
         },
@@ -108,10 +108,12 @@ pub async fn replay_progress(#[server(default)] id: String) -> Result<Tick, AppE
 
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let refused = match messages::about(&ctx, Permission::ViewTrade, &id) {
-        Ok((_, id)) => match ctx.books().replay(id).await.map_err(|fault| shown(&fault))? {
-            Some(replay) => return Ok(messages::tick(&ctx, &replay)),
-            None => AppError::Invalid { field: String::new(), message: ctx.t("replay-not-found") },
-        },
+        Ok((_, id)) => {
+            match backoffice::webhooks::replay::get(ctx.books(), id).await.map_err(|fault| shown(&fault))? {
+                Some(replay) => return Ok(messages::tick(&ctx, &replay)),
+                None => AppError::Invalid { field: String::new(), message: ctx.t("replay-not-found") },
+            }
+        }
         Err(error) => error,
     };
     ctx.finish("replay", &[], Err(refused), routes::WEBHOOKS).await.map(|()| Tick::default())

@@ -43,7 +43,7 @@ async fn preview(ctx: &Ctx, query: &Query) -> Result<AnyView, backoffice::Fault>
     if let Some(message) = wrong.errors.into_values().next() {
         return Ok(view! { <p class="notice bad" role="alert">{message}</p> }.into_any());
     }
-    let count = ctx.books().count_for_replay(&filter).await?;
+    let count = backoffice::webhooks::replay::count(ctx.books(), &filter).await?;
     let fields = filter::NAMES
         .iter()
         .filter_map(|name| {
@@ -90,7 +90,11 @@ fn row(ctx: &Ctx, replay: Replay) -> AnyView {
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
     let preview = preview(&ctx, &query).await?;
-    let rows = ctx.books().replays().await?.into_iter().map(|replay| row(&ctx, replay)).collect();
+    let rows = backoffice::webhooks::replay::list(ctx.books())
+        .await?
+        .into_iter()
+        .map(|replay| row(&ctx, replay))
+        .collect();
     let look = list::Look {
         path: routes::WEBHOOK_REPLAYS,
         class: "refund-rows",

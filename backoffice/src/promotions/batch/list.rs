@@ -49,88 +49,86 @@ impl TryFrom<Stored> for Batch {
     }
 }
 
-impl Backoffice {
-    pub async fn grant_batch(&self, id: Uuid) -> Result<Option<Batch>, Fault> {
-        let row = sqlx::query_as!(
-            Stored,
-            "select id, promotion_code, file_name, event, created_by, created_by_name, created_at, state, needs_second,
-                    approved_by_name, lines, ready, ready_amount from grant_batches where id = $1",
-            id
-        )
-        .fetch_optional(&self.pool)
-        .await?;
-        row.map(Batch::try_from).transpose()
-    }
+pub async fn get(backoffice: &Backoffice, id: Uuid) -> Result<Option<Batch>, Fault> {
+    let row = sqlx::query_as!(
+        Stored,
+        "select id, promotion_code, file_name, event, created_by, created_by_name, created_at, state, needs_second,
+                approved_by_name, lines, ready, ready_amount from grant_batches where id = $1",
+        id
+    )
+    .fetch_optional(&backoffice.pool)
+    .await?;
+    row.map(Batch::try_from).transpose()
+}
 
-    /// Files of one campaign, newest first.
-    pub async fn grant_batches(
-        &self,
-        code: &str,
-        cursor: Option<&Cursor>,
-        size: usize,
-    ) -> Result<Page<Batch>, Fault> {
-        let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(
-            "select id, promotion_code, file_name, event, created_by, created_by_name, created_at, state, needs_second,
-                    approved_by_name, lines, ready, ready_amount from grant_batches where promotion_code = ",
-        );
-        query.push_bind(code.to_owned());
-        push_keyset(&mut query, cursor, "created_at", "id::text", size);
-        let rows: Vec<Stored> = query.build_query_as().fetch_all(&self.pool).await?;
-        let rows = rows.into_iter().map(Batch::try_from).collect::<Result<Vec<_>, _>>()?;
-        Ok(Page::new(rows, size, cursor, |batch| (batch.created_at, batch.id.to_string())))
-    }
+/// Files of one campaign, newest first.
+pub async fn list(
+    backoffice: &Backoffice,
+    code: &str,
+    cursor: Option<&Cursor>,
+    size: usize,
+) -> Result<Page<Batch>, Fault> {
+    let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(
+        "select id, promotion_code, file_name, event, created_by, created_by_name, created_at, state, needs_second,
+                approved_by_name, lines, ready, ready_amount from grant_batches where promotion_code = ",
+    );
+    query.push_bind(code.to_owned());
+    push_keyset(&mut query, cursor, "created_at", "id::text", size);
+    let rows: Vec<Stored> = query.build_query_as().fetch_all(&backoffice.pool).await?;
+    let rows = rows.into_iter().map(Batch::try_from).collect::<Result<Vec<_>, _>>()?;
+    Ok(Page::new(rows, size, cursor, |batch| (batch.created_at, batch.id.to_string())))
+}
 
-    pub async fn grant_progress(&self, id: Uuid) -> Result<Progress, Fault> {
-        let row = sqlx::query!(
-            r#"select count(*) as "lines!", count(*) filter (where l.state = 'ready') as "ready!",
-                      count(*) filter (where l.state = 'refused') as "refused!",
-                      count(*) filter (where g.state = 'succeeded') as "succeeded!",
-                      count(*) filter (where g.state in ('failed', 'declined')) as "failed!",
-                      count(*) filter (where g.state in ('requested', 'sending', 'pending', 'unknown')) as "open!",
-                      coalesce(sum(g.amount) filter (where g.state = 'succeeded'), 0)::bigint as "amount!"
-               from grant_batch_lines l left join grants g on g.id = l.grant_id where l.batch_id = $1"#,
-            id
-        )
-        .fetch_one(&self.pool)
-        .await?;
-        Ok(Progress {
-            lines: row.lines,
-            ready: row.ready,
-            refused: row.refused,
-            succeeded: row.succeeded,
-            failed: row.failed,
-            open: row.open,
-            amount: row.amount,
-        })
-    }
+pub async fn progress(backoffice: &Backoffice, id: Uuid) -> Result<Progress, Fault> {
+    let row = sqlx::query!(
+        r#"select count(*) as "lines!", count(*) filter (where l.state = 'ready') as "ready!",
+                  count(*) filter (where l.state = 'refused') as "refused!",
+                  count(*) filter (where g.state = 'succeeded') as "succeeded!",
+                  count(*) filter (where g.state in ('failed', 'declined')) as "failed!",
+                  count(*) filter (where g.state in ('requested', 'sending', 'pending', 'unknown')) as "open!",
+                  coalesce(sum(g.amount) filter (where g.state = 'succeeded'), 0)::bigint as "amount!"
+           from grant_batch_lines l left join grants g on g.id = l.grant_id where l.batch_id = $1"#,
+        id
+    )
+    .fetch_one(&backoffice.pool)
+    .await?;
+    Ok(Progress {
+        lines: row.lines,
+        ready: row.ready,
+        refused: row.refused,
+        succeeded: row.succeeded,
+        failed: row.failed,
+        open: row.open,
+        amount: row.amount,
+    })
+}
 
-    /// Lines after `after`, as the file counts them.
-    pub async fn grant_lines(&self, id: Uuid, after: i32, most: i64) -> Result<Vec<Line>, Fault> {
-        let rows = sqlx::query!(
-            r#"select l.line, l.user_key, l.amount, l.why, g.state as "grant?", g.error_code, g.error_message
-               from grant_batch_lines l left join grants g on g.id = l.grant_id
-               where l.batch_id = $1 and l.line > $2 order by l.line limit $3"#,
-            id,
-            after,
-            most,
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        rows.into_iter()
-            .map(|row| {
-                let why = row.why.map(serde_json::from_value).transpose();
-                Ok(Line {
-                    line: row.line,
-                    user_key: row.user_key,
-                    amount: row.amount,
-                    why: why.map_err(Fault::unreadable("why a line is refused"))?,
-                    grant: row.grant.as_deref().map(GrantState::stored).transpose()?,
-                    code: row.error_code,
-                    error: row.error_message,
-                })
+/// Lines after `after`, as the file counts them.
+pub async fn lines(backoffice: &Backoffice, id: Uuid, after: i32, most: i64) -> Result<Vec<Line>, Fault> {
+    let rows = sqlx::query!(
+        r#"select l.line, l.user_key, l.amount, l.why, g.state as "grant?", g.error_code, g.error_message
+           from grant_batch_lines l left join grants g on g.id = l.grant_id
+           where l.batch_id = $1 and l.line > $2 order by l.line limit $3"#,
+        id,
+        after,
+        most,
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let why = row.why.map(serde_json::from_value).transpose();
+            Ok(Line {
+                line: row.line,
+                user_key: row.user_key,
+                amount: row.amount,
+                why: why.map_err(Fault::unreadable("why a line is refused"))?,
+                grant: row.grant.as_deref().map(GrantState::stored).transpose()?,
+                code: row.error_code,
+                error: row.error_message,
             })
-            .collect()
-    }
+        })
+        .collect()
 }
 
 pub(super) async fn hold(tx: &mut PgConnection, id: Uuid) -> Result<Batch, BatchError> {

@@ -12,6 +12,10 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Refused, State as GrantState};
+pub use list::{get, lines, list, progress};
+pub use preview::preview;
+pub(crate) use run::run;
+
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
@@ -101,93 +105,90 @@ impl From<sqlx::Error> for BatchError {
     }
 }
 
-impl Backoffice {
-    /// Starts a previewed file, or goes on with a stopped one. Above the campaign's limit it waits for a second person.
-    pub async fn start_grants(&self, actor: &Actor, id: Uuid) -> Result<State, BatchError> {
-        let mut tx = self.pool.begin().await?;
-        let batch = hold(&mut tx, id).await?;
-        if !matches!(batch.state, State::Previewed | State::Stopped) {
-            return Err(BatchError::State(batch.state));
-        }
-        if batch.created_by.is_some() && batch.created_by != actor.staff_id() {
-            return Err(BatchError::NotYours);
-        }
-        let waits = batch.needs_second && batch.approved_by_name.is_none();
-        let to = if waits { State::WaitingForApproval } else { State::Running };
-        self.turn_grants(&mut tx, actor, &batch, to, "grant_batch.started").await?;
-        tx.commit().await?;
-        Ok(to)
+/// Starts a previewed file, or goes on with a stopped one. Above the campaign's limit it waits for a second person.
+pub async fn start(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<State, BatchError> {
+    let mut tx = backoffice.pool.begin().await?;
+    let batch = hold(&mut tx, id).await?;
+    if !matches!(batch.state, State::Previewed | State::Stopped) {
+        return Err(BatchError::State(batch.state));
     }
-
-    /// Stops after the lines that are being granted.
-    pub async fn stop_grants(&self, actor: &Actor, id: Uuid) -> Result<(), BatchError> {
-        self.turn_grants_from(actor, id, State::Running, State::Stopped, "grant_batch.stopped").await
+    if batch.created_by.is_some() && batch.created_by != actor.staff_id() {
+        return Err(BatchError::NotYours);
     }
+    let waits = batch.needs_second && batch.approved_by_name.is_none();
+    let to = if waits { State::WaitingForApproval } else { State::Running };
+    turn(backoffice, &mut tx, actor, &batch, to, "grant_batch.started").await?;
+    tx.commit().await?;
+    Ok(to)
+}
 
-    pub async fn decline_grants(&self, actor: &Actor, id: Uuid) -> Result<(), BatchError> {
-        self.turn_grants_from(actor, id, State::WaitingForApproval, State::Declined, "grant_batch.declined")
-            .await
+/// Stops after the lines that are being granted.
+pub async fn stop(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<(), BatchError> {
+    turn_from(backoffice, actor, id, State::Running, State::Stopped, "grant_batch.stopped").await
+}
+
+pub async fn decline(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<(), BatchError> {
+    turn_from(backoffice, actor, id, State::WaitingForApproval, State::Declined, "grant_batch.declined").await
+}
+
+/// A second person approves the whole file, and it runs.
+pub async fn approve(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<(), BatchError> {
+    let approver = actor.staff_id().ok_or(BatchError::Own)?;
+    let mut tx = backoffice.pool.begin().await?;
+    let batch = hold(&mut tx, id).await?;
+    if batch.state != State::WaitingForApproval {
+        return Err(BatchError::State(batch.state));
     }
+    if batch.created_by == Some(approver) {
+        return Err(BatchError::Own);
+    }
+    sqlx::query!(
+        "update grant_batches set approved_by = $2, approved_by_name = $3 where id = $1",
+        id,
+        approver,
+        actor.name()
+    )
+    .execute(&mut *tx)
+    .await?;
+    turn(backoffice, &mut tx, actor, &batch, State::Running, "grant_batch.approved").await?;
+    tx.commit().await?;
+    Ok(())
+}
 
-    /// A second person approves the whole file, and it runs.
-    pub async fn approve_grants(&self, actor: &Actor, id: Uuid) -> Result<(), BatchError> {
-        let approver = actor.staff_id().ok_or(BatchError::Own)?;
-        let mut tx = self.pool.begin().await?;
-        let batch = hold(&mut tx, id).await?;
-        if batch.state != State::WaitingForApproval {
-            return Err(BatchError::State(batch.state));
-        }
-        if batch.created_by == Some(approver) {
-            return Err(BatchError::Own);
-        }
-        sqlx::query!(
-            "update grant_batches set approved_by = $2, approved_by_name = $3 where id = $1",
-            id,
-            approver,
-            actor.name()
-        )
+async fn turn_from(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    id: Uuid,
+    from: State,
+    to: State,
+    action: &'static str,
+) -> Result<(), BatchError> {
+    let mut tx = backoffice.pool.begin().await?;
+    let batch = hold(&mut tx, id).await?;
+    if batch.state != from {
+        return Err(BatchError::State(batch.state));
+    }
+    turn(backoffice, &mut tx, actor, &batch, to, action).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn turn(
+    backoffice: &Backoffice,
+    tx: &mut PgConnection,
+    actor: &Actor,
+    batch: &Batch,
+    to: State,
+    action: &'static str,
+) -> Result<(), Fault> {
+    sqlx::query!("update grant_batches set state = $2 where id = $1", batch.id, to.as_str())
         .execute(&mut *tx)
         .await?;
-        self.turn_grants(&mut tx, actor, &batch, State::Running, "grant_batch.approved").await?;
-        tx.commit().await?;
-        Ok(())
+    if to == State::Running {
+        jobs::enqueue_grants(&mut *tx, batch.id).await?;
     }
-
-    async fn turn_grants_from(
-        &self,
-        actor: &Actor,
-        id: Uuid,
-        from: State,
-        to: State,
-        action: &'static str,
-    ) -> Result<(), BatchError> {
-        let mut tx = self.pool.begin().await?;
-        let batch = hold(&mut tx, id).await?;
-        if batch.state != from {
-            return Err(BatchError::State(batch.state));
-        }
-        self.turn_grants(&mut tx, actor, &batch, to, action).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    async fn turn_grants(
-        &self,
-        tx: &mut PgConnection,
-        actor: &Actor,
-        batch: &Batch,
-        to: State,
-        action: &'static str,
-    ) -> Result<(), Fault> {
-        sqlx::query!("update grant_batches set state = $2 where id = $1", batch.id, to.as_str())
-            .execute(&mut *tx)
-            .await?;
-        if to == State::Running {
-            jobs::enqueue_grants(&mut *tx, batch.id).await?;
-        }
-        let detail = json!({ "file": batch.file_name, "ready": batch.ready, "amount": batch.ready_amount });
-        note(tx, self.clock.now(), actor, batch.id, action, detail).await
-    }
+    let detail = json!({ "file": batch.file_name, "ready": batch.ready, "amount": batch.ready_amount });
+    note(tx, backoffice.clock.now(), actor, batch.id, action, detail).await
 }
 
 async fn note(

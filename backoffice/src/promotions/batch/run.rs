@@ -7,7 +7,7 @@ use super::{Batch, BatchError, LineRefused, State};
 use crate::{
     Backoffice, Fault,
     audit::Actor,
-    promotions::{Form, GrantError, grant},
+    promotions::{self, Form, GrantError, grant},
     staff::{Permission, Role},
 };
 
@@ -16,97 +16,97 @@ const JOB: Actor = Actor::Job("grant_batch");
 const CHUNK: i64 = 100;
 const AT_ONCE: usize = 4;
 
-impl Backoffice {
-    /// What one job does; true when more is to do.
-    pub(crate) async fn run_grants(&self, id: Uuid) -> Result<bool, Fault> {
-        let Some(batch) = self.grant_batch(id).await?.filter(|batch| batch.state == State::Running) else {
-            return Ok(false);
-        };
-        let lines = sqlx::query!(
-            r#"select line, user_key, amount as "amount!", grant_id from grant_batch_lines
-               where batch_id = $1 and state = 'ready' order by line limit $2"#,
-            id,
-            CHUNK,
-        )
-        .fetch_all(&self.pool)
+/// What one job does; true when more is to do.
+pub(crate) async fn run(backoffice: &Backoffice, id: Uuid) -> Result<bool, Fault> {
+    let Some(batch) =
+        promotions::batch::get(backoffice, id).await?.filter(|batch| batch.state == State::Running)
+    else {
+        return Ok(false);
+    };
+    let lines = sqlx::query!(
+        r#"select line, user_key, amount as "amount!", grant_id from grant_batch_lines
+           where batch_id = $1 and state = 'ready' order by line limit $2"#,
+        id,
+        CHUNK,
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    if lines.is_empty() {
+        return end(backoffice, id, State::Finished, "grant_batch.finished").await.map(|()| false);
+    }
+    let ran: Vec<bool> = stream::iter(lines)
+        .map(|row| {
+            let form = Form {
+                intent: row.grant_id.to_string(),
+                promotion_code: batch.promotion_code.clone(),
+                user_key: row.user_key,
+                event: batch.event.clone(),
+                amount: row.amount.to_string(),
+                is_test: false,
+            };
+            run_line(backoffice, &batch, row.line, form)
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
         .await?;
-        if lines.is_empty() {
-            return self.end_grants(id, State::Finished, "grant_batch.finished").await.map(|()| false);
-        }
-        let ran: Vec<bool> = stream::iter(lines)
-            .map(|row| {
-                let form = Form {
-                    intent: row.grant_id.to_string(),
-                    promotion_code: batch.promotion_code.clone(),
-                    user_key: row.user_key,
-                    event: batch.event.clone(),
-                    amount: row.amount.to_string(),
-                    is_test: false,
-                };
-                self.run_grant_line(&batch, row.line, form)
-            })
-            .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await?;
-        Ok(ran.into_iter().all(|went_on| went_on))
-    }
+    Ok(ran.into_iter().all(|went_on| went_on))
+}
 
-    async fn end_grants(&self, id: Uuid, to: State, action: &'static str) -> Result<(), Fault> {
-        match self.turn_grants_from(&JOB, id, State::Running, to, action).await {
-            // Somebody was faster.
-            Ok(()) | Err(BatchError::State(_)) => Ok(()),
-            Err(BatchError::Fault(fault)) => Err(fault),
-            Err(other) => Err(Fault::Inconsistent(other.to_string())),
-        }
+async fn end(backoffice: &Backoffice, id: Uuid, to: State, action: &'static str) -> Result<(), Fault> {
+    match super::turn_from(backoffice, &JOB, id, State::Running, to, action).await {
+        // Somebody was faster.
+        Ok(()) | Err(BatchError::State(_)) => Ok(()),
+        Err(BatchError::Fault(fault)) => Err(fault),
+        Err(other) => Err(Fault::Inconsistent(other.to_string())),
     }
+}
 
-    /// The grant and that its line is taken are one transaction. False when the file was stopped.
-    async fn run_grant_line(&self, batch: &Batch, line: i32, form: Form) -> Result<bool, Fault> {
-        let Some(actor) = self.granter(batch).await? else { return Ok(false) };
-        let mut tx = self.pool.begin().await?;
-        let origin = grant::Origin { batch: Some(batch.id), approved: true };
-        let taken = self.take_grant_down(&mut tx, &actor, &form, origin).await;
-        let (state, why, id) = match taken {
-            Ok(id) => ("taken", None, Some(id)),
-            Err(GrantError::Refused(refused)) => ("refused", Some(LineRefused::Grant(refused)), None),
-            Err(GrantError::Fault(fault)) => return Err(fault),
-        };
-        sqlx::query!(
-            "update grant_batch_lines set state = $3, why = $4 where batch_id = $1 and line = $2 and state = 'ready'",
-            batch.id,
-            line,
-            state,
-            why.and_then(|why| serde_json::to_value(why).ok()),
-        )
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        if let Some(id) = id {
-            self.drive_grant(id).await?;
-        }
-        Ok(true)
+/// The grant and that its line is taken are one transaction. False when the file was stopped.
+async fn run_line(backoffice: &Backoffice, batch: &Batch, line: i32, form: Form) -> Result<bool, Fault> {
+    let Some(actor) = author(backoffice, batch).await? else { return Ok(false) };
+    let mut tx = backoffice.pool.begin().await?;
+    let origin = grant::Origin { batch: Some(batch.id), approved: true };
+    let taken = grant::insert_intent(backoffice, &mut tx, &actor, &form, origin).await;
+    let (state, why, id) = match taken {
+        Ok(id) => ("taken", None, Some(id)),
+        Err(GrantError::Refused(refused)) => ("refused", Some(LineRefused::Grant(refused)), None),
+        Err(GrantError::Fault(fault)) => return Err(fault),
+    };
+    sqlx::query!(
+        "update grant_batch_lines set state = $3, why = $4 where batch_id = $1 and line = $2 and state = 'ready'",
+        batch.id,
+        line,
+        state,
+        why.and_then(|why| serde_json::to_value(why).ok()),
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    if let Some(id) = id {
+        promotions::execute(backoffice, id).await?;
     }
+    Ok(true)
+}
 
-    /// The person whose grants these are, as they stand today, while the file runs.
-    async fn granter(&self, batch: &Batch) -> Result<Option<Actor>, Fault> {
-        let row = sqlx::query!(
-            r#"select b.state, s.id as "id?", s.name as "name?", s.role as "role?", s.disabled_at
-               from grant_batches b left join staff s on s.id = b.created_by where b.id = $1"#,
-            batch.id
-        )
-        .fetch_one(&self.pool)
-        .await?;
-        if row.state != State::Running.as_str() {
-            return Ok(None);
-        }
-        let (Some(id), Some(name), Some(role)) = (row.id, row.name, row.role) else {
-            return Ok(Some(Actor::CommandLine));
-        };
-        let role = Role::parse(&role).filter(|r| row.disabled_at.is_none() && r.may(Permission::Grant));
-        if role.is_none() {
-            tracing::warn!(batch = %batch.id, "whoever made this file may not grant any more");
-            self.end_grants(batch.id, State::Stopped, "grant_batch.stopped").await?;
-        }
-        Ok(role.map(|role| Actor::Staff { id, name, role, ip: None }))
+/// The person whose grants these are, as they stand today, while the file runs.
+async fn author(backoffice: &Backoffice, batch: &Batch) -> Result<Option<Actor>, Fault> {
+    let row = sqlx::query!(
+        r#"select b.state, s.id as "id?", s.name as "name?", s.role as "role?", s.disabled_at
+           from grant_batches b left join staff s on s.id = b.created_by where b.id = $1"#,
+        batch.id
+    )
+    .fetch_one(&backoffice.pool)
+    .await?;
+    if row.state != State::Running.as_str() {
+        return Ok(None);
     }
+    let (Some(id), Some(name), Some(role)) = (row.id, row.name, row.role) else {
+        return Ok(Some(Actor::CommandLine));
+    };
+    let role = Role::parse(&role).filter(|r| row.disabled_at.is_none() && r.may(Permission::Grant));
+    if role.is_none() {
+        tracing::warn!(batch = %batch.id, "whoever made this file may not grant any more");
+        end(backoffice, batch.id, State::Stopped, "grant_batch.stopped").await?;
+    }
+    Ok(role.map(|role| Actor::Staff { id, name, role, ip: None }))
 }

@@ -58,92 +58,94 @@ const COLUMNS: &str = "select id, file_name, reason_code, reason, created_by, cr
         as seen_before
     from refund_batches b where true";
 
-impl Backoffice {
-    pub async fn batch(&self, id: Uuid) -> Result<Option<Batch>, Fault> {
-        let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(COLUMNS);
-        query.push(" and id = ").push_bind(id);
-        let row: Option<Stored> = query.build_query_as().fetch_optional(&self.pool).await?;
-        row.map(Batch::try_from).transpose()
-    }
+pub async fn get(backoffice: &Backoffice, id: Uuid) -> Result<Option<Batch>, Fault> {
+    let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(COLUMNS);
+    query.push(" and id = ").push_bind(id);
+    let row: Option<Stored> = query.build_query_as().fetch_optional(&backoffice.pool).await?;
+    row.map(Batch::try_from).transpose()
+}
 
-    pub async fn batches(&self, cursor: Option<&Cursor>, size: usize) -> Result<Page<Batch>, Fault> {
-        let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(COLUMNS);
-        push_keyset(&mut query, cursor, "created_at", "id::text", size);
-        let rows: Vec<Stored> = query.build_query_as().fetch_all(&self.pool).await?;
-        let rows = rows.into_iter().map(Batch::try_from).collect::<Result<Vec<_>, _>>()?;
-        Ok(Page::new(rows, size, cursor, |batch| (batch.created_at, batch.id.to_string())))
-    }
+pub async fn list(
+    backoffice: &Backoffice,
+    cursor: Option<&Cursor>,
+    size: usize,
+) -> Result<Page<Batch>, Fault> {
+    let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(COLUMNS);
+    push_keyset(&mut query, cursor, "created_at", "id::text", size);
+    let rows: Vec<Stored> = query.build_query_as().fetch_all(&backoffice.pool).await?;
+    let rows = rows.into_iter().map(Batch::try_from).collect::<Result<Vec<_>, _>>()?;
+    Ok(Page::new(rows, size, cursor, |batch| (batch.created_at, batch.id.to_string())))
+}
 
-    /// Lines after the line `after`, in the file's order.
-    pub async fn batch_lines(
-        &self,
-        id: Uuid,
-        only_refused: bool,
-        after: i32,
-        size: i64,
-    ) -> Result<Vec<Line>, Fault> {
-        let rows = sqlx::query!(
-            r#"select l.line, l.order_id, l.amount_text, l.amount, l.why,
-                      r.state as "refund?", r.error_code as "code?", r.error_message as "error?",
-                      o.currency as "currency?"
-               from refund_batch_lines l left join refunds r on r.id = l.refund_id
-               left join orders o on o.order_id = l.order_id
-               where l.batch_id = $1 and l.line > $2 and (not $3 or l.state = 'refused' or r.state in ('failed', 'declined'))
-               order by l.line limit $4"#,
-            id,
-            after,
-            only_refused,
-            size,
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        rows.into_iter()
-            .map(|row| {
-                let why = row.why.map(serde_json::from_value).transpose();
-                Ok(Line {
-                    line: row.line,
-                    order_id: row.order_id,
-                    amount_text: row.amount_text,
-                    amount: row.amount,
-                    currency: row.currency,
-                    why: why.map_err(Fault::unreadable("why a line is refused"))?,
-                    refund: row.refund.as_deref().map(refunds::State::stored).transpose()?,
-                    code: row.code,
-                    error: row.error,
-                })
+/// Lines after the line `after`, in the file's order.
+pub async fn lines(
+    backoffice: &Backoffice,
+    id: Uuid,
+    only_refused: bool,
+    after: i32,
+    size: i64,
+) -> Result<Vec<Line>, Fault> {
+    let rows = sqlx::query!(
+        r#"select l.line, l.order_id, l.amount_text, l.amount, l.why,
+                  r.state as "refund?", r.error_code as "code?", r.error_message as "error?",
+                  o.currency as "currency?"
+           from refund_batch_lines l left join refunds r on r.id = l.refund_id
+           left join orders o on o.order_id = l.order_id
+           where l.batch_id = $1 and l.line > $2 and (not $3 or l.state = 'refused' or r.state in ('failed', 'declined'))
+           order by l.line limit $4"#,
+        id,
+        after,
+        only_refused,
+        size,
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let why = row.why.map(serde_json::from_value).transpose();
+            Ok(Line {
+                line: row.line,
+                order_id: row.order_id,
+                amount_text: row.amount_text,
+                amount: row.amount,
+                currency: row.currency,
+                why: why.map_err(Fault::unreadable("why a line is refused"))?,
+                refund: row.refund.as_deref().map(refunds::State::stored).transpose()?,
+                code: row.code,
+                error: row.error,
             })
-            .collect()
-    }
-
-    pub async fn batch_progress(&self, id: Uuid) -> Result<Progress, Fault> {
-        let row = sqlx::query!(
-            r#"select count(*) as "lines!",
-                      count(*) filter (where l.state = 'ready') as "ready!",
-                      coalesce(sum(l.amount) filter (where l.state = 'ready' and o.currency = 'KRW'), 0) as "ready_amount!",
-                      count(*) filter (where l.state = 'ready' and o.currency <> 'KRW') as "foreign!",
-                      count(*) filter (where l.state = 'refused') as "refused!",
-                      count(*) filter (where r.state = 'succeeded') as "succeeded!",
-                      count(*) filter (where r.state in ('failed', 'declined')) as "failed!",
-                      coalesce(sum(r.amount) filter (where r.state = 'succeeded' and r.currency = 'KRW'), 0) as "amount!"
-               from refund_batch_lines l left join refunds r on r.id = l.refund_id
-               left join orders o on o.order_id = l.order_id
-               where l.batch_id = $1"#,
-            id,
-        )
-        .fetch_one(&self.pool)
-        .await?;
-        Ok(Progress {
-            lines: row.lines,
-            ready: row.ready,
-            ready_amount: row.ready_amount,
-            foreign: row.foreign,
-            refused: row.refused,
-            succeeded: row.succeeded,
-            failed: row.failed,
-            open: row.lines - row.ready - row.refused - row.succeeded - row.failed,
-            amount: row.amount,
         })
-    }
+        .collect()
+}
+
+pub async fn progress(backoffice: &Backoffice, id: Uuid) -> Result<Progress, Fault> {
+    let row = sqlx::query!(
+        r#"select count(*) as "lines!",
+                  count(*) filter (where l.state = 'ready') as "ready!",
+                  coalesce(sum(l.amount) filter (where l.state = 'ready' and o.currency = 'KRW'), 0) as "ready_amount!",
+                  count(*) filter (where l.state = 'ready' and o.currency <> 'KRW') as "foreign!",
+                  count(*) filter (where l.state = 'refused') as "refused!",
+                  count(*) filter (where r.state = 'succeeded') as "succeeded!",
+                  count(*) filter (where r.state in ('failed', 'declined')) as "failed!",
+                  coalesce(sum(r.amount) filter (where r.state = 'succeeded' and r.currency = 'KRW'), 0) as "amount!"
+           from refund_batch_lines l left join refunds r on r.id = l.refund_id
+           left join orders o on o.order_id = l.order_id
+           where l.batch_id = $1"#,
+        id,
+    )
+    .fetch_one(&backoffice.pool)
+    .await?;
+    Ok(Progress {
+        lines: row.lines,
+        ready: row.ready,
+        ready_amount: row.ready_amount,
+        foreign: row.foreign,
+        refused: row.refused,
+        succeeded: row.succeeded,
+        failed: row.failed,
+        open: row.lines - row.ready - row.refused - row.succeeded - row.failed,
+        amount: row.amount,
+    })
 }
 
 /// One file, locked.

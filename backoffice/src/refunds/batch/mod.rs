@@ -13,6 +13,10 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Because, Refused, limits};
+pub use list::{get, lines, list, progress};
+pub use preview::preview;
+pub(crate) use run::run;
+
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
@@ -127,151 +131,149 @@ impl From<sqlx::Error> for BatchError {
     }
 }
 
-impl Backoffice {
-    /// Starts a previewed file, or goes on with a stopped one. Above a limit it waits for a second person instead.
-    pub async fn start_batch(&self, actor: &Actor, id: Uuid) -> Result<State, BatchError> {
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        let held = limits::of(&mut tx, actor).await?;
-        let batch = hold(&mut tx, id).await?;
-        if !matches!(batch.state, State::Previewed | State::Stopped) {
-            return Err(BatchError::State(batch.state));
-        }
-        // The refunds are booked to whoever made the file: nobody else sets them off.
-        if batch.created_by.is_some() && batch.created_by != actor.staff_id() {
-            return Err(BatchError::NotYours);
-        }
-        let because = if batch.approved_by_name.is_some() {
-            None
-        } else {
-            let largest = sqlx::query!(
-                r#"select coalesce(max(l.amount) filter (where o.currency = 'KRW'), 0) as "amount!", coalesce(sum(l.amount) filter (where o.currency = 'KRW'), 0) as "sum!",
-                          bool_or(o.currency <> 'KRW') as foreign
-                   from refund_batch_lines l join orders o on o.order_id = l.order_id
-                   where l.batch_id = $1 and l.state = 'ready'"#,
-                id
-            )
-            .fetch_one(&mut *tx)
-            .await?;
-            let currency = if largest.foreign == Some(true) { "" } else { "KRW" };
-            let one = limits::exceeded(&mut tx, held.as_ref(), largest.amount, currency, now).await?;
-            match one {
-                Some(because) => Some(because),
-                None => limits::exceeded_by_sum(&mut tx, held.as_ref(), largest.sum, now).await?,
-            }
-        };
-        let state = if because.is_some() { State::WaitingForApproval } else { State::Running };
-        sqlx::query!(
-            "update refund_batches set state = $2, approval_because = coalesce($3, approval_because) where id = $1",
-            id,
-            state.as_str(),
-            because.map(Because::as_str)
+/// Starts a previewed file, or goes on with a stopped one. Above a limit it waits for a second person instead.
+pub async fn start(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<State, BatchError> {
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    let held = limits::of(&mut tx, actor).await?;
+    let batch = hold(&mut tx, id).await?;
+    if !matches!(batch.state, State::Previewed | State::Stopped) {
+        return Err(BatchError::State(batch.state));
+    }
+    // The refunds are booked to whoever made the file: nobody else sets them off.
+    if batch.created_by.is_some() && batch.created_by != actor.staff_id() {
+        return Err(BatchError::NotYours);
+    }
+    let because = if batch.approved_by_name.is_some() {
+        None
+    } else {
+        let largest = sqlx::query!(
+            r#"select coalesce(max(l.amount) filter (where o.currency = 'KRW'), 0) as "amount!", coalesce(sum(l.amount) filter (where o.currency = 'KRW'), 0) as "sum!",
+                      bool_or(o.currency <> 'KRW') as foreign
+               from refund_batch_lines l join orders o on o.order_id = l.order_id
+               where l.batch_id = $1 and l.state = 'ready'"#,
+            id
         )
-        .execute(&mut *tx)
+        .fetch_one(&mut *tx)
         .await?;
-        if state == State::Running {
-            jobs::enqueue_batch(&mut tx, id).await?;
+        let currency = if largest.foreign == Some(true) { "" } else { "KRW" };
+        let one = limits::exceeded(&mut tx, held.as_ref(), largest.amount, currency, now).await?;
+        match one {
+            Some(because) => Some(because),
+            None => limits::exceeded_by_sum(&mut tx, held.as_ref(), largest.sum, now).await?,
         }
-        let detail = json!({ "file": batch.file_name, "ready": batch.ready, "amount": batch.ready_amount,
-                             "approvalBecause": because.map(Because::as_str) });
-        note(&mut tx, now, actor, id, "refund_batch.started", detail).await?;
-        tx.commit().await?;
-        Ok(state)
-    }
-
-    /// Previews that nobody started within a week are over, and the accounts in them forgotten.
-    pub(crate) async fn expire_batches(&self) -> Result<(), Fault> {
-        let old = sqlx::query_scalar!(
-            "select id from refund_batches where state = 'previewed' and created_at < $1 limit 10",
-            self.clock.now() - time::Duration::days(7)
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        for id in old {
-            let (from, to) = (State::Previewed, State::Declined);
-            match self.turn_batch(&JOB, id, from, to, "refund_batch.expired", None).await {
-                Ok(()) | Err(BatchError::State(_) | BatchError::NotFound) => {}
-                Err(BatchError::Fault(fault)) => return Err(fault),
-                Err(other) => return Err(Fault::Inconsistent(other.to_string())),
-            }
-        }
-        Ok(())
-    }
-
-    /// Stops after the lines that are being refunded.
-    pub async fn stop_batch(&self, actor: &Actor, id: Uuid) -> Result<(), BatchError> {
-        self.turn_batch(actor, id, State::Running, State::Stopped, "refund_batch.stopped", None).await
-    }
-
-    pub async fn decline_batch(&self, actor: &Actor, id: Uuid, note: &str) -> Result<(), BatchError> {
-        let note = super::note_of(note).map_err(BatchError::Reason)?;
-        let (from, to) = (State::WaitingForApproval, State::Declined);
-        self.turn_batch(actor, id, from, to, "refund_batch.declined", Some(&note)).await
-    }
-
-    /// A second person approves the whole file, and it runs.
-    pub async fn approve_batch(&self, actor: &Actor, id: Uuid) -> Result<(), BatchError> {
-        let now = self.clock.now();
-        let approver = actor.staff_id().ok_or(BatchError::Own)?;
-        let mut tx = self.pool.begin().await?;
-        let batch = hold(&mut tx, id).await?;
-        if batch.state != State::WaitingForApproval {
-            return Err(BatchError::State(batch.state));
-        }
-        if batch.created_by == Some(approver) {
-            return Err(BatchError::Own);
-        }
-        sqlx::query!(
-            "update refund_batches set state = 'running', approved_by = $2, approved_by_name = $3, approved_at = $4
-             where id = $1",
-            id,
-            approver,
-            actor.name(),
-            now
-        )
-        .execute(&mut *tx)
-        .await?;
+    };
+    let state = if because.is_some() { State::WaitingForApproval } else { State::Running };
+    sqlx::query!(
+        "update refund_batches set state = $2, approval_because = coalesce($3, approval_because) where id = $1",
+        id,
+        state.as_str(),
+        because.map(Because::as_str)
+    )
+    .execute(&mut *tx)
+    .await?;
+    if state == State::Running {
         jobs::enqueue_batch(&mut tx, id).await?;
-        let detail = json!({ "file": batch.file_name, "ready": batch.ready, "amount": batch.ready_amount });
-        note(&mut tx, now, actor, id, "refund_batch.approved", detail).await?;
-        tx.commit().await?;
-        Ok(())
     }
+    let detail = json!({ "file": batch.file_name, "ready": batch.ready, "amount": batch.ready_amount,
+                         "approvalBecause": because.map(Because::as_str) });
+    note(&mut tx, now, actor, id, "refund_batch.started", detail).await?;
+    tx.commit().await?;
+    Ok(state)
+}
 
-    async fn turn_batch(
-        &self,
-        actor: &Actor,
-        id: Uuid,
-        from: State,
-        to: State,
-        action: &'static str,
-        why: Option<&str>,
-    ) -> Result<(), BatchError> {
-        let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
-        let batch = hold(&mut tx, id).await?;
-        if batch.state != from {
-            return Err(BatchError::State(batch.state));
+/// Previews that nobody started within a week are over, and the accounts in them forgotten.
+pub(crate) async fn expire_old(backoffice: &Backoffice) -> Result<(), Fault> {
+    let old = sqlx::query_scalar!(
+        "select id from refund_batches where state = 'previewed' and created_at < $1 limit 10",
+        backoffice.clock.now() - time::Duration::days(7)
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    for id in old {
+        let (from, to) = (State::Previewed, State::Declined);
+        match turn(backoffice, &JOB, id, from, to, "refund_batch.expired", None).await {
+            Ok(()) | Err(BatchError::State(_) | BatchError::NotFound) => {}
+            Err(BatchError::Fault(fault)) => return Err(fault),
+            Err(other) => return Err(Fault::Inconsistent(other.to_string())),
         }
-        sqlx::query!(
-            "update refund_batches
-             set state = $2, finished_at = case when $2 = 'finished' then $3::timestamptz end where id = $1",
-            id,
-            to.as_str(),
-            now,
-        )
-        .execute(&mut *tx)
-        .await?;
-        if to == State::Declined {
-            sqlx::query!("update refund_batch_lines set account = null where batch_id = $1", id)
-                .execute(&mut *tx)
-                .await?;
-        }
-        let detail = json!({ "file": batch.file_name, "note": why });
-        note(&mut tx, now, actor, id, action, detail).await?;
-        tx.commit().await?;
-        Ok(())
     }
+    Ok(())
+}
+
+/// Stops after the lines that are being refunded.
+pub async fn stop(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<(), BatchError> {
+    turn(backoffice, actor, id, State::Running, State::Stopped, "refund_batch.stopped", None).await
+}
+
+pub async fn decline(backoffice: &Backoffice, actor: &Actor, id: Uuid, note: &str) -> Result<(), BatchError> {
+    let note = super::note_of(note).map_err(BatchError::Reason)?;
+    let (from, to) = (State::WaitingForApproval, State::Declined);
+    turn(backoffice, actor, id, from, to, "refund_batch.declined", Some(&note)).await
+}
+
+/// A second person approves the whole file, and it runs.
+pub async fn approve(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<(), BatchError> {
+    let now = backoffice.clock.now();
+    let approver = actor.staff_id().ok_or(BatchError::Own)?;
+    let mut tx = backoffice.pool.begin().await?;
+    let batch = hold(&mut tx, id).await?;
+    if batch.state != State::WaitingForApproval {
+        return Err(BatchError::State(batch.state));
+    }
+    if batch.created_by == Some(approver) {
+        return Err(BatchError::Own);
+    }
+    sqlx::query!(
+        "update refund_batches set state = 'running', approved_by = $2, approved_by_name = $3, approved_at = $4
+         where id = $1",
+        id,
+        approver,
+        actor.name(),
+        now
+    )
+    .execute(&mut *tx)
+    .await?;
+    jobs::enqueue_batch(&mut tx, id).await?;
+    let detail = json!({ "file": batch.file_name, "ready": batch.ready, "amount": batch.ready_amount });
+    note(&mut tx, now, actor, id, "refund_batch.approved", detail).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn turn(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    id: Uuid,
+    from: State,
+    to: State,
+    action: &'static str,
+    why: Option<&str>,
+) -> Result<(), BatchError> {
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    let batch = hold(&mut tx, id).await?;
+    if batch.state != from {
+        return Err(BatchError::State(batch.state));
+    }
+    sqlx::query!(
+        "update refund_batches
+         set state = $2, finished_at = case when $2 = 'finished' then $3::timestamptz end where id = $1",
+        id,
+        to.as_str(),
+        now,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if to == State::Declined {
+        sqlx::query!("update refund_batch_lines set account = null where batch_id = $1", id)
+            .execute(&mut *tx)
+            .await?;
+    }
+    let detail = json!({ "file": batch.file_name, "note": why });
+    note(&mut tx, now, actor, id, action, detail).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 async fn note(

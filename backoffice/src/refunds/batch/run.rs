@@ -11,7 +11,7 @@ use crate::{
     audit::Actor,
     refunds::{
         self, Form, RefundError,
-        take_down::{Approval, Origin},
+        take_down::{self, Approval, Origin},
     },
     staff::{Permission, Role},
 };
@@ -42,143 +42,146 @@ enum Ran {
     Stopped,
 }
 
-impl Backoffice {
-    /// What one job does. Every line that was taken down stays so: running it again goes on behind it. True when more
-    /// is to do.
-    pub(crate) async fn run_batch(&self, id: Uuid) -> Result<bool, Fault> {
-        let Some(batch) = self.batch(id).await?.filter(|batch| batch.state == State::Running) else {
-            return Ok(false);
-        };
-        let approval = self.batch_approval(id).await?;
-        let lines = sqlx::query_as!(
-            Ready,
-            "select line, order_id, amount_text, balance, account, refund_id from refund_batch_lines
-             where batch_id = $1 and state = 'ready' order by line limit $2",
-            id,
-            CHUNK,
-        )
-        .fetch_all(&self.pool)
+/// What one job does. Every line that was taken down stays so: running it again goes on behind it. True when more
+/// is to do.
+pub(crate) async fn run(backoffice: &Backoffice, id: Uuid) -> Result<bool, Fault> {
+    let Some(batch) =
+        refunds::batch::get(backoffice, id).await?.filter(|batch| batch.state == State::Running)
+    else {
+        return Ok(false);
+    };
+    let approval = approval_of(backoffice, id).await?;
+    let lines = sqlx::query_as!(
+        Ready,
+        "select line, order_id, amount_text, balance, account, refund_id from refund_batch_lines
+         where batch_id = $1 and state = 'ready' order by line limit $2",
+        id,
+        CHUNK,
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    if lines.is_empty() {
+        end(backoffice, id, State::Finished, "refund_batch.finished").await?;
+        return Ok(false);
+    }
+    let ran: Vec<Ran> = stream::iter(lines)
+        .map(|line| run_line(backoffice, &batch, approval.as_ref(), line))
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
         .await?;
-        if lines.is_empty() {
-            self.end_run(id, State::Finished, "refund_batch.finished").await?;
-            return Ok(false);
-        }
-        let ran: Vec<Ran> = stream::iter(lines)
-            .map(|line| self.run_line(&batch, approval.as_ref(), line))
-            .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await?;
-        if ran.contains(&Ran::NotTaken) {
-            tokio::time::sleep(TOO_MUCH).await;
-        }
-        Ok(!ran.contains(&Ran::Stopped))
+    if ran.contains(&Ran::NotTaken) {
+        tokio::time::sleep(TOO_MUCH).await;
     }
+    Ok(!ran.contains(&Ran::Stopped))
+}
 
-    async fn end_run(&self, id: Uuid, to: State, action: &'static str) -> Result<(), Fault> {
-        match self.turn_batch(&JOB, id, State::Running, to, action, None).await {
-            // Somebody was faster.
-            Ok(()) | Err(BatchError::State(_)) => Ok(()),
-            Err(BatchError::Fault(fault)) => Err(fault),
-            Err(other) => Err(Fault::Inconsistent(other.to_string())),
-        }
+async fn end(backoffice: &Backoffice, id: Uuid, to: State, action: &'static str) -> Result<(), Fault> {
+    match super::turn(backoffice, &JOB, id, State::Running, to, action, None).await {
+        // Somebody was faster.
+        Ok(()) | Err(BatchError::State(_)) => Ok(()),
+        Err(BatchError::Fault(fault)) => Err(fault),
+        Err(other) => Err(Fault::Inconsistent(other.to_string())),
     }
+}
 
-    /// The person whose refunds these are, as they stand today, while the file runs.
-    async fn author(&self, batch: &Batch) -> Result<Option<Actor>, Fault> {
-        let row = sqlx::query!(
-            r#"select b.state, b.created_by, s.name as "name?", s.role as "role?", s.disabled_at
-               from refund_batches b left join staff s on s.id = b.created_by where b.id = $1"#,
-            batch.id
-        )
-        .fetch_one(&self.pool)
-        .await?;
-        if row.state != State::Running.as_str() {
-            return Ok(None);
-        }
-        let (Some(id), Some(name), Some(role)) = (row.created_by, row.name, row.role) else {
-            return Ok(Some(Actor::CommandLine));
-        };
-        let role =
-            Role::parse(&role).filter(|role| row.disabled_at.is_none() && role.may(Permission::Refund));
-        if role.is_none() {
-            tracing::warn!(batch = %batch.id, "whoever made this file may not refund any more");
-            self.end_run(batch.id, State::Stopped, "refund_batch.stopped").await?;
-        }
-        Ok(role.map(|role| Actor::Staff { id, name, role, ip: None }))
+/// The person whose refunds these are, as they stand today, while the file runs.
+async fn author(backoffice: &Backoffice, batch: &Batch) -> Result<Option<Actor>, Fault> {
+    let row = sqlx::query!(
+        r#"select b.state, b.created_by, s.name as "name?", s.role as "role?", s.disabled_at
+           from refund_batches b left join staff s on s.id = b.created_by where b.id = $1"#,
+        batch.id
+    )
+    .fetch_one(&backoffice.pool)
+    .await?;
+    if row.state != State::Running.as_str() {
+        return Ok(None);
     }
-
-    async fn batch_approval(&self, id: Uuid) -> Result<Option<Approval>, Fault> {
-        let row = sqlx::query!(
-            "select approval_because, approved_by, approved_by_name from refund_batches where id = $1",
-            id
-        )
-        .fetch_one(&self.pool)
-        .await?;
-        Ok(match (row.approval_because, row.approved_by, row.approved_by_name) {
-            (Some(because), Some(by), Some(by_name)) => Some(Approval { because, by, by_name }),
-            _ => None,
-        })
+    let (Some(id), Some(name), Some(role)) = (row.created_by, row.name, row.role) else {
+        return Ok(Some(Actor::CommandLine));
+    };
+    let role = Role::parse(&role).filter(|role| row.disabled_at.is_none() && role.may(Permission::Refund));
+    if role.is_none() {
+        tracing::warn!(batch = %batch.id, "whoever made this file may not refund any more");
+        end(backoffice, batch.id, State::Stopped, "refund_batch.stopped").await?;
     }
+    Ok(role.map(|role| Actor::Staff { id, name, role, ip: None }))
+}
 
-    async fn run_line(&self, batch: &Batch, approval: Option<&Approval>, line: Ready) -> Result<Ran, Fault> {
-        let Some(actor) = self.author(batch).await? else { return Ok(Ran::Stopped) };
-        let account: Option<RefundAccount> = line
-            .account
-            .map(serde_json::from_value)
-            .transpose()
-            .map_err(Fault::unreadable("the account of a line of refunds"))?;
-        let (bank, account_number, holder_name) =
-            account.map(|a| (a.bank, a.account_number, a.holder_name)).unwrap_or_default();
-        let form = Form {
-            intent: line.refund_id.to_string(),
-            order_id: line.order_id,
-            amount: line.amount_text,
-            reason_code: batch.reason_code.clone(),
-            reason: batch.reason.clone(),
-            bank,
-            account_number,
-            holder_name,
-            for_return: true,
-        };
-        let origin = Origin { balance: line.balance, approval };
-        match self.intend(&actor, &form, &origin).await {
-            Ok(id) => {
-                self.mark_line(batch.id, line.line, "taken", None).await?;
-                match self.drive_apart(id).await {
-                    Ok(refund) => {
-                        let waits =
-                            matches!(refund.state, refunds::State::Requested | refunds::State::Approved);
-                        Ok(if waits { Ran::NotTaken } else { Ran::Done })
-                    }
-                    Err(RefundError::Fault(fault)) => Err(fault),
-                    Err(RefundError::Refused(_)) => Ok(Ran::Done),
+async fn approval_of(backoffice: &Backoffice, id: Uuid) -> Result<Option<Approval>, Fault> {
+    let row = sqlx::query!(
+        "select approval_because, approved_by, approved_by_name from refund_batches where id = $1",
+        id
+    )
+    .fetch_one(&backoffice.pool)
+    .await?;
+    Ok(match (row.approval_because, row.approved_by, row.approved_by_name) {
+        (Some(because), Some(by), Some(by_name)) => Some(Approval { because, by, by_name }),
+        _ => None,
+    })
+}
+
+async fn run_line(
+    backoffice: &Backoffice,
+    batch: &Batch,
+    approval: Option<&Approval>,
+    line: Ready,
+) -> Result<Ran, Fault> {
+    let Some(actor) = author(backoffice, batch).await? else { return Ok(Ran::Stopped) };
+    let account: Option<RefundAccount> = line
+        .account
+        .map(serde_json::from_value)
+        .transpose()
+        .map_err(Fault::unreadable("the account of a line of refunds"))?;
+    let (bank, account_number, holder_name) =
+        account.map(|a| (a.bank, a.account_number, a.holder_name)).unwrap_or_default();
+    let form = Form {
+        intent: line.refund_id.to_string(),
+        order_id: line.order_id,
+        amount: line.amount_text,
+        reason_code: batch.reason_code.clone(),
+        reason: batch.reason.clone(),
+        bank,
+        account_number,
+        holder_name,
+        for_return: true,
+    };
+    let origin = Origin { balance: line.balance, approval };
+    match take_down::create_intent_from(backoffice, &actor, &form, &origin).await {
+        Ok(id) => {
+            mark_line(backoffice, batch.id, line.line, "taken", None).await?;
+            match take_down::execute_detached(backoffice, id).await {
+                Ok(refund) => {
+                    let waits = matches!(refund.state, refunds::State::Requested | refunds::State::Approved);
+                    Ok(if waits { Ran::NotTaken } else { Ran::Done })
                 }
+                Err(RefundError::Fault(fault)) => Err(fault),
+                Err(RefundError::Refused(_)) => Ok(Ran::Done),
             }
-            Err(RefundError::Refused(refused)) => {
-                self.mark_line(batch.id, line.line, "refused", Some(LineRefused::Refund(refused))).await?;
-                Ok(Ran::Done)
-            }
-            Err(RefundError::Fault(fault)) => Err(fault),
         }
+        Err(RefundError::Refused(refused)) => {
+            mark_line(backoffice, batch.id, line.line, "refused", Some(LineRefused::Refund(refused))).await?;
+            Ok(Ran::Done)
+        }
+        Err(RefundError::Fault(fault)) => Err(fault),
     }
+}
 
-    async fn mark_line(
-        &self,
-        batch: Uuid,
-        line: i32,
-        state: &str,
-        why: Option<LineRefused>,
-    ) -> Result<(), Fault> {
-        sqlx::query!(
-            "update refund_batch_lines set state = $3, why = $4, account = null
-             where batch_id = $1 and line = $2 and state = 'ready'",
-            batch,
-            line,
-            state,
-            why.map(serde_json::to_value).transpose().map_err(Fault::unreadable("why a line is refused"))?,
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(())
-    }
+async fn mark_line(
+    backoffice: &Backoffice,
+    batch: Uuid,
+    line: i32,
+    state: &str,
+    why: Option<LineRefused>,
+) -> Result<(), Fault> {
+    sqlx::query!(
+        "update refund_batch_lines set state = $3, why = $4, account = null
+         where batch_id = $1 and line = $2 and state = 'ready'",
+        batch,
+        line,
+        state,
+        why.map(serde_json::to_value).transpose().map_err(Fault::unreadable("why a line is refused"))?,
+    )
+    .execute(&backoffice.pool)
+    .await?;
+    Ok(())
 }

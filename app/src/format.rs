@@ -1,6 +1,6 @@
 //! How figures, times, names and codes look on the screen.
 
-pub use backoffice::personal::{mask_email, mask_name, mask_number, mask_phone};
+pub use backoffice::masking::{mask_email, mask_name, mask_number, mask_phone};
 use backoffice::{Decimal, clock::SEOUL, money};
 use time::{Date, OffsetDateTime, macros::format_description};
 

@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use crate::{
     Fault,
+    kernel::role::Role,
     page::{Cursor, Direction, Page},
-    staff::Role,
 };
 
 /// Serialises the writers of the chain. Taken last in a transaction, so that it is held briefly.

@@ -9,43 +9,43 @@
 )]
 
 #[macro_use]
-mod text_enum;
+mod kernel;
 
-mod apps_in_toss;
 pub mod audit;
 pub mod bank;
-pub mod clock;
 pub mod exports;
+pub mod files;
 pub mod firewall;
 pub mod home;
 pub mod iap;
-pub mod jobs;
 pub mod messages;
-pub mod money;
 pub mod orders;
-pub mod page;
 pub mod payments;
 pub mod payouts;
-pub mod personal;
 pub mod promotions;
+mod queue;
 pub mod reconciliation;
 pub mod refunds;
 pub mod reports;
 pub mod returns;
 pub mod settlements;
 pub mod staff;
-mod text;
-pub mod toss_pay;
 pub mod transactions;
 pub mod users;
 pub mod webhooks;
+pub mod worker;
 
 use std::fmt;
 
-pub use apps_in_toss::AppsInToss;
 pub use audit::Actor;
-pub use clock::Clock;
 pub use ipnet::IpNet;
+use kernel::text;
+pub use kernel::{
+    apps_in_toss::AppsInToss,
+    clock::{self, Clock},
+    intake_load::IntakeLoad,
+    masking, money, page,
+};
 pub use rust_decimal::Decimal;
 use secrecy::SecretString;
 pub use sqlx::PgPool;
@@ -72,8 +72,8 @@ pub struct Backoffice {
     pub refund_lease: std::time::Duration,
     /// How many years of webhook deliveries are kept; one of [`webhooks::KEPT_YEARS`].
     pub webhook_years: u8,
-    /// Where deliveries come in, if they do in this process.
-    pub door: webhooks::Door,
+    /// How much is being taken in by this process.
+    pub intake_load: IntakeLoad,
 }
 
 /// One attempt is at most a look-up, a cancel and a look-up, of a minute each: a lease never ends while its holder
@@ -145,7 +145,7 @@ pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
         tracing::debug!(%error, "create schema");
     }
     MIGRATOR.run(pool).await?;
-    jobs::migrate(pool).await?;
+    worker::migrate(pool).await?;
     Ok(())
 }
 

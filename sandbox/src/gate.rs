@@ -13,7 +13,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 use toss::payments::codes;
 
@@ -22,7 +21,7 @@ use crate::{
     books::Refused,
     faults::{Fault, spoil},
     ids,
-    journal::Line,
+    journal::{Line, Remembered},
     serve::LoseAnswer,
 };
 
@@ -35,17 +34,6 @@ const REMEMBERED_FOR: Duration = Duration::days(15);
 /// Calls a minute per endpoint, when the limit is switched on (toss-api.md A1.6).
 const PER_MINUTE: usize = 100;
 const LARGEST_BODY: usize = 1 << 20;
-
-/// The first answer to an idempotency key. The body of the request is not part of the key.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Remembered {
-    pub scope: String,
-    pub status: u16,
-    pub body: String,
-    pub trace_id: String,
-    #[serde(with = "toss::timestamp")]
-    pub at: OffsetDateTime,
-}
 
 #[derive(Debug, Default)]
 pub struct Gate {

@@ -10,7 +10,21 @@ use std::{
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-use crate::{apps_in_toss, books::Change, gate::Remembered, webhooks::Delivery};
+use time::OffsetDateTime;
+use toss::timestamp;
+
+use crate::{apps_in_toss, books::Change, webhooks::Delivery};
+
+/// The first answer to an idempotency key. The body of the request is not part of the key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Remembered {
+    pub scope: String,
+    pub status: u16,
+    pub body: String,
+    pub trace_id: String,
+    #[serde(with = "timestamp")]
+    pub at: OffsetDateTime,
+}
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

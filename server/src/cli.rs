@@ -17,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Jangbu,
-    database::{self, Database},
+    database::Database,
+    postgres::Private,
     settings::{Settings, Source},
 };
 
@@ -171,7 +172,7 @@ enum Audit {
 /// Runs one command to its end.
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
     if let Command::Database { data_dir } = cli.command {
-        return database::run_private(&data_dir).await;
+        return run_private(&data_dir).await;
     }
     let settings = Settings::read(&Source::from_machine()?)?;
     let database = Database::of(&settings).await?;
@@ -362,5 +363,16 @@ async fn check(jangbu: &Jangbu) -> anyhow::Result<()> {
             Err(error) => bail!("Apps in Toss at {url}: {error}"),
         }
     }
+    Ok(())
+}
+
+/// Runs a private PostgreSQL for whoever holds our standard input open.
+async fn run_private(data_dir: &std::path::Path) -> anyhow::Result<()> {
+    let folder = data_dir.to_owned();
+    let private = tokio::task::spawn_blocking(move || Private::start(&folder)).await??;
+    say(&private.url);
+    let mut rest = Vec::new();
+    tokio::io::AsyncReadExt::read_to_end(&mut tokio::io::stdin(), &mut rest).await?;
+    tokio::task::spawn_blocking(move || private.stop()).await?;
     Ok(())
 }

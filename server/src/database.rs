@@ -37,14 +37,3 @@ impl Database {
         }
     }
 }
-
-/// Runs a private PostgreSQL for whoever holds our standard input open.
-pub(crate) async fn run_private(data_dir: &std::path::Path) -> anyhow::Result<()> {
-    let folder = data_dir.to_owned();
-    let private = tokio::task::spawn_blocking(move || Private::start(&folder)).await??;
-    crate::cli::say(&private.url);
-    let mut rest = Vec::new();
-    tokio::io::AsyncReadExt::read_to_end(&mut tokio::io::stdin(), &mut rest).await?;
-    tokio::task::spawn_blocking(move || private.stop()).await?;
-    Ok(())
-}

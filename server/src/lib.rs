@@ -20,10 +20,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use app::context::{Base, Mode, Site};
 use axum::Router;
-use backoffice::{
-    AppsInToss, Backoffice, Clock, PgPool, jobs,
-    webhooks::{Door, Intake},
-};
+use backoffice::{AppsInToss, Backoffice, Clock, IntakeLoad, PgPool, webhooks::Intake, worker};
 use tokio_util::sync::CancellationToken;
 
 use crate::settings::Settings;
@@ -83,7 +80,7 @@ impl Jangbu {
             security_key,
             refund_lease: backoffice::REFUND_LEASE,
             webhook_years: settings.webhook_retention_years,
-            door: Door::default(),
+            intake_load: IntakeLoad::default(),
         };
         let intake = Intake::open(&backoffice, database_url).await?;
         Ok(Self { settings: Arc::new(settings), backoffice, worker_pool, intake })
@@ -96,7 +93,7 @@ impl Jangbu {
 
     /// Works until told to stop.
     pub async fn work(&self, stop: CancellationToken) {
-        jobs::work(self.backoffice.clone(), self.worker_pool.clone(), stop).await;
+        worker::work(self.backoffice.clone(), self.worker_pool.clone(), stop).await;
     }
 
     fn site(&self) -> Site {

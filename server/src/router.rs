@@ -20,7 +20,6 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
     routing::get,
 };
-use backoffice::refunds::batch;
 use http_body_util::Limited;
 use leptos::{
     config::{Env, LeptosOptions},
@@ -39,7 +38,7 @@ use crate::{Jangbu, api, files, health, hooks, identify, rehearsal, sessions};
 /// The largest form.
 const LARGEST_FORM: usize = 64 * 1024;
 /// The largest file of refunds, and a little more, so that one that is too large hears why.
-const LARGEST_FILE: usize = batch::file::MAX_BYTES + (1 << 20);
+const LARGEST_FILE: usize = backoffice::files::import::MAX_BYTES + (1 << 20);
 
 pub(crate) fn router(jangbu: &Jangbu) -> Router {
     let mut machine = hooks::router(jangbu).merge(api::router(jangbu)).merge(health::router(jangbu));

@@ -2,11 +2,9 @@
 //! are lost, processes die, connections are cut, clocks jump and somebody refunds in Toss's own console. After
 //! each run the books and Toss have to agree. A seed is a run: the same seed is the same schedule.
 
-mod check;
 mod lane;
 mod process;
 mod schedule;
-mod toss_pay;
 
 use std::{
     collections::BTreeMap,

@@ -15,7 +15,7 @@ use backoffice::{
     Actor, AppsInToss, Backoffice, Clock,
     refunds::{Form, Refund, RefundError},
     staff::Role,
-    webhooks::{Door, Incoming},
+    webhooks::Incoming,
 };
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -170,7 +170,7 @@ impl Toss {
             settles: true,
             refund_lease: LEASE,
             webhook_years: 5,
-            door: Door::default(),
+            intake_load: backoffice::IntakeLoad::default(),
         })
     }
 }

@@ -5,6 +5,8 @@ mod demo;
 mod front;
 mod lint;
 mod report;
+#[cfg(test)]
+mod rooms;
 mod run;
 mod simulate;
 mod sqlx;

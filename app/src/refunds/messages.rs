@@ -2,10 +2,11 @@
 
 use backoffice::{
     Actor,
+    files::import::FileError,
     money::AmountError,
     refunds::{
         Because, Eligibility, Refund, RefundError, Refused, State, WhyNot,
-        batch::{BatchError, LineRefused, file::FileError},
+        batch::{BatchError, LineRefused},
         eligibility::Arrival,
     },
     staff::Permission,

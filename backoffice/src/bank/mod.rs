@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    personal::mask_name,
+    masking::mask_name,
 };
 
 pub use file::{FileError, Line, MAX_BYTES, MAX_LINES, Statement, read};

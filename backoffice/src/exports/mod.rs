@@ -2,9 +2,12 @@
 //! who asked takes it, and after a day it is gone. Personal data is masked unless whoever asks may see it. [`rows`] says
 //! what stands in each file, [`sheet`] writes it.
 
+pub(crate) mod job;
 mod rows;
 pub mod sheet;
 
+use self::job::RunExport;
+use crate::queue;
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -19,7 +22,7 @@ use uuid::Uuid;
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    iap, jobs, orders, reconciliation, refunds, transactions, webhooks,
+    iap, orders, reconciliation, refunds, transactions, webhooks,
 };
 use sheet::{Cell, Format, Sheet};
 
@@ -217,7 +220,7 @@ pub async fn request(backoffice: &Backoffice, actor: &Actor, request: &Request) 
     )
     .execute(&mut *tx)
     .await?;
-    jobs::enqueue_export(&mut tx, id).await?;
+    queue::plan(&mut tx, &RunExport { id }, std::time::Duration::ZERO).await?;
     let subject = id.to_string();
     let detail = json!({ "what": request.what, "format": request.format.as_str(), "reason": reason,
                          "masked": request.is_masked });

@@ -7,10 +7,11 @@ use rust_decimal::Decimal;
 
 use super::{Out, What, sheet::Cell};
 use crate::{
-    Backoffice, Fault, audit, iap, orders,
+    Backoffice, Fault, audit, iap,
+    masking::{mask_email, mask_name, mask_phone},
+    orders,
     page::{Cursor, Page},
     payouts,
-    personal::{mask_email, mask_name, mask_phone},
     reconciliation::{self, Class, Sums, differences::exchange_rate},
     refunds, reports, transactions, webhooks,
 };

@@ -11,9 +11,9 @@ use super::{Decider, Platform, Refund, State, orders};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
+    files::import::{self, FileError},
     iap,
     page::{Cursor, Page, push_keyset},
-    refunds::batch::file::{self, FileError},
 };
 
 /// Who carries a decision out.
@@ -243,7 +243,7 @@ pub async fn record(backoffice: &Backoffice, actor: &Actor, new: &NewRequest) ->
 
 /// Records what was pasted or uploaded from the console: order, user, platform and reason in each line.
 pub async fn import(backoffice: &Backoffice, actor: &Actor, bytes: &[u8]) -> Result<Imported, DeskError> {
-    let lines = file::cells(bytes, &["orderid", "주문번호", "주문id"]).map_err(DeskError::File)?;
+    let lines = import::cells(bytes, &["orderid", "주문번호", "주문id"]).map_err(DeskError::File)?;
     let mut imported = Imported::default();
     for (number, cells) in lines {
         let cell = |n: usize| cells.get(n).cloned().unwrap_or_default();

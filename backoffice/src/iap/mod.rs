@@ -4,6 +4,7 @@
 //! is a decision in Toss's console. [`orders`] keeps and asks, [`desk`] records requests and decisions.
 
 pub mod desk;
+pub(crate) mod job;
 pub mod orders;
 pub mod prices;
 

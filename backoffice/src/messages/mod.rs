@@ -3,6 +3,7 @@
 //! There is no key and nothing to ask afterwards: a message whose answer was lost stays `unknown`, and no machine sends it
 //! again. A message can follow a refund or a grant by itself, once for each.
 
+pub(crate) mod job;
 mod list;
 mod send;
 pub mod templates;
@@ -20,7 +21,7 @@ pub use toss::apps_in_toss::Channel;
 use crate::{
     Fault,
     audit::{self, Act, Actor},
-    refunds::batch::file::FileError,
+    files::import::FileError,
 };
 
 #[derive(Debug, Clone)]

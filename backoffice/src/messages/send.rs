@@ -1,5 +1,7 @@
 //! Sending: kept first, then once.
 
+use super::job::SendMessage;
+use crate::queue;
 use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::json;
@@ -11,10 +13,10 @@ use uuid::Uuid;
 use super::{Form, Message, MessageError, Refused, State, Template, note, templates};
 use crate::{
     Backoffice, Fault,
-    apps_in_toss::wait_for_a_user,
     audit::Actor,
-    jobs, messages,
-    refunds::batch::file::{self, FileError},
+    files::import::{self, FileError},
+    kernel::apps_in_toss::wait_for_a_user,
+    messages,
 };
 
 const JOB_AFTER: Duration = Duration::from_secs(30);
@@ -94,7 +96,7 @@ pub async fn send_bulk(
     backoffice.apps_in_toss()?;
     let id = Uuid::parse_str(intent).map_err(|_| Refused::Form)?;
     let template = templates::get(backoffice, template_code).await?;
-    let lines = file::cells(bytes, &["userkey", "사용자키", "유저키"]).map_err(Refused::File)?;
+    let lines = import::cells(bytes, &["userkey", "사용자키", "유저키"]).map_err(Refused::File)?;
     if lines.is_empty() {
         return Err(Refused::File(FileError::Empty).into());
     }
@@ -218,7 +220,7 @@ async fn keep(
     }
     // What a person sends is sent at once, by whoever asked: the job is for a process that dies.
     let delay = if new.follows.is_some() { Duration::ZERO } else { JOB_AFTER };
-    jobs::enqueue_message(&mut *tx, new.id, delay).await?;
+    queue::plan(&mut *tx, &SendMessage { id: new.id }, delay).await?;
     let detail = json!({ "message": new.id, "userKey": new.user, "receivers": new.receivers,
                          "test": new.deployment_id.is_some(), "follows": new.follows });
     note(tx, now, actor, new.template, "message.requested", detail).await
@@ -247,7 +249,7 @@ pub(crate) async fn deliver(backoffice: &Backoffice, id: Uuid) -> Result<(), Fau
     .await?;
     let Some(message) = row else { return Ok(()) };
     if let Some(wait) = has_to_wait(&mut tx, message.user_key, now).await? {
-        jobs::enqueue_message(&mut tx, id, wait).await?;
+        queue::plan(&mut tx, &SendMessage { id }, wait).await?;
         tx.commit().await?;
         return Ok(());
     }
@@ -285,7 +287,7 @@ pub(crate) async fn deliver(backoffice: &Backoffice, id: Uuid) -> Result<(), Fau
     .execute(&mut *tx)
     .await?;
     if state == State::Requested {
-        jobs::enqueue_message(&mut tx, id, Duration::from_secs(60)).await?;
+        queue::plan(&mut tx, &SendMessage { id }, Duration::from_secs(60)).await?;
     } else {
         let detail = json!({ "message": id, "state": state.as_str(), "code": code });
         note(&mut tx, now, &Actor::Job("message"), &message.template_code, "message.sent", detail).await?;

@@ -1,6 +1,5 @@
 //! Orders: registered by the merchant's server, confirmed with Toss, found by any id a buyer can give.
 
-mod confirm;
 mod find;
 
 use rust_decimal::Decimal;
@@ -12,8 +11,6 @@ use toss::{
     payments::{Method, institutions},
 };
 
-pub(crate) use confirm::execute_confirm;
-pub use confirm::{Confirm, ConfirmError, confirm};
 pub use find::{Filter, list, search};
 
 use crate::{
@@ -237,7 +234,7 @@ pub async fn settle_attention(backoffice: &Backoffice, actor: &Actor, order_id: 
     Ok(true)
 }
 
-async fn load(connection: &mut PgConnection, order_id: &str) -> Result<Option<Order>, Fault> {
+pub(crate) async fn load(connection: &mut PgConnection, order_id: &str) -> Result<Option<Order>, Fault> {
     let order = sqlx::query_as!(
         Order,
         r#"select o.order_id, rail, origin, order_name, o.amount, o.currency, customer_name, customer_mobile_phone,

@@ -9,7 +9,7 @@ use toss::{
     redact,
 };
 
-use crate::{Fault, text, transactions::Listed};
+use crate::{Fault, payments::Listed, text};
 
 text_enum! {
     /// Which of Toss's ways the money took.

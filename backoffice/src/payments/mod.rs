@@ -1,6 +1,10 @@
 //! What Toss says of a payment, and how that becomes our books. [`held`] is what the rails have in common.
 
+pub(crate) mod confirm;
 mod held;
+pub(crate) mod job;
+mod movements;
+pub mod toss_pay;
 
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
@@ -12,13 +16,15 @@ use toss::{
     redact,
 };
 
+pub use confirm::{Confirm, ConfirmError, confirm};
 pub use held::{GivenBack, Held, Rail, Stage, Told};
 pub(crate) use held::{Movement, OUTGOING, holds_money};
+pub(crate) use movements::{Listed, book_listed, record_movements};
 
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    orders, refunds, transactions,
+    orders,
 };
 
 /// A question number, taken before Toss is asked (see migration 3).
@@ -145,7 +151,7 @@ pub async fn apply(
     )
     .execute(&mut *tx)
     .await?;
-    transactions::learn(tx, payment, now).await?;
+    record_movements(tx, payment, now).await?;
 
     // A second attempt that failed must hide neither the first one that was paid nor the one that is being confirmed.
     let shown = order.payment_key.as_deref();
@@ -174,8 +180,6 @@ pub async fn apply(
         .execute(&mut *tx)
         .await?;
     }
-
-    refunds::lapse(tx, now, key).await?;
 
     let mut changed = Map::new();
     let was = before.as_ref().map_or(order.status.as_str(), |b| b.status.as_str());

@@ -1,6 +1,8 @@
 //! Carrying a grant out. The key is stored before it is used, and a key that may have been used is never given up before
 //! Toss has said that it was not: "already paid" (4113) means look, not pay again (toss-api.md B3).
 
+use super::job::ExecuteGrant;
+use crate::queue;
 use std::time::Duration;
 
 use serde_json::json;
@@ -12,7 +14,7 @@ use uuid::Uuid;
 
 use super::{State, grant};
 use crate::{
-    Backoffice, Fault, apps_in_toss::wait_for_a_user, audit::Actor, jobs, messages, money, promotions,
+    Backoffice, Fault, audit::Actor, kernel::apps_in_toss::wait_for_a_user, messages, money, promotions,
 };
 
 const JOB: Actor = Actor::Job("grant");
@@ -105,7 +107,7 @@ async fn claim(backoffice: &Backoffice, id: Uuid) -> Result<Option<Claimed>, Fau
     .await?;
     let Some(row) = row else { return Ok(None) };
     // Should this process die, the next attempt begins when its lease ends; every verdict plans anew.
-    jobs::enqueue_grant(&mut tx, id, LEASE).await?;
+    queue::plan(&mut tx, &ExecuteGrant { id }, LEASE).await?;
     tx.commit().await?;
     Ok(Some(Claimed {
         id: row.id,
@@ -301,11 +303,11 @@ async fn settle(backoffice: &Backoffice, grant: Claimed, verdict: Verdict) -> Re
         messages::plan_follow_up(backoffice, &mut tx, "grant", grant.id, grant.user, &words).await?;
     }
     if settled {
-        jobs::forget_grant(&mut tx, grant.id).await?;
+        queue::forget(&mut tx, &ExecuteGrant { id: grant.id }).await?;
     } else {
         let exponent = u32::try_from(grant.attempt.clamp(1, 8)).unwrap_or(1);
         let wait = wait.unwrap_or(Duration::from_secs(2u64.pow(exponent).min(300)));
-        jobs::enqueue_grant(&mut tx, grant.id, wait).await?;
+        queue::plan(&mut tx, &ExecuteGrant { id: grant.id }, wait).await?;
     }
     let news =
         settled || (grant.before != state && !(grant.before == State::Sending && state == State::Requested));

@@ -1,5 +1,7 @@
 //! Taking a grant down: under the campaign's row nothing passes budget, cap or event, however many ask at once.
 
+use super::job::ExecuteGrant;
+use crate::queue;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -12,7 +14,7 @@ use super::{Campaign, Form, Grant, GrantError, Refused, State, campaigns::points
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    jobs, promotions,
+    promotions,
 };
 
 /// A job looks after a grant whose process has died. The process itself tries at once.
@@ -179,7 +181,7 @@ pub(super) async fn insert_intent(
     .execute(&mut *tx)
     .await?;
     if state == State::Requested {
-        jobs::enqueue_grant(&mut *tx, parsed.id, JOB_AFTER).await?;
+        queue::plan(&mut *tx, &ExecuteGrant { id: parsed.id }, JOB_AFTER).await?;
     }
     let detail = json!({ "grant": parsed.id, "userKey": parsed.user, "event": parsed.event, "amount": amount,
                          "test": form.is_test, "needsSecond": needs_second });
@@ -234,7 +236,7 @@ pub async fn approve(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result
     )
     .execute(&mut *tx)
     .await?;
-    jobs::enqueue_grant(&mut tx, id, JOB_AFTER).await?;
+    queue::plan(&mut tx, &ExecuteGrant { id }, JOB_AFTER).await?;
     let detail = json!({ "grant": id, "userKey": grant.user_key, "amount": grant.amount });
     note(backoffice, &mut tx, actor, &grant.promotion_code, "grant.approved", detail).await?;
     tx.commit().await?;

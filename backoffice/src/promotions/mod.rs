@@ -7,6 +7,7 @@ pub mod batch;
 pub mod campaigns;
 mod drive;
 mod grant;
+pub(crate) mod job;
 mod list;
 
 use serde::{Deserialize, Serialize};

@@ -8,6 +8,7 @@ pub mod close;
 pub mod contract;
 mod days;
 pub mod differences;
+pub(crate) mod job;
 mod plan;
 mod rows;
 mod run;

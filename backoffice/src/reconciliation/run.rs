@@ -1,5 +1,7 @@
 //! Reconciling days: their rows are put side by side, summed by class, and what does not agree is kept for people.
 
+use super::job::ReadDay;
+use crate::queue;
 use std::collections::BTreeSet;
 
 use serde_json::json;
@@ -11,9 +13,9 @@ use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     clock::day_start,
-    jobs, reconciliation,
+    reconciliation,
     settlements::{self, SyncError},
-    toss_pay, webhooks,
+    transactions,
 };
 
 const JOB: Actor = Actor::Job("reconciliation");
@@ -166,7 +168,7 @@ pub async fn request_day(
 ) -> Result<bool, Fault> {
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
-    jobs::enqueue_read_day(&mut tx, day).await?;
+    queue::plan(&mut tx, &ReadDay { day }, std::time::Duration::ZERO).await?;
     let subject = day.to_string();
     let act = Act { action: "day.read_again", subject_kind: "day", subject: &subject, detail: json!({}) };
     audit::record(&mut tx, now, actor, act).await?;
@@ -187,8 +189,8 @@ pub async fn request_day(
 /// Reads Toss's transactions of a day and the settlements that its sales may be in, and reconciles it.
 pub(crate) async fn read_day(backoffice: &Backoffice, day: Date) -> Result<(), Fault> {
     let next = day.next_day().unwrap_or(day);
-    webhooks::missing::compare(backoffice, &JOB, day_start(day), day_start(next)).await?;
-    toss_pay::sync(backoffice, day).await?;
+    transactions::sync(backoffice, &JOB, day_start(day), day_start(next)).await?;
+    transactions::sync_toss_pay::sync(backoffice, day).await?;
     let mut sold: BTreeSet<Date> = reconciliation::contract::rates(backoffice)
         .await?
         .iter()
@@ -224,7 +226,7 @@ pub async fn reconcile_due(backoffice: &Backoffice) -> Result<Reconciled, Fault>
                 Err(fault) => tracing::warn!(%fault, "settlements were not read"),
             }
         }
-        match toss_pay::sync_due(backoffice, morning).await {
+        match transactions::sync_toss_pay::sync_due(backoffice, morning).await {
             Ok(()) => {}
             Err(fault @ Fault::Database(_)) => return Err(fault),
             Err(fault) => tracing::warn!(%fault, "Toss Pay was not read"),

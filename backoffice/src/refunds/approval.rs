@@ -1,5 +1,7 @@
 //! The second person. An approval is for one amount at one balance: when either has changed, it lapses.
 
+use super::job::ExecuteRefund;
+use crate::queue;
 use serde_json::json;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -12,7 +14,6 @@ use super::{
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    jobs,
     payments::{self, Held, Rail},
     refunds,
 };
@@ -27,18 +28,17 @@ struct Locked {
     requested_by: Option<Uuid>,
 }
 
-/// Withdraws what waits for a second person although its balance is another one by now. Called wherever a
-/// balance is written.
-pub(crate) async fn lapse(
+/// Withdraws what waits for a second person although its balance is another one by now: of one payment, or of all.
+pub(super) async fn lapse(
     tx: &mut PgConnection,
     now: OffsetDateTime,
-    payment_key: &str,
+    payment_key: Option<&str>,
 ) -> Result<(), Fault> {
     let lapsed = sqlx::query!(
         "update refunds r set state = 'declined', settled_at = $2, error_code = 'LAPSED',
                 error_message = 'the balance has changed', refund_account = null
          from payments p
-         where r.payment_key = $1 and p.payment_key = r.payment_key and r.state = 'waiting_for_approval'
+         where ($1::text is null or r.payment_key = $1) and p.payment_key = r.payment_key and r.state = 'waiting_for_approval'
            and p.balance_amount <> r.refundable_amount
          returning r.id, r.order_id, r.amount, r.currency",
         payment_key,
@@ -51,6 +51,14 @@ pub(crate) async fn lapse(
         let act = Act { action: "refund.lapsed", subject_kind: "order", subject: &refund.order_id, detail };
         audit::record(tx, now, &Actor::Job("refund"), act).await?;
     }
+    Ok(())
+}
+
+/// The same in a transaction of its own: balances are learnt in many places, none of which knows of refunds.
+pub(crate) async fn lapse_stale(backoffice: &Backoffice, payment_key: Option<&str>) -> Result<(), Fault> {
+    let mut tx = backoffice.pool.begin().await?;
+    lapse(&mut tx, backoffice.clock.now(), payment_key).await?;
+    tx.commit().await?;
     Ok(())
 }
 
@@ -82,6 +90,8 @@ async fn record_approval(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Re
     .fetch_one(&mut *tx)
     .await?;
     if payment.balance_amount != held.refundable_amount {
+        lapse(&mut tx, now, Some(&held.payment_key)).await?;
+        tx.commit().await?;
         return Err(Refused::Lapsed.into());
     }
     let payment = Held::read(Rail::stored(&payment.rail)?, payment.raw)?;
@@ -96,7 +106,7 @@ async fn record_approval(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Re
     )
     .execute(&mut *tx)
     .await?;
-    jobs::enqueue_refund(&mut tx, id, JOB_AFTER).await?;
+    queue::plan(&mut tx, &ExecuteRefund { id }, JOB_AFTER).await?;
     let detail = json!({ "refund": id, "amount": held.amount, "currency": held.currency });
     super::note(backoffice, &mut tx, actor, &held.order_id, "refund.approved", detail).await?;
     tx.commit().await?;

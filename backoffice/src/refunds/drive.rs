@@ -1,6 +1,9 @@
 //! Carrying an intent out. Whoever holds the lease calls Toss; the fence keeps a holder who came too late from
 //! writing over the next one. How a rail is asked stands in [`super::at_toss_payments`] and [`super::at_toss_pay`].
 
+use super::job::ExecuteRefund;
+use crate::payments::job::LookUp;
+use crate::queue;
 use std::time::Duration;
 
 use rust_decimal::Decimal;
@@ -14,7 +17,7 @@ use super::{State, TASK_AFTER, at_toss_pay, at_toss_payments};
 use crate::{
     Backoffice, Fault,
     audit::Actor,
-    jobs, messages, money,
+    messages, money,
     payments::{self, Asked, Rail, Told},
     refunds, returns,
 };
@@ -114,7 +117,7 @@ pub async fn execute(backoffice: &Backoffice, id: Uuid) -> Result<bool, Fault> {
         match payments::look_up_on_rail(backoffice, &JOB, &order_id, Some(&payment_key)).await {
             Ok(_) => {
                 let mut connection = backoffice.pool.acquire().await?;
-                jobs::forget_look_up(&mut connection, &order_id, &payment_key).await?;
+                queue::forget(&mut connection, &LookUp::until_answered(&order_id, &payment_key)).await?;
             }
             Err(fault) => tracing::warn!(%fault, refund = %id, "no look-up after a refund: a job asks"),
         }
@@ -163,7 +166,7 @@ pub(super) async fn claim(
     // Should this process die, the next attempt begins when its lease ends; every verdict plans anew. A person who
     // decides sends nothing, and leaves the plan as it is.
     if to_send {
-        jobs::enqueue_refund(&mut tx, id, backoffice.refund_lease).await?;
+        queue::plan(&mut tx, &ExecuteRefund { id }, backoffice.refund_lease).await?;
     }
     tx.commit().await?;
     let account = row
@@ -304,17 +307,18 @@ pub(super) async fn settle(
         tracing::warn!(refund = %refund.id, "somebody else settled this refund meanwhile");
         tx.rollback().await?;
         let mut connection = backoffice.pool.acquire().await?;
-        jobs::enqueue_fresh_look_up(&mut connection, &refund.order_id, &refund.payment_key, 0).await?;
+        let look_up = LookUp::until_answered(&refund.order_id, &refund.payment_key);
+        queue::plan(&mut connection, &look_up, look_up.delay()).await?;
         let over =
             refunds::get(backoffice, refund.id).await?.is_none_or(|refund| !refund.state.is_under_way());
         return Ok((over, true));
     }
     if settled {
-        jobs::forget_refund(&mut tx, refund.id).await?;
+        queue::forget(&mut tx, &ExecuteRefund { id: refund.id }).await?;
     } else {
         let overdue = now - refund.sendable_since >= TASK_AFTER;
         let wait = back_off(refund.fence, overdue, needs_person.is_some());
-        jobs::enqueue_refund(&mut tx, refund.id, wait).await?;
+        queue::plan(&mut tx, &ExecuteRefund { id: refund.id }, wait).await?;
     }
     if state == State::Succeeded {
         returns::close_refunded(&mut tx, now, actor, &refund.order_id, refund.for_return).await?;
@@ -333,7 +337,8 @@ pub(super) async fn settle(
     }
     if ask_again {
         // Planned with the verdict: our copy is old until Toss has answered.
-        jobs::enqueue_fresh_look_up(&mut tx, &refund.order_id, &refund.payment_key, 0).await?;
+        let look_up = LookUp::until_answered(&refund.order_id, &refund.payment_key);
+        queue::plan(&mut tx, &look_up, look_up.delay()).await?;
     }
     tx.commit().await?;
     if settled {

@@ -10,8 +10,8 @@ use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     clock::day_start,
+    kernel::role::Role,
     money::{self, AmountError},
-    staff::Role,
 };
 
 text_enum! {

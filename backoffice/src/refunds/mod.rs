@@ -14,6 +14,7 @@ pub mod batch;
 mod decide;
 mod drive;
 pub mod eligibility;
+pub(crate) mod job;
 pub mod limits;
 mod list;
 mod report;
@@ -26,7 +27,7 @@ use time::OffsetDateTime;
 use toss::payments::institutions;
 use uuid::Uuid;
 
-pub(crate) use approval::lapse;
+pub(crate) use approval::lapse_stale;
 pub use approval::{approve, decline, withdraw};
 pub use decide::{Candidate, Decision, Facts, decide, facts};
 pub use drive::execute;

@@ -1,6 +1,8 @@
 //! Taking an intent down: the intent, its key, its audit row and the job that finishes it are committed before
 //! anybody calls Toss.
 
+use super::job::ExecuteRefund;
+use crate::queue;
 use std::time::Duration;
 
 use serde_json::json;
@@ -14,7 +16,7 @@ use super::{Form, REASONS, Refund, RefundError, Refused, State, WhyNot, eligibil
 use crate::{
     Backoffice, Fault,
     audit::Actor,
-    jobs, money, orders,
+    money, orders,
     payments::{self, Held, Rail},
     refunds,
 };
@@ -192,6 +194,8 @@ async fn insert_intent(
     .await?
     .ok_or(Refused::NotPossible(WhyNot::NotPaid))?;
     let payment = Held::read(Rail::stored(&record.rail)?, record.raw)?;
+    // What waited for a balance that has gone is in nobody's way.
+    super::approval::lapse(&mut *tx, now, Some(&key)).await?;
     let open = sqlx::query!(
         "select requested_by_name, amount from refunds where payment_key = $1
          and state in ('requested', 'waiting_for_approval', 'approved', 'sending', 'unknown')",
@@ -265,7 +269,7 @@ async fn insert_intent(
     .execute(&mut *tx)
     .await?;
     if state.is_under_way() {
-        jobs::enqueue_refund(&mut tx, id, JOB_AFTER).await?;
+        queue::plan(&mut tx, &ExecuteRefund { id }, JOB_AFTER).await?;
     }
     let detail = json!({ "refund": id, "amount": amount, "currency": record.currency, "reasonCode": form.reason_code,
                          "reason": reason, "refundableAmount": left, "approvalBecause": because,

@@ -12,6 +12,7 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub use crate::kernel::role::{Permission, Role};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
@@ -21,64 +22,6 @@ use password::Password;
 /// Failed log-ins in a quarter of an hour after which an account, or an address, has to wait.
 const FAILURES_PER_ACCOUNT: i64 = 10;
 const FAILURES_PER_ADDRESS: i64 = 50;
-
-text_enum! {
-    Role {
-        /// Reads.
-        Viewer = "viewer",
-        /// Reads and refunds.
-        Support = "support",
-        /// Reads, refunds and keeps the books.
-        Finance = "finance",
-        /// All that, and staff.
-        Admin = "admin",
-    }
-}
-
-impl Role {
-    /// The one table of who may do what.
-    pub fn may(self, permission: Permission) -> bool {
-        use Permission::*;
-        match permission {
-            ViewTrade => true,
-            LookUpAtToss | Refund | Grant | SendMessage | RevealPersonal => {
-                matches!(self, Self::Support | Self::Finance | Self::Admin)
-            }
-            ViewAudit | ApproveRefund | ManageCampaigns | UnlinkUser | Reconcile | Export => {
-                matches!(self, Self::Finance | Self::Admin)
-            }
-            ManageStaff | ChangeSettings => self == Self::Admin,
-        }
-    }
-}
-
-/// What a page or a server function asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Permission {
-    /// Orders, transactions, refunds and webhooks, to read.
-    ViewTrade,
-    LookUpAtToss,
-    Refund,
-    /// Being the second person; never of one's own request.
-    ApproveRefund,
-    /// Points of a promotion to users, within its budget.
-    Grant,
-    SendMessage,
-    /// Personal data of a user, with a reason that is kept.
-    RevealPersonal,
-    /// Ending a user's link with the mini-app.
-    UnlinkUser,
-    /// Making campaigns, and being the second person for their grants.
-    ManageCampaigns,
-    /// Working differences, closing days, the contract's rates, the bank's statement.
-    Reconcile,
-    /// Taking lists and reports out of the house, with a reason that is kept.
-    Export,
-    ViewAudit,
-    ManageStaff,
-    /// What holds for everybody: limits.
-    ChangeSettings,
-}
 
 #[derive(Debug, Clone)]
 pub struct Staff {

@@ -1,8 +1,11 @@
 //! Looking into a delivery: read it, prove it, let a fresh look-up change the books. The body itself never does.
 
+use super::job::ApplyDelivery;
+use crate::queue;
 use futures::{StreamExt, stream};
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 use time::OffsetDateTime;
 use toss::{
     payments::{
@@ -20,7 +23,7 @@ use super::{
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    jobs, payments,
+    payments,
 };
 
 const JOB: Actor = Actor::Job("webhook");
@@ -102,14 +105,14 @@ pub async fn apply_all(backoffice: &Backoffice, ids: &[Uuid], unlisted: bool) ->
     let books = &books;
     let mut outcomes = stream::iter(ids.to_vec())
         .map(|id| async move {
-            books.door.gives_way().await;
+            books.intake_load.yield_to_intake().await;
             (id, apply(books, id).await)
         })
         .buffer_unordered(at_once);
     while let Some((id, outcome)) = outcomes.next().await {
         if let Err(fault) = outcome {
             tracing::warn!(%fault, delivery = %id, "looked into again in a moment");
-            jobs::enqueue_webhook(&mut *backoffice.pool.acquire().await?, id, unlisted).await?;
+            queue::plan_now(backoffice, &ApplyDelivery { id, unlisted }, Duration::from_secs(2)).await?;
         }
     }
     Ok(())
@@ -443,7 +446,7 @@ async fn take_told(
     let happened_at = event.created_at.as_deref().and_then(toss::timestamp::parse).unwrap_or(row.received_at);
     let body: Value =
         serde_json::from_slice(&row.body).map_err(Fault::unreadable("the body of a delivery"))?;
-    let body = crate::text::without_nul(body.get("entityBody").cloned().unwrap_or_default());
+    let body = crate::kernel::text::without_nul(body.get("entityBody").cloned().unwrap_or_default());
     let status = event.status.as_deref().map(redact::code);
     let mut tx = backoffice.pool.begin().await?;
     let before = sqlx::query!(

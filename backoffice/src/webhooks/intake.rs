@@ -1,13 +1,7 @@
 //! Taking deliveries in. What arrives together is committed together: one transaction costs the disk the same for one
 //! row as for a hundred, and Toss waits ten seconds at most.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
 use sqlx::postgres::PgDatabaseError;
@@ -16,7 +10,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use uuid::Uuid;
 
 use super::{Incoming, months};
-use crate::{Backoffice, Fault, text};
+use crate::{Backoffice, Fault, IntakeLoad, kernel::text};
 
 /// Deliveries that may wait for a commit; more of them are sent away.
 const WAITING: usize = 1024;
@@ -24,8 +18,6 @@ const WAITING: usize = 1024;
 const GROUP: usize = 256;
 /// Bytes of bodies of one commit.
 const GROUP_BYTES: usize = 4 << 20;
-/// So many at the door are a crowd.
-const CROWD: usize = 3;
 /// Answers whose time is noted in a second.
 const NOTED: usize = 500;
 /// Commits at once: while one waits for the disk the next one is being sent.
@@ -47,43 +39,12 @@ struct Answered {
     us: i32,
 }
 
-/// How many deliveries stand at the door of this process.
-#[derive(Debug, Clone, Default)]
-pub struct Door(Arc<AtomicUsize>);
-
-/// One that stands there, until it is dropped.
-struct Standing(Door);
-
-impl Drop for Standing {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Door {
-    fn enter(&self) -> Standing {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Standing(self.clone())
-    }
-
-    /// Waits while there is a crowd, so that taking in goes before looking into; a second at most, because what was
-    /// taken in must not wait for ever either.
-    pub(super) async fn gives_way(&self) {
-        for _ in 0..40 {
-            if self.0.load(Ordering::Relaxed) <= CROWD {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-    }
-}
-
-/// The door for deliveries. Cheap to clone.
+/// Takes deliveries in. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Intake {
     queue: mpsc::Sender<Waiting>,
     answered: mpsc::Sender<Answered>,
-    door: Door,
+    load: IntakeLoad,
 }
 
 impl Intake {
@@ -94,7 +55,7 @@ impl Intake {
         let settings = [("plan_cache_mode", "force_generic_plan")];
         // One more for the times.
         let pool = crate::connect_with(database_url, WRITERS + 1, &settings).await?;
-        let (books, door) = (Backoffice { pool, ..books.clone() }, books.door.clone());
+        let (books, load) = (Backoffice { pool, ..books.clone() }, books.intake_load.clone());
         let (queue, waiting) = mpsc::channel(WAITING);
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..WRITERS {
@@ -102,13 +63,13 @@ impl Intake {
         }
         let (answered, times) = mpsc::channel(NOTED);
         tokio::spawn(note_times(books, times));
-        Ok(Self { queue, answered, door })
+        Ok(Self { queue, answered, load })
     }
 
     /// Comes back once the delivery is committed.
     pub async fn keep(&self, incoming: Incoming) -> Result<(), NotKept> {
         let (kept, answer) = oneshot::channel();
-        let (read_at, _standing) = (incoming.read_at, self.door.enter());
+        let (read_at, _standing) = (incoming.read_at, self.load.enter());
         // A full house turns away at once; Toss comes again.
         self.queue.try_send(Waiting { incoming, kept }).map_err(|_| NotKept)?;
         let id = answer.await.ok().flatten().ok_or(NotKept)?;
@@ -149,7 +110,7 @@ async fn group(waiting: &Mutex<mpsc::Receiver<Waiting>>) -> Vec<Waiting> {
     let mut waiting = waiting.lock().await;
     let Some(first) = waiting.recv().await else { return Vec::new() };
     let mut group = vec![first];
-    // Requests that have been read already come to the door before the group leaves it.
+    // Requests that have been read already join the group before it is written.
     tokio::task::yield_now().await;
     let mut bytes: usize = group.iter().map(|one| one.incoming.body.len()).sum();
     while group.len() < GROUP
@@ -212,15 +173,17 @@ fn key(at: OffsetDateTime, n: usize) -> Uuid {
 
 /// Deliveries with the job that will look into them. Those from addresses that are not Toss's come after everything
 /// else and one job at a time: whoever forges them cannot keep the workers from the others.
-const KEEP: &str = "with kept as (
-        insert into webhook_deliveries (id, received_at, source_ip, listed, headers, body)
-        select id, $1, source_ip, listed, headers, body
+pub(super) const KEEP: &str = "with kept as (
+        insert into webhook_deliveries (id, received_at, source_ip, listed, headers, body, batch)
+        select id, $1, source_ip, listed, headers, body, case when listed is false then $8 else $7 end
         from unnest($2::uuid[], $3::text[], $4::boolean[], $5::jsonb[], $6::bytea[])
              as came (id, source_ip, listed, headers, body)
-        returning id, coalesce(not listed, false) as is_unlisted),
-     grouped as (select is_unlisted, json_build_object('ids', json_agg(id), 'unlisted', is_unlisted) as payload from kept group by is_unlisted)
+        returning id, coalesce(not listed, false) as is_unlisted, batch),
+     grouped as (
+        select is_unlisted, batch, json_build_object('ids', json_agg(id), 'unlisted', is_unlisted, 'batch', batch) as payload
+        from kept group by is_unlisted, batch)
      select count(job.id) from grouped, lateral graphile_worker.add_job(identifier => 'apply_webhooks',
-        payload => grouped.payload, max_attempts => 25, priority => case when is_unlisted then 10 else 0 end,
+        payload => grouped.payload, job_key => 'webhooks:' || batch, max_attempts => 25, priority => case when is_unlisted then 10 else 0 end,
         queue_name => case when is_unlisted then 'webhooks-unlisted' end) as job";
 
 /// Commits deliveries together with the job that will look into them. Nothing is interpreted before that.
@@ -264,6 +227,8 @@ async fn insert(
         .bind(&listed)
         .bind(&headers)
         .bind(&bodies)
+        .bind(Uuid::new_v4())
+        .bind(Uuid::new_v4())
         .execute(&backoffice.pool)
         .await?;
     Ok(())

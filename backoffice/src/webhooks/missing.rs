@@ -1,34 +1,22 @@
 //! Events that never came. Toss gives up after three days and 19 hours (toss-api.md A10.1), and a receiver that was
 //! away longer hears of them no more: its own list of transactions tells.
 
-use futures::TryStreamExt as _;
 use rust_decimal::Decimal;
-use serde_json::json;
 use time::{Duration, OffsetDateTime};
 use toss::payments::PaymentKey;
 
 use super::Badge;
 use crate::{
     Backoffice, Fault,
-    audit::{self, Act, Actor},
-    clock::day_start,
+    audit::Actor,
     page::{Cursor, Page, push_keyset},
-    payments::{self, Rail},
-    transactions::{Listed, Reading},
+    payments::{self, Listed},
 };
 
-const JOB: Actor = Actor::Job("missing");
-
 /// What happened so recently may still be on its way.
-const GRACE: Duration = Duration::minutes(10);
+pub(crate) const GRACE: Duration = Duration::minutes(10);
 /// How far back whole days are compared.
-const DAYS: i64 = 30;
-/// Windows of one run of the job: Toss takes 100 calls a minute in its test environment.
-const AT_ONCE: usize = 40;
-
-/// Rows of Toss's list that are written at once.
-const AT_ONCE_WRITTEN: usize = 1000;
-
+pub(crate) const DAYS: i64 = 30;
 /// One event that Toss owes us, or owed.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Missing {
@@ -52,96 +40,12 @@ pub struct Gap {
     pub to: OffsetDateTime,
 }
 
-/// What a comparison found.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Compared {
-    pub read: u64,
-    /// Transactions that the books did not hold yet.
-    pub new: u64,
-    pub missing: u64,
-    /// Payments whose state changed by the look-up.
-    pub changed: u64,
-}
-
-impl std::ops::AddAssign for Compared {
-    fn add_assign(&mut self, other: Self) {
-        self.read += other.read;
-        self.new += other.new;
-        self.missing += other.missing;
-        self.changed += other.changed;
-    }
-}
-
-/// Compares what has not been compared yet: the hours of today, the days before it. True when nothing is left.
-pub async fn compare_due(backoffice: &Backoffice) -> Result<bool, Fault> {
-    let due = due_windows(backoffice).await?;
-    for (from, to) in due.iter().take(AT_ONCE) {
-        compare(backoffice, &JOB, *from, *to).await?;
-    }
-    Ok(due.len() <= AT_ONCE)
-}
-
-/// Windows that ended a while ago and were not looked at since, newest first.
-async fn due_windows(backoffice: &Backoffice) -> Result<Vec<(OffsetDateTime, OffsetDateTime)>, Fault> {
-    let now = backoffice.clock.now();
-    let today = day_start(backoffice.clock.today());
-    let hours = (0..24).map(|hour| (today + Duration::hours(hour), today + Duration::hours(hour + 1)));
-    let days = (1..=DAYS).map(|back| (today - Duration::days(back), today - Duration::days(back - 1)));
-    let mut windows: Vec<_> = hours.filter(|(_, to)| *to + GRACE <= now).collect();
-    windows.reverse();
-    windows.extend(days);
-    let starts: Vec<OffsetDateTime> = windows.iter().map(|(from, _)| *from).collect();
-    let done = sqlx::query!(
-        "select starts_at, ends_at from read_windows
-         where source = 'transactions' and starts_at = any($1) and read_at >= ends_at + make_interval(secs => $2)",
-        &starts,
-        GRACE.as_seconds_f64(),
-    )
-    .fetch_all(&backoffice.pool)
-    .await?;
-    // A day that was only compared as its first hour has the same beginning and another end.
-    windows.retain(|(from, to)| !done.iter().any(|d| d.starts_at == *from && d.ends_at == *to));
-    Ok(windows)
-}
-
-/// Holds Toss's list of `[from, to)` against what arrived. What never came is noted, and a look-up brings the books
-/// up to date. Doing it again is harmless.
-pub async fn compare(
-    backoffice: &Backoffice,
-    actor: &Actor,
-    from: OffsetDateTime,
-    to: OffsetDateTime,
-) -> Result<Compared, Fault> {
-    let begun = backoffice.clock.now();
-    let mut compared = Compared::default();
-    let mut reading = Reading::of(Rail::TossPayments, begun);
-    {
-        let mut rows = std::pin::pin!(backoffice.toss.transactions(from, to).try_chunks(AT_ONCE_WRITTEN));
-        while let Some(page) = rows.try_next().await.map_err(|stopped| stopped.1)? {
-            let page: Vec<Listed> =
-                page.into_iter().map(|(row, raw)| Listed::new(row, &raw)).collect::<Result<_, _>>()?;
-            compared.read += page.len() as u64;
-            compared.new += reading.take(&backoffice.pool, &page).await?;
-            compared.missing += note(backoffice, &page, begun).await?;
-        }
-    }
-    compared.changed = apply(backoffice, actor).await?;
-    let mut tx = backoffice.pool.begin().await?;
-    reading.end(&mut tx, from, to).await?;
-    // A job that found nothing is not worth a row; what a person does is.
-    if *actor != JOB || compared.new + compared.missing > 0 {
-        let subject = toss::timestamp::format_local(from);
-        let detail = json!({ "to": toss::timestamp::format_local(to), "read": compared.read,
-                             "new": compared.new, "missing": compared.missing, "changed": compared.changed });
-        let act = Act { action: "transactions.synced", subject_kind: "window", subject: &subject, detail };
-        audit::record(&mut tx, backoffice.clock.now(), actor, act).await?;
-    }
-    tx.commit().await?;
-    Ok(compared)
-}
-
 /// Notes transactions that no delivery told of. How many of them are news.
-async fn note(backoffice: &Backoffice, page: &[Listed], now: OffsetDateTime) -> Result<u64, Fault> {
+pub(crate) async fn note(
+    backoffice: &Backoffice,
+    page: &[Listed],
+    now: OffsetDateTime,
+) -> Result<u64, Fault> {
     let due: Vec<&Listed> = page.iter().filter(|row| row.at + GRACE <= now).collect();
     let of = |get: fn(&Listed) -> &str| due.iter().map(|row| get(row).to_owned()).collect::<Vec<_>>();
     let noted = sqlx::query!(
@@ -177,7 +81,7 @@ async fn note(backoffice: &Backoffice, page: &[Listed], now: OffsetDateTime) -> 
 }
 
 /// Asks Toss about every payment that something is missing of. How many of them were news to the books.
-async fn apply(backoffice: &Backoffice, actor: &Actor) -> Result<u64, Fault> {
+pub(crate) async fn apply(backoffice: &Backoffice, actor: &Actor) -> Result<u64, Fault> {
     let keys =
         sqlx::query_scalar!("select distinct payment_key from missing_events where applied_at is null")
             .fetch_all(&backoffice.pool)

@@ -1,6 +1,8 @@
 //! Looking into deliveries once more: one at once, or all that a filter finds as a job that can be stopped. It asks
 //! Toss again and believes nothing that was found before, so it is always harmless.
 
+use super::job::RunReplay;
+use crate::queue;
 use serde_json::json;
 use sqlx::{Postgres, QueryBuilder};
 use time::OffsetDateTime;
@@ -11,7 +13,6 @@ use super::{Filter, apply};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    jobs,
 };
 
 const JOB: Actor = Actor::Job("webhook-replay");
@@ -161,7 +162,7 @@ pub async fn start(backoffice: &Backoffice, actor: &Actor, filter: &Filter) -> R
     let said = Filter { q: filter.q.as_deref().map(shortened), ..filter.clone() };
     let detail = json!({ "filter": said, "deliveries": total });
     note(&mut tx, now, actor, id, "webhook_replay.started", detail).await?;
-    jobs::enqueue_replay(&mut tx, id, std::time::Duration::ZERO).await?;
+    queue::plan(&mut tx, &RunReplay { id }, std::time::Duration::ZERO).await?;
     tx.commit().await?;
     Ok(id)
 }
@@ -173,7 +174,7 @@ pub async fn stop(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<()
 /// Goes on behind the last delivery that was looked into.
 pub async fn resume(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<(), ReplayError> {
     turn(backoffice, actor, id, ReplayState::Stopped, ReplayState::Running, "webhook_replay.started").await?;
-    jobs::enqueue_replay(&mut *backoffice.pool.acquire().await?, id, std::time::Duration::ZERO).await?;
+    queue::plan_now(backoffice, &RunReplay { id }, std::time::Duration::ZERO).await?;
     Ok(())
 }
 
@@ -281,9 +282,7 @@ pub(crate) async fn run(backoffice: &Backoffice, id: Uuid) -> Result<(), Fault> 
                     .execute(&backoffice.pool)
                     .await?;
                 return match fault {
-                    Fault::Toss(_) => {
-                        jobs::enqueue_replay(&mut *backoffice.pool.acquire().await?, id, HOLD_BACK).await
-                    }
+                    Fault::Toss(_) => queue::plan_now(backoffice, &RunReplay { id }, HOLD_BACK).await,
                     other => Err(other),
                 };
             }
@@ -292,7 +291,7 @@ pub(crate) async fn run(backoffice: &Backoffice, id: Uuid) -> Result<(), Fault> 
             return Ok(());
         }
     }
-    jobs::enqueue_replay(&mut *backoffice.pool.acquire().await?, id, std::time::Duration::ZERO).await
+    queue::plan_now(backoffice, &RunReplay { id }, std::time::Duration::ZERO).await
 }
 
 /// False when somebody has stopped it.

@@ -6,7 +6,10 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use backoffice::{Fault, orders::ConfirmError, toss_pay::TossPayError};
+use backoffice::{
+    Fault,
+    payments::{ConfirmError, toss_pay::TossPayError},
+};
 use serde::Serialize;
 use toss::apps_in_toss::{Refusal, ResultType};
 use utoipa::ToSchema;

@@ -8,7 +8,8 @@ use axum::{
 };
 use backoffice::{
     Actor, Decimal,
-    orders::{Confirm, NewOrder, Order, Registered},
+    orders::{NewOrder, Order, Registered},
+    payments::Confirm,
     refunds,
 };
 use serde::{Deserialize, Serialize};
@@ -234,12 +235,11 @@ pub(crate) async fn confirm(
     let confirm = Confirm { order_id, payment_key: body.payment_key, amount: body.amount };
     // On its own task: a shop that hangs up must not stop a confirm half-way.
     let backoffice = jangbu.backoffice.clone();
-    let confirmed =
-        tokio::spawn(
-            async move { backoffice::orders::confirm(&backoffice, &Actor::MerchantApi, &confirm).await },
-        )
-        .await
-        .map_err(|e| ApiError::fault(words(&headers), &backoffice::Fault::Inconsistent(e.to_string())))?;
+    let confirmed = tokio::spawn(async move {
+        backoffice::payments::confirm(&backoffice, &Actor::MerchantApi, &confirm).await
+    })
+    .await
+    .map_err(|e| ApiError::fault(words(&headers), &backoffice::Fault::Inconsistent(e.to_string())))?;
     match confirmed {
         Ok(order) => answer(&jangbu, &headers, StatusCode::OK, order).await,
         Err(error) => Err(ApiError::confirm(words(&headers), error)),

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use backoffice::{Actor, toss_pay::TossPayError};
+use backoffice::{Actor, payments::toss_pay::TossPayError};
 use serde::{Deserialize, Serialize};
 use toss::apps_in_toss::{MakePayment, PayToken, UserKey};
 use utoipa::ToSchema;
@@ -101,7 +101,7 @@ pub(crate) async fn make(
     let order_no = payment.order_no.clone();
     let books = jangbu.backoffice.clone();
     let made = apart(&headers, async move {
-        backoffice::toss_pay::make(&books, &Actor::MerchantApi, user, &payment).await
+        backoffice::payments::toss_pay::make(&books, &Actor::MerchantApi, user, &payment).await
     })
     .await?;
     let is_test_payment = jangbu.backoffice.apps_in_toss.as_ref().is_none_or(|apps| apps.client.is_test());
@@ -128,7 +128,7 @@ pub(crate) async fn execute(
         PayToken::parse(&body.pay_token).map_err(|e| ApiError::toss_pay(words(&headers), e.into()))?;
     let books = jangbu.backoffice.clone();
     let order = apart(&headers, async move {
-        backoffice::toss_pay::execute(&books, &Actor::MerchantApi, &order_no, &token).await
+        backoffice::payments::toss_pay::execute(&books, &Actor::MerchantApi, &order_no, &token).await
     })
     .await?;
     orders::answer(&jangbu, &headers, StatusCode::OK, order).await

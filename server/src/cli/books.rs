@@ -8,7 +8,7 @@ use backoffice::{
     Actor, Backoffice,
     clock::day_start,
     reconciliation::{Reconciled, contract::NewRate, window},
-    webhooks::Compared,
+    transactions::Compared,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use time::Date;
@@ -89,9 +89,8 @@ pub(super) async fn sync(jangbu: &Jangbu, command: Sync) -> anyhow::Result<()> {
 
 async fn transactions(books: &Backoffice, day: Date, next: Date) -> anyhow::Result<(Compared, String)> {
     let mut compared =
-        backoffice::webhooks::missing::compare(books, &Actor::CommandLine, day_start(day), day_start(next))
-            .await?;
-    let toss_pay = backoffice::toss_pay::sync(books, day).await?;
+        backoffice::transactions::sync(books, &Actor::CommandLine, day_start(day), day_start(next)).await?;
+    let toss_pay = backoffice::transactions::sync_toss_pay::sync(books, day).await?;
     compared.read += toss_pay;
     let line = format!(
         "{} read ({toss_pay} of Toss Pay), {} of them never told by webhook, {} payments brought up to date",

@@ -227,13 +227,9 @@ async fn nothing_of_a_broken_answer_is_kept_where_it_cannot_be_removed() {
         }
         let today = shop.books().clock.today();
         let now = shop.books().clock.now();
-        let read = backoffice::webhooks::missing::compare(
-            shop.books(),
-            &agent.actor(),
-            now - time::Duration::hours(1),
-            now,
-        )
-        .await;
+        let read =
+            backoffice::transactions::sync(shop.books(), &agent.actor(), now - time::Duration::hours(1), now)
+                .await;
         said.push(format!("{:?}", read.err()));
         said.push(format!(
             "{:?}",

@@ -158,13 +158,13 @@ async fn a_passing_refusal_does_not_bind_the_next_confirm() {
     .with_test_code("PROVIDER_ERROR");
     let mut jangbu = shop.books().clone();
     jangbu.toss = refusing;
-    let confirm = backoffice::orders::Confirm {
+    let confirm = backoffice::payments::Confirm {
         order_id: "ord_passing".into(),
         payment_key: key.clone(),
         amount: 24_000.into(),
     };
     let refused =
-        backoffice::orders::confirm(&jangbu, &backoffice::Actor::MerchantApi, &confirm).await.unwrap_err();
+        backoffice::payments::confirm(&jangbu, &backoffice::Actor::MerchantApi, &confirm).await.unwrap_err();
     assert!(refused.to_string().contains("PROVIDER_ERROR"), "{refused}");
     let (status, said) = shop.confirm("ord_passing", &key, 24_000).await;
     assert_eq!((status, said["status"].as_str()), (200, Some("DONE")), "{said}");

@@ -37,7 +37,7 @@ async fn after_an_outage_of_an_hour_four_days_or_a_month_the_books_equal_tosss()
         shop.refund_behind_our_back(&told, 4_000);
         shop.sandbox.faults().clear();
         pass(&shop, away + Duration::minutes(90)).await;
-        while !backoffice::webhooks::missing::compare_due(shop.books()).await.unwrap() {}
+        while !backoffice::transactions::sync_due(shop.books()).await.unwrap() {}
 
         for (_, order) in &waiting {
             assert_eq!(shop.status_of(order).await, "DONE", "away for {away}");
@@ -63,7 +63,7 @@ async fn after_an_outage_of_an_hour_four_days_or_a_month_the_books_equal_tosss()
         assert_eq!(status, 200);
         assert!(html.contains("웹훅 4건이 누락됐어요"), "{html}");
         // Looking again finds nothing new.
-        while !backoffice::webhooks::missing::compare_due(shop.books()).await.unwrap() {}
+        while !backoffice::transactions::sync_due(shop.books()).await.unwrap() {}
         assert_eq!(backoffice::webhooks::missing::list(shop.books(), None, 50).await.unwrap().rows.len(), 4);
     }
 }
@@ -74,9 +74,9 @@ async fn what_came_late_is_said_to_have_come() {
     shop.fault(json!({ "on": "webhook", "kind": "hold", "seconds": 7200 })).await;
     shop.paid("ord_late_1", 10_000).await;
     pass(&shop, Duration::minutes(100)).await;
-    while !backoffice::webhooks::missing::compare_due(shop.books()).await.unwrap() {}
+    while !backoffice::transactions::sync_due(shop.books()).await.unwrap() {}
     let from = shop.books().clock.now() - Duration::hours(12);
-    backoffice::webhooks::missing::compare(shop.books(), &Actor::CommandLine, from, shop.books().clock.now())
+    backoffice::transactions::sync(shop.books(), &Actor::CommandLine, from, shop.books().clock.now())
         .await
         .unwrap();
     let filter = audit::Filter { action: Some("transactions.synced".into()), ..audit::Filter::default() };

@@ -567,7 +567,7 @@ async fn what_toss_settles_is_read_held_against_the_books_and_corrected_when_som
     shop.quiet().await;
     turn(&shop, day_start(day) + Duration::hours(34)).await;
     let next = day + Duration::DAY;
-    backoffice::webhooks::missing::compare(books, &Actor::CommandLine, day_start(day), day_start(next))
+    backoffice::transactions::sync(books, &Actor::CommandLine, day_start(day), day_start(next))
         .await
         .unwrap();
     assert_eq!(
@@ -795,10 +795,10 @@ async fn a_mini_app_s_payments_are_held_against_their_status_and_its_purchases_a
     // Nobody tells of a refund in Toss's own console.
     shop.control(&format!("apps-in-toss/payments/{token}/move"), &json!({ "to": "REFUND_SUCCESS" })).await;
     turn(&shop, day_start(day) + Duration::hours(58)).await;
-    assert_eq!(backoffice::toss_pay::sync(books, day).await.unwrap(), 1);
-    assert_eq!(backoffice::toss_pay::sync(books, next).await.unwrap(), 1);
+    assert_eq!(backoffice::transactions::sync_toss_pay::sync(books, day).await.unwrap(), 1);
+    assert_eq!(backoffice::transactions::sync_toss_pay::sync(books, next).await.unwrap(), 1);
     let read = |day| {
-        backoffice::webhooks::missing::compare(
+        backoffice::transactions::sync(
             books,
             &Actor::CommandLine,
             day_start(day),

@@ -197,7 +197,7 @@ async fn what_toss_refuses_or_is_still_doing_is_told_as_it_is() {
     let waiting = shop.toss_pay("tp-progress", 3_000, json!({ "slowPayment": true })).await;
     assert_eq!(shop.execute("tp-progress", &waiting).await.0, 504);
     shop.control(&format!("apps-in-toss/payments/{waiting}/move"), &json!({ "to": "PAY_COMPLETE" })).await;
-    backoffice::toss_pay::poll(shop.books()).await.unwrap();
+    backoffice::payments::toss_pay::poll(shop.books()).await.unwrap();
     assert_eq!(shop.status_of("tp-progress").await, "PAY_COMPLETE");
 
     let declined = shop.toss_pay("tp-declined", 3_000, json!({ "decline": "CARD_LIMIT" })).await;

@@ -157,7 +157,7 @@ async fn a_replay_goes_on_where_a_dead_process_left_it() {
         .execute(&shop.books().pool)
         .await
         .unwrap();
-    backoffice::jobs::requeue_orphaned(shop.books()).await.unwrap();
+    backoffice::worker::requeue_orphaned(shop.books()).await.unwrap();
     shop.eventually("it has ended again", || async {
         backoffice::webhooks::replay::get(shop.books(), id).await.unwrap().unwrap().state
             == ReplayState::Finished
@@ -176,7 +176,7 @@ async fn a_delivery_without_a_job_gets_one() {
         .execute(&shop.books().pool)
         .await
         .unwrap();
-    backoffice::jobs::requeue_orphaned(shop.books()).await.unwrap();
+    backoffice::worker::requeue_orphaned(shop.books()).await.unwrap();
     shop.quiet().await;
 }
 

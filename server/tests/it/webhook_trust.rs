@@ -215,9 +215,7 @@ async fn a_forged_cancel_does_not_hide_that_the_true_one_never_came() {
     let now = shop.sandbox.clock.now();
     let (from, to) = (now - time::Duration::hours(1), now + time::Duration::minutes(5));
     shop.books().clock.set_offset(time::Duration::hours(2));
-    backoffice::webhooks::missing::compare(shop.books(), &backoffice::Actor::CommandLine, from, to)
-        .await
-        .unwrap();
+    backoffice::transactions::sync(shop.books(), &backoffice::Actor::CommandLine, from, to).await.unwrap();
     assert_eq!(shop.status_of("ord_hidden").await, "CANCELED");
     assert_eq!(backoffice::webhooks::missing::list(shop.books(), None, 10).await.unwrap().rows.len(), 1);
 }

@@ -5,9 +5,12 @@ mod list;
 mod preview;
 mod run;
 
+use super::job::RunGrantBatch;
+use crate::queue;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
+use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -19,8 +22,7 @@ pub(crate) use run::run;
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    jobs,
-    refunds::batch::{State, file::FileError},
+    files::{batch::State, import::FileError},
 };
 use list::hold;
 
@@ -185,7 +187,7 @@ async fn turn(
         .execute(&mut *tx)
         .await?;
     if to == State::Running {
-        jobs::enqueue_grants(&mut *tx, batch.id).await?;
+        queue::plan(&mut *tx, &RunGrantBatch { id: batch.id }, Duration::ZERO).await?;
     }
     let detail = json!({ "file": batch.file_name, "ready": batch.ready, "amount": batch.ready_amount });
     note(tx, backoffice.clock.now(), actor, batch.id, action, detail).await

@@ -10,8 +10,8 @@ use super::{BatchError, GrantState, LineRefused, note};
 use crate::{
     Backoffice, Fault,
     audit::Actor,
+    files::import::{self, FileError},
     promotions::{self, Campaign, Refused, campaigns::points, grant},
-    refunds::batch::file::{self, FileError},
 };
 
 struct Read {
@@ -25,11 +25,11 @@ struct Read {
 fn read(bytes: &[u8], campaign: &Campaign) -> Result<Vec<Read>, FileError> {
     let mut seen: HashMap<i64, i32> = HashMap::new();
     let mut lines = Vec::new();
-    for (number, cells) in file::cells(bytes, &["userkey", "사용자키", "유저키"])? {
+    for (number, cells) in import::cells(bytes, &["userkey", "사용자키", "유저키"])? {
         let user_key = cells.first().cloned().unwrap_or_default();
         let amount = cells.get(1).filter(|text| !text.is_empty());
         let parsed = amount.map_or(Some(campaign.amount), |text| points(text));
-        let why = if cells.iter().any(|cell| file::is_formula(cell)) {
+        let why = if cells.iter().any(|cell| import::is_formula(cell)) {
             Some(LineRefused::Formula)
         } else {
             match (UserKey::parse(&user_key), parsed) {

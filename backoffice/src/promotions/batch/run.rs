@@ -7,8 +7,8 @@ use super::{Batch, BatchError, LineRefused, State};
 use crate::{
     Backoffice, Fault,
     audit::Actor,
+    kernel::role::{Permission, Role},
     promotions::{self, Form, GrantError, grant},
-    staff::{Permission, Role},
 };
 
 const JOB: Actor = Actor::Job("grant_batch");

@@ -1,29 +1,12 @@
-//! Reading a file of refunds as people's spreadsheets write it: with a byte-order mark or in CP949, with commas,
-//! semicolons or tabs, with or without a head line.
+//! The columns of a file of refunds.
 
 use std::collections::HashMap;
 
 use super::LineRefused;
-use crate::refunds::Refused;
-
-/// Larger files are refused: they were not made by a person.
-pub const MAX_BYTES: usize = 8 << 20;
-pub const MAX_LINES: usize = 50_000;
-
-/// Why a file as a whole cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileError {
-    Empty,
-    TooLarge,
-    TooManyLines,
-    /// A workbook, not a text: it has to be saved as CSV.
-    Workbook,
-    Encoding,
-    /// No column is recognised as order id and amount.
-    Columns,
-    /// A line that no CSV reader can read, by its number.
-    Quotes(u64),
-}
+use crate::{
+    files::import::{FileError, MAX_LINES, is_formula, name_of, plain_text, reader},
+    refunds::Refused,
+};
 
 /// One line with its cells in their places. Nothing is decided about it yet, unless it refuses itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,36 +33,6 @@ const AMOUNT: [&str; 6] = ["amount", "cancelamount", "금액", "환불금액", "
 const ACCOUNT: [&[&str]; 3] =
     [&["bank", "은행", "은행코드"], &["accountnumber", "계좌번호"], &["holdername", "예금주"]];
 
-fn text_of(bytes: &[u8]) -> Result<String, FileError> {
-    if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) {
-        return Err(FileError::Workbook);
-    }
-    if let Some((encoding, mark)) = encoding_rs::Encoding::for_bom(bytes) {
-        let (text, broken) = encoding.decode_without_bom_handling(bytes.get(mark..).unwrap_or_default());
-        return if broken { Err(FileError::Encoding) } else { Ok(text.into_owned()) };
-    }
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        return Ok(text.to_owned());
-    }
-    // The web's EUC-KR is Microsoft's CP949.
-    let (text, broken) = encoding_rs::EUC_KR.decode_without_bom_handling(bytes);
-    if broken { Err(FileError::Encoding) } else { Ok(text.into_owned()) }
-}
-
-/// Amounts carry commas themselves: a semicolon or a tab in the first line decides.
-fn separator(text: &str) -> u8 {
-    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    match (first.contains('\t'), first.contains(';')) {
-        (true, _) => b'\t',
-        (_, true) => b';',
-        _ => b',',
-    }
-}
-
-fn name_of(cell: &str) -> String {
-    cell.chars().filter(|c| !matches!(c, ' ' | '_' | '-' | '"')).flat_map(char::to_lowercase).collect()
-}
-
 fn columns_of(head: &csv::StringRecord) -> Option<Columns> {
     let names: Vec<String> = head.iter().map(name_of).collect();
     let find = |known: &[&str]| names.iter().position(|name| known.contains(&name.as_str()));
@@ -90,50 +43,6 @@ fn columns_of(head: &csv::StringRecord) -> Option<Columns> {
         width: head.len(),
         account: bank.zip(number).zip(holder).map(|((bank, number), holder)| [bank, number, holder]),
     })
-}
-
-/// A cell that a spreadsheet would calculate instead of show.
-pub(crate) fn is_formula(cell: &str) -> bool {
-    cell.starts_with(['=', '+', '@']) && cell.contains(['(', '!', '|', '"', '*', '/', '+'])
-}
-
-/// The cells of every line with its number, in the same spellings of a file, after a head line whose first column is one
-/// of `names`, or without any.
-pub(crate) fn cells(bytes: &[u8], names: &[&str]) -> Result<Vec<(i32, Vec<String>)>, FileError> {
-    let text = plain_text(bytes)?;
-    let mut lines = Vec::new();
-    for record in reader(&text).records() {
-        let record =
-            record.map_err(|error| FileError::Quotes(error.position().map_or(0, csv::Position::line)))?;
-        let is_head =
-            lines.is_empty() && record.get(0).is_some_and(|cell| names.contains(&name_of(cell).as_str()));
-        if is_head || record.iter().all(str::is_empty) {
-            continue;
-        }
-        if lines.len() == MAX_LINES {
-            return Err(FileError::TooManyLines);
-        }
-        let number = record.position().and_then(|at| i32::try_from(at.line()).ok()).unwrap_or(i32::MAX);
-        lines.push((number, record.iter().map(|cell| cell.replace('\0', "")).collect()));
-    }
-    Ok(lines)
-}
-
-/// One kind of line end, so that lines are counted as people count them.
-fn plain_text(bytes: &[u8]) -> Result<String, FileError> {
-    if bytes.len() > MAX_BYTES {
-        return Err(FileError::TooLarge);
-    }
-    Ok(text_of(bytes)?.replace("\r\n", "\n").replace('\r', "\n"))
-}
-
-fn reader(text: &str) -> csv::Reader<&[u8]> {
-    csv::ReaderBuilder::new()
-        .delimiter(separator(text))
-        .has_headers(false)
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes())
 }
 
 /// Reads every line. An order that comes twice is refused the second time.
@@ -198,6 +107,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::files::import::MAX_BYTES;
 
     fn pairs(bytes: &[u8]) -> Vec<(String, String)> {
         read(bytes).unwrap().into_iter().map(|line| (line.order_id, line.amount)).collect()

@@ -6,13 +6,17 @@ mod list;
 mod preview;
 mod run;
 
+use super::job::RunRefundBatch;
+use crate::queue;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Because, Refused, limits};
+pub use crate::files::batch::State;
 pub use list::{get, lines, list, progress};
 pub use preview::preview;
 pub(crate) use run::run;
@@ -20,22 +24,11 @@ pub(crate) use run::run;
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    jobs,
+    files::import::FileError,
 };
 use list::hold;
 
 const JOB: Actor = Actor::Job("batch");
-
-text_enum! {
-    State {
-        Previewed = "previewed",
-        WaitingForApproval = "waiting_for_approval",
-        Declined = "declined",
-        Running = "running",
-        Stopped = "stopped",
-        Finished = "finished",
-    }
-}
 
 /// Why a line is not run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,7 +104,7 @@ pub enum BatchError {
     #[error("no such batch")]
     NotFound,
     #[error("the file cannot be read: {0:?}")]
-    File(file::FileError),
+    File(FileError),
     #[error("the reason is refused: {0:?}")]
     Reason(Refused),
     /// It is in another state by now.
@@ -173,7 +166,7 @@ pub async fn start(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<S
     .execute(&mut *tx)
     .await?;
     if state == State::Running {
-        jobs::enqueue_batch(&mut tx, id).await?;
+        queue::plan(&mut tx, &RunRefundBatch { id }, Duration::ZERO).await?;
     }
     let detail = json!({ "file": batch.file_name, "ready": batch.ready, "amount": batch.ready_amount,
                          "approvalBecause": because.map(Because::as_str) });
@@ -234,7 +227,7 @@ pub async fn approve(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result
     )
     .execute(&mut *tx)
     .await?;
-    jobs::enqueue_batch(&mut tx, id).await?;
+    queue::plan(&mut tx, &RunRefundBatch { id }, Duration::ZERO).await?;
     let detail = json!({ "file": batch.file_name, "ready": batch.ready, "amount": batch.ready_amount });
     note(&mut tx, now, actor, id, "refund_batch.approved", detail).await?;
     tx.commit().await?;

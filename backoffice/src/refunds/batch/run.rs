@@ -9,11 +9,11 @@ use super::{Batch, BatchError, JOB, LineRefused, State};
 use crate::{
     Backoffice, Fault,
     audit::Actor,
+    kernel::role::{Permission, Role},
     refunds::{
         self, Form, RefundError,
         take_down::{self, Approval, Origin},
     },
-    staff::{Permission, Role},
 };
 
 /// Lines of one job. Other work comes in between.

@@ -1,5 +1,7 @@
 //! Taking the money: the amount is compared first, and a confirm that got no answer is looked up.
 
+use super::job::SettleConfirm;
+use crate::queue;
 use std::time::Duration;
 
 use rust_decimal::Decimal;
@@ -8,11 +10,10 @@ use toss::payments::{
     ConfirmRequest, Error as TossError, OrderId, PaymentKey, PaymentStatus, Refusal, RetryClass,
 };
 
-use super::{Order, load};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    jobs, orders,
+    orders::{self, Order},
     payments::{self, Told},
 };
 
@@ -110,7 +111,7 @@ async fn note_confirm(
     sqlx::query!("select order_id from orders where order_id = $1 for update", confirm.order_id)
         .fetch_optional(&mut *tx)
         .await?;
-    let order = load(&mut tx, &confirm.order_id).await?.ok_or(ConfirmError::NotFound)?;
+    let order = orders::load(&mut tx, &confirm.order_id).await?.ok_or(ConfirmError::NotFound)?;
     // What a mini-app pays with is executed, not confirmed.
     if order.rail != "toss_payments" {
         return Err(ConfirmError::NotFound);
@@ -161,7 +162,9 @@ async fn note_confirm(
     )
     .execute(&mut *tx)
     .await?;
-    jobs::enqueue_confirm(&mut tx, &confirm.order_id, &confirm.payment_key, Duration::from_secs(90)).await?;
+    let settle =
+        SettleConfirm { order_id: confirm.order_id.clone(), payment_key: confirm.payment_key.clone() };
+    queue::plan(&mut tx, &settle, Duration::from_secs(90)).await?;
     if !same {
         let detail = json!({ "amount": confirm.amount, "paymentKey": confirm.payment_key });
         let act =

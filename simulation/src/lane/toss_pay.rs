@@ -26,12 +26,18 @@ pub async fn paid(shared: &Shared, order_no: &str) -> anyhow::Result<String> {
     for _ in 0..20 {
         // A busy machine may make a call too slow for its client.
         match &token {
-            None => token = backoffice::toss_pay::make(&shared.books, &actor, user, &payment).await.ok(),
+            None => {
+                token = backoffice::payments::toss_pay::make(&shared.books, &actor, user, &payment).await.ok()
+            }
             Some(PayToken(known)) => {
                 shared.world.with_mini_app(|app| app.authenticate(known, Choice::default()));
-                let executed =
-                    backoffice::toss_pay::execute(&shared.books, &actor, order_no, &PayToken(known.clone()))
-                        .await;
+                let executed = backoffice::payments::toss_pay::execute(
+                    &shared.books,
+                    &actor,
+                    order_no,
+                    &PayToken(known.clone()),
+                )
+                .await;
                 if executed.is_ok_and(|order| order.paid_at.is_some()) {
                     return Ok(known.clone());
                 }

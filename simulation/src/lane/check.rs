@@ -9,10 +9,10 @@ use backoffice::{
 use rust_decimal::Decimal;
 use sandbox::World;
 
+use super::toss_pay;
 use crate::{
     lane::{Outcome, Shared},
     schedule::{Rail, Schedule, TOTAL},
-    toss_pay,
 };
 
 /// The cancel that Toss made under an intent's own key, if it made one.

@@ -1,5 +1,8 @@
 //! One pair of processes and the runs that go through it, one after the other.
 
+mod check;
+mod toss_pay;
+
 use std::{
     collections::HashMap,
     process::Stdio,
@@ -32,10 +35,8 @@ use toss::payments::{CancelRequest, ConfirmRequest, OrderId};
 use uuid::Uuid;
 
 use crate::{
-    check,
     process::{Act, Command, Person, Reply, Toss},
     schedule::{Approvers, Rail, Schedule, TOTAL},
-    toss_pay,
 };
 
 /// A run whose intents are not known this long after Toss answers again has failed.

@@ -1,0 +1,13 @@
+//! What every noun may use, and what knows none of them.
+
+#[macro_use]
+mod text_enum;
+
+pub(crate) mod apps_in_toss;
+pub mod clock;
+pub mod intake_load;
+pub mod masking;
+pub mod money;
+pub mod page;
+pub mod role;
+pub(crate) mod text;

@@ -12,8 +12,8 @@ use anyhow::Context;
 use crate::{
     front::{self, Warnings},
     report,
-    run::{cargo, root, run},
-    stack::{self, PASSWORD, ROLES, Stack},
+    run::{self, cargo, root, run},
+    stack::{PASSWORD, ROLES, Stack},
 };
 
 /// A data folder that no running demo uses, held by a lock that ends with this process.
@@ -34,7 +34,7 @@ fn folder() -> anyhow::Result<(PathBuf, File)> {
 
 pub(crate) fn demo(orders: usize) -> anyhow::Result<()> {
     let begun = Instant::now();
-    stack::listen_for_ctrl_c()?;
+    run::listen_for_ctrl_c()?;
     let (folder, lock) = folder()?;
     front::build(Warnings::AreShown)?;
     report::step("building the server and the sandbox", || run(cargo().args(["build", "--workspace"])))?;
@@ -67,7 +67,7 @@ pub(crate) fn demo(orders: usize) -> anyhow::Result<()> {
         report::line(&format!("  {role:<8} {role}@jangbu.test  {PASSWORD}  ({name})"));
     }
     report::line("\nCtrl-C ends everything.");
-    while !stack::stopped() {
+    while !run::stopped() {
         stack.check()?;
         std::thread::sleep(Duration::from_millis(200));
     }

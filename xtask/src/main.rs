@@ -4,6 +4,7 @@ mod bench;
 mod demo;
 mod front;
 mod lint;
+mod postgres;
 mod report;
 #[cfg(test)]
 mod rooms;

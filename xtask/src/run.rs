@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use anyhow::{Context, ensure};
@@ -42,7 +43,7 @@ pub(crate) fn forget_our_package(command: &mut Command) {
 /// Runs to the end, its output on the screen.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();
-    ensure!(!crate::stack::stopped(), "stopped");
+    ensure!(!stopped(), "stopped");
     let status = command.status().with_context(|| format!("{name} could not be run"))?;
     ensure!(status.success(), "{name} failed ({status})");
     Ok(())
@@ -52,4 +53,19 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
 pub(crate) fn ask(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+pub(crate) fn binary(name: &str) -> PathBuf {
+    target().join("debug").join(name)
+}
+
+/// Set by Ctrl-C.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+pub(crate) fn listen_for_ctrl_c() -> anyhow::Result<()> {
+    ctrlc::set_handler(|| STOP.store(true, Ordering::SeqCst)).context("Ctrl-C cannot be listened for")
+}
+
+pub(crate) fn stopped() -> bool {
+    STOP.load(Ordering::SeqCst)
 }

@@ -9,10 +9,9 @@ use std::{
 use anyhow::{Context, ensure};
 
 use crate::{
+    postgres::Postgres,
     report,
-    run::{ask, cargo, root, run, target},
-    stack::binary,
-    test::Postgres,
+    run::{ask, binary, cargo, root, run, target},
 };
 
 /// Schedules of an ordinary test run.

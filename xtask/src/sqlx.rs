@@ -5,10 +5,9 @@ use std::{fs, path::Path, time::SystemTime};
 use anyhow::{Context, ensure};
 
 use crate::{
+    postgres::Postgres,
     report,
-    run::{cargo, root, run, target},
-    stack::binary,
-    test::Postgres,
+    run::{binary, cargo, root, run, target},
 };
 
 pub(crate) fn prepare(check: bool) -> anyhow::Result<()> {

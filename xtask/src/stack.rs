@@ -6,7 +6,6 @@ use std::{
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -15,7 +14,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     front,
-    run::{run, target},
+    run::{binary, run, stopped},
 };
 
 pub(crate) const SECRET_KEY: &str = "test_sk_zXLkKEypNArWmo50nX3lmeaxYG5R";
@@ -26,17 +25,6 @@ const UNLINK_AUTH: &str = "toss:sandbox-unlink";
 pub(crate) const MERCHANT_KEY: &str = "sandbox-merchant-key";
 /// One for every account of a sandbox that listens on the loopback only.
 pub(crate) const PASSWORD: &str = "jangbu-demo-2026";
-
-/// Set by Ctrl-C.
-pub(crate) static STOP: AtomicBool = AtomicBool::new(false);
-
-pub(crate) fn listen_for_ctrl_c() -> anyhow::Result<()> {
-    ctrlc::set_handler(|| STOP.store(true, Ordering::SeqCst)).context("Ctrl-C cannot be listened for")
-}
-
-pub(crate) fn stopped() -> bool {
-    STOP.load(Ordering::SeqCst)
-}
 
 /// A program of ours; ended when dropped.
 pub(crate) struct Part {
@@ -98,10 +86,6 @@ fn free_port(wished: u16) -> anyhow::Result<u16> {
     (wished..wished + 90)
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
         .with_context(|| format!("no free port from {wished} on"))
-}
-
-pub(crate) fn binary(name: &str) -> PathBuf {
-    target().join("debug").join(name)
 }
 
 /// Sandbox and dashboard, up and answering.

@@ -1,12 +1,6 @@
 //! `cargo xtask test`.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    os::unix::process::CommandExt,
-    path::Path,
-    process::{Child, Command, Stdio},
-};
+use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context, ensure};
 use time::{
@@ -16,73 +10,14 @@ use time::{
 
 use crate::{
     front::{self, Warnings},
-    lint, report,
-    run::{cargo, root, run, target},
+    lint,
+    postgres::Postgres,
+    report,
+    run::{self, cargo, root, run, target},
     simulate, sqlx,
-    stack::{self, MERCHANT_KEY, PASSWORD, SECRET_KEY, Stack, binary},
+    stack::{MERCHANT_KEY, PASSWORD, SECRET_KEY, Stack},
     tools,
 };
-
-/// A PostgreSQL for tests; it ends when its standard input closes.
-pub(crate) struct Postgres {
-    child: Child,
-    pub(crate) url: String,
-}
-
-impl Postgres {
-    pub(crate) fn start() -> anyhow::Result<Self> {
-        let mut child = Command::new(binary("jangbu"))
-            .args(["database", "--data-dir"])
-            .arg(target().join("test-postgres"))
-            // Ctrl-C is for us; it ends when its standard input does, and takes its PostgreSQL with it.
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("jangbu database")?;
-        let mut url = String::new();
-        BufReader::new(child.stdout.take().context("no stdout")?).read_line(&mut url)?;
-        let url = url.trim().to_owned();
-        ensure!(url.starts_with("postgres://"), "the test PostgreSQL did not start");
-        Ok(Self { child, url })
-    }
-
-    /// A database of this name with the tables of `migrations/` in it, made without our own code; its URL.
-    pub(crate) fn with_our_tables(&self, name: &str) -> anyhow::Result<String> {
-        let (server, _) = self.url.rsplit_once('/').context("a database URL")?;
-        let psql = |url: &str| {
-            let mut command = Command::new("psql");
-            command
-                .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url])
-                .env("PGOPTIONS", "-c search_path=jangbu");
-            command.stdout(Stdio::null());
-            command
-        };
-        run(psql(&self.url).args([
-            "-c",
-            &format!("drop database if exists {name}"),
-            "-c",
-            &format!("create database {name}"),
-        ]))?;
-        let url = format!("{server}/{name}");
-        run(psql(&url).args(["-c", "create schema jangbu"]))?;
-        let mut files: Vec<_> = fs::read_dir(root().join("migrations"))?
-            .map(|f| f.map(|f| f.path()))
-            .collect::<Result<_, _>>()?;
-        files.sort();
-        for file in files {
-            run(psql(&url).arg("-f").arg(file))?;
-        }
-        Ok(format!("{url}?options[search_path]=jangbu"))
-    }
-}
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        drop(self.child.wait());
-    }
-}
 
 /// Days on which the browser tests have to pass, as moments in Seoul. On a day of its own the month of trade contains
 /// other days, holidays and pay-outs.
@@ -135,10 +70,10 @@ pub(crate) fn browser_days() -> anyhow::Result<()> {
 fn end_to_end(days: &[&str]) -> anyhow::Result<()> {
     let chromium = tools::chromium()?;
     tools::playwright()?;
-    stack::listen_for_ctrl_c()?;
+    run::listen_for_ctrl_c()?;
     let mut failed = Vec::new();
     for day in days {
-        ensure!(!stack::stopped(), "stopped");
+        ensure!(!run::stopped(), "stopped");
         report::line(&format!("▸ browser: {day} in Seoul"));
         if let Err(error) = on_day(day, &chromium) {
             report::line(&format!("  ✗ {error:#}"));

@@ -199,6 +199,7 @@ event-first-try = First attempt
 event-retry = Retry {$count}
 event-got = payment {$amount}
 event-transaction = Toss transaction {$key}
+event-transaction-corrected = Transaction corrected to what Toss has
 actor-merchant-api = Merchant's server
 actor-command-line = Command line
 job-webhook = Webhook job
@@ -1106,6 +1107,12 @@ price-error-sku = Enter the sku
 job-reconciliation = Reconciliation
 job-settlements = Settlements
 job-toss-pay = Toss Pay look-up
+job-look-up = Payment look-up
+job-iap = In-app order look-up
+job-grant = Grant job
+job-grant-batch = Bulk grant
+job-message = Message job
+job-unlink-callback = Unlink callback
 
 ## Exports
 exports-mine = Exported files

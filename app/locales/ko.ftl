@@ -199,6 +199,7 @@ event-first-try = 첫 시도
 event-retry = 재시도 {$count}번째
 event-got = 결제 금액 {$amount}
 event-transaction = Toss 거래 {$key}
+event-transaction-corrected = 장부의 거래를 토스의 기록으로 고침
 actor-merchant-api = 상점 서버
 actor-command-line = 명령줄
 job-webhook = 웹훅 처리
@@ -1106,6 +1107,12 @@ price-error-sku = sku를 입력하세요
 job-reconciliation = 대사
 job-settlements = 정산 조회
 job-toss-pay = 토스페이 조회
+job-look-up = 결제 조회
+job-iap = 인앱 주문 조회
+job-grant = 포인트 지급
+job-grant-batch = 일괄 지급
+job-message = 메시지 발송
+job-unlink-callback = 연결 끊기 콜백
 
 ## 내보내기
 exports-mine = 내보낸 파일

@@ -174,6 +174,23 @@ mod tests {
     }
 
     #[test]
+    fn every_job_that_acts_has_a_name() {
+        let mut code = String::new();
+        for room in ["backoffice", "server"] {
+            sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(room).join("src"), &mut code);
+        }
+        let jobs: BTreeSet<_> =
+            code.split("Actor::Job(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert!(jobs.len() > 10, "the search itself is broken: {jobs:?}");
+        let known = keys(include_str!("../locales/ko.ftl"));
+        let nameless: Vec<_> = jobs
+            .into_iter()
+            .filter(|job| !known.contains(&format!("job-{}", job.replace('_', "-"))))
+            .collect();
+        assert!(nameless.is_empty(), "no words for {nameless:?}");
+    }
+
+    #[test]
     fn a_browser_gets_its_language_and_korean_otherwise() {
         assert_eq!(Lang::from_header("en-US,en;q=0.9,ko;q=0.8"), Lang::En);
         assert_eq!(Lang::from_header("ko-KR,ko;q=0.9,en;q=0.8"), Lang::Ko);

@@ -27,7 +27,8 @@ macro_rules! open_enum {
             fn from(word: &str) -> Self {
                 match word {
                     $($word $(| $alias)* => Self::$variant,)+
-                    other if crate::redact::is_word(other) => Self::Other(other.to_owned()),
+                    // Toss's own example of PAYMENT_STATUS_CHANGED has an empty `method`.
+                    other if other.is_empty() || crate::redact::is_word(other) => Self::Other(other.to_owned()),
                     // Nothing that could be a word.
                     _ => Self::Other(crate::redact::UNKNOWN_CODE.to_owned()),
                 }

@@ -1,7 +1,7 @@
 //! Whether what customers paid, what Toss says and what Toss settles are the same, and if not, why.
 //!
 //! A row is one transaction, by Toss's key. It gets exactly one class, in one place: the function `reconciled_rows` of
-//! migration 14. [`run`] applies it to days and keeps their sums and what does not agree, [`plan`] says what may be
+//! migration 17. [`run`] applies it to days and keeps their sums and what does not agree, [`plan`] says what may be
 //! expected when, [`differences`] are worked by people, [`close`] freezes a day. Nothing here changes the books by itself.
 
 pub mod close;

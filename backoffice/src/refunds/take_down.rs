@@ -195,7 +195,7 @@ async fn insert_intent(
     .ok_or(Refused::NotPossible(WhyNot::NotPaid))?;
     let payment = Held::read(Rail::stored(&record.rail)?, record.raw)?;
     // What waited for a balance that has gone is in nobody's way.
-    super::approval::lapse(&mut *tx, now, Some(&key)).await?;
+    super::approval::lapse(&mut tx, now, Some(&key)).await?;
     let open = sqlx::query!(
         "select requested_by_name, amount from refunds where payment_key = $1
          and state in ('requested', 'waiting_for_approval', 'approved', 'sending', 'unknown')",

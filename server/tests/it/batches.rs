@@ -255,3 +255,49 @@ async fn fifty_thousand_lines_are_previewed() {
     assert_eq!(status, 200);
     assert!(html.contains("ord_big_49000"));
 }
+
+#[tokio::test]
+async fn a_line_that_cannot_be_read_stops_loudly_and_is_lost_nowhere() {
+    let shop = Shop::open().await;
+    let agent = shop.log_in(Role::Support).await;
+    for order in ["ord_torn_1", "ord_torn_2"] {
+        shop.paid(order, 10_000).await;
+    }
+    let id = preview(&shop, &agent, "ord_torn_1,4000\nord_torn_2,4000\n").await;
+    let break_line = |column: &str, value: &str| {
+        let sql =
+            format!("update refund_batch_lines set {column} = {value} where batch_id = $1 and line = 1");
+        sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id).execute(&shop.books().pool)
+    };
+    break_line("why", "'{\"another_version\": 1}'").await.unwrap();
+    let error = backoffice::refunds::batch::lines(shop.books(), id, false, 0, 10).await.unwrap_err();
+    assert!(matches!(error, backoffice::Fault::Unreadable { .. }), "{error}");
+    break_line("why", "null").await.unwrap();
+
+    break_line("account", "'{\"bank\": 88}'").await.unwrap();
+    backoffice::refunds::batch::start(shop.books(), &agent.actor(), id).await.unwrap();
+    shop.eventually("the job says what it cannot read", || async {
+        sqlx::query_scalar::<_, Option<String>>("select last_error from graphile_worker.jobs where key = $1")
+            .bind(format!("batch:{id}"))
+            .fetch_optional(&shop.books().pool)
+            .await
+            .unwrap()
+            .flatten()
+            .is_some_and(|error| error.contains("the account of a line of refunds"))
+    })
+    .await;
+    let batch = backoffice::refunds::batch::get(shop.books(), id).await.unwrap().unwrap();
+    assert_eq!(batch.state, State::Running, "nobody calls it finished");
+    let waiting = backoffice::refunds::batch::progress(shop.books(), id).await.unwrap().ready;
+    assert!(waiting >= 1, "the line is still there");
+
+    // Somebody mends it, and the job's next turn comes.
+    break_line("account", "null").await.unwrap();
+    sqlx::query("update graphile_worker._private_jobs set run_at = now() where key = $1")
+        .bind(format!("batch:{id}"))
+        .execute(&shop.books().pool)
+        .await
+        .unwrap();
+    finished(&shop, id).await;
+    assert_eq!(cancels(&shop), 2);
+}

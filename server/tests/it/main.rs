@@ -24,6 +24,7 @@ mod missing;
 mod mounted;
 mod pages;
 mod promotions;
+mod queue;
 mod reconciliation;
 mod refunds;
 mod returns;

@@ -15,6 +15,7 @@ mod journal;
 mod pages;
 pub mod serve;
 pub mod shop;
+pub mod signature;
 pub mod webhooks;
 
 use std::{

@@ -8,13 +8,12 @@ use serde_json::json;
 use time::{Duration, OffsetDateTime, macros::format_description};
 use toss::{
     payments::webhook::{
-        KeyReading, RETRIED_COUNT, RETRY_GAPS_MINUTES, SIGNATURE, TRANSMISSION_ID, TRANSMISSION_TIME,
-        is_signed, sign,
+        RETRIED_COUNT, RETRY_GAPS_MINUTES, SIGNATURE, TRANSMISSION_ID, TRANSMISSION_TIME, is_signed,
     },
     timestamp,
 };
 
-use crate::{World, books::Event, faults::Fault, ids};
+use crate::{World, books::Event, faults::Fault, ids, signature};
 
 /// Toss waits ten seconds, real ones, for a 200.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
@@ -191,11 +190,8 @@ impl World {
                 .header(TRANSMISSION_ID, &delivery.id)
                 .header(RETRIED_COUNT, delivery.attempts.len().to_string());
             if is_signed(&delivery.event_type) {
-                let reading =
-                    if self.options.sign_ascii { KeyReading::Ascii } else { KeyReading::DecodedBytes };
-                if let Some(mac) =
-                    sign(&self.options.security_key, reading, delivery.body.as_bytes(), &transmitted)
-                {
+                let (key, body) = (&self.options.security_key, delivery.body.as_bytes());
+                if let Some(mac) = signature::sign(key, self.options.sign_ascii, body, &transmitted) {
                     request = request.header(SIGNATURE, format!("v1:{mac}"));
                 }
             }

@@ -86,6 +86,20 @@ mod tests {
     const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
     #[test]
+    fn what_openssl_signs_verifies() {
+        // printf '{"a":1}:2024-09-05T12:19:21+09:00' | openssl dgst -sha256 -mac HMAC -macopt hexkey:$KEY -binary | base64,
+        // and the same with -hmac $KEY.
+        for (mac, reading) in [
+            ("d7EKUG6zoc/QVsGHzaMT2CyCvQLPjdqtUk49WLGNQIc=", KeyReading::DecodedBytes),
+            ("cSY2aNwatps5byDC3TLGDHCX955yxEUwbuh3VB6Xmmk=", KeyReading::Ascii),
+        ] {
+            let proof =
+                verify_signature(KEY, br#"{"a":1}"#, "2024-09-05T12:19:21+09:00", &format!("v1:{mac}"));
+            assert_eq!(proof, Some(Proof { value: 1, reading }));
+        }
+    }
+
+    #[test]
     fn either_value_and_either_key_reading_verifies_and_is_named() {
         let (body, at) = (br#"{"a":1}"#.as_slice(), "2024-09-05T12:19:21+09:00");
         for reading in [KeyReading::DecodedBytes, KeyReading::Ascii] {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::{
     Backoffice, Fault, exports,
@@ -83,7 +84,8 @@ impl<J: Job> TaskHandler for Task<J> {
             .cloned()
             .ok_or_else(|| Fault::Inconsistent("a job without its state".into()))?;
         let (id, tries, most) = (*ctx.job().id(), *ctx.job().attempts(), *ctx.job().max_attempts());
-        self.0.run(&backoffice, Attempt { job: id, is_last: tries >= most }).await
+        let span = tracing::info_span!("job", name = J::NAME, id);
+        self.0.run(&backoffice, Attempt { job: id, is_last: tries >= most }).instrument(span).await
     }
 }
 

@@ -19,7 +19,7 @@ use backoffice::staff::sessions;
 use tower_sessions::Session;
 use uuid::Uuid;
 
-use crate::{Jangbu, settings::Settings};
+use crate::{Jangbu, observe, settings::Settings};
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
@@ -89,6 +89,9 @@ pub(crate) async fn gate(
             }
         },
     };
+    if let Some(staff) = &staff {
+        observe::note_staff(&request, staff.id);
+    }
     let headers = request.headers();
     let lang = cookie(headers, "jangbu_lang").and_then(Lang::parse).unwrap_or_else(|| {
         let header = headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok());

@@ -9,6 +9,7 @@ mod files;
 mod health;
 mod hooks;
 mod identify;
+mod observe;
 mod postgres;
 mod rehearsal;
 mod router;

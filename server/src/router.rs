@@ -33,7 +33,7 @@ use tower_http::{
     set_header::SetResponseHeaderLayer,
 };
 
-use crate::{Jangbu, api, files, health, hooks, identify, rehearsal, sessions};
+use crate::{Jangbu, api, files, health, hooks, identify, observe, rehearsal, sessions};
 
 /// The largest form.
 const LARGEST_FORM: usize = 64 * 1024;
@@ -45,12 +45,14 @@ pub(crate) fn router(jangbu: &Jangbu) -> Router {
     if jangbu.settings.mode == app::context::Mode::Sandbox {
         machine = machine.merge(rehearsal::router(jangbu));
     }
-    let inner = pages(jangbu).merge(machine).nest_service("/pkg", assets(jangbu)).layer(
-        SetResponseHeaderLayer::if_not_present(
+    let inner = pages(jangbu)
+        .merge(machine)
+        .nest_service("/pkg", assets(jangbu))
+        .layer(SetResponseHeaderLayer::if_not_present(
             HeaderName::from_static("x-content-type-options"),
             HeaderValue::from_static("nosniff"),
-        ),
-    );
+        ))
+        .layer(middleware::from_fn(observe::observe));
     let base = &jangbu.settings.base_path;
     if base.is_empty() {
         return inner;

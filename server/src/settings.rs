@@ -36,6 +36,7 @@ use toss::{
 /// | `JANGBU_WEBHOOK_RETENTION_YEARS` | 5 | 1, 2 or 5: older months of webhook deliveries are dropped |
 /// | `JANGBU_TRUSTED_PROXIES` | nobody | whose `X-Forwarded-For` is believed |
 /// | `JANGBU_DATABASE_CONNECTIONS` | 16 | |
+/// | `JANGBU_LOG` | `text` | `json`: one object a line; the environment only, and the binary only. `RUST_LOG` says what is written |
 /// | `JANGBU_CLOCK_OFFSET_MS` | 0 | sandbox mode only: how far the clock is turned, for rehearsals on another day |
 #[derive(Debug, Clone)]
 pub struct Settings {

@@ -8,6 +8,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use toss::apps_in_toss::{Bulk, Client, Error as TossError, Headers, MessageResult, NotDone, UserKey};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{Form, Message, MessageError, Refused, State, Template, note, templates};
@@ -228,7 +229,7 @@ async fn keep(
 
 async fn deliver_detached(backoffice: &Backoffice, id: Uuid) -> Result<Message, MessageError> {
     let books = backoffice.clone();
-    tokio::spawn(async move { deliver(&books, id).await }).await.map_err(Fault::from)??;
+    tokio::spawn(async move { deliver(&books, id).await }.in_current_span()).await.map_err(Fault::from)??;
     messages::get(backoffice, id)
         .await?
         .ok_or_else(|| Fault::Inconsistent(format!("message {id} is gone")).into())

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use toss::apps_in_toss::{self, UserKey};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{Campaign, Form, Grant, GrantError, Refused, State, campaigns::points};
@@ -204,7 +205,9 @@ pub(super) async fn note(
 /// On a task of its own: a browser that goes away must not leave a lease behind that nobody works on.
 pub(super) async fn execute_detached(backoffice: &Backoffice, id: Uuid) -> Result<Grant, GrantError> {
     let books = backoffice.clone();
-    tokio::spawn(async move { promotions::execute(&books, id).await }).await.map_err(Fault::from)??;
+    tokio::spawn(async move { promotions::execute(&books, id).await }.in_current_span())
+        .await
+        .map_err(Fault::from)??;
     promotions::get(backoffice, id)
         .await?
         .ok_or_else(|| Fault::Inconsistent(format!("grant {id} is gone")).into())

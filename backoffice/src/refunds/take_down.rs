@@ -10,6 +10,7 @@ use toss::{
     apps_in_toss::{Invalid, RefundReason},
     payments::{RefundAccount, institutions},
 };
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{Form, REASONS, Refund, RefundError, Refused, State, WhyNot, eligibility, limits};
@@ -151,7 +152,9 @@ pub(super) async fn create_intent_from(
 /// works on.
 pub(super) async fn execute_detached(backoffice: &Backoffice, id: Uuid) -> Result<Refund, RefundError> {
     let books = backoffice.clone();
-    tokio::spawn(async move { refunds::execute(&books, id).await }).await.map_err(Fault::from)??;
+    tokio::spawn(async move { refunds::execute(&books, id).await }.in_current_span())
+        .await
+        .map_err(Fault::from)??;
     refunds::get(backoffice, id)
         .await?
         .ok_or_else(|| Fault::Inconsistent(format!("refund {id} is gone")).into())

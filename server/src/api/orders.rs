@@ -14,6 +14,7 @@ use backoffice::{
 };
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use tracing::Instrument;
 use utoipa::ToSchema;
 
 use super::{
@@ -235,9 +236,10 @@ pub(crate) async fn confirm(
     let confirm = Confirm { order_id, payment_key: body.payment_key, amount: body.amount };
     // On its own task: a shop that hangs up must not stop a confirm half-way.
     let backoffice = jangbu.backoffice.clone();
-    let confirmed = tokio::spawn(async move {
-        backoffice::payments::confirm(&backoffice, &Actor::MerchantApi, &confirm).await
-    })
+    let confirmed = tokio::spawn(
+        async move { backoffice::payments::confirm(&backoffice, &Actor::MerchantApi, &confirm).await }
+            .in_current_span(),
+    )
     .await
     .map_err(|e| ApiError::fault(words(&headers), &backoffice::Fault::Inconsistent(e.to_string())))?;
     match confirmed {

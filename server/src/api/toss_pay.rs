@@ -9,6 +9,7 @@ use axum::{
 use backoffice::{Actor, payments::toss_pay::TossPayError};
 use serde::{Deserialize, Serialize};
 use toss::apps_in_toss::{MakePayment, PayToken, UserKey};
+use tracing::Instrument;
 use utoipa::ToSchema;
 
 use super::{
@@ -139,7 +140,7 @@ async fn apart<T: Send + 'static>(
     headers: &HeaderMap,
     work: impl Future<Output = Result<T, TossPayError>> + Send + 'static,
 ) -> Result<T, ApiError> {
-    match tokio::spawn(work).await {
+    match tokio::spawn(work.in_current_span()).await {
         Ok(outcome) => outcome.map_err(|error| ApiError::toss_pay(words(headers), error)),
         Err(error) => {
             Err(ApiError::fault(words(headers), &backoffice::Fault::Inconsistent(error.to_string())))

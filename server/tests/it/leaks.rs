@@ -1,57 +1,17 @@
 //! What Toss sends may carry a payment's secret, a phone number, an account. None of it reaches a log, an error, a job, an
 //! audit row or a page, however its answers are broken.
 
-use std::{
-    collections::BTreeSet,
-    io::Write,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
-};
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use backoffice::{refunds::Form, staff::Role};
 use serde_json::{Value, json};
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
-use crate::support::{Shop, refund};
+use crate::{
+    log::LOG,
+    support::{Shop, refund},
+};
 
 /// Everything this process logs. The sandbox shares the process, and may say what it likes.
-static LOG: LazyLock<Log> = LazyLock::new(|| {
-    let log = Log::default();
-    let filter = EnvFilter::new(
-        "trace,sandbox=off,hyper=off,hyper_util=off,h2=off,reqwest=off,html5ever=off,selectors=off",
-    );
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(log.clone()).finish();
-    tracing::subscriber::set_global_default(subscriber).expect("the only subscriber of these tests");
-    log
-});
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Log;
-
-    fn make_writer(&'a self) -> Log {
-        self.clone()
-    }
-}
-
 const NAME: &str = "MarkedBuyerZQ";
 const PHONE: &str = "01077316482";
 const ACCOUNT: &str = "9031775524081";

@@ -18,6 +18,7 @@ mod finance_files;
 mod forms;
 mod killed;
 mod leaks;
+mod log;
 mod merchant_api;
 mod mini_app;
 mod missing;

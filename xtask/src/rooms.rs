@@ -16,7 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("audit", &[]),
     ("firewall", &[]),
     ("staff", &["audit"]),
-    ("bank", &["audit"]),
+    ("bank", &["audit", "files"]),
     ("users", &["audit"]),
     ("orders", &["audit"]),
     ("messages", &["audit", "files", "queue"]),

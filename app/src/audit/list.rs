@@ -57,10 +57,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
             {text("actor", "col-by")}
             {text("action", "col-action")}
             {text("subject", "col-subject")}
-            <div class="filter-acts">
-                <button class="button" type="submit">{ctx.t("filter-apply")}</button>
-                <a class="link" href=ctx.href(routes::AUDIT)>{ctx.t("filter-clear")}</a>
-            </div>
+            {form::filter_acts(&ctx, routes::AUDIT)}
         </form>
     };
     let body = match query.cursor() {

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::flash::Flash;
+use crate::{context::Ctx, flash::Flash};
 
 /// One labelled input.
 pub struct Field<'a> {
@@ -119,6 +119,17 @@ pub fn select(
             <select name=name aria-invalid=invalid aria-describedby=described.clone()>{options}</select>
             <span class="note error" id=described>{error.unwrap_or_default()}</span>
         </label>
+    }
+    .into_any()
+}
+
+/// What ends the form of a filter: show, and show everything again.
+pub fn filter_acts(ctx: &Ctx, path: &str) -> AnyView {
+    view! {
+        <div class="filter-acts">
+            <button class="button" type="submit">{ctx.t("filter-apply")}</button>
+            <a class="link" href=ctx.href(path)>{ctx.t("filter-clear")}</a>
+        </div>
     }
     .into_any()
 }

@@ -59,10 +59,7 @@ fn filters(ctx: &Ctx, query: &Query, typed: &Flash) -> AnyView {
                 <input type="checkbox" name="overdue" value="1" checked=overdue/>
                 <span>{ctx.t("refund-overdue")}</span>
             </label>
-            <div class="filter-acts">
-                <button class="button" type="submit">{ctx.t("filter-apply")}</button>
-                <a class="link" href=ctx.href(routes::REFUNDS)>{ctx.t("filter-clear")}</a>
-            </div>
+            {form::filter_acts(ctx, routes::REFUNDS)}
         </form>
     }
     .into_any()

@@ -51,10 +51,7 @@ fn filters(ctx: &Ctx, query: &Query, flash: &Flash) -> AnyView {
             {form::select("way", ctx.t("col-way"), ways, query.get("way").as_deref().unwrap_or_default(), flash)}
             {day("from", "filter-from")}
             {day("to", "filter-to")}
-            <div class="filter-acts">
-                <button class="button" type="submit">{ctx.t("filter-apply")}</button>
-                <a class="link" href=ctx.href(routes::TRANSACTIONS)>{ctx.t("filter-clear")}</a>
-            </div>
+            {form::filter_acts(ctx, routes::TRANSACTIONS)}
         </form>
     }
     .into_any()

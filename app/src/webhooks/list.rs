@@ -101,10 +101,7 @@ fn filters(ctx: &Ctx, flash: &Flash) -> AnyView {
             {form::select("state", ctx.t("col-handled"), options("all-states", states), "", flash)}
             {day("from", "filter-from")}
             {day("to", "filter-to")}
-            <div class="filter-acts">
-                <button class="button" type="submit">{ctx.t("filter-apply")}</button>
-                <a class="link" href=ctx.href(routes::WEBHOOKS)>{ctx.t("filter-clear")}</a>
-            </div>
+            {form::filter_acts(ctx, routes::WEBHOOKS)}
         </form>
     }
     .into_any()

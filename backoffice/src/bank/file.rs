@@ -8,7 +8,10 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use time::{Date, Month};
 
-use crate::money::{self, AmountError};
+use crate::{
+    files::text::{self, NotText},
+    money::{self, AmountError},
+};
 
 pub const MAX_BYTES: usize = 8 << 20;
 /// Lines below the head.
@@ -67,6 +70,15 @@ pub enum FileError {
     NothingIn,
 }
 
+impl From<NotText> for FileError {
+    fn from(why: NotText) -> Self {
+        match why {
+            NotText::Workbook => Self::Workbook,
+            NotText::Encoding => Self::Encoding,
+        }
+    }
+}
+
 /// Names as [`name_of`] makes them; where a file has several of them, the first here counts.
 const DAY: [&str; 6] = ["거래일자", "거래일시", "거래일", "일자", "날짜", "date"];
 const DEPOSIT: [&str; 7] = ["입금액", "입금금액", "입금", "맡기신금액", "받으신금액", "deposit", "credit"];
@@ -117,7 +129,7 @@ pub fn read(bytes: &[u8]) -> Result<Statement, FileError> {
         return Err(FileError::TooLarge { most: MAX_BYTES });
     }
     // One kind of line end, so that lines are counted as people count them.
-    let text = text_of(bytes)?.replace("\r\n", "\n").replace('\r', "\n");
+    let text = text::read(bytes)?;
     if text.trim().is_empty() {
         return Err(FileError::Empty);
     }
@@ -174,23 +186,6 @@ pub fn read(bytes: &[u8]) -> Result<Statement, FileError> {
         statement.lines.push(Line { line, day, deposit, memo: memo_of(memos()), balance });
     }
     if statement.lines.is_empty() { Err(FileError::NothingIn) } else { Ok(statement) }
-}
-
-fn text_of(bytes: &[u8]) -> Result<String, FileError> {
-    if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) {
-        return Err(FileError::Workbook);
-    }
-    // Excel's "Unicode text" is UTF-16, and always has its mark.
-    if let Some((encoding, mark)) = encoding_rs::Encoding::for_bom(bytes) {
-        let (text, broken) = encoding.decode_without_bom_handling(bytes.get(mark..).unwrap_or_default());
-        return if broken { Err(FileError::Encoding) } else { Ok(text.into_owned()) };
-    }
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        return Ok(text.to_owned());
-    }
-    // The web's EUC-KR is Microsoft's CP949.
-    let (text, broken) = encoding_rs::EUC_KR.decode_without_bom_handling(bytes);
-    if broken { Err(FileError::Encoding) } else { Ok(text.into_owned()) }
 }
 
 fn reader(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {

@@ -1,6 +1,8 @@
 //! Uploaded files as people's spreadsheets write them: with a byte-order mark or in CP949, with commas, semicolons or tabs,
 //! with or without a head line.
 
+use super::text::{self, NotText};
+
 /// Larger files are refused: they were not made by a person.
 pub const MAX_BYTES: usize = 8 << 20;
 pub const MAX_LINES: usize = 50_000;
@@ -20,20 +22,13 @@ pub enum FileError {
     Quotes(u64),
 }
 
-fn text_of(bytes: &[u8]) -> Result<String, FileError> {
-    if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) {
-        return Err(FileError::Workbook);
+impl From<NotText> for FileError {
+    fn from(why: NotText) -> Self {
+        match why {
+            NotText::Workbook => Self::Workbook,
+            NotText::Encoding => Self::Encoding,
+        }
     }
-    if let Some((encoding, mark)) = encoding_rs::Encoding::for_bom(bytes) {
-        let (text, broken) = encoding.decode_without_bom_handling(bytes.get(mark..).unwrap_or_default());
-        return if broken { Err(FileError::Encoding) } else { Ok(text.into_owned()) };
-    }
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        return Ok(text.to_owned());
-    }
-    // The web's EUC-KR is Microsoft's CP949.
-    let (text, broken) = encoding_rs::EUC_KR.decode_without_bom_handling(bytes);
-    if broken { Err(FileError::Encoding) } else { Ok(text.into_owned()) }
 }
 
 /// Amounts carry commas themselves: a semicolon or a tab in the first line decides.
@@ -82,7 +77,7 @@ pub(crate) fn plain_text(bytes: &[u8]) -> Result<String, FileError> {
     if bytes.len() > MAX_BYTES {
         return Err(FileError::TooLarge);
     }
-    Ok(text_of(bytes)?.replace("\r\n", "\n").replace('\r', "\n"))
+    Ok(text::read(bytes)?)
 }
 
 pub(crate) fn reader(text: &str) -> csv::Reader<&[u8]> {

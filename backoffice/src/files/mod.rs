@@ -2,3 +2,4 @@
 
 pub mod batch;
 pub mod import;
+pub(crate) mod text;

@@ -79,10 +79,7 @@ fn filters(ctx: &Ctx, query: &Query, flash: &Flash) -> AnyView {
             {form::select("class", ctx.t("difference-class"), classes, &chosen("class"), flash)}
             {form::select("state", ctx.t("col-status"), states, &chosen("state"), flash)}
             {form::select("whose", ctx.t("difference-assignee"), whose, &chosen("whose"), flash)}
-            <div class="filter-acts">
-                <button class="button" type="submit">{ctx.t("filter-apply")}</button>
-                <a class="link" href=ctx.href(routes::DIFFERENCES)>{ctx.t("filter-clear")}</a>
-            </div>
+            {form::filter_acts(ctx, routes::DIFFERENCES)}
         </form>
     }
     .into_any()

@@ -39,7 +39,7 @@ pub const PAGES: &[(&str, Access)] = &[
     ("/reconciliation/differences/{key}", Access::Needs(ViewTrade)),
     (routes::CONTRACT, Access::Needs(ViewTrade)),
     (routes::REPORTS, Access::Needs(ViewTrade)),
-    (routes::PAY_OUTS, Access::Needs(ViewTrade)),
+    (routes::PAYOUTS, Access::Needs(ViewTrade)),
     ("/reconciliation/payouts/{day}", Access::Needs(ViewTrade)),
     ("/reconciliation/{day}", Access::Needs(ViewTrade)),
     (routes::PROMOTIONS, Access::Needs(ViewTrade)),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use backoffice::{
-    Actor, Backoffice, Fault, IpNet,
+    Actor, Backoffice, IpNet,
     staff::{Permission, Staff},
 };
 use http::request::Parts;
@@ -13,7 +13,7 @@ use tower_sessions::Session;
 
 use crate::{
     error::AppError,
-    i18n::{Lang, Words},
+    i18n::{Lang, Translator},
     routes,
 };
 
@@ -104,7 +104,7 @@ pub const SESSION_STAFF: &str = "staff_id";
 pub struct Ctx {
     pub site: Site,
     pub visitor: Visitor,
-    pub words: Words,
+    pub words: Translator,
     /// The path and query below the base.
     pub path: String,
     pub wants_html: bool,
@@ -120,7 +120,7 @@ impl Ctx {
             parts.headers.get(http::header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
         Some(Self {
             site: use_context::<Site>()?,
-            words: Words::new(visitor.lang),
+            words: Translator::new(visitor.lang),
             visitor,
             path: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
             wants_html: accept.contains("text/html"),
@@ -128,7 +128,7 @@ impl Ctx {
         })
     }
 
-    pub fn books(&self) -> &Backoffice {
+    pub fn backoffice(&self) -> &Backoffice {
         &self.site.backoffice
     }
 
@@ -164,7 +164,7 @@ impl Ctx {
 
     /// Lets this session see a user's personal data for a few minutes. The session keeps the permission, never the data.
     pub async fn let_see_profile(&self, user_key: i64) {
-        let until = (self.books().clock.now() + PROFILE_SHOWN_FOR).unix_timestamp();
+        let until = (self.backoffice().clock.now() + PROFILE_SHOWN_FOR).unix_timestamp();
         if let Err(error) = self.visitor.session.insert(SESSION_PROFILE, (user_key, until)).await {
             tracing::warn!(%error, "a profile cannot be shown");
         }
@@ -172,7 +172,7 @@ impl Ctx {
 
     pub async fn may_see_profile(&self, user_key: i64) -> bool {
         let kept = self.visitor.session.get::<(i64, i64)>(SESSION_PROFILE).await.ok().flatten();
-        let now = self.books().clock.now().unix_timestamp();
+        let now = self.backoffice().clock.now().unix_timestamp();
         kept.is_some_and(|(key, until)| key == user_key && now < until)
     }
 
@@ -191,10 +191,4 @@ impl Ctx {
             self.response.append_header(name, value);
         }
     }
-}
-
-/// Logs a fault once, where it leaves our hands, and turns it into what may be shown.
-pub fn shown(fault: &Fault) -> AppError {
-    tracing::error!(error = %fault, "a request failed");
-    AppError::Fault
 }

@@ -26,6 +26,18 @@ pub enum AppError {
     Transport { message: String },
 }
 
+impl AppError {
+    /// Something is wrong with one field.
+    pub fn field(field: &str, message: String) -> Self {
+        Self::Invalid { field: field.into(), message }
+    }
+
+    /// Something is wrong with the form as a whole.
+    pub fn form(message: String) -> Self {
+        Self::field("", message)
+    }
+}
+
 impl FromServerFnError for AppError {
     type Encoder = JsonEncoding;
 

@@ -11,7 +11,7 @@ use backoffice::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{context::Ctx, error::AppError};
+use crate::context::Ctx;
 
 /// The page of an address, whatever of it was encoded.
 fn page_of(address: &str) -> String {
@@ -49,7 +49,7 @@ impl Ctx {
     /// Takes what a form left for this page.
     pub async fn take_flash(&self) -> Flash {
         let Some(session) = self.session_key() else { return Flash::default() };
-        let left = form_answers::take(&self.books().pool, &session, &page_of(&self.path)).await;
+        let left = form_answers::take(&self.backoffice().pool, &session, &page_of(&self.path)).await;
         match left.map(|answer| answer.map(serde_json::from_value).transpose()) {
             Ok(Ok(flash)) => flash.unwrap_or_default(),
             Ok(Err(_)) => Flash::default(),
@@ -66,7 +66,7 @@ impl Ctx {
             None => self.begin_session().await?,
         };
         let answer = serde_json::to_value(flash).map_err(|error| Fault::Inconsistent(error.to_string()))?;
-        form_answers::leave(&self.books().pool, &session, &page_of(path), &answer).await
+        form_answers::leave(&self.backoffice().pool, &session, &page_of(path), &answer).await
     }
 
     fn session_key(&self) -> Option<SessionKey> {
@@ -85,54 +85,10 @@ impl Ctx {
     }
 
     /// Sends the browser to a page, which shows this.
-    async fn redirect_with(&self, flash: &Flash, path: &str) {
+    pub async fn redirect_with(&self, flash: &Flash, path: &str) {
         if let Err(error) = self.leave_flash(flash, path).await {
             tracing::warn!(%error, "a form's answer was lost");
         }
         self.redirect(path);
-    }
-
-    /// Ends a server function that a plain form posts to. A browser is sent back to the page with what it needs; a
-    /// program gets the error itself.
-    pub async fn finish(
-        &self,
-        form: &str,
-        values: &[(&str, &str)],
-        outcome: Result<String, AppError>,
-        back_to: &str,
-    ) -> Result<(), AppError> {
-        let error = match outcome {
-            Ok(notice) => {
-                if self.wants_html {
-                    // Good news stands at the top of the page: nobody is scrolled past it.
-                    let top = back_to.split('#').next().unwrap_or(back_to);
-                    self.redirect_with(&Flash::good(form, notice), top).await;
-                }
-                return Ok(());
-            }
-            Err(error) => error,
-        };
-        if !self.wants_html {
-            self.status(match &error {
-                AppError::LoggedOut => http::StatusCode::UNAUTHORIZED,
-                AppError::Forbidden => http::StatusCode::FORBIDDEN,
-                AppError::Invalid { .. } => http::StatusCode::BAD_REQUEST,
-                AppError::Fault | AppError::Transport { .. } => http::StatusCode::INTERNAL_SERVER_ERROR,
-            });
-            return Err(error);
-        }
-        let mut flash = Flash { form: form.into(), is_error: true, ..Flash::default() };
-        flash.values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        match error {
-            AppError::Invalid { field, message } if !field.is_empty() => {
-                flash.errors.insert(field, message);
-            }
-            AppError::Invalid { message, .. } => flash.notice = Some(message),
-            AppError::LoggedOut => flash.notice = Some(self.t("error-logged-out")),
-            AppError::Forbidden => flash.notice = Some(self.t("error-forbidden")),
-            AppError::Fault | AppError::Transport { .. } => flash.notice = Some(self.t("error-fault")),
-        }
-        self.redirect_with(&flash, back_to).await;
-        Ok(())
     }
 }

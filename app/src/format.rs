@@ -4,10 +4,10 @@ pub use backoffice::masking::{mask_email, mask_name, mask_number, mask_phone};
 use backoffice::{Decimal, clock::SEOUL, money};
 use time::{Date, OffsetDateTime, macros::format_description};
 
-use crate::i18n::{Lang, Words};
+use crate::i18n::{Lang, Translator};
 
 /// `52,500원`, `₩52,500` in English, `USD 12.50`.
-pub fn amount(words: Words, amount: Decimal, currency: &str) -> String {
+pub fn amount(words: Translator, amount: Decimal, currency: &str) -> String {
     let figures = money::group(amount, currency);
     match (currency, words.lang) {
         ("KRW", Lang::Ko) => format!("{figures}원"),
@@ -17,7 +17,7 @@ pub fn amount(words: Words, amount: Decimal, currency: &str) -> String {
 }
 
 /// Where the figures go in an amount of won, for words that an island fills in.
-pub fn amount_pattern(words: Words) -> String {
+pub fn amount_pattern(words: Translator) -> String {
     match words.lang {
         Lang::Ko => "{}원".into(),
         Lang::En => "₩{}".into(),
@@ -45,7 +45,7 @@ pub fn percent(part: Decimal, whole: Decimal) -> String {
 
 /// Beside the axis of a chart, where full figures have no room: `1,200만`, `1.5M`. The largest amount of the chart
 /// chooses the unit for all.
-pub fn on_axis(words: Words, amount: Decimal, largest: Decimal, currency: &str) -> String {
+pub fn on_axis(words: Translator, amount: Decimal, largest: Decimal, currency: &str) -> String {
     // From which amount on, the unit, its word.
     let units: [(i64, i64, &str); 3] = match words.lang {
         Lang::Ko => [
@@ -133,7 +133,7 @@ const SHOWN: &[&str] = &[
     "vat", "version",
 ];
 
-/// Words of the contract are words, and times are times: what else stands in their place may be anything.
+/// Translator of the contract are words, and times are times: what else stands in their place may be anything.
 fn fits(name: &str, text: &str) -> bool {
     if name.ends_with("At") || name.ends_with("Date") || name.ends_with("Ts") {
         let of_time = |c: char| c.is_ascii_digit() || "-:T.+Z ".contains(c);
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn figures_on_an_axis_are_short() {
-        let (ko, en) = (Words::new(Lang::Ko), Words::new(Lang::En));
+        let (ko, en) = (Translator::new(Lang::Ko), Translator::new(Lang::En));
         let on_axis = |words, largest: i64, n: i64| on_axis(words, n.into(), largest.into(), "KRW");
         assert_eq!(
             [0, 5_000_000, -12_000_000].map(|n| on_axis(ko, 20_000_000, n)),

@@ -58,11 +58,11 @@ fn bundle(tag: &str, source: &str) -> Bundle {
 
 /// Looks words up in one language.
 #[derive(Debug, Clone, Copy)]
-pub struct Words {
+pub struct Translator {
     pub lang: Lang,
 }
 
-impl Words {
+impl Translator {
     pub fn new(lang: Lang) -> Self {
         Self { lang }
     }
@@ -115,7 +115,7 @@ mod tests {
     fn what_is_put_into_a_sentence_comes_out_as_it_was() {
         let long = "9007199254740993";
         for text in ["0012", "12", "-0", "+1", "1e3", "1.50", long, "2147483648", "007", "０１", "", " 5"] {
-            let said = Words::new(Lang::En).get("api-invalid", &[("why", text.to_owned())]);
+            let said = Translator::new(Lang::En).get("api-invalid", &[("why", text.to_owned())]);
             assert_eq!(said, format!("The request cannot be used. {text}"));
         }
     }

@@ -23,11 +23,15 @@ pub mod webhooks;
 #[cfg(feature = "ssr")]
 pub mod access;
 #[cfg(feature = "ssr")]
+mod action;
+#[cfg(feature = "ssr")]
 mod audit;
 #[cfg(feature = "ssr")]
 mod components;
 #[cfg(feature = "ssr")]
 pub mod context;
+#[cfg(feature = "ssr")]
+mod explain;
 #[cfg(feature = "ssr")]
 mod firewall;
 #[cfg(feature = "ssr")]

@@ -16,7 +16,7 @@ pub const WEBHOOK_REPLAYS: &str = "/webhooks/replays";
 pub const RECONCILIATION: &str = "/reconciliation";
 pub const DIFFERENCES: &str = "/reconciliation/differences";
 pub const CONTRACT: &str = "/reconciliation/contract";
-pub const PAY_OUTS: &str = "/reconciliation/payouts";
+pub const PAYOUTS: &str = "/reconciliation/payouts";
 pub const REPORTS: &str = "/reconciliation/reports";
 pub const PROMOTIONS: &str = "/promotions";
 pub const GRANT_BATCHES: &str = "/promotions/batches";
@@ -36,8 +36,9 @@ pub fn order(order_id: &str) -> String {
 }
 
 /// An order's page; of an in-app purchase, which has none of its own, the list that shows it.
-pub fn order_on(rail: &str, order_id: &str) -> String {
-    if rail == "iap" { format!("{IAP}?q={}", encode(order_id)) } else { order(order_id) }
+#[cfg(feature = "ssr")]
+pub fn order_on(rail: backoffice::Rail, order_id: &str) -> String {
+    if rail == backoffice::Rail::Iap { format!("{IAP}?q={}", encode(order_id)) } else { order(order_id) }
 }
 
 pub fn refund_batch(id: &impl std::fmt::Display) -> String {
@@ -71,8 +72,8 @@ pub fn grant_batch(id: &impl std::fmt::Display) -> String {
 }
 
 /// What Toss pays out on a day.
-pub fn pay_out(day: impl std::fmt::Display) -> String {
-    format!("{PAY_OUTS}/{}", encode(&day.to_string()))
+pub fn payout(day: impl std::fmt::Display) -> String {
+    format!("{PAYOUTS}/{}", encode(&day.to_string()))
 }
 
 /// A user of the mini-app.

@@ -117,7 +117,7 @@ pub async fn waiting(backoffice: &Backoffice) -> Result<Waiting, Fault> {
                                    where r.state = 'requested' and o.platform is distinct from 'IOS' limit 100) x) as "iap!",
             (select count(*) from (select 1 from grants where state = 'waiting_for_approval' limit 100) x)
                 + (select count(*) from (select 1 from grant_batches where state = 'waiting_for_approval' limit 100) x) as "grants!",
-            (select count(*) from (select 1 from differences where state in ('open', 'asked') limit 100) x) as "differences!",
+            (select count(*) from (select 1 from differences where state in ('open', 'pending_approval') limit 100) x) as "differences!",
             (select count(*) from (select 1 from returns where closed_at is null and due_on <= $3 limit 100) x) as "returns!",
             (select count(*) from (select 1 from orders where attention is not null limit 100) x) as "orders!",
             (select count(*) from (select 1 from webhook_deliveries

@@ -45,6 +45,7 @@ pub use kernel::{
     clock::{self, Clock},
     intake_load::IntakeLoad,
     masking, money, page,
+    rail::{self, Rail},
 };
 pub use rust_decimal::Decimal;
 use secrecy::SecretString;
@@ -130,6 +131,15 @@ impl Fault {
     /// Toss did not answer, or not in a way that can be used.
     pub fn is_of_toss(&self) -> bool {
         matches!(self, Self::Toss(_) | Self::AppsInToss(_))
+    }
+
+    /// Toss knows of no such thing.
+    pub fn is_not_found(&self) -> bool {
+        match self {
+            Self::Toss(error) => error.is_not_found(),
+            Self::AppsInToss(error) => error.is_not_found(),
+            _ => false,
+        }
     }
 
     /// For `map_err`: `what` could not be read.

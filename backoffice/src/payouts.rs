@@ -9,7 +9,7 @@ use time::{Date, OffsetDateTime};
 use crate::{Backoffice, Fault, reconciliation::Sums};
 
 text_enum! {
-    /// How a pay-out stands beside the bank's statement.
+    /// How a payout stands beside the bank's statement.
     AtBank {
         /// Its day is still to come.
         Expected = "expected",
@@ -24,7 +24,7 @@ text_enum! {
 }
 
 #[derive(Debug, Clone)]
-pub struct PayOut {
+pub struct Payout {
     pub day: Date,
     pub currency: String,
     pub sums: Sums,
@@ -62,11 +62,11 @@ pub struct Settled {
     pub sold_date: Date,
 }
 
-fn state(day: Date, today: Date, covered: bool, pay_out: Decimal, at_bank: Decimal) -> AtBank {
-    if pay_out == at_bank && !pay_out.is_zero() {
+fn state(day: Date, today: Date, covered: bool, payout: Decimal, at_bank: Decimal) -> AtBank {
+    if payout == at_bank && !payout.is_zero() {
         return AtBank::Matched;
     }
-    match (pay_out.is_zero(), at_bank.is_zero()) {
+    match (payout.is_zero(), at_bank.is_zero()) {
         (true, true) => AtBank::Matched,
         (true, false) => AtBank::Unexplained,
         (false, true) if day >= today => AtBank::Expected,
@@ -76,8 +76,8 @@ fn state(day: Date, today: Date, covered: bool, pay_out: Decimal, at_bank: Decim
     }
 }
 
-/// Pay-outs of `[from, to)`, each beside what the bank's statement says of Toss on that day.
-pub async fn list(backoffice: &Backoffice, from: Date, to: Date) -> Result<Vec<PayOut>, Fault> {
+/// Payouts of `[from, to)`, each beside what the bank's statement says of Toss on that day.
+pub async fn list(backoffice: &Backoffice, from: Date, to: Date) -> Result<Vec<Payout>, Fault> {
     let bank = sqlx::query!(
         "select day, currency, deposit, is_toss from bank_lines where day >= $1 and day < $2",
         from,
@@ -108,21 +108,21 @@ pub async fn list(backoffice: &Backoffice, from: Date, to: Date) -> Result<Vec<P
     // A bank that does not write who paid still writes how much.
     for ((day, currency), (sums, at_bank)) in &mut days {
         let mut of_day = bank.iter().filter(|line| line.day == *day && line.currency == *currency);
-        if at_bank.is_zero() && of_day.any(|line| line.deposit == sums.pay_out) {
-            *at_bank = sums.pay_out;
+        if at_bank.is_zero() && of_day.any(|line| line.deposit == sums.payout) {
+            *at_bank = sums.payout;
         }
     }
     let today = backoffice.clock.today();
-    let pay_outs = days.into_iter().rev().map(|((day, currency), (sums, at_bank))| {
+    let payouts = days.into_iter().rev().map(|((day, currency), (sums, at_bank))| {
         // Statements are of won accounts.
         let is_covered =
             currency == "KRW" && covered.iter().any(|s| (s.first_day..=s.last_day).contains(&day));
-        PayOut { day, currency, state: state(day, today, is_covered, sums.pay_out, at_bank), sums, at_bank }
+        Payout { day, currency, state: state(day, today, is_covered, sums.payout, at_bank), sums, at_bank }
     });
-    Ok(pay_outs.collect())
+    Ok(payouts.collect())
 }
 
-/// What the pay-out of a day is made of.
+/// What the payout of a day is made of.
 pub async fn parts(backoffice: &Backoffice, day: Date, currency: &str) -> Result<Vec<Part>, Fault> {
     let parts = settled_parts(backoffice, day, day.next_day().unwrap_or(day)).await?;
     Ok(parts.into_iter().filter(|(_, of, _)| of == currency).map(|(.., part)| part).collect())
@@ -139,7 +139,7 @@ async fn settled_parts(
                   sum(discount) as "discount!", sum(points) as "points!", sum(fee) as "fee!",
                   sum(coalesce(fee_base, 0)) as "fee_base!", sum(coalesce(fee_instalment, 0)) as "fee_instalment!",
                   sum(coalesce(fee_other, 0)) as "fee_other!", sum(coalesce(supply_amount, fee)) as "supply!",
-                  sum(coalesce(vat, 0)) as "vat!", sum(pay_out_amount) as "pay_out!"
+                  sum(coalesce(vat, 0)) as "vat!", sum(pay_out_amount) as "payout!"
            from settlements where paid_out_date >= $1 and paid_out_date < $2 and gone_at is null
            group by paid_out_date, currency, sold_date, method order by paid_out_date, currency, sold_date, method"#,
         from,
@@ -159,7 +159,7 @@ async fn settled_parts(
             fee_other: r.fee_other,
             supply: r.supply,
             vat: r.vat,
-            pay_out: r.pay_out,
+            payout: r.payout,
             ..Sums::default()
         };
         (r.day, r.currency, Part { sold_date: r.sold_date, method: r.method, sums })
@@ -167,7 +167,7 @@ async fn settled_parts(
     Ok(parts.collect())
 }
 
-/// Every settlement row of a day's pay-out.
+/// Every settlement row of a day's payout.
 pub fn settlements(backoffice: &Backoffice, day: Date) -> BoxStream<'_, Result<Settled, sqlx::Error>> {
     sqlx::query_as!(
         Settled,
@@ -189,7 +189,7 @@ mod tests {
     fn early_money_is_expected_and_never_missing() {
         let today = date!(2026 - 11 - 23);
         let of =
-            |day, covered, pay_out: i64, bank: i64| state(day, today, covered, pay_out.into(), bank.into());
+            |day, covered, payout: i64, bank: i64| state(day, today, covered, payout.into(), bank.into());
         assert_eq!(of(date!(2026 - 11 - 25), true, 1000, 0), AtBank::Expected);
         assert_eq!(of(today, true, 1000, 0), AtBank::Expected);
         assert_eq!(of(date!(2026 - 11 - 20), false, 1000, 0), AtBank::NoStatement);

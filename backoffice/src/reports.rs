@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use time::Date;
 
-use crate::{Backoffice, Fault, clock::day_start, payments::OUTGOING};
+use crate::{Backoffice, Fault, clock::day_start, payments::OUTGOING, rail::Rail};
 
 /// What was sold and what went back on a day, of one currency.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ pub struct MethodFees {
 /// A month's trade as a VAT return asks for it, of one rail and method.
 #[derive(Debug, Clone)]
 pub struct Vat {
-    pub rail: String,
+    pub rail: Rail,
     pub method: Option<String>,
     pub currency: String,
     pub sales: i64,
@@ -105,7 +105,7 @@ pub async fn vat(backoffice: &Backoffice, from: Date, to: Date) -> Result<Vec<Va
                 sum(amount - tax_free - vat), sum(vat), sum(tax_free), count(*) filter (where untold)
          from taxed group by rail, method, currency order by currency <> 'KRW', currency, rail desc, method"
     );
-    type Row = (String, Option<String>, String, i64, i64, Decimal, Decimal, Decimal, Decimal, i64);
+    type Row = (Rail, Option<String>, String, i64, i64, Decimal, Decimal, Decimal, Decimal, i64);
     let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(query))
         .bind(day_start(from))
         .bind(day_start(to))

@@ -30,7 +30,7 @@ pub struct Return {
     pub recorded_by_name: String,
     pub recorded_at: OffsetDateTime,
     pub closed_at: Option<OffsetDateTime>,
-    pub closed_because: Option<String>,
+    pub closed_reason: Option<String>,
 }
 
 impl Return {
@@ -88,7 +88,7 @@ pub(crate) async fn close_refunded(
 ) -> Result<(), Fault> {
     // A part that was given back for something else leaves the clock running.
     let closed = sqlx::query!(
-        "update returns r set closed_at = $2, closed_because = 'refunded', closed_by_name = $3
+        "update returns r set closed_at = $2, closed_reason = 'refunded', closed_by_name = $3
          from orders o
          where r.order_id = $1 and r.closed_at is null and o.order_id = r.order_id
            and ($4 or o.balance_amount = 0)
@@ -201,7 +201,7 @@ pub async fn close(
     let mut tx = backoffice.pool.begin().await?;
     hold_order(&mut tx, order_id).await?;
     let closed = sqlx::query!(
-        "update returns set closed_at = $2, closed_because = $3, closed_by_name = $4
+        "update returns set closed_at = $2, closed_reason = $3, closed_by_name = $4
          where order_id = $1 and closed_at is null",
         order_id,
         now,
@@ -227,7 +227,7 @@ pub async fn close(
 pub async fn get_open(backoffice: &Backoffice, order_id: &str) -> Result<Option<Return>, Fault> {
     let found = sqlx::query_as!(
         Return,
-        "select id, order_id, kind, received_on, due_on, note, recorded_by_name, recorded_at, closed_at, closed_because
+        "select id, order_id, kind, received_on, due_on, note, recorded_by_name, recorded_at, closed_at, closed_reason
          from returns where order_id = $1 and closed_at is null",
         order_id,
     )
@@ -240,7 +240,7 @@ pub async fn get_open(backoffice: &Backoffice, order_id: &str) -> Result<Option<
 pub async fn list_open(backoffice: &Backoffice) -> Result<Vec<Return>, Fault> {
     let rows = sqlx::query_as!(
         Return,
-        "select id, order_id, kind, received_on, due_on, note, recorded_by_name, recorded_at, closed_at, closed_because
+        "select id, order_id, kind, received_on, due_on, note, recorded_by_name, recorded_at, closed_at, closed_reason
          from returns where closed_at is null order by due_on, id limit 500",
     )
     .fetch_all(&backoffice.pool)

@@ -1,5 +1,5 @@
 //! Settlement rows: what Toss takes for a transaction and when it pays the rest out (toss-api.md A8). They are read by
-//! the day of the sale, again and again until a while after the pay-out, because Toss adds to a day later.
+//! the day of the sale, again and again until a while after the payout, because Toss adds to a day later.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -67,7 +67,7 @@ struct Parts {
 struct Row {
     row: Settlement,
     raw: Value,
-    nth: i16,
+    occurrence: i16,
 }
 
 impl Row {
@@ -90,13 +90,13 @@ impl Row {
         told.unwrap_or_default()
     }
 
-    fn pay_out(&self) -> Decimal {
+    fn payout(&self) -> Decimal {
         self.row.pay_out_amount.unwrap_or_else(|| self.row.amount - self.fee())
     }
 
-    /// What is neither fee nor pay-out, where an easy payment tells of a discount of just that much: the merchant bears it.
+    /// What is neither fee nor payout, where an easy payment tells of a discount of just that much: the merchant bears it.
     fn discount(&self) -> Decimal {
-        let rest = self.row.amount - self.fee() - self.pay_out();
+        let rest = self.row.amount - self.fee() - self.payout();
         let told = self.row.easy_pay.as_ref().and_then(|easy| easy.discount_amount).unwrap_or_default();
         if !rest.is_zero() && rest.abs() == told.abs() { rest } else { Decimal::ZERO }
     }
@@ -116,32 +116,32 @@ async fn take(pool: &PgPool, page: &[Row], begun: OffsetDateTime) -> Result<u64,
     let of = |get: fn(&Row) -> String| page.iter().map(get).collect::<Vec<_>>();
     let money = |get: fn(&Row) -> Decimal| page.iter().map(get).collect::<Vec<_>>();
     let keys = of(|r| r.row.transaction_key.0.clone());
-    let nth: Vec<i16> = page.iter().map(|r| r.nth).collect();
+    let occurrence: Vec<i16> = page.iter().map(|r| r.occurrence).collect();
     let mut tx = pool.begin().await?;
     let changed = sqlx::query_scalar!(
         r#"with before as (
-            select s.transaction_key, s.nth, s.currency, s.amount, s.fee, s.pay_out_amount, s.paid_out_date, s.gone_at
-            from settlements s join unnest($1::text[], $2::smallint[]) as l (key, nth) on l.key = s.transaction_key and l.nth = s.nth
+            select s.transaction_key, s.occurrence, s.currency, s.amount, s.fee, s.pay_out_amount, s.paid_out_date, s.gone_at
+            from settlements s join unnest($1::text[], $2::smallint[]) as l (key, occurrence) on l.key = s.transaction_key and l.occurrence = s.occurrence
            ), taken as (
             insert into settlements as s
-                (transaction_key, nth, payment_key, order_id, method, currency, amount, fee, fee_base, fee_instalment, fee_other,
+                (transaction_key, occurrence, payment_key, order_id, method, currency, amount, fee, fee_base, fee_instalment, fee_other,
                  supply_amount, vat, discount, pay_out_amount, is_cancel, transaction_at, sold_date, paid_out_date, read_at)
             select *, $20::timestamptz from unnest($1::text[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::text[],
                 $7::numeric[], $8::numeric[], $9::numeric[], $10::numeric[], $11::numeric[], $12::numeric[], $13::numeric[],
                 $14::numeric[], $15::numeric[], $16::boolean[], $17::timestamptz[], $18::date[], $19::date[])
-            on conflict (transaction_key, nth) do update set
+            on conflict (transaction_key, occurrence) do update set
                 method = excluded.method, currency = excluded.currency, amount = excluded.amount, fee = excluded.fee,
                 fee_base = excluded.fee_base, fee_instalment = excluded.fee_instalment, fee_other = excluded.fee_other,
                 supply_amount = excluded.supply_amount, vat = excluded.vat, discount = excluded.discount,
                 pay_out_amount = excluded.pay_out_amount, is_cancel = excluded.is_cancel,
                 transaction_at = excluded.transaction_at, sold_date = excluded.sold_date,
                 paid_out_date = excluded.paid_out_date, read_at = excluded.read_at, gone_at = null
-            returning s.transaction_key, s.nth, s.currency, s.amount, s.fee, s.pay_out_amount, s.paid_out_date)
-           select count(*) as "changed!" from taken n left join before b using (transaction_key, nth)
+            returning s.transaction_key, s.occurrence, s.currency, s.amount, s.fee, s.pay_out_amount, s.paid_out_date)
+           select count(*) as "changed!" from taken n left join before b using (transaction_key, occurrence)
            where (b.currency, b.amount, b.fee, b.pay_out_amount, b.paid_out_date, b.gone_at)
                  is distinct from (n.currency, n.amount, n.fee, n.pay_out_amount, n.paid_out_date, null::timestamptz)"#,
         &keys,
-        &nth,
+        &occurrence,
         &of(|r| r.row.payment_key.0.clone()),
         &of(|r| r.row.order_id.0.clone()),
         &page.iter().map(|r| r.row.method.as_ref().map(|m| m.as_str().to_owned())).collect::<Vec<_>>()
@@ -155,7 +155,7 @@ async fn take(pool: &PgPool, page: &[Row], begun: OffsetDateTime) -> Result<u64,
         &page.iter().map(|r| r.row.supply_amount).collect::<Vec<_>>() as &[Option<Decimal>],
         &page.iter().map(|r| r.row.vat).collect::<Vec<_>>() as &[Option<Decimal>],
         &money(Row::discount),
-        &money(Row::pay_out),
+        &money(Row::payout),
         &page.iter().map(|r| r.row.cancel.is_some() || r.row.amount.is_sign_negative()).collect::<Vec<_>>(),
         &page.iter().map(Row::transaction_at).collect::<Vec<_>>(),
         &page.iter().map(|r| r.row.sold_date).collect::<Vec<_>>(),
@@ -165,7 +165,7 @@ async fn take(pool: &PgPool, page: &[Row], begun: OffsetDateTime) -> Result<u64,
     .fetch_one(&mut *tx)
     .await?;
     let raws: Vec<Value> = page.iter().map(|r| r.raw.clone()).collect();
-    transactions::keep_told(&mut tx, "settlements", &keys, &nth, &raws, begun).await?;
+    transactions::upsert_source_rows(&mut tx, "settlements", &keys, &occurrence, &raws, begun).await?;
     tx.commit().await?;
     Ok(u64::try_from(changed).unwrap_or_default())
 }
@@ -187,15 +187,15 @@ impl Seen {
     ) -> Result<Vec<Row>, Fault> {
         let keys: Vec<String> = page.iter().map(|(row, _)| row.transaction_key.0.clone()).collect();
         let known = sqlx::query!(
-            "select transaction_key, nth, sold_date from settlements
-             where transaction_key = any($1) and gone_at is null order by nth",
+            "select transaction_key, occurrence, sold_date from settlements
+             where transaction_key = any($1) and gone_at is null order by occurrence",
             &keys
         )
         .fetch_all(pool)
         .await?;
         let mut of_key: HashMap<String, Vec<(i16, Date)>> = HashMap::new();
         for row in known {
-            of_key.entry(row.transaction_key).or_default().push((row.nth, row.sold_date));
+            of_key.entry(row.transaction_key).or_default().push((row.occurrence, row.sold_date));
         }
         let mut rows = Vec::with_capacity(page.len());
         for (row, raw) in page {
@@ -203,18 +203,19 @@ impl Seen {
             let taken = self.numbers.entry(row.transaction_key.0.clone()).or_default();
             let own = known
                 .iter()
-                .filter(|(nth, sold)| *sold == day && !taken.contains(nth))
-                .map(|(nth, _)| *nth)
+                .filter(|(occurrence, sold)| *sold == day && !taken.contains(occurrence))
+                .map(|(occurrence, _)| *occurrence)
                 .next();
             // A row of another day keeps its number: this one is a second row for the same transaction.
-            let free = (1..i16::MAX)
-                .find(|nth| !taken.contains(nth) && !known.iter().any(|(k, sold)| k == nth && *sold != day));
-            let nth = own.or(free).unwrap_or(i16::MAX);
-            taken.push(nth);
+            let free = (1..i16::MAX).find(|occurrence| {
+                !taken.contains(occurrence) && !known.iter().any(|(k, sold)| k == occurrence && *sold != day)
+            });
+            let occurrence = own.or(free).unwrap_or(i16::MAX);
+            taken.push(occurrence);
             self.rows += 1;
             raw.get().hash(&mut self.digest);
             let raw = serde_json::from_str(raw.get()).map_err(Fault::unreadable("a row of settlements"))?;
-            rows.push(Row { row, raw: text::without_nul(raw), nth });
+            rows.push(Row { row, raw: text::without_nul(raw), occurrence });
         }
         Ok(rows)
     }
@@ -263,19 +264,21 @@ async fn finish(
 ) -> Result<Read, Fault> {
     let mut tx = backoffice.pool.begin().await?;
     read.rows = seen.rows;
-    let seen_rows =
-        seen.numbers.into_iter().flat_map(|(key, nth)| nth.into_iter().map(move |n| (key.clone(), n)));
-    let (keys, nth): (Vec<String>, Vec<i16>) = seen_rows.unzip();
+    let seen_rows = seen
+        .numbers
+        .into_iter()
+        .flat_map(|(key, occurrence)| occurrence.into_iter().map(move |n| (key.clone(), n)));
+    let (keys, occurrence): (Vec<String>, Vec<i16>) = seen_rows.unzip();
     let gone = sqlx::query_scalar!(
         "update settlements s set gone_at = $2
          where s.sold_date = $1 and s.gone_at is null
-           and not exists (select 1 from unnest($3::text[], $4::smallint[]) as l (key, nth)
-                           where l.key = s.transaction_key and l.nth = s.nth)
+           and not exists (select 1 from unnest($3::text[], $4::smallint[]) as l (key, occurrence)
+                           where l.key = s.transaction_key and l.occurrence = s.occurrence)
          returning s.transaction_key",
         day,
         begun,
         &keys,
-        &nth,
+        &occurrence,
     )
     .fetch_all(&mut *tx)
     .await?;
@@ -301,7 +304,7 @@ pub async fn days_read(
     to: Date,
 ) -> Result<BTreeMap<Date, OffsetDateTime>, Fault> {
     let rows = sqlx::query!(
-        "select starts_at, read_at from read_windows where source = 'settlements' and starts_at >= $1 and starts_at < $2",
+        "select starts_at, read_at from sync_windows where source = 'settlements' and starts_at >= $1 and starts_at < $2",
         day_start(from),
         day_start(to),
     )
@@ -332,17 +335,17 @@ pub(crate) async fn sync_due(backoffice: &Backoffice, since: OffsetDateTime) -> 
 /// Where the first of two rows is gone, the second was never one too many.
 async fn close_ranks(tx: &mut PgConnection, keys: &[String]) -> Result<(), Fault> {
     sqlx::query!(
-        "delete from settlements g where g.transaction_key = any($1) and g.nth = 1 and g.gone_at is not null
-         and exists (select 1 from settlements l where l.transaction_key = g.transaction_key and l.nth > 1 and l.gone_at is null)",
+        "delete from settlements g where g.transaction_key = any($1) and g.occurrence = 1 and g.gone_at is not null
+         and exists (select 1 from settlements l where l.transaction_key = g.transaction_key and l.occurrence > 1 and l.gone_at is null)",
         keys
     )
     .execute(&mut *tx)
     .await?;
     sqlx::query!(
-        "update settlements s set nth = 1
-         where s.transaction_key = any($1) and s.nth > 1 and s.gone_at is null
+        "update settlements s set occurrence = 1
+         where s.transaction_key = any($1) and s.occurrence > 1 and s.gone_at is null
            and not exists (select 1 from settlements f where f.transaction_key = s.transaction_key
-                             and (f.nth = 1 or (f.gone_at is null and f.nth < s.nth)))",
+                             and (f.occurrence = 1 or (f.gone_at is null and f.occurrence < s.occurrence)))",
         keys
     )
     .execute(&mut *tx)
@@ -350,5 +353,5 @@ async fn close_ranks(tx: &mut PgConnection, keys: &[String]) -> Result<(), Fault
     Ok(())
 }
 
-/// A month's cycle, and the business days to its pay-out.
+/// A month's cycle, and the business days to its payout.
 const LOOK_BACK: i64 = 45;

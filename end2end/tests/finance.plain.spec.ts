@@ -40,7 +40,7 @@ async function sum(table: Locator, head: string): Promise<number> {
   return figure(await table.locator("tfoot tr > *").nth(at).textContent());
 }
 
-/** A pay-out in won of a day of this run that no statement covers yet. */
+/** A payout in won of a day of this run that no statement covers yet. */
 async function unpaid(page: Page): Promise<{ day: string; paid: number }> {
   const at = await today(page);
   for (const month of new Set([at.slice(0, 7), daysBefore(at, 14).slice(0, 7)])) {
@@ -48,11 +48,11 @@ async function unpaid(page: Page): Promise<{ day: string; paid: number }> {
     const rows = page.getByRole("region", { name: "지급 KRW", exact: true }).getByRole("row").filter({ hasText: "통장 내역 없음" });
     for (const row of await rows.all()) {
       const day = (await row.getByRole("link").textContent())!.trim();
-      const paid = figure(await row.locator("td.pay-out").textContent());
+      const paid = figure(await row.locator("td.payout").textContent());
       if (paid > 0 && mine(day)) return { day, paid };
     }
   }
-  throw new Error("no pay-out without a statement");
+  throw new Error("no payout without a statement");
 }
 
 test("a planted difference is found, accepted by two, the day is closed and exported with the right numbers", async ({ page }) => {

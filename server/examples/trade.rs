@@ -27,7 +27,7 @@ fn main() -> anyhow::Result<()> {
     writeln!(
         std::io::stdout(),
         "{trade};
-         insert into read_windows (source, starts_at, ends_at, read_at)
+         insert into sync_windows (source, starts_at, ends_at, read_at)
          select s, d, d + interval '1 day', timestamptz '2026-07-01' from unnest(array['transactions', 'settlements']) s,
                 generate_series(timestamptz '{first} 00:00+09', timestamptz '2026-06-30 00:00+09', interval '1 day') d;"
     )?;

@@ -1,6 +1,6 @@
-//! The command line. [`books`] holds the commands of finance.
+//! The command line. [`finance`] holds the commands of finance.
 
-mod books;
+mod finance;
 
 use std::{io::Read, net::SocketAddr, time::Duration};
 
@@ -58,7 +58,7 @@ enum Command {
         #[command(flatten)]
         window: Window,
     },
-    /// What the contract with Toss says of fees and pay-outs.
+    /// What the contract with Toss says of fees and payouts.
     #[command(subcommand)]
     Contract(Contract),
     /// The audit log.
@@ -156,9 +156,9 @@ enum Contract {
         /// daily, weekly or monthly
         #[arg(long, default_value = "daily")]
         cycle: String,
-        /// Business days from the end of the cycle to the pay-out
+        /// Business days from the end of the cycle to the payout
         #[arg(long)]
-        pay_out_days: String,
+        payout_days: String,
     },
     List,
 }
@@ -183,7 +183,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
 
 async fn dispatch(command: Command, settings: Settings, database: &Database) -> anyhow::Result<()> {
     let jangbu = Jangbu::start(settings, &database.url).await?;
-    let books = &jangbu.backoffice;
+    let backoffice = &jangbu.backoffice;
     match command {
         Command::Serve { no_work } => serve(jangbu, !no_work).await,
         Command::Work => {
@@ -195,11 +195,11 @@ async fn dispatch(command: Command, settings: Settings, database: &Database) -> 
             say("the tables are up to date");
             Ok(())
         }
-        Command::Staff(command) => staff(books, command).await,
-        Command::Sync(command) => books::sync(&jangbu, command).await,
-        Command::Reconcile { day, window } => books::reconcile(books, day, &window).await,
-        Command::Contract(command) => books::contract(books, command).await,
-        Command::Audit(Audit::Verify) => verify(books).await,
+        Command::Staff(command) => staff(backoffice, command).await,
+        Command::Sync(command) => finance::sync(&jangbu, command).await,
+        Command::Reconcile { day, window } => finance::reconcile(backoffice, day, &window).await,
+        Command::Contract(command) => finance::contract(backoffice, command).await,
+        Command::Audit(Audit::Verify) => verify(backoffice).await,
         Command::Check => check(&jangbu).await,
         Command::Database { .. } => Ok(()),
     }
@@ -273,18 +273,19 @@ fn tell_password(made: Option<String>) {
     }
 }
 
-async fn staff(books: &Backoffice, command: Staff) -> anyhow::Result<()> {
+async fn staff(backoffice: &Backoffice, command: Staff) -> anyhow::Result<()> {
     let actor = Actor::CommandLine;
     match command {
         Staff::Add { email, name, role, password_stdin } => {
             let role = Role::parse(&role).context("--role: viewer, support, finance or admin")?;
             let (password, made) = read_password(password_stdin)?;
-            let id = backoffice::staff::add(books, &actor, NewStaff { email, name, role, password }).await?;
+            let id =
+                backoffice::staff::add(backoffice, &actor, NewStaff { email, name, role, password }).await?;
             say(&format!("added {id}"));
             tell_password(made);
         }
         Staff::List => {
-            for person in backoffice::staff::list(books).await? {
+            for person in backoffice::staff::list(backoffice).await? {
                 let state = if person.disabled_at.is_some() { "disabled" } else { "active" };
                 say(&format!(
                     "{}\t{}\t{}\t{state}\t{}",
@@ -297,18 +298,19 @@ async fn staff(books: &Backoffice, command: Staff) -> anyhow::Result<()> {
         }
         Staff::Reset { email, password_stdin } => {
             let (password, made) = read_password(password_stdin)?;
-            backoffice::staff::reset(books, &actor, &email, password).await?;
+            backoffice::staff::reset(backoffice, &actor, &email, password).await?;
             say("reset; every session of the account has ended");
             tell_password(made);
         }
         Staff::Disable { email } => {
-            let person =
-                backoffice::staff::get_by_email(books, &email).await?.context("--email: no such account")?;
-            backoffice::staff::disable(books, &actor, person.id).await?;
+            let person = backoffice::staff::get_by_email(backoffice, &email)
+                .await?
+                .context("--email: no such account")?;
+            backoffice::staff::disable(backoffice, &actor, person.id).await?;
             say("disabled; every session of the account has ended");
         }
         Staff::Limit { role, one_refund, per_day } => {
-            match backoffice::refunds::limits::set(books, &actor, &role, &one_refund, &per_day).await? {
+            match backoffice::refunds::limits::set(backoffice, &actor, &role, &one_refund, &per_day).await? {
                 Ok(()) => say("the limits are saved"),
                 Err(LimitError::Role) => bail!("--role: support, finance or admin"),
                 Err(LimitError::OneRefund(error)) => bail!("--one-refund: {error}"),
@@ -319,12 +321,12 @@ async fn staff(books: &Backoffice, command: Staff) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn verify(books: &Backoffice) -> anyhow::Result<()> {
-    match audit::verify(&books.pool).await? {
+async fn verify(backoffice: &Backoffice) -> anyhow::Result<()> {
+    match audit::verify(&backoffice.pool).await? {
         Verdict::Whole { rows, head } => say(&format!("the audit log is whole: {rows} rows, head {head}")),
         Verdict::Broken { seq, why } => bail!("the audit log is broken at row {seq}: {why}"),
     }
-    let closed = backoffice::reconciliation::close::verify(&books.pool).await?;
+    let closed = backoffice::reconciliation::close::verify(&backoffice.pool).await?;
     if let Some((day, _)) = closed.iter().find(|(_, is_whole)| !is_whole) {
         bail!("the closed day {day} is not what was signed for");
     }

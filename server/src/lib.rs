@@ -3,16 +3,16 @@
 //! [`Jangbu::start`] is shared by the binary, by hosts that mount the dashboard, and by the tests.
 
 pub mod api;
+mod authenticate;
 pub mod cli;
 pub mod database;
-mod files;
+mod downloads;
 mod health;
 mod hooks;
-mod identify;
 mod observe;
 mod postgres;
-mod rehearsal;
 mod router;
+mod sandbox_clock;
 mod sessions;
 pub mod settings;
 

@@ -1,7 +1,7 @@
 //! One line for every request, and its id in the answer and in each line that is written on its behalf, the calls to
 //! Toss included. Never a body, a query or a path with what somebody typed: the route as the router has it.
 //!
-//! Not tower-http's `TraceLayer`: who asks is known further in (`identify`), below a span of the sessions' library, so
+//! Not tower-http's `TraceLayer`: who asks is known further in (`authenticate`), below a span of the sessions' library, so
 //! that the request carries its span along.
 
 use std::time::Instant;

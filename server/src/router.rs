@@ -4,7 +4,7 @@ use app::{
     bank::functions::UploadStatement,
     context::{Site, Visitor},
     error::AppError,
-    i18n::Words,
+    i18n::Translator,
     iap::functions::ImportIapRequests,
     messages::functions::SendBulk,
     promotions::batch::functions::PreviewGrants,
@@ -33,7 +33,7 @@ use tower_http::{
     set_header::SetResponseHeaderLayer,
 };
 
-use crate::{Jangbu, api, files, health, hooks, identify, observe, rehearsal, sessions};
+use crate::{Jangbu, api, authenticate, downloads, health, hooks, observe, sandbox_clock, sessions};
 
 /// The largest form.
 const LARGEST_FORM: usize = 64 * 1024;
@@ -43,7 +43,7 @@ const LARGEST_FILE: usize = backoffice::files::import::MAX_BYTES + (1 << 20);
 pub(crate) fn router(jangbu: &Jangbu) -> Router {
     let mut machine = hooks::router(jangbu).merge(api::router(jangbu)).merge(health::router(jangbu));
     if jangbu.settings.mode == app::context::Mode::Sandbox {
-        machine = machine.merge(rehearsal::router(jangbu));
+        machine = machine.merge(sandbox_clock::router(jangbu));
     }
     let inner = pages(jangbu)
         .merge(machine)
@@ -129,16 +129,16 @@ fn pages(jangbu: &Jangbu) -> Router {
         .leptos_routes_with_context(&options, generate_route_list(App), context.clone(), page.clone())
         .fallback(leptos_axum::render_app_async_with_context(context, page))
         .with_state(options)
-        .merge(files::router(jangbu))
+        .merge(downloads::router(jangbu))
         .layer(middleware::from_fn(only_ours))
-        .layer(middleware::from_fn_with_state(jangbu.clone(), identify::gate))
+        .layer(middleware::from_fn_with_state(jangbu.clone(), authenticate::authenticate))
         .layer(sessions::layer(&jangbu.settings, jangbu.backoffice.pool.clone()))
         // Forms are answered only when they were posted from a page of ours.
         .layer(CsrfLayer::new().with_rejection_response(|_| StatusCode::FORBIDDEN.into_response()))
         .layer(middleware::from_fn(limit))
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::new())
-        .layer(middleware::from_fn(protect))
+        .layer(middleware::from_fn(security_headers))
 }
 
 /// The gate has put a visitor into everything that goes on; without one nothing is rendered.
@@ -151,7 +151,7 @@ async fn only_ours(request: Request, next: Next) -> Response {
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         return if reads { next.run(request).await } else { StatusCode::METHOD_NOT_ALLOWED.into_response() };
     }
-    let words = Words::new(visitor.lang);
+    let words = Translator::new(visitor.lang);
     if carries_a_file(&request) {
         // server_fn 0.8.13 panics over a file form without its boundary.
         let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
@@ -167,8 +167,8 @@ async fn only_ours(request: Request, next: Next) -> Response {
     };
     if has_nul(&body) || has_nul(parts.uri.query().unwrap_or_default().as_bytes()) {
         let (status, key) = (StatusCode::BAD_REQUEST, "error-characters");
-        if identify::wants_html(&parts.headers) {
-            return identify::sentence(status, words, key);
+        if authenticate::wants_html(&parts.headers) {
+            return authenticate::sentence(status, words, key);
         }
         let wrong = AppError::Invalid { field: String::new(), message: words.get(key, &[]) };
         return (status, axum::Json(wrong)).into_response();
@@ -200,7 +200,7 @@ async fn limit(request: Request, next: Next) -> Response {
 }
 
 /// A nonce for the two scripts that leptos writes into a page, and headers that close everything else.
-async fn protect(mut request: Request, next: Next) -> Response {
+async fn security_headers(mut request: Request, next: Next) -> Response {
     let nonce = Nonce::new();
     request.extensions_mut().insert(nonce.clone());
     let mut response = next.run(request).await;

@@ -91,14 +91,14 @@ fn main() -> anyhow::Result<()> {
     })
 }
 
-async fn staff(books: &Backoffice, name: &str, role: Role) -> anyhow::Result<Person> {
+async fn staff(backoffice: &Backoffice, name: &str, role: Role) -> anyhow::Result<Person> {
     let new = NewStaff {
         email: format!("{name}@example.com"),
         name: name.to_owned(),
         role,
         password: Password::new(uuid::Uuid::new_v4().to_string())?,
     };
-    let id = backoffice::staff::add(books, &Actor::CommandLine, new).await?;
+    let id = backoffice::staff::add(backoffice, &Actor::CommandLine, new).await?;
     Ok(Person { id, name: name.to_owned(), role })
 }
 
@@ -141,15 +141,22 @@ async fn run(runs: u64, first: u64, lanes: usize, server: &str, keep_going: bool
     let certificates = tempfile::tempdir()?;
     let hook_url = format!("http://{}/hooks", hooks.local_addr()?);
     let (world, toss) = world(hook_url, certificates.path().to_owned()).await?;
-    let books = toss.books(&database_url, 10).await?;
-    let admin = staff(&books, "admin", Role::Admin).await?;
+    let backoffice = toss.backoffice(&database_url, 10).await?;
+    let admin = staff(&backoffice, "admin", Role::Admin).await?;
     let limited =
-        backoffice::refunds::limits::set(&books, &admin.actor(), "support", &LIMIT.to_string(), "").await?;
+        backoffice::refunds::limits::set(&backoffice, &admin.actor(), "support", &LIMIT.to_string(), "")
+            .await?;
     anyhow::ensure!(limited.is_ok(), "no limit");
     let shared = Arc::new(Shared {
-        support: [staff(&books, "a", Role::Support).await?, staff(&books, "b", Role::Support).await?],
-        finance: [staff(&books, "c", Role::Finance).await?, staff(&books, "d", Role::Finance).await?],
-        books,
+        support: [
+            staff(&backoffice, "a", Role::Support).await?,
+            staff(&backoffice, "b", Role::Support).await?,
+        ],
+        finance: [
+            staff(&backoffice, "c", Role::Finance).await?,
+            staff(&backoffice, "d", Role::Finance).await?,
+        ],
+        backoffice,
         world,
         database_url,
         toss,
@@ -186,10 +193,10 @@ async fn run(runs: u64, first: u64, lanes: usize, server: &str, keep_going: bool
     }
     drop(outcomes);
     let deaths: u64 = lanes.iter().map(|lane| lane.deaths.load(Ordering::Relaxed)).sum();
-    let chain = audit::verify(&shared.books.pool).await?;
+    let chain = audit::verify(&shared.backoffice.pool).await?;
     let audit::Verdict::Whole { rows, .. } = chain else { bail!("the audit chain is broken: {chain:?}") };
     sum.tell(begun.elapsed(), deaths, rows);
-    shared.books.pool.close().await;
+    shared.backoffice.pool.close().await;
     if sum.violated.is_empty() { Ok(()) } else { bail!("violated by seeds {:?}", sum.violated) }
 }
 

@@ -160,7 +160,7 @@ impl Toss {
     }
 
     /// The real rules, with a shorter lease and less patience.
-    pub async fn books(&self, database_url: &str, connections: u32) -> anyhow::Result<Backoffice> {
+    pub async fn backoffice(&self, database_url: &str, connections: u32) -> anyhow::Result<Backoffice> {
         Ok(Backoffice {
             pool: backoffice::connect(database_url, connections).await?,
             toss: self.client()?,
@@ -177,7 +177,7 @@ impl Toss {
 
 /// Works until its standard input ends.
 pub async fn run(database_url: &str, toss: &Toss) -> anyhow::Result<()> {
-    let books = toss.books(database_url, 6).await?;
+    let backoffice = toss.backoffice(database_url, 6).await?;
     let driven: Arc<Mutex<HashMap<String, tokio::task::AbortHandle>>> = Arc::default();
     let (replies, mut outbox) = tokio::sync::mpsc::unbounded_channel::<Reply>();
     tokio::spawn(async move {
@@ -193,9 +193,9 @@ pub async fn run(database_url: &str, toss: &Toss) -> anyhow::Result<()> {
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Some(line) = lines.next_line().await? {
         let command: Command = serde_json::from_str(&line)?;
-        let (books, replies, driven) = (books.clone(), replies.clone(), Arc::clone(&driven));
+        let (backoffice, replies, driven) = (backoffice.clone(), replies.clone(), Arc::clone(&driven));
         tokio::spawn(async move {
-            let outcome = act(&books, &driven, command.act).await;
+            let outcome = act(&backoffice, &driven, command.act).await;
             drop(replies.send(Reply { n: command.n, outcome }));
         });
     }
@@ -211,7 +211,7 @@ fn said(outcome: Result<Refund, RefundError>) -> String {
 }
 
 async fn act(
-    books: &Backoffice,
+    backoffice: &Backoffice,
     driven: &Mutex<HashMap<String, tokio::task::AbortHandle>>,
     act: Act,
 ) -> String {
@@ -227,13 +227,13 @@ async fn act(
             };
             let actor = who.actor();
             match die_at {
-                None => said(backoffice::refunds::request(books, &actor, &form).await),
+                None => said(backoffice::refunds::request(backoffice, &actor, &form).await),
                 // The same two steps without the task in between, so that every await point is counted.
                 Some(left) => {
                     let steps = async {
-                        let id = backoffice::refunds::create_intent(books, &actor, &form).await?;
-                        backoffice::refunds::execute(books, id).await?;
-                        Ok(backoffice::refunds::get(books, id).await?)
+                        let id = backoffice::refunds::create_intent(backoffice, &actor, &form).await?;
+                        backoffice::refunds::execute(backoffice, id).await?;
+                        Ok(backoffice::refunds::get(backoffice, id).await?)
                     };
                     match (DieAt { inner: Box::pin(steps), left }).await {
                         Ok(Some(refund)) => said(Ok(refund)),
@@ -243,16 +243,16 @@ async fn act(
                 }
             }
         }
-        Act::Approve { who, id } => said(backoffice::refunds::approve(books, &who.actor(), id).await),
+        Act::Approve { who, id } => said(backoffice::refunds::approve(backoffice, &who.actor(), id).await),
         Act::Decline { who, id } => {
-            said(backoffice::refunds::decline(books, &who.actor(), id, "너무 많아요").await)
+            said(backoffice::refunds::decline(backoffice, &who.actor(), id, "너무 많아요").await)
         }
         Act::Drive { payment_key } => {
             // Told again, it goes on as it is.
             if let Ok(mut driven) = driven.lock() {
                 driven
                     .entry(payment_key.clone())
-                    .or_insert_with(|| tokio::spawn(drive(books.clone(), payment_key)).abort_handle());
+                    .or_insert_with(|| tokio::spawn(drive(backoffice.clone(), payment_key)).abort_handle());
             }
             "driving".into()
         }
@@ -261,7 +261,7 @@ async fn act(
             if let Some(task) = task {
                 task.abort();
             }
-            books.clock.set_offset(time::Duration::ZERO);
+            backoffice.clock.set_offset(time::Duration::ZERO);
             "resting".into()
         }
         Act::Webhook { headers, body } => {
@@ -272,8 +272,8 @@ async fn act(
                 body: body.into(),
                 read_at: Instant::now(),
             };
-            match backoffice::webhooks::keep(books, std::slice::from_ref(&incoming)).await {
-                Ok(ids) => match backoffice::webhooks::apply_all(books, &ids, false).await {
+            match backoffice::webhooks::keep(backoffice, std::slice::from_ref(&incoming)).await {
+                Ok(ids) => match backoffice::webhooks::apply_all(backoffice, &ids, false).await {
                     Ok(()) => "applied".into(),
                     Err(fault) => format!("kept: {fault}"),
                 },
@@ -281,26 +281,26 @@ async fn act(
             }
         }
         Act::Clock { seconds } => {
-            books.clock.set_offset(time::Duration::seconds(seconds));
+            backoffice.clock.set_offset(time::Duration::seconds(seconds));
             "turned".into()
         }
     }
 }
 
 /// What the jobs do, at the simulation's pace.
-async fn drive(books: Backoffice, payment_key: String) {
+async fn drive(backoffice: Backoffice, payment_key: String) {
     loop {
         let open: Vec<Uuid> = sqlx::query_scalar(
             "select id from refunds where payment_key = $1 and state in ('requested', 'approved', 'sending', 'unknown')
              and needs_person is null",
         )
         .bind(&payment_key)
-        .fetch_all(&books.pool)
+        .fetch_all(&backoffice.pool)
         .await
         .unwrap_or_default();
         for id in open {
             // A failed attempt is tried again in a moment, as a job would.
-            drop(backoffice::refunds::execute(&books, id).await);
+            drop(backoffice::refunds::execute(&backoffice, id).await);
         }
         tokio::time::sleep(TICK).await;
     }

@@ -277,7 +277,7 @@ impl Stack {
                 "--valid-from",
                 "2025-01-01",
             ]);
-            quiet(set.args(["--per-cent", per_cent, "--flat", flat, "--pay-out-days", "5"]))?;
+            quiet(set.args(["--per-cent", per_cent, "--flat", flat, "--payout-days", "5"]))?;
         }
         quiet(self.jangbu().args(["sync", "transactions"]).args(window))?;
         quiet(self.jangbu().args(["sync", "settlements"]).args(window))?;

@@ -20,13 +20,13 @@ use crate::{
 };
 
 /// Days on which the browser tests have to pass, as moments in Seoul. On a day of its own the month of trade contains
-/// other days, holidays and pay-outs.
+/// other days, holidays and payouts.
 pub(crate) const DAYS: [&str; 10] = [
     // An ordinary Wednesday: what a test run takes.
     "2026-11-18T14:00",
     // A month's last day: the whole trade lies in it.
     "2026-03-31T14:00",
-    // A month's first day: no pay-out in it yet.
+    // A month's first day: no payout in it yet.
     "2026-04-01T14:00",
     // A Sunday, a month's last day, late.
     "2026-05-31T23:00",

@@ -57,17 +57,17 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
             {text("actor", "col-by")}
             {text("action", "col-action")}
             {text("subject", "col-subject")}
-            {form::filter_acts(&ctx, routes::AUDIT)}
+            {form::filter_actions(&ctx, routes::AUDIT)}
         </form>
     };
     let body = match query.cursor() {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::AUDIT)} }.into_any(),
         Ok(cursor) => {
-            let page = read(&ctx.books().pool, &filter, cursor.as_ref(), SIZE).await?;
-            let look = list::Look {
+            let page = read(&ctx.backoffice().pool, &filter, cursor.as_ref(), SIZE).await?;
+            let spec = list::ListSpec {
                 path: routes::AUDIT,
                 class: "audit-rows",
-                heads: vec![
+                headers: vec![
                     ("#".to_owned(), true),
                     list::head(&ctx, "col-by"),
                     list::head(&ctx, "col-action"),
@@ -77,7 +77,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
                 ],
                 empty: (ctx.t("audit-empty"), ctx.t("audit-empty-hint")),
             };
-            view! { {heading} {list::view(&ctx, &query, look, page, row)} {export::form(&ctx, "audit", &query)} }.into_any()
+            view! { {heading} {list::view(&ctx, &query, spec, page, row)} {export::form(&ctx, "audit", &query)} }.into_any()
         }
     };
     Ok(Frame { title: ctx.t("nav-audit"), active: routes::AUDIT, flash, body })

@@ -1,46 +1,35 @@
 //! The bank's statement is uploaded.
 
+#[cfg(feature = "ssr")]
+use backoffice::{bank, staff::Permission};
 use leptos::prelude::*;
 use server_fn::codec::{MultipartData, MultipartFormData};
 
+#[cfg(feature = "ssr")]
+use super::messages;
 use crate::error::AppError;
+#[cfg(feature = "ssr")]
+use crate::{action::action, explain::OrExplain as _, format, routes, upload::Upload};
 
-/// The bank's statement, beside which pay-outs are held.
+/// The bank's statement, beside which payouts are held.
 #[server(prefix = "/fn", endpoint = "upload_statement", input = MultipartFormData)]
 pub async fn upload_statement(data: MultipartData) -> Result<(), AppError> {
-    use backoffice::staff::Permission;
-
-    use super::messages;
-    use crate::{
-        context::{Ctx, shown},
-        format, routes,
-        upload::Upload,
-    };
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let at_file = |message: String| AppError::Invalid { field: "file".into(), message };
-    let actor = match ctx.allow(Permission::Reconcile) {
-        Ok(actor) => actor,
-        Err(error) => return ctx.finish("statement", &[], Err(error), routes::PAY_OUTS).await,
-    };
-    let outcome = match Upload::read(data).await? {
-        None => Err(at_file(ctx.t("batch-error-upload"))),
-        Some(upload) => {
-            match backoffice::bank::upload(ctx.books(), &actor, &upload.file_name, &upload.bytes).await {
-                Ok(Ok(uploaded)) => Ok(ctx.tr(
-                    "statement-uploaded",
-                    &[
-                        ("lines", uploaded.lines.to_string()),
-                        ("new", uploaded.new.to_string()),
-                        ("skipped", uploaded.skipped.to_string()),
-                        ("from", format::iso_day(uploaded.from)),
-                        ("to", format::iso_day(uploaded.to)),
-                    ],
-                )),
-                Ok(Err(wrong)) => Err(at_file(messages::error(&ctx, wrong))),
-                Err(fault) => Err(shown(&fault)),
-            }
-        }
-    };
-    ctx.finish("statement", &[], outcome, routes::PAY_OUTS).await
+    let upload = Upload::read(data).await?;
+    action("statement", routes::PAYOUTS, &[], async |ctx| {
+        let actor = ctx.allow(Permission::Reconcile)?;
+        let file = upload.file(ctx)?;
+        let read = bank::upload(ctx.backoffice(), &actor, &upload.file_name, file).await.or_explain(ctx)?;
+        let uploaded = read.map_err(|wrong| AppError::field("file", messages::error(ctx, wrong)))?;
+        Ok(ctx.tr(
+            "statement-uploaded",
+            &[
+                ("lines", uploaded.lines.to_string()),
+                ("new", uploaded.new.to_string()),
+                ("skipped", uploaded.skipped.to_string()),
+                ("from", format::iso_day(uploaded.from)),
+                ("to", format::iso_day(uploaded.to)),
+            ],
+        ))
+    })
+    .await
 }

@@ -42,7 +42,7 @@ pub fn form(ctx: &Ctx, list: &'static str, query: &Query) -> AnyView {
                     <select name="format">{formats}</select>
                 </label>
                 {personal}
-                <div class="filter-acts">
+                <div class="filter-actions">
                     <button class="button quiet" type="submit">{ctx.t("export-do")}</button>
                     <a class="link" href=ctx.href(routes::EXPORTS)>{ctx.t("exports-mine")}</a>
                 </div>

@@ -33,7 +33,7 @@ pub struct Table {
     /// What it is called where it is not seen.
     pub label: String,
     pub class: &'static str,
-    pub heads: Vec<(String, bool)>,
+    pub headers: Vec<(String, bool)>,
     pub rows: Vec<AnyView>,
     pub sums: AnyView,
 }
@@ -43,7 +43,7 @@ impl Table {
         view! {
             <div class="scroll" tabindex="0" role="region" aria-label=self.label>
                 <table class=self.class>
-                    {list::head_row(self.heads)}
+                    {list::head_row(self.headers)}
                     <tbody>{self.rows}</tbody>
                     <tfoot>{self.sums}</tfoot>
                 </table>

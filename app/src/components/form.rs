@@ -124,9 +124,9 @@ pub fn select(
 }
 
 /// What ends the form of a filter: show, and show everything again.
-pub fn filter_acts(ctx: &Ctx, path: &str) -> AnyView {
+pub fn filter_actions(ctx: &Ctx, path: &str) -> AnyView {
     view! {
-        <div class="filter-acts">
+        <div class="filter-actions">
             <button class="button" type="submit">{ctx.t("filter-apply")}</button>
             <a class="link" href=ctx.href(path)>{ctx.t("filter-clear")}</a>
         </div>

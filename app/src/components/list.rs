@@ -97,12 +97,12 @@ fn pager<T>(ctx: &Ctx, path: &str, query: &Query, page: &Page<T>) -> AnyView {
     .into_any()
 }
 
-/// How a list of one kind looks: its class, its heads (and which of them stand over figures), and the words for when
+/// How a list of one kind looks: its class, its headers (and which of them stand over figures), and the words for when
 /// there is nothing.
-pub struct Look<'a> {
+pub struct ListSpec<'a> {
     pub path: &'a str,
     pub class: &'static str,
-    pub heads: Vec<(String, bool)>,
+    pub headers: Vec<(String, bool)>,
     pub empty: (String, String),
 }
 
@@ -116,27 +116,27 @@ pub fn figures(ctx: &Ctx, key: &str) -> (String, bool) {
     (ctx.words.get(key, &[]), true)
 }
 
-pub fn head_row(heads: Vec<(String, bool)>) -> AnyView {
-    let heads = heads
+pub fn head_row(headers: Vec<(String, bool)>) -> AnyView {
+    let headers = headers
         .into_iter()
         .map(|(word, figures)| {
             let class = figures.then_some("n");
             view! { <th scope="col" class=class>{word}</th> }
         })
         .collect_view();
-    view! { <thead><tr>{heads}</tr></thead> }.into_any()
+    view! { <thead><tr>{headers}</tr></thead> }.into_any()
 }
 
-/// Rows with their heads, or the words that stand instead.
-pub fn table(look: Look<'_>, rows: Vec<AnyView>) -> AnyView {
+/// Rows with their headers, or the words that stand instead.
+pub fn table(spec: ListSpec<'_>, rows: Vec<AnyView>) -> AnyView {
     if rows.is_empty() {
-        let (title, hint) = look.empty;
+        let (title, hint) = spec.empty;
         return empty(title, hint);
     }
-    let class = format!("rows {}", look.class);
+    let class = format!("rows {}", spec.class);
     view! {
         <table class=class>
-            {head_row(look.heads)}
+            {head_row(spec.headers)}
             <tbody>{rows}</tbody>
         </table>
     }
@@ -147,13 +147,13 @@ pub fn table(look: Look<'_>, rows: Vec<AnyView>) -> AnyView {
 pub fn view<T>(
     ctx: &Ctx,
     query: &Query,
-    look: Look<'_>,
+    spec: ListSpec<'_>,
     page: Page<T>,
     row: impl Fn(&Ctx, T) -> AnyView,
 ) -> AnyView {
-    let pager = pager(ctx, look.path, query, &page);
+    let pager = pager(ctx, spec.path, query, &page);
     let rows = page.rows.into_iter().map(|item| row(ctx, item)).collect();
-    view! { {table(look, rows)} {pager} }.into_any()
+    view! { {table(spec, rows)} {pager} }.into_any()
 }
 
 /// What stands where rows would.

@@ -66,7 +66,7 @@ pub fn asked(ctx: &Ctx, query: &Query, flash: &mut Flash) -> Month {
     if text.is_some() && month.is_none() {
         flash.errors.insert("month".into(), ctx.t("month-error"));
     }
-    month.unwrap_or_else(|| Month::of(ctx.books().clock.today()))
+    month.unwrap_or_else(|| Month::of(ctx.backoffice().clock.today()))
 }
 
 pub fn picker(ctx: &Ctx, path: &str, month: Month, flash: &Flash) -> AnyView {
@@ -84,7 +84,7 @@ pub fn picker(ctx: &Ctx, path: &str, month: Month, flash: &Flash) -> AnyView {
     view! {
         <form class="filters month" method="get" action=ctx.href(path)>
             {field}
-            <div class="filter-acts">
+            <div class="filter-actions">
                 <button class="button" type="submit">{ctx.t("month-show")}</button>
                 {step(month.before(), "prev", "month-before")}
                 {step(month.after(), "next", "month-after")}

@@ -44,7 +44,7 @@ pub async fn page(ctx: Ctx, id: String) -> Answer {
             let href = ctx.href(&routes::export_file(&export.id));
             let label = ctx.tr("export-take", &[("size", size(export.bytes))]);
             view! {
-                <div class="acts"><a class="button" href=href download=export.file_name()>{label}</a></div>
+                <div class="actions"><a class="button" href=href download=export.file_name()>{label}</a></div>
                 <p class="soft">{ctx.t("export-kept")}</p>
             }
             .into_any()
@@ -62,7 +62,7 @@ pub async fn page(ctx: Ctx, id: String) -> Answer {
                 <dt>{ctx.t("export-reason")}</dt><dd>{export.reason.clone()}</dd>
                 <dt>{ctx.t("sum-rows")}</dt><dd>{export.rows}</dd>
                 <dt>{ctx.t("export-personal")}</dt><dd>{ctx.words.get(masked, &[])}</dd>
-                <dt>{ctx.t("col-requested-at")}</dt><dd>{list::time(export.asked_at)}</dd>
+                <dt>{ctx.t("col-requested-at")}</dt><dd>{list::time(export.requested_at)}</dd>
             </dl>
             {part}
         </section>

@@ -1,7 +1,20 @@
-//! Files that leave the house.
+//! Files that staff have written for themselves.
 
+#[cfg(feature = "ssr")]
+use backoffice::{
+    exports::{self, Request, sheet::Format},
+    staff::Permission,
+};
 use leptos::prelude::*;
 
+#[cfg(feature = "ssr")]
+use super::{progress, request};
+#[cfg(feature = "ssr")]
+use crate::{
+    action::{Done, action, question},
+    explain::OrExplain as _,
+    routes,
+};
 use crate::{error::AppError, progress::Tick};
 
 /// Has the list or report of a page written as a file. `filter` is the query of that page.
@@ -13,60 +26,32 @@ pub async fn ask_for_export(
     #[server(default)] reason: String,
     #[server(default)] unmasked: String,
 ) -> Result<(), AppError> {
-    use backoffice::{
-        exports::{Request, sheet::Format},
-        staff::Permission,
-    };
-
-    use super::request;
-    use crate::{context::Ctx, routes};
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let mut back = routes::EXPORTS.to_owned();
-    let wrong = |message: String| AppError::Invalid { field: String::new(), message };
-    let query = request::query(&filter);
-    let outcome = match (ctx.allow(Permission::Export), request::what(&ctx, &list, &query)) {
-        (Err(error), _) => Err(error),
-        (Ok(_), None) => Err(wrong(ctx.t("export-not-found"))),
-        (Ok(actor), Some(what)) => {
-            let request = Request {
-                format: Format::parse(&format).unwrap_or(Format::Xlsx),
-                reason: reason.clone(),
-                is_masked: unmasked != "1" || !ctx.may(Permission::RevealPersonal),
-                title: request::title(&ctx, &what),
-                heads: request::heads(&ctx, &what),
-                words: request::words(&ctx),
-                what,
-            };
-            match backoffice::exports::request(ctx.books(), &actor, &request).await {
-                Ok(id) => {
-                    back = routes::export(&id);
-                    Ok(ctx.t("export-asked"))
-                }
-                Err(error) => Err(request::error(&ctx, error)),
-            }
-        }
-    };
-    ctx.finish("export", &[("reason", &reason)], outcome, &back).await
+    action("export", routes::EXPORTS, &[("reason", &reason)], async |ctx| {
+        let actor = ctx.allow(Permission::Export)?;
+        let what = request::what(ctx, &list, &request::query(&filter));
+        let what = what.ok_or_else(|| AppError::form(ctx.t("export-not-found")))?;
+        let request = Request {
+            format: Format::parse(&format).unwrap_or(Format::Xlsx),
+            reason: reason.clone(),
+            is_masked: unmasked != "1" || !ctx.may(Permission::RevealPersonal),
+            title: request::title(ctx, &what),
+            headers: request::headers(ctx, &what),
+            words: request::words(ctx),
+            what,
+        };
+        let id = exports::request(ctx.backoffice(), &actor, &request).await.or_explain(ctx)?;
+        Ok(Done::on(routes::export(&id), ctx.t("export-asked")))
+    })
+    .await
 }
 
 #[server(prefix = "/fn", endpoint = "export_progress")]
 pub async fn export_progress(#[server(default)] id: String) -> Result<Tick, AppError> {
-    use backoffice::staff::Permission;
-
-    use super::progress;
-    use crate::{
-        context::{Ctx, shown},
-        routes,
-    };
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let refused = match ctx.allow(Permission::Export) {
-        Ok(actor) => match progress::own(&ctx, &actor, &id).await.map_err(|fault| shown(&fault))? {
-            Some(export) => return Ok(progress::tick(&ctx, &export)),
-            None => AppError::Invalid { field: String::new(), message: ctx.t("export-not-found") },
-        },
-        Err(error) => error,
-    };
-    ctx.finish("export", &[], Err(refused), routes::EXPORTS).await.map(|()| Tick::default())
+    question(routes::EXPORTS, async |ctx| {
+        let actor = ctx.allow(Permission::Export)?;
+        let export = progress::own(ctx, &actor, &id).await.or_explain(ctx)?;
+        let export = export.ok_or_else(|| AppError::form(ctx.t("export-not-found")))?;
+        Ok(progress::tick(ctx, &export))
+    })
+    .await
 }

@@ -31,7 +31,7 @@ fn row(ctx: &Ctx, export: Export) -> AnyView {
             <td class="state">{badge::badge(state(ctx, export.state))}</td>
             <td class="what">{export.reason}</td>
             <td class="n amount">{export.rows}</td>
-            <td class="when">{list::time(export.asked_at)}</td>
+            <td class="when">{list::time(export.requested_at)}</td>
         </tr>
     }
     .into_any()
@@ -41,13 +41,13 @@ pub async fn page(ctx: Ctx) -> Answer {
     let flash = ctx.take_flash().await;
     let staff = ctx.visitor.staff.as_ref().map(|staff| staff.id);
     let exports = match staff {
-        Some(staff) => backoffice::exports::of_staff(ctx.books(), staff).await?,
+        Some(staff) => backoffice::exports::of_staff(ctx.backoffice(), staff).await?,
         None => Vec::new(),
     };
-    let look = list::Look {
+    let spec = list::ListSpec {
         path: routes::EXPORTS,
         class: "export-rows",
-        heads: vec![
+        headers: vec![
             list::head(&ctx, "export-what"),
             list::head(&ctx, "col-status"),
             list::head(&ctx, "export-reason"),
@@ -60,7 +60,7 @@ pub async fn page(ctx: Ctx) -> Answer {
     let body = view! {
         <h1>{ctx.t("exports-mine")}</h1>
         <p class="soft lead">{ctx.t("exports-hint")}</p>
-        {list::table(look, rows)}
+        {list::table(spec, rows)}
     };
     Ok(Frame { title: ctx.t("exports-mine"), active: "", flash, body: body.into_any() })
 }

@@ -7,8 +7,8 @@ use crate::{context::Ctx, progress::Tick};
 /// An export of whoever asks.
 pub async fn own(ctx: &Ctx, actor: &Actor, id: &str) -> Result<Option<Export>, Fault> {
     let Ok(id) = id.parse() else { return Ok(None) };
-    let export = backoffice::exports::get(ctx.books(), id).await?;
-    Ok(export.filter(|export| export.asked_by.is_some() && export.asked_by == actor.staff_id()))
+    let export = backoffice::exports::get(ctx.backoffice(), id).await?;
+    Ok(export.filter(|export| export.requested_by.is_some() && export.requested_by == actor.staff_id()))
 }
 
 pub fn tick(ctx: &Ctx, export: &Export) -> Tick {

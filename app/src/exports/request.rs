@@ -8,14 +8,16 @@ use crate::{
         list::{self, Query},
         month::Month,
     },
-    context::{Ctx, shown},
+    context::Ctx,
     error::AppError,
+    explain::Explain,
     orders, reconciliation, refunds, transactions, webhooks,
 };
 use backoffice::{
+    Rail,
     exports::{ExportError, LONGEST_REASON, Span, What},
     iap,
-    reconciliation::{Class, differences::State},
+    reconciliation::{Class, Finding, differences::State},
 };
 
 /// The query of an address, `?q=a&from=2026-11-01`.
@@ -31,7 +33,7 @@ pub fn what(ctx: &Ctx, list: &str, query: &Query) -> Option<What> {
     let day = |name: &str| query.get(name).as_deref().and_then(list::parse_day);
     let month = || {
         let month = query.get("month").as_deref().and_then(Month::parse);
-        let month = month.unwrap_or_else(|| Month::of(ctx.books().clock.today()));
+        let month = month.unwrap_or_else(|| Month::of(ctx.backoffice().clock.today()));
         Span { from: month.first(), to: month.end() }
     };
     Some(match list {
@@ -47,8 +49,8 @@ pub fn what(ctx: &Ctx, list: &str, query: &Query) -> Option<What> {
         }
         "audit" => What::Audit(audit::filter::from_query(query)),
         "day" => What::Day(day("day")?),
-        "pay_out" => What::PayOut(day("day")?),
-        "pay_outs" => What::PayOuts(month()),
+        "payout" => What::Payout(day("day")?),
+        "payouts" => What::Payouts(month()),
         "sales" => What::Sales(month()),
         "fees" => What::Fees(month()),
         "vat" => What::Vat(month()),
@@ -60,15 +62,15 @@ pub fn what(ctx: &Ctx, list: &str, query: &Query) -> Option<What> {
 pub fn title(ctx: &Ctx, what: &What) -> String {
     let name = ctx.words.word("export-list", what.as_str());
     match what {
-        What::Day(day) | What::PayOut(day) => format!("{name} {day}"),
-        What::PayOuts(span) | What::Sales(span) | What::Fees(span) | What::Vat(span) => {
+        What::Day(day) | What::Payout(day) => format!("{name} {day}"),
+        What::Payouts(span) | What::Sales(span) | What::Fees(span) | What::Vat(span) => {
             format!("{name} {}", Month::of(span.from).text())
         }
         _ => name,
     }
 }
 
-pub fn heads(ctx: &Ctx, what: &What) -> Vec<String> {
+pub fn headers(ctx: &Ctx, what: &What) -> Vec<String> {
     what.columns().iter().map(|column| ctx.words.word("column", column)).collect()
 }
 
@@ -80,44 +82,23 @@ pub fn words(ctx: &Ctx) -> BTreeMap<String, String> {
             words.insert((*value).to_owned(), ctx.words.word(prefix, value));
         }
     };
-    add("rail", &["toss_payments", "toss_pay", "iap"]);
+    add("rail", &Rail::ALL.map(Rail::as_str));
     add("class", &Class::ALL.map(Class::as_str));
-    add("remark", &REMARKS);
+    add("finding", &Finding::ALL.map(Finding::as_str));
     add("difference-state", &State::ALL.map(State::as_str));
     add("at-bank", &["no_statement", "differs", "missing", "unexplained"]);
     add("export-value", &["is_estimate"]);
     words
 }
 
-const REMARKS: [&str; 19] = [
-    "settled_twice",
-    "listed_twice",
-    "not_booked",
-    "not_listed",
-    "list_not_read",
-    "currency",
-    "amount",
-    "settled_amount",
-    "status",
-    "not_due",
-    "settlements_not_read",
-    "refund_not_settled",
-    "not_settled",
-    "fee_rate",
-    "fee_sum",
-    "pay_out",
-    "paid_late",
-    "no_price",
-    "no_rate",
-];
-
-pub fn error(ctx: &Ctx, error: ExportError) -> AppError {
-    let message = match error {
-        ExportError::Reason => ctx.t("export-needs-reason"),
-        ExportError::TooLong => ctx.tr("difference-note-long", &[("most", LONGEST_REASON.to_string())]),
-        ExportError::Fault(fault) => return shown(&fault),
-    };
-    AppError::Invalid { field: String::new(), message }
+impl Explain for ExportError {
+    fn explain(self, ctx: &Ctx) -> AppError {
+        AppError::form(match self {
+            Self::Reason => ctx.t("export-needs-reason"),
+            Self::TooLong => ctx.tr("difference-note-long", &[("most", LONGEST_REASON.to_string())]),
+            Self::Fault(fault) => return fault.explain(ctx),
+        })
+    }
 }
 
 #[cfg(test)]

@@ -39,12 +39,12 @@ fn out_row(ctx: &Ctx, host: Outgoing) -> AnyView {
 
 pub async fn page(ctx: Ctx) -> Answer {
     let flash = ctx.take_flash().await;
-    let outgoing = backoffice::firewall::outgoing(ctx.books()).await;
+    let outgoing = backoffice::firewall::outgoing(ctx.backoffice()).await;
     let allowed = &ctx.site.allowed_ips;
-    let out_look = list::Look {
+    let out_spec = list::ListSpec {
         path: routes::FIREWALL,
         class: "firewall-rows",
-        heads: vec![
+        headers: vec![
             list::head(&ctx, "firewall-host"),
             list::head(&ctx, "firewall-documented"),
             list::head(&ctx, "firewall-resolved"),
@@ -52,10 +52,10 @@ pub async fn page(ctx: Ctx) -> Answer {
         ],
         empty: (String::new(), String::new()),
     };
-    let in_look = list::Look {
+    let in_spec = list::ListSpec {
         path: routes::FIREWALL,
         class: "firewall-rows",
-        heads: vec![
+        headers: vec![
             list::head(&ctx, "firewall-from"),
             list::head(&ctx, "firewall-address"),
             list::figures(&ctx, "firewall-port"),
@@ -98,12 +98,12 @@ pub async fn page(ctx: Ctx) -> Answer {
         <section class="part">
             <h2>{ctx.t("firewall-out")}</h2>
             <p class="soft lead">{ctx.t("firewall-out-hint")}</p>
-            {list::table(out_look, out_rows)}
+            {list::table(out_spec, out_rows)}
         </section>
         <section class="part">
             <h2>{ctx.t("firewall-in")}</h2>
             <p class="soft lead">{list}</p>
-            {list::table(in_look, incoming)}
+            {list::table(in_spec, incoming)}
         </section>
     };
     Ok(Frame { title: ctx.t("firewall"), active: routes::SETTINGS, flash, body: body.into_any() })

@@ -21,8 +21,8 @@ fn change(today: Taken, yesterday: Taken) -> Option<String> {
 
 /// The refunds that are somebody's task by now, with whose.
 async fn overdue(ctx: &Ctx) -> Result<AnyView, Fault> {
-    let filter = Filter { overdue_at: Some(ctx.books().clock.now()), ..Filter::default() };
-    let rows = backoffice::refunds::list(ctx.books(), &filter, None, 5).await?.rows;
+    let filter = Filter { overdue_at: Some(ctx.backoffice().clock.now()), ..Filter::default() };
+    let rows = backoffice::refunds::list(ctx.backoffice(), &filter, None, 5).await?.rows;
     let rows = rows
         .into_iter()
         .map(|refund| {
@@ -43,7 +43,7 @@ async fn overdue(ctx: &Ctx) -> Result<AnyView, Fault> {
 
 pub async fn page(ctx: Ctx) -> Answer {
     let flash = ctx.take_flash().await;
-    let home = backoffice::home::overview(ctx.books()).await?;
+    let home = backoffice::home::overview(ctx.backoffice()).await?;
     let won = |amount: Decimal| format::amount(ctx.words, amount, "KRW");
     let against = change(home.today, home.yesterday)
         .map(|change| ctx.tr("home-against", &[("change", change)]))
@@ -138,7 +138,7 @@ pub async fn page(ctx: Ctx) -> Answer {
     let owners = if waiting.refunds_overdue > 0 { overdue(&ctx).await? } else { ().into_any() };
     let body = view! {
         <h1>{ctx.t("nav-home")}</h1>
-        <p class="soft lead">{ctx.tr("home-day", &[("day", format::iso_day(ctx.books().clock.today()))])}</p>
+        <p class="soft lead">{ctx.tr("home-day", &[("day", format::iso_day(ctx.backoffice().clock.today()))])}</p>
         <dl class="figures">
             {figures
                 .into_iter()

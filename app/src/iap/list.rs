@@ -109,14 +109,14 @@ fn decide(ctx: &Ctx, refund: &Refund) -> AnyView {
     };
     match refund.decider() {
         Decider::You => view! {
-            <div class="acts">
+            <div class="actions">
                 {form("approve", "button", "approve")}
                 {form("reject", "button quiet", "refund-decline")}
             </div>
         }
         .into_any(),
         Decider::Google => {
-            view! { <div class="acts">{form("store_rejected", "button quiet", "iap-store-rejected")}</div> }
+            view! { <div class="actions">{form("store_rejected", "button quiet", "iap-store-rejected")}</div> }
                 .into_any()
         }
         Decider::Apple => {
@@ -233,7 +233,7 @@ fn filters(ctx: &Ctx, query: &Query) -> AnyView {
         <form class="filters" method="get" action=ctx.href(routes::IAP)>
             {Field { kind: "search", ..Field::text("q", ctx.t("iap-q"), &typed) }.view()}
             {form::select("status", ctx.t("col-status"), statuses, "", &typed)}
-            <div class="filter-acts"><button class="button" type="submit">{ctx.t("filter-apply")}</button></div>
+            <div class="filter-actions"><button class="button" type="submit">{ctx.t("filter-apply")}</button></div>
         </form>
     }
     .into_any()
@@ -251,7 +251,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         flash.notice = None;
     }
     let repeaters = match tab {
-        Some(_) => backoffice::iap::desk::repeaters(ctx.books(), 10).await?,
+        Some(_) => backoffice::iap::refund_requests::repeaters(ctx.backoffice(), 10).await?,
         None => Vec::new(),
     };
     let repeated = (!repeaters.is_empty()).then(|| {
@@ -270,21 +270,24 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         (Err(_), _) => list::bad_cursor(&ctx, routes::IAP),
         (Ok(cursor), None) => {
             let filter = Filter { q: query.get("q"), status: query.get("status"), user_key: None };
-            let page = backoffice::iap::orders::list(ctx.books(), &filter, cursor.as_ref(), SIZE).await?;
-            let look = list::Look {
+            let page =
+                backoffice::iap::orders::list(ctx.backoffice(), &filter, cursor.as_ref(), SIZE).await?;
+            let spec = list::ListSpec {
                 path: routes::IAP,
                 class: "iap-rows",
-                heads: order_heads(&ctx),
+                headers: order_heads(&ctx),
                 empty: (ctx.t("iap-empty"), ctx.t("iap-empty-hint")),
             };
-            view! { {filters(&ctx, &query)} {list::view(&ctx, &query, look, page, order_row)} {export::form(&ctx, "iap_orders", &query)} }.into_any()
+            view! { {filters(&ctx, &query)} {list::view(&ctx, &query, spec, page, order_row)} {export::form(&ctx, "iap_orders", &query)} }.into_any()
         }
         (Ok(cursor), Some(tab)) => {
-            let page = backoffice::iap::desk::list(ctx.books(), tab, None, cursor.as_ref(), SIZE).await?;
-            let look = list::Look {
+            let page =
+                backoffice::iap::refund_requests::list(ctx.backoffice(), tab, None, cursor.as_ref(), SIZE)
+                    .await?;
+            let spec = list::ListSpec {
                 path: routes::IAP,
                 class: "iap-rows",
-                heads: vec![
+                headers: vec![
                     list::head(&ctx, "col-order"),
                     ("userKey".into(), false),
                     list::head(&ctx, "iap-who-decides"),
@@ -294,7 +297,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
                 ],
                 empty: (ctx.t("iap-refunds-empty"), ctx.t("iap-refunds-empty-hint")),
             };
-            list::view(&ctx, &query, look, page, refund_row)
+            list::view(&ctx, &query, spec, page, refund_row)
         }
     };
     let body = view! {

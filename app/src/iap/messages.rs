@@ -3,30 +3,30 @@
 use backoffice::iap::{DeskError, Imported, PriceError, Refund};
 
 use crate::{
-    context::{Ctx, shown},
+    context::Ctx,
     error::AppError,
-    refunds,
+    explain::{self, Explain},
 };
 
-fn at(field: &str, message: String) -> AppError {
-    AppError::Invalid { field: field.into(), message }
-}
-
-pub fn error(ctx: &Ctx, error: DeskError) -> AppError {
-    match error {
-        DeskError::OrderId => at("order_id", ctx.t("iap-error-order")),
-        DeskError::UserKey => at("user_key", ctx.t("grant-error-user")),
-        DeskError::Platform => at("platform", ctx.t("iap-error-platform")),
-        DeskError::Reason => at("reason", ctx.t("iap-error-reason")),
-        DeskError::AlreadyOpen => at("order_id", ctx.t("iap-error-open")),
-        DeskError::AlreadyRefunded => at("order_id", ctx.t("iap-error-refunded")),
-        DeskError::NotFound => at("", ctx.t("iap-error-gone")),
-        DeskError::NotNow(state) => {
-            at("", ctx.tr("refund-error-settled", &[("state", ctx.words.word("iap-state", state.as_str()))]))
+impl Explain for DeskError {
+    fn explain(self, ctx: &Ctx) -> AppError {
+        let at = AppError::field;
+        match self {
+            Self::OrderId => at("order_id", ctx.t("iap-error-order")),
+            Self::UserKey => at("user_key", ctx.t("grant-error-user")),
+            Self::Platform => at("platform", ctx.t("iap-error-platform")),
+            Self::Reason => at("reason", ctx.t("iap-error-reason")),
+            Self::AlreadyOpen => at("order_id", ctx.t("iap-error-open")),
+            Self::AlreadyRefunded => at("order_id", ctx.t("iap-error-refunded")),
+            Self::NotFound => AppError::form(ctx.t("iap-error-gone")),
+            Self::NotNow(state) => {
+                let state = ctx.words.word("iap-state", state.as_str());
+                AppError::form(ctx.tr("refund-error-settled", &[("state", state)]))
+            }
+            Self::Apple => AppError::form(ctx.t("iap-error-apple")),
+            Self::File(error) => at("list", explain::file(ctx, error)),
+            Self::Fault(fault) => fault.explain(ctx),
         }
-        DeskError::Apple => at("", ctx.t("iap-error-apple")),
-        DeskError::File(error) => at("list", refunds::messages::file_error(ctx, error)),
-        DeskError::Fault(fault) => shown(&fault),
     }
 }
 
@@ -69,10 +69,11 @@ pub fn status(ctx: &Ctx, status: Option<&str>) -> (&'static str, String) {
     }
 }
 
-pub fn price_error(ctx: &Ctx, error: PriceError) -> AppError {
-    let (field, message) = match error {
-        PriceError::Sku => ("sku", ctx.t("price-error-sku")),
-        PriceError::Price(error) => ("price", refunds::messages::amount(ctx, error)),
-    };
-    AppError::Invalid { field: field.into(), message }
+impl Explain for PriceError {
+    fn explain(self, ctx: &Ctx) -> AppError {
+        match self {
+            Self::Sku => AppError::field("sku", ctx.t("price-error-sku")),
+            Self::Price(error) => AppError::field("price", explain::amount(ctx, error)),
+        }
+    }
 }

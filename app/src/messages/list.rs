@@ -37,8 +37,11 @@ pub fn row(ctx: &Ctx, message: Message) -> AnyView {
         }
         _ => None,
     };
-    let what: Vec<String> =
-        [kind, Some(wording::said(ctx, &message))].into_iter().flatten().filter(|t| !t.is_empty()).collect();
+    let what: Vec<String> = [kind, Some(wording::failure_text(ctx, &message))]
+        .into_iter()
+        .flatten()
+        .filter(|t| !t.is_empty())
+        .collect();
     view! {
         <tr>
             <td class="id">{to}</td>
@@ -53,7 +56,7 @@ pub fn row(ctx: &Ctx, message: Message) -> AnyView {
 }
 
 /// The columns of [`row`].
-pub fn heads(ctx: &Ctx) -> Vec<(String, bool)> {
+pub fn headers(ctx: &Ctx) -> Vec<(String, bool)> {
     vec![
         ("userKey".into(), false),
         list::head(ctx, "message-template"),
@@ -175,19 +178,19 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     if one_flash.is_error {
         flash.notice = None;
     }
-    let templates = backoffice::messages::templates::list(ctx.books()).await?;
+    let templates = backoffice::messages::templates::list(ctx.backoffice()).await?;
     let may = ctx.may(Permission::SendMessage) && !templates.is_empty();
     let list = match query.cursor() {
         Err(_) => list::bad_cursor(&ctx, routes::MESSAGES),
         Ok(cursor) => {
-            let page = backoffice::messages::list(ctx.books(), None, cursor.as_ref(), SIZE).await?;
-            let look = list::Look {
+            let page = backoffice::messages::list(ctx.backoffice(), None, cursor.as_ref(), SIZE).await?;
+            let spec = list::ListSpec {
                 path: routes::MESSAGES,
                 class: "message-rows",
-                heads: heads(&ctx),
+                headers: headers(&ctx),
                 empty: (ctx.t("messages-empty"), ctx.t("messages-empty-hint")),
             };
-            list::view(&ctx, &query, look, page, row)
+            list::view(&ctx, &query, spec, page, row)
         }
     };
     let body = view! {

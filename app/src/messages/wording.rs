@@ -2,11 +2,7 @@
 
 use backoffice::messages::{Channel, Message, MessageError, Refused, State};
 
-use crate::{
-    context::{Ctx, shown},
-    error::AppError,
-    format, refunds,
-};
+use crate::{context::Ctx, error::AppError, explain::Explain, format};
 
 /// `푸시 2 · 인앱 1 (실패 1)`: only channels that something happened on.
 fn channels(ctx: &Ctx, message: &Message) -> String {
@@ -30,48 +26,53 @@ fn channels(ctx: &Ctx, message: &Message) -> String {
         .join(" · ")
 }
 
-fn at(field: &str, message: String) -> AppError {
-    AppError::Invalid { field: field.into(), message }
-}
-
-pub fn error(ctx: &Ctx, error: MessageError) -> AppError {
-    let refused = match error {
-        MessageError::Refused(refused) => refused,
-        MessageError::Fault(backoffice::Fault::NoAppsInToss) => return at("", ctx.t("apps-in-toss-missing")),
-        MessageError::Fault(fault) => return shown(&fault),
-    };
-    match refused {
-        Refused::Form => at("", ctx.t("refund-error-form")),
-        Refused::TemplateCode => at("code", ctx.t("template-error-code")),
-        Refused::TemplateTaken => at("code", ctx.t("template-error-taken")),
-        Refused::TemplateName => at("name", ctx.t("campaign-error-name")),
-        Refused::TemplateFields => at("fields", ctx.t("template-error-fields")),
-        Refused::FollowsTaken => at("follows", ctx.t("template-error-follows")),
-        Refused::NoSuchTemplate => at("template_code", ctx.t("template-error-none")),
-        Refused::UserKey => at("user_key", ctx.t("grant-error-user")),
-        Refused::MissingField(field) => at("context", ctx.tr("message-error-field", &[("field", field)])),
-        Refused::DeploymentId => at("deployment_id", ctx.t("message-error-bundle")),
-        Refused::File(error) => at("file", refunds::messages::file_error(ctx, error)),
-        Refused::Lines(lines) => {
-            let lines = lines.iter().take(20).map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            at("file", ctx.tr("iap-unread", &[("lines", lines)]))
+impl Explain for MessageError {
+    fn explain(self, ctx: &Ctx) -> AppError {
+        match self {
+            Self::Refused(refused) => refused.explain(ctx),
+            Self::Fault(fault) => fault.explain(ctx),
         }
-        Refused::TooMany => at("file", ctx.t("message-error-many")),
     }
 }
 
-pub fn outcome(ctx: &Ctx, outcome: Result<Message, MessageError>) -> Result<String, AppError> {
-    let message = outcome.map_err(|wrong| error(ctx, wrong))?;
+impl Explain for Refused {
+    fn explain(self, ctx: &Ctx) -> AppError {
+        let at = AppError::field;
+        match self {
+            Self::Form => at("", ctx.t("refund-error-form")),
+            Self::TemplateCode => at("code", ctx.t("template-error-code")),
+            Self::TemplateTaken => at("code", ctx.t("template-error-taken")),
+            Self::TemplateName => at("name", ctx.t("campaign-error-name")),
+            Self::TemplateFields => at("fields", ctx.t("template-error-fields")),
+            Self::FollowsTaken => at("follows", ctx.t("template-error-follows")),
+            Self::NoSuchTemplate => at("template_code", ctx.t("template-error-none")),
+            Self::UserKey => at("user_key", ctx.t("grant-error-user")),
+            Self::MissingField(field) => at("context", ctx.tr("message-error-field", &[("field", field)])),
+            Self::DeploymentId => at("deployment_id", ctx.t("message-error-bundle")),
+            Self::File(error) => error.explain(ctx),
+            Self::Lines(lines) => {
+                let lines = lines.iter().take(20).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                at("file", ctx.tr("iap-unread", &[("lines", lines)]))
+            }
+            Self::TooMany => at("file", ctx.t("message-error-many")),
+        }
+    }
+}
+
+/// How a message stands after somebody sent it.
+pub fn news(ctx: &Ctx, message: &Message) -> Result<String, AppError> {
     match message.state {
-        State::Sent => Ok(ctx.tr("message-was-sent", &[("channels", channels(ctx, &message))])),
+        State::Sent => Ok(ctx.tr("message-was-sent", &[("channels", channels(ctx, message))])),
         State::Requested | State::Sending => Ok(ctx.t("message-waits")),
-        State::Failed => Err(at("", ctx.tr("message-was-refused", &[("why", said(ctx, &message))]))),
-        State::Unknown => Err(at("", ctx.t("message-is-unknown"))),
+        State::Failed => {
+            Err(AppError::form(ctx.tr("message-was-refused", &[("why", failure_text(ctx, message))])))
+        }
+        State::Unknown => Err(AppError::form(ctx.t("message-is-unknown"))),
     }
 }
 
 /// Where it arrived, or why it did not go out.
-pub fn said(ctx: &Ctx, message: &Message) -> String {
+pub fn failure_text(ctx: &Ctx, message: &Message) -> String {
     let why = format::with_code(message.error_message.as_deref(), message.error_code.as_deref());
     why.unwrap_or_else(|| channels(ctx, message))
 }

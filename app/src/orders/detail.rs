@@ -1,6 +1,7 @@
 //! One order: how much, how much is left, what state; what happened; the refund beside it.
 
 use backoffice::{
+    Rail,
     orders::Order,
     payments::Record,
     refunds::{self, eligibility},
@@ -45,7 +46,7 @@ fn copied(ctx: &Ctx, id: &str) -> AnyView {
 
 /// Toss's own name for its key.
 fn key_name(order: &Order) -> &'static str {
-    if order.rail == "toss_pay" { "payToken" } else { "paymentKey" }
+    if order.rail == Rail::TossPay { "payToken" } else { "paymentKey" }
 }
 
 /// Of a mini-app: everything known of the user stands on their page.
@@ -119,7 +120,7 @@ fn head(ctx: &Ctx, order: &Order, record: Option<&Record>) -> AnyView {
                 {order.user_key.as_deref().map(|key| fact("userKey".into(), user(ctx, key)))}
                 {failure.map(|text| fact(ctx.t("order-failure"), text.into_any()))}
             </dl>
-            <div class="acts">
+            <div class="actions">
                 {look_up}
                 <span class="soft">{fetched}</span>
             </div>
@@ -144,25 +145,28 @@ fn raw(ctx: &Ctx, record: &Record) -> AnyView {
 
 pub async fn page(ctx: Ctx, order_id: String) -> Answer {
     let mut flash = ctx.take_flash().await;
-    let Some(order) = backoffice::orders::get(ctx.books(), &order_id).await? else {
+    let Some(order) = backoffice::orders::get(ctx.backoffice(), &order_id).await? else {
         return Ok(errors::missing(&ctx, ctx.t("order-not-found")));
     };
     let record = match &order.payment_key {
-        Some(key) => backoffice::payments::get(ctx.books(), key).await?,
+        Some(key) => backoffice::payments::get(ctx.backoffice(), key).await?,
         None => None,
     };
     let filter = refunds::Filter { order_id: Some(order.order_id.clone()), ..refunds::Filter::default() };
     let (audit, deliveries, refunds) = story(&ctx, &order, &filter).await?;
-    let may =
-        record.as_ref().map(Record::payment).transpose()?.map(|p| eligibility(&p, ctx.books().clock.now()));
+    let may = record
+        .as_ref()
+        .map(Record::payment)
+        .transpose()?
+        .map(|p| eligibility(&p, ctx.backoffice().clock.now()));
     let of = |form: &str| if flash.form == form { flash.clone() } else { Flash::default() };
     let (refund_flash, return_flash) = (of("refund"), of("return"));
-    let now = ctx.books().clock.now();
+    let now = ctx.backoffice().clock.now();
     let facts = match refunds.iter().find(|refund| refund.is_overdue(now)) {
-        Some(refund) => Some(backoffice::refunds::facts(ctx.books(), refund).await?),
+        Some(refund) => Some(backoffice::refunds::facts(ctx.backoffice(), refund).await?),
         None => None,
     };
-    let kept = backoffice::returns::get_open(ctx.books(), &order.order_id).await?;
+    let kept = backoffice::returns::get_open(ctx.backoffice(), &order.order_id).await?;
     let paid = order.paid_at.is_some();
     if matches!(flash.form.as_str(), "refund" | "return") && flash.is_error {
         // Said inside the form, beside what it is about.
@@ -193,8 +197,8 @@ type Story =
     (Vec<backoffice::audit::Row>, Vec<backoffice::webhooks::Delivery>, Vec<backoffice::refunds::Refund>);
 
 async fn story(ctx: &Ctx, order: &Order, filter: &refunds::Filter) -> Result<Story, backoffice::Fault> {
-    let audit = backoffice::audit::of_subject(&ctx.books().pool, "order", &order.order_id).await?;
-    let deliveries = backoffice::webhooks::of_order(ctx.books(), &order.order_id).await?;
-    let refunds = backoffice::refunds::list(ctx.books(), filter, None, 100).await?.rows;
+    let audit = backoffice::audit::of_subject(&ctx.backoffice().pool, "order", &order.order_id).await?;
+    let deliveries = backoffice::webhooks::of_order(ctx.backoffice(), &order.order_id).await?;
+    let refunds = backoffice::refunds::list(ctx.backoffice(), filter, None, 100).await?.rows;
     Ok((audit, deliveries, refunds))
 }

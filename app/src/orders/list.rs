@@ -69,7 +69,7 @@ fn filters(ctx: &Ctx, query: &Query, flash: &Flash) -> AnyView {
                     {text("max", "filter-max", "text", "numeric")}
                 </div>
             </details>
-            <div class="filter-acts">
+            <div class="filter-actions">
                 <button class="button" type="submit">{ctx.t("filter-apply")}</button>
                 <a class="chip" href=toggle aria-current=pressed>{ctx.t("filter-attention")}</a>
                 <a class="link" href=ctx.href(routes::ORDERS)>{ctx.t("filter-clear")}</a>
@@ -106,7 +106,7 @@ pub fn order_row(ctx: &Ctx, order: Order) -> AnyView {
 }
 
 /// The columns of [`order_row`].
-pub fn heads(ctx: &Ctx) -> Vec<(String, bool)> {
+pub fn headers(ctx: &Ctx) -> Vec<(String, bool)> {
     vec![
         list::head(ctx, "col-order"),
         list::head(ctx, "col-product"),
@@ -132,19 +132,19 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         let body = view! { {heading} {list::bad_cursor(&ctx, routes::ORDERS)} }.into_any();
         return Ok(frame(body, &ctx));
     };
-    let page = backoffice::orders::list(ctx.books(), &filter, cursor.as_ref(), SIZE).await?;
+    let page = backoffice::orders::list(ctx.backoffice(), &filter, cursor.as_ref(), SIZE).await?;
     // One exact hit is what was looked for.
     if let ([only], Some(q), None) = (page.rows.as_slice(), &filter.q, &cursor)
         && (only.order_id == *q || only.payment_key.as_deref() == Some(q))
     {
         ctx.redirect(&routes::order(&only.order_id));
     }
-    let look = list::Look {
+    let spec = list::ListSpec {
         path: routes::ORDERS,
         class: "orders",
-        heads: heads(&ctx),
+        headers: headers(&ctx),
         empty: (ctx.t("orders-empty"), ctx.t("orders-empty-hint")),
     };
-    let body = view! { {heading} {list::view(&ctx, &query, look, page, order_row)} {export::form(&ctx, "orders", &query)} }.into_any();
+    let body = view! { {heading} {list::view(&ctx, &query, spec, page, order_row)} {export::form(&ctx, "orders", &query)} }.into_any();
     Ok(frame(body, &ctx))
 }

@@ -68,7 +68,7 @@ fn head(ctx: &Ctx, campaign: &Campaign, chart: Option<String>) -> AnyView {
                 <dt>{ctx.t("campaign-approval")}</dt><dd>{second}</dd>
                 <dt>{ctx.t("campaign-test")}</dt><dd>{tested}</dd>
             </dl>
-            <div class="acts">{turn}</div>
+            <div class="actions">{turn}</div>
         </section>
     }
     .into_any()
@@ -159,7 +159,7 @@ fn files(ctx: &Ctx, batches: Vec<Batch>) -> AnyView {
 }
 
 /// What a second person, or somebody who has looked into Toss's console, may do with it.
-fn acts(ctx: &Ctx, grant: &Grant) -> AnyView {
+fn actions(ctx: &Ctx, grant: &Grant) -> AnyView {
     if !ctx.may(Permission::ManageCampaigns) {
         return ().into_any();
     }
@@ -177,21 +177,21 @@ fn acts(ctx: &Ctx, grant: &Grant) -> AnyView {
     };
     if grant.state == State::WaitingForApproval {
         return view! {
-            <div class="acts">
+            <div class="actions">
                 {button(ApproveGrant::PATH, "", "button", "approve")}
                 {button(DeclineGrant::PATH, "", "button quiet", "refund-decline")}
             </div>
         }
         .into_any();
     }
-    if !grant.needs_person(ctx.books().clock.now()) {
+    if !grant.needs_person(ctx.backoffice().clock.now()) {
         return ().into_any();
     }
     view! {
         <details class="confirm">
             <summary>{ctx.t("grant-decide")}</summary>
             <p>{ctx.t("grant-decide-hint")}</p>
-            <div class="acts">
+            <div class="actions">
                 {button(DecideGrant::PATH, "1", "button quiet", "grant-decide-paid")}
                 {button(DecideGrant::PATH, "", "button danger", "grant-decide-not-paid")}
             </div>
@@ -204,7 +204,7 @@ fn acts(ctx: &Ctx, grant: &Grant) -> AnyView {
 pub fn row(ctx: &Ctx, grant: Grant) -> AnyView {
     let user = ctx.href(&routes::user(grant.user_key));
     let note = match grant.error_code.is_some() || grant.error_message.is_some() {
-        true => messages::said(ctx, &grant),
+        true => messages::failure_text(ctx, &grant),
         false => grant
             .approved_by_name
             .clone()
@@ -223,7 +223,7 @@ pub fn row(ctx: &Ctx, grant: Grant) -> AnyView {
             <td class="id"><a class="row-link" href=user><code>{grant.user_key}</code></a></td>
             <td class="n amount">{points(grant.amount)}</td>
             <td class="state">{badge::badge(messages::state(ctx, grant.state))}</td>
-            <td class="what">{what} {acts(ctx, &grant)}</td>
+            <td class="what">{what} {actions(ctx, &grant)}</td>
             <td class="buyer">{grant.requested_by_name.clone()}</td>
             <td class="when">{list::time(grant.requested_at)}</td>
         </tr>
@@ -232,7 +232,7 @@ pub fn row(ctx: &Ctx, grant: Grant) -> AnyView {
 }
 
 /// The columns of [`row`].
-pub fn heads(ctx: &Ctx) -> Vec<(String, bool)> {
+pub fn headers(ctx: &Ctx) -> Vec<(String, bool)> {
     vec![
         ("userKey".into(), false),
         list::figures(ctx, "campaign-amount"),
@@ -245,7 +245,7 @@ pub fn heads(ctx: &Ctx) -> Vec<(String, bool)> {
 
 pub async fn page(ctx: Ctx, code: String, query: Query) -> Answer {
     let mut flash = ctx.take_flash().await;
-    let Some(campaign) = backoffice::promotions::campaigns::get(ctx.books(), &code).await? else {
+    let Some(campaign) = backoffice::promotions::campaigns::get(ctx.backoffice(), &code).await? else {
         return Ok(errors::missing(&ctx, ctx.t("campaign-not-found")));
     };
     let of = |form: &str| if flash.form == form { flash.clone() } else { Flash::default() };
@@ -255,10 +255,10 @@ pub async fn page(ctx: Ctx, code: String, query: Query) -> Answer {
     }
     let path = routes::campaign(&code);
     let state = query.get("state").and_then(|state| State::parse(&state));
-    let spend = backoffice::promotions::campaigns::spend(ctx.books(), &code).await?;
+    let spend = backoffice::promotions::campaigns::spend(ctx.backoffice(), &code).await?;
     let days: Vec<_> = spend.iter().map(|day| (day.day, day.amount)).collect();
     let chart = chart::running_sum(&days, campaign.budget, points);
-    let batches = backoffice::promotions::batch::list(ctx.books(), &code, None, 10).await?.rows;
+    let batches = backoffice::promotions::batch::list(ctx.backoffice(), &code, None, 10).await?.rows;
     let chip = |value: &str, word: String, on: bool| {
         let href = ctx.href(&format!("{path}{}", query.with("state", value)));
         let current = on.then_some("true");
@@ -274,14 +274,14 @@ pub async fn page(ctx: Ctx, code: String, query: Query) -> Answer {
         Err(_) => list::bad_cursor(&ctx, &path),
         Ok(cursor) => {
             let filter = Filter { promotion_code: Some(code.clone()), state, ..Filter::default() };
-            let page = backoffice::promotions::list(ctx.books(), &filter, cursor.as_ref(), SIZE).await?;
-            let look = list::Look {
+            let page = backoffice::promotions::list(ctx.backoffice(), &filter, cursor.as_ref(), SIZE).await?;
+            let spec = list::ListSpec {
                 path: &path,
                 class: "refund-rows",
-                heads: heads(&ctx),
+                headers: headers(&ctx),
                 empty: (ctx.t("grants-empty"), ctx.t("grants-empty-hint")),
             };
-            list::view(&ctx, &query, look, page, row)
+            list::view(&ctx, &query, spec, page, row)
         }
     };
     let may = ctx.may(Permission::Grant);

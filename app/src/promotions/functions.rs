@@ -1,8 +1,21 @@
 //! Campaigns, and grants to one user.
 
+#[cfg(feature = "ssr")]
+use backoffice::{
+    promotions::{self, Form, NewCampaign},
+    staff::Permission,
+};
 use leptos::prelude::*;
 
+#[cfg(feature = "ssr")]
+use super::messages;
 use crate::error::AppError;
+#[cfg(feature = "ssr")]
+use crate::{
+    action::{Done, action, parse_id},
+    explain::OrExplain as _,
+    routes,
+};
 
 #[server(prefix = "/fn", endpoint = "add_campaign")]
 pub async fn add_campaign(
@@ -15,40 +28,25 @@ pub async fn add_campaign(
     #[server(default)] ends_on: String,
     #[server(default)] approval_above: String,
 ) -> Result<(), AppError> {
-    use backoffice::{promotions::NewCampaign, staff::Permission};
-
-    use super::messages;
-    use crate::{
-        context::{Ctx, shown},
-        routes,
-    };
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
     let new =
         NewCampaign { promotion_code, name, amount, user_cap, budget, starts_on, ends_on, approval_above };
-    let values = [
+    let typed = [
         ("promotion_code", new.promotion_code.as_str()),
-        ("name", new.name.as_str()),
-        ("amount", new.amount.as_str()),
-        ("user_cap", new.user_cap.as_str()),
-        ("budget", new.budget.as_str()),
-        ("starts_on", new.starts_on.as_str()),
-        ("ends_on", new.ends_on.as_str()),
-        ("approval_above", new.approval_above.as_str()),
+        ("name", &new.name),
+        ("amount", &new.amount),
+        ("user_cap", &new.user_cap),
+        ("budget", &new.budget),
+        ("starts_on", &new.starts_on),
+        ("ends_on", &new.ends_on),
+        ("approval_above", &new.approval_above),
     ];
-    let mut back = routes::PROMOTIONS.to_owned();
-    let outcome = match ctx.allow(Permission::ManageCampaigns) {
-        Err(error) => Err(error),
-        Ok(actor) => match backoffice::promotions::campaigns::add(ctx.books(), &actor, &new).await {
-            Ok(Ok(code)) => {
-                back = routes::campaign(&code);
-                Ok(ctx.t("campaign-added"))
-            }
-            Ok(Err(wrong)) => Err(messages::campaign_error(&ctx, wrong)),
-            Err(fault) => Err(shown(&fault)),
-        },
-    };
-    ctx.finish("campaign", &values, outcome, &back).await
+    action("campaign", routes::PROMOTIONS, &typed, async |ctx| {
+        let actor = ctx.allow(Permission::ManageCampaigns)?;
+        let added = promotions::campaigns::add(ctx.backoffice(), &actor, &new).await.or_explain(ctx)?;
+        let code = added.or_explain(ctx)?;
+        Ok(Done::on(routes::campaign(&code), ctx.t("campaign-added")))
+    })
+    .await
 }
 
 /// No more grants begin, or (with an empty `stop`) they may again.
@@ -57,29 +55,19 @@ pub async fn stop_campaign(
     #[server(default)] promotion_code: String,
     #[server(default)] stop: String,
 ) -> Result<(), AppError> {
-    use backoffice::staff::Permission;
-
-    use crate::{
-        context::{Ctx, shown},
-        routes,
-    };
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let back = routes::campaign(&promotion_code);
-    let outcome = match ctx.allow(Permission::ManageCampaigns) {
-        Err(error) => Err(error),
-        Ok(actor) => {
-            match backoffice::promotions::campaigns::stop(ctx.books(), &actor, &promotion_code, stop == "1")
-                .await
-            {
-                Ok(true) if stop == "1" => Ok(ctx.t("campaign-was-stopped")),
-                Ok(true) => Ok(ctx.t("campaign-was-resumed")),
-                Ok(false) => Ok(ctx.t("campaign-unchanged")),
-                Err(fault) => Err(shown(&fault)),
-            }
-        }
-    };
-    ctx.finish("campaign", &[], outcome, &back).await
+    action("campaign", &routes::campaign(&promotion_code), &[], async |ctx| {
+        let actor = ctx.allow(Permission::ManageCampaigns)?;
+        let stop = stop == "1";
+        let changed = promotions::campaigns::stop(ctx.backoffice(), &actor, &promotion_code, stop)
+            .await
+            .or_explain(ctx)?;
+        Ok(ctx.t(match (changed, stop) {
+            (true, true) => "campaign-was-stopped",
+            (true, false) => "campaign-was-resumed",
+            (false, _) => "campaign-unchanged",
+        }))
+    })
+    .await
 }
 
 /// Points to one user. The intent is minted with the form: posting it twice is one grant.
@@ -92,29 +80,15 @@ pub async fn grant_promotion(
     #[server(default)] amount: String,
     #[server(default)] is_test: String,
 ) -> Result<(), AppError> {
-    use backoffice::{promotions::Form, staff::Permission};
-
-    use super::messages;
-    use crate::{context::Ctx, routes};
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let back = format!("{}#grant", routes::campaign(&promotion_code));
-    let values = [("user_key", user_key.as_str()), ("event", event.as_str()), ("amount", amount.as_str())];
-    let outcome = match ctx.allow(Permission::Grant) {
-        Err(error) => Err(error),
-        Ok(actor) => {
-            let form = Form {
-                intent,
-                promotion_code: promotion_code.clone(),
-                user_key: user_key.clone(),
-                event: event.clone(),
-                amount: amount.clone(),
-                is_test: is_test == "1",
-            };
-            messages::outcome(&ctx, backoffice::promotions::grant(ctx.books(), &actor, &form).await)
-        }
-    };
-    ctx.finish("grant", &values, outcome, &back).await
+    let form = Form { intent, promotion_code, user_key, event, amount, is_test: is_test == "1" };
+    let page = format!("{}#grant", routes::campaign(&form.promotion_code));
+    let typed = [("user_key", form.user_key.as_str()), ("event", &form.event), ("amount", &form.amount)];
+    action("grant", &page, &typed, async |ctx| {
+        let actor = ctx.allow(Permission::Grant)?;
+        let grant = promotions::grant(ctx.backoffice(), &actor, &form).await.or_explain(ctx)?;
+        messages::news(ctx, &grant)
+    })
+    .await
 }
 
 /// The second person approves one grant, and it is paid.
@@ -123,19 +97,13 @@ pub async fn approve_grant(
     #[server(default)] promotion_code: String,
     #[server(default)] id: String,
 ) -> Result<(), AppError> {
-    use backoffice::staff::Permission;
-
-    use super::messages;
-    use crate::{context::Ctx, refunds, routes};
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let outcome = match refunds::messages::about(&ctx, Permission::ManageCampaigns, &id) {
-        Ok((actor, id)) => {
-            messages::outcome(&ctx, backoffice::promotions::approve(ctx.books(), &actor, id).await)
-        }
-        Err(error) => Err(error),
-    };
-    ctx.finish("grant", &[], outcome, &routes::campaign(&promotion_code)).await
+    action("grant", &routes::campaign(&promotion_code), &[], async |ctx| {
+        let actor = ctx.allow(Permission::ManageCampaigns)?;
+        let id = parse_id(ctx, &id)?;
+        let grant = promotions::approve(ctx.backoffice(), &actor, id).await.or_explain(ctx)?;
+        messages::news(ctx, &grant)
+    })
+    .await
 }
 
 #[server(prefix = "/fn", endpoint = "decline_grant")]
@@ -143,19 +111,13 @@ pub async fn decline_grant(
     #[server(default)] promotion_code: String,
     #[server(default)] id: String,
 ) -> Result<(), AppError> {
-    use backoffice::staff::Permission;
-
-    use super::messages;
-    use crate::{context::Ctx, refunds, routes};
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let outcome = match refunds::messages::about(&ctx, Permission::ManageCampaigns, &id) {
-        Ok((actor, id)) => {
-            messages::outcome(&ctx, backoffice::promotions::decline(ctx.books(), &actor, id).await)
-        }
-        Err(error) => Err(error),
-    };
-    ctx.finish("grant", &[], outcome, &routes::campaign(&promotion_code)).await
+    action("grant", &routes::campaign(&promotion_code), &[], async |ctx| {
+        let actor = ctx.allow(Permission::ManageCampaigns)?;
+        let id = parse_id(ctx, &id)?;
+        let grant = promotions::decline(ctx.backoffice(), &actor, id).await.or_explain(ctx)?;
+        messages::news(ctx, &grant)
+    })
+    .await
 }
 
 /// A person who has looked into Toss's console settles a grant: `paid` is "1" or empty.
@@ -165,18 +127,11 @@ pub async fn decide_grant(
     #[server(default)] id: String,
     #[server(default)] paid: String,
 ) -> Result<(), AppError> {
-    use backoffice::staff::Permission;
-
-    use super::messages;
-    use crate::{context::Ctx, refunds, routes};
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let outcome = match refunds::messages::about(&ctx, Permission::ManageCampaigns, &id) {
-        Ok((actor, id)) => messages::outcome(
-            &ctx,
-            backoffice::promotions::decide(ctx.books(), &actor, id, paid == "1").await,
-        ),
-        Err(error) => Err(error),
-    };
-    ctx.finish("grant", &[], outcome, &routes::campaign(&promotion_code)).await
+    action("grant", &routes::campaign(&promotion_code), &[], async |ctx| {
+        let actor = ctx.allow(Permission::ManageCampaigns)?;
+        let id = parse_id(ctx, &id)?;
+        let grant = promotions::decide(ctx.backoffice(), &actor, id, paid == "1").await.or_explain(ctx)?;
+        messages::news(ctx, &grant)
+    })
+    .await
 }

@@ -18,7 +18,7 @@ use crate::{
 
 /// Whether it gives now: the tone and the word.
 pub fn standing(ctx: &Ctx, campaign: &Campaign) -> (&'static str, String) {
-    let now = ctx.books().clock.now();
+    let now = ctx.backoffice().clock.now();
     let (tone, key) = if campaign.stopped_at.is_some() {
         ("failed", "stopped")
     } else if now < campaign.starts_at {
@@ -65,7 +65,7 @@ fn new(ctx: &Ctx, flash: &Flash) -> AnyView {
     };
     let day = |name: &'static str, key: &str| Field {
         kind: "date",
-        value: format::iso_day(ctx.books().clock.today()),
+        value: format::iso_day(ctx.backoffice().clock.today()),
         ..Field::text(name, ctx.words.get(key, &[]), flash)
     };
     let error = flash.is_error.then(|| form::notice(flash));
@@ -96,18 +96,19 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         flash.notice = None;
     }
     let new = ctx.may(Permission::ManageCampaigns).then(|| new(&ctx, &own));
-    let missing = ctx.books().apps_in_toss.is_none().then(|| {
+    let missing = ctx.backoffice().apps_in_toss.is_none().then(|| {
         view! { <p class="notice bad" role="note">{ctx.t("apps-in-toss-missing")}</p> }
     });
     let heading = view! { <h1>{ctx.t("nav-promotions")}</h1> {missing} };
     let body = match query.cursor() {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::PROMOTIONS)} }.into_any(),
         Ok(cursor) => {
-            let page = backoffice::promotions::campaigns::list(ctx.books(), cursor.as_ref(), SIZE).await?;
-            let look = list::Look {
+            let page =
+                backoffice::promotions::campaigns::list(ctx.backoffice(), cursor.as_ref(), SIZE).await?;
+            let spec = list::ListSpec {
                 path: routes::PROMOTIONS,
                 class: "campaign-rows",
-                heads: vec![
+                headers: vec![
                     list::head(&ctx, "campaign-code"),
                     list::head(&ctx, "col-name"),
                     list::head(&ctx, "col-status"),
@@ -120,7 +121,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
             view! {
                 {heading}
                 <div class="two">
-                    <div>{list::view(&ctx, &query, look, page, row)}</div>
+                    <div>{list::view(&ctx, &query, spec, page, row)}</div>
                     {new}
                 </div>
             }

@@ -5,37 +5,33 @@ use backoffice::promotions::{
     batch::{BatchError, LineRefused},
 };
 
-use crate::{
-    context::{Ctx, shown},
-    error::AppError,
-    format, refunds,
-};
+use crate::{context::Ctx, error::AppError, explain::Explain, format};
 
 /// `1,000P`
 pub fn points(amount: i64) -> String {
     format!("{}P", backoffice::money::group(amount.into(), "KRW"))
 }
 
-fn at(field: &str, message: String) -> AppError {
-    AppError::Invalid { field: field.into(), message }
-}
-
-pub fn campaign_error(ctx: &Ctx, wrong: CampaignError) -> AppError {
-    match wrong {
-        CampaignError::Code => at("promotion_code", ctx.t("campaign-error-code")),
-        CampaignError::Taken => at("promotion_code", ctx.t("campaign-error-taken")),
-        CampaignError::Name => at("name", ctx.t("campaign-error-name")),
-        CampaignError::Amount => at("amount", ctx.t("grant-error-amount")),
-        CampaignError::UserCap => at("user_cap", ctx.t("campaign-error-cap")),
-        CampaignError::Budget => at("budget", ctx.t("campaign-error-budget")),
-        CampaignError::StartsOn => at("starts_on", ctx.t("filter-error-day")),
-        CampaignError::EndsOn => at("ends_on", ctx.t("campaign-error-ends")),
-        CampaignError::ApprovalAbove => at("approval_above", ctx.t("grant-error-amount")),
+impl Explain for CampaignError {
+    fn explain(self, ctx: &Ctx) -> AppError {
+        let at = AppError::field;
+        match self {
+            Self::Code => at("promotion_code", ctx.t("campaign-error-code")),
+            Self::Taken => at("promotion_code", ctx.t("campaign-error-taken")),
+            Self::Name => at("name", ctx.t("campaign-error-name")),
+            Self::Amount => at("amount", ctx.t("grant-error-amount")),
+            Self::UserCap => at("user_cap", ctx.t("campaign-error-cap")),
+            Self::Budget => at("budget", ctx.t("campaign-error-budget")),
+            Self::StartsOn => at("starts_on", ctx.t("filter-error-day")),
+            Self::EndsOn => at("ends_on", ctx.t("campaign-error-ends")),
+            Self::ApprovalAbove => at("approval_above", ctx.t("grant-error-amount")),
+        }
     }
 }
 
 /// A refused grant as field and sentence.
 pub fn refused(ctx: &Ctx, refused: &Refused) -> AppError {
+    let at = AppError::field;
     match refused {
         Refused::Form => at("", ctx.t("refund-error-form")),
         Refused::NoSuchCampaign => at("", ctx.t("campaign-not-found")),
@@ -63,16 +59,17 @@ pub fn refused(ctx: &Ctx, refused: &Refused) -> AppError {
     }
 }
 
-/// How a grant stands after somebody did something to it.
-pub fn outcome(ctx: &Ctx, outcome: Result<Grant, GrantError>) -> Result<String, AppError> {
-    let grant = match outcome {
-        Ok(grant) => grant,
-        Err(GrantError::Refused(why)) => return Err(refused(ctx, &why)),
-        Err(GrantError::Fault(backoffice::Fault::NoAppsInToss)) => {
-            return Err(at("", ctx.t("apps-in-toss-missing")));
+impl Explain for GrantError {
+    fn explain(self, ctx: &Ctx) -> AppError {
+        match self {
+            Self::Refused(why) => refused(ctx, &why),
+            Self::Fault(fault) => fault.explain(ctx),
         }
-        Err(GrantError::Fault(fault)) => return Err(shown(&fault)),
-    };
+    }
+}
+
+/// How a grant stands after somebody did something to it.
+pub fn news(ctx: &Ctx, grant: &Grant) -> Result<String, AppError> {
     let who = [("user", grant.user_key.to_string()), ("amount", points(grant.amount))];
     match grant.state {
         State::Succeeded if grant.is_test => Ok(ctx.tr("grant-tested", &who)),
@@ -80,7 +77,9 @@ pub fn outcome(ctx: &Ctx, outcome: Result<Grant, GrantError>) -> Result<String, 
         State::WaitingForApproval => Ok(ctx.tr("grant-waits", &who)),
         State::Declined => Ok(ctx.tr("grant-declined", &who)),
         State::Failed if grant.error_code.as_deref() == Some("NOT_PAID") => Ok(ctx.t("grant-not-paid")),
-        State::Failed => Err(at("", ctx.tr("grant-refused-by-toss", &[("why", said(ctx, &grant))]))),
+        State::Failed => {
+            Err(AppError::form(ctx.tr("grant-refused-by-toss", &[("why", failure_text(ctx, grant))])))
+        }
         State::Pending | State::Requested | State::Sending | State::Unknown => {
             Ok(ctx.tr("grant-under-way", &who))
         }
@@ -88,7 +87,7 @@ pub fn outcome(ctx: &Ctx, outcome: Result<Grant, GrantError>) -> Result<String, 
 }
 
 /// Toss's own words, with what to do about it where that is known.
-pub fn said(ctx: &Ctx, grant: &Grant) -> String {
+pub fn failure_text(ctx: &Ctx, grant: &Grant) -> String {
     let message = grant.error_message.as_deref();
     match grant.error_code.as_deref() {
         Some("NOT_PAID") => ctx.t("grant-not-paid"),
@@ -120,17 +119,20 @@ pub fn state(ctx: &Ctx, state: State) -> (&'static str, String) {
     (tone, ctx.words.word("grant-state", state.as_str()))
 }
 
-pub fn batch_error(ctx: &Ctx, error: BatchError) -> AppError {
-    match error {
-        BatchError::NotFound => at("", ctx.t("batch-not-found")),
-        BatchError::File(error) => at("file", refunds::messages::file_error(ctx, error)),
-        BatchError::Refused(why) => refused(ctx, &why),
-        BatchError::State(state) => {
-            at("", ctx.tr("batch-error-state", &[("state", ctx.words.word("batch-state", state.as_str()))]))
+impl Explain for BatchError {
+    fn explain(self, ctx: &Ctx) -> AppError {
+        match self {
+            Self::NotFound => AppError::form(ctx.t("batch-not-found")),
+            Self::File(error) => error.explain(ctx),
+            Self::Refused(why) => refused(ctx, &why),
+            Self::State(state) => {
+                let state = ctx.words.word("batch-state", state.as_str());
+                AppError::form(ctx.tr("batch-error-state", &[("state", state)]))
+            }
+            Self::NotYours => AppError::form(ctx.t("batch-error-not-yours")),
+            Self::Own => AppError::form(ctx.t("refund-error-own")),
+            Self::Fault(fault) => fault.explain(ctx),
         }
-        BatchError::NotYours => at("", ctx.t("batch-error-not-yours")),
-        BatchError::Own => at("", ctx.t("refund-error-own")),
-        BatchError::Fault(fault) => shown(&fault),
     }
 }
 

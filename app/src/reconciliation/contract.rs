@@ -1,4 +1,4 @@
-//! What the contract with Toss says of fees and pay-outs, and what in-app products cost.
+//! What the contract with Toss says of fees and payouts, and what in-app products cost.
 
 use backoffice::{
     iap::Price,
@@ -28,15 +28,15 @@ fn method(ctx: &Ctx, method: &str) -> String {
 }
 
 fn rates(ctx: &Ctx, rates: Vec<Rate>) -> AnyView {
-    let look = list::Look {
+    let spec = list::ListSpec {
         path: routes::CONTRACT,
         class: "rate-rows",
-        heads: vec![
+        headers: vec![
             list::head(ctx, "col-method"),
             list::figures(ctx, "rate-per-cent"),
             list::figures(ctx, "rate-flat"),
             list::head(ctx, "rate-cycle"),
-            list::head(ctx, "rate-pay-out"),
+            list::head(ctx, "rate-payout"),
             list::head(ctx, "rate-valid-from"),
         ],
         empty: (ctx.t("rates-empty"), ctx.t("rates-empty-hint")),
@@ -45,7 +45,7 @@ fn rates(ctx: &Ctx, rates: Vec<Rate>) -> AnyView {
         .into_iter()
         .map(|rate| {
             let per_cent = rate.per_mille.unwrap_or_default() / backoffice::Decimal::TEN;
-            let days = ctx.tr("rate-days", &[("days", rate.pay_out_days.to_string())]);
+            let days = ctx.tr("rate-days", &[("days", rate.payout_days.to_string())]);
             let name = method(ctx, &rate.method);
             let name = if rate.currency == "KRW" { name } else { format!("{name} · {}", rate.currency) };
             view! {
@@ -61,7 +61,7 @@ fn rates(ctx: &Ctx, rates: Vec<Rate>) -> AnyView {
             .into_any()
         })
         .collect();
-    list::table(look, rows)
+    list::table(spec, rows)
 }
 
 fn rate_form(ctx: &Ctx, flash: &Flash) -> AnyView {
@@ -84,7 +84,7 @@ fn rate_form(ctx: &Ctx, flash: &Flash) -> AnyView {
     };
     let from = Field {
         kind: "date",
-        value: format::iso_day(ctx.books().clock.today()),
+        value: format::iso_day(ctx.backoffice().clock.today()),
         ..Field::text("valid_from", ctx.t("rate-valid-from"), flash)
     };
     let currency = Field { value: "KRW".into(), ..Field::text("currency", ctx.t("rate-currency"), flash) };
@@ -98,7 +98,7 @@ fn rate_form(ctx: &Ctx, flash: &Flash) -> AnyView {
                 {number("per_cent", "rate-per-cent", "rate-per-cent-hint", "").view()}
                 {number("flat", "rate-flat", "rate-flat-hint", "0").view()}
                 {form::select("cycle", ctx.t("rate-cycle"), cycles, "daily", flash)}
-                {number("pay_out_days", "rate-pay-out", "rate-pay-out-hint", "").view()}
+                {number("payout_days", "rate-payout", "rate-payout-hint", "").view()}
                 {from.view()}
                 <button class="button" type="submit">{ctx.t("rate-add")}</button>
             </form>
@@ -147,9 +147,9 @@ pub async fn page(ctx: Ctx) -> Answer {
     if own.is_error {
         flash.notice = None;
     }
-    let known = backoffice::reconciliation::contract::rates(ctx.books()).await?;
-    let products = if ctx.books().apps_in_toss.is_some() {
-        Some(prices(&ctx, backoffice::iap::prices::list(ctx.books()).await?, &own))
+    let known = backoffice::reconciliation::contract::rates(ctx.backoffice()).await?;
+    let products = if ctx.backoffice().apps_in_toss.is_some() {
+        Some(prices(&ctx, backoffice::iap::prices::list(ctx.backoffice()).await?, &own))
     } else {
         None
     };

@@ -1,9 +1,9 @@
 //! One day of the books: its sums, its classes, the rows of one class, and the signature under it.
 
 use backoffice::{
-    Fault,
+    Fault, Rail,
     reconciliation::{
-        Class, ClassSums, Day, Row, Sums,
+        Class, ClassSums, Day, Finding, Row, Sums,
         close::{Closed, LateRow},
     },
     staff::Permission,
@@ -36,28 +36,28 @@ use crate::{
 const AFTER_CLOSE: &str = "after_close";
 
 /// Sums of a rail and currency, of all their classes.
-fn together(sums: &[ClassSums]) -> Vec<(String, String, Sums)> {
-    let mut all: Vec<(String, String, Sums)> = Vec::new();
+fn together(sums: &[ClassSums]) -> Vec<(Rail, String, Sums)> {
+    let mut all: Vec<(Rail, String, Sums)> = Vec::new();
     for s in sums {
         match all.iter_mut().find(|(rail, currency, _)| *rail == s.rail && *currency == s.currency) {
             Some((.., sum)) => *sum += s.sums,
-            None => all.push((s.rail.clone(), s.currency.clone(), s.sums)),
+            None => all.push((s.rail, s.currency.clone(), s.sums)),
         }
     }
     all
 }
 
 /// Only Toss Payments tells what it settles: of the other rails the sum begins with what moved.
-fn paid(rail: &str, all: &Sums) -> Sums {
-    if rail == "toss_payments" {
+fn paid(rail: Rail, all: &Sums) -> Sums {
+    if rail == Rail::TossPayments {
         return *all;
     }
-    Sums { settled: all.toss, pay_out: all.toss - all.discount - all.points - all.fee, ..*all }
+    Sums { settled: all.toss, payout: all.toss - all.discount - all.points - all.fee, ..*all }
 }
 
-fn rail(ctx: &Ctx, rail: &str, sums: &[ClassSums], currency: &str, all: &Sums, query: &Query) -> AnyView {
+fn rail(ctx: &Ctx, rail: Rail, sums: &[ClassSums], currency: &str, all: &Sums, query: &Query) -> AnyView {
     let unsettled = |sums: &Sums| match rail {
-        "toss_payments" => format::figures(sums.settled - sums.toss, currency),
+        Rail::TossPayments => format::figures(sums.settled - sums.toss, currency),
         _ => "–".to_owned(),
     };
     let rows = sums
@@ -78,14 +78,14 @@ fn rail(ctx: &Ctx, rail: &str, sums: &[ClassSums], currency: &str, all: &Sums, q
                     <td class="n">{figure(s.sums.difference())}</td>
                     <td class="n">{figure(s.sums.settled)}</td>
                     <td class="n">{unsettled(&s.sums)}</td>
-                    <td class="n">{figure(s.sums.pay_out)}</td>
+                    <td class="n">{figure(s.sums.payout)}</td>
                 </tr>
             }
         })
         .collect_view();
     let figure = |amount| format::figures(amount, currency);
     let estimate = (all.estimates > 0).then(|| view! { <p class="soft">{ctx.t("estimate-hint")}</p> });
-    let name = ctx.words.word("rail", rail);
+    let name = ctx.words.word("rail", rail.as_str());
     let label = if currency == "KRW" { name } else { format!("{name} · {currency}") };
     view! {
         <section class="card part-of-day">
@@ -102,7 +102,7 @@ fn rail(ctx: &Ctx, rail: &str, sums: &[ClassSums], currency: &str, all: &Sums, q
                             <th scope="col" class="n">{ctx.t("sum-difference")}</th>
                             <th scope="col" class="n">{ctx.t("sum-settled")}</th>
                             <th scope="col" class="n">{ctx.t("sum-unsettled")}</th>
-                            <th scope="col" class="n">{ctx.t("sum-pay-out")}</th>
+                            <th scope="col" class="n">{ctx.t("sum-payout")}</th>
                         </tr>
                     </thead>
                     <tbody>{rows}</tbody>
@@ -115,7 +115,7 @@ fn rail(ctx: &Ctx, rail: &str, sums: &[ClassSums], currency: &str, all: &Sums, q
                             <td class="n">{figure(all.difference())}</td>
                             <td class="n">{figure(all.settled)}</td>
                             <td class="n">{unsettled(all)}</td>
-                            <td class="n">{figure(all.pay_out)}</td>
+                            <td class="n">{figure(all.payout)}</td>
                         </tr>
                     </tfoot>
                 </table>
@@ -153,10 +153,10 @@ fn signature(ctx: &Ctx, day: &Day, closed: Option<Closed>, flash: &Flash) -> Any
     let own = flash.form == "close" && flash.is_error;
     let none = Flash::default();
     let flash = if own { flash } else { &none };
-    let blocked = if day.day >= ctx.books().clock.today() {
+    let blocked = if day.day >= ctx.backoffice().clock.today() {
         Some(ctx.t("close-not-over"))
-    } else if day.open + day.asked > 0 {
-        Some(ctx.tr("close-open", &[("count", (day.open + day.asked).to_string())]))
+    } else if day.open + day.pending > 0 {
+        Some(ctx.tr("close-open", &[("count", (day.open + day.pending).to_string())]))
     } else if day.expected > 0 {
         Some(ctx.tr("close-expected", &[("count", day.expected.to_string())]))
     } else {
@@ -185,20 +185,20 @@ fn signature(ctx: &Ctx, day: &Day, closed: Option<Closed>, flash: &Flash) -> Any
 }
 
 fn plain_row(ctx: &Ctx, row: Row) -> AnyView {
-    let href = ctx.href(&routes::order_on(&row.rail, &row.order_id));
+    let href = ctx.href(&routes::order_on(row.rail, &row.order_id));
     let settled = |amount| match &row.settled_currency {
         Some(other) => format::amount(ctx.words, amount, other),
         None => format::figures(amount, &row.currency),
     };
     let method = row.method.as_deref().map_or_else(|| "–".into(), |m| method_word(ctx, m));
-    let waits = row.due.filter(|_| row.remarks.iter().any(|r| r == "not_due"));
+    let waits = row.due.filter(|_| row.findings.contains(&Finding::NotDue));
     let mut notes = match (row.paid_out_date, waits) {
         (Some(paid), _) => vec![ctx.tr("row-paid-out", &[("day", format::iso_day(paid))])],
         (None, Some(due)) => vec![ctx.tr("row-due", &[("day", format::iso_day(due))])],
         (None, None) => Vec::new(),
     };
-    let others: Vec<String> = row.remarks.iter().filter(|remark| *remark != "not_due").cloned().collect();
-    notes.extend(differences::messages::remarks(ctx, &others));
+    let others: Vec<Finding> = row.findings.iter().copied().filter(|f| *f != Finding::NotDue).collect();
+    notes.extend(differences::messages::findings(ctx, &others));
     let note = notes.join(" · ");
     view! {
         <tr>
@@ -206,7 +206,7 @@ fn plain_row(ctx: &Ctx, row: Row) -> AnyView {
             <td class="method">{method}</td>
             <td class="n amount">{format::figures(row.toss, &row.currency)}</td>
             <td class="n fee">{settled(row.fee)}</td>
-            <td class="n paid">{settled(row.pay_out)}</td>
+            <td class="n paid">{settled(row.payout)}</td>
             <td class="what">{note}</td>
             <td class="when">{list::time(row.transaction_at)}</td>
         </tr>
@@ -215,7 +215,11 @@ fn plain_row(ctx: &Ctx, row: Row) -> AnyView {
 }
 
 fn late_row(ctx: &Ctx, row: LateRow) -> AnyView {
-    let key = if row.nth > 1 { format!("{}~{}", row.transaction_key, row.nth) } else { row.transaction_key };
+    let key = if row.occurrence > 1 {
+        format!("{}~{}", row.transaction_key, row.occurrence)
+    } else {
+        row.transaction_key
+    };
     let settled = match &row.settled_currency {
         Some(other) => format::amount(ctx.words, row.settled, other),
         None => format::figures(row.settled, &row.currency),
@@ -236,13 +240,14 @@ fn late_row(ctx: &Ctx, row: LateRow) -> AnyView {
 async fn rows(ctx: &Ctx, day: Date, query: &Query, chosen: &str) -> Result<AnyView, Fault> {
     let path = routes::day(day);
     let Ok(cursor) = query.cursor() else { return Ok(list::bad_cursor(ctx, &path)) };
-    let books = ctx.books();
+    let backoffice = ctx.backoffice();
     if chosen == AFTER_CLOSE {
-        let page = backoffice::reconciliation::close::late_rows(books, day, cursor.as_ref(), SIZE).await?;
-        let look = list::Look {
+        let page =
+            backoffice::reconciliation::close::late_rows(backoffice, day, cursor.as_ref(), SIZE).await?;
+        let spec = list::ListSpec {
             path: &path,
             class: "late-rows",
-            heads: vec![
+            headers: vec![
                 ("transactionKey".to_owned(), false),
                 list::head(ctx, "difference-class"),
                 list::figures(ctx, "sum-toss"),
@@ -251,48 +256,53 @@ async fn rows(ctx: &Ctx, day: Date, query: &Query, chosen: &str) -> Result<AnyVi
             ],
             empty: (ctx.t("rows-empty"), ctx.t("rows-empty-hint")),
         };
-        return Ok(list::view(ctx, query, look, page, late_row));
+        return Ok(list::view(ctx, query, spec, page, late_row));
     }
     let Some(class) = Class::parse(chosen) else { return Ok(().into_any()) };
     if class.is_difference() {
-        let page =
-            backoffice::reconciliation::differences::list_of_day(books, day, class, cursor.as_ref(), SIZE)
-                .await?;
+        let page = backoffice::reconciliation::differences::list_of_day(
+            backoffice,
+            day,
+            class,
+            cursor.as_ref(),
+            SIZE,
+        )
+        .await?;
         return Ok(list::view(ctx, query, differences::list::look(ctx, &path), page, differences::list::row));
     }
-    let page = backoffice::reconciliation::list_rows(books, day, class, cursor.as_ref(), SIZE).await?;
-    let look = list::Look {
+    let page = backoffice::reconciliation::list_rows(backoffice, day, class, cursor.as_ref(), SIZE).await?;
+    let spec = list::ListSpec {
         path: &path,
         class: "book-rows",
-        heads: vec![
+        headers: vec![
             list::head(ctx, "col-order"),
             list::head(ctx, "col-method"),
             list::figures(ctx, "col-amount"),
             list::figures(ctx, "fee-with-vat"),
-            list::figures(ctx, "sum-pay-out"),
+            list::figures(ctx, "sum-payout"),
             list::head(ctx, "col-detail"),
             list::head(ctx, "col-at"),
         ],
         empty: (ctx.t("rows-empty"), ctx.t("rows-empty-hint")),
     };
-    Ok(list::view(ctx, query, look, page, plain_row))
+    Ok(list::view(ctx, query, spec, page, plain_row))
 }
 
 pub async fn page(ctx: Ctx, day: String, query: Query) -> Answer {
-    let Some(date) = past(&ctx, &day) else { return Ok(errors::missing(&ctx, ctx.t("day-not-found"))) };
+    let Ok(date) = past(&ctx, &day) else { return Ok(errors::missing(&ctx, ctx.t("day-not-found"))) };
     let mut flash = ctx.take_flash().await;
     let own = flash.clone();
     if own.form == "close" && own.is_error {
         flash.notice = None;
     }
-    let (day, sums, closed) = backoffice::reconciliation::get_day(ctx.books(), date).await?;
+    let (day, sums, closed) = backoffice::reconciliation::get_day(ctx.backoffice(), date).await?;
     // Without a choice, what has to be worked first.
     let first = sums.iter().map(|s| s.class).find(|class| class.is_difference());
     let chosen =
         query.get("class").or_else(|| first.map(|class| class.as_str().to_owned())).unwrap_or_default();
     let parts = together(&sums)
         .iter()
-        .map(|(name, currency, all)| rail(&ctx, name, &sums, currency, all, &query))
+        .map(|(name, currency, all)| rail(&ctx, *name, &sums, currency, all, &query))
         .collect_view();
     let never = sums.is_empty().then(|| {
         view! {

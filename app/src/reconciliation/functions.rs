@@ -1,39 +1,40 @@
 //! Days are read again and closed, the contract is kept.
 
+#[cfg(feature = "ssr")]
+use std::time::Duration;
+
+#[cfg(feature = "ssr")]
+use backoffice::{
+    reconciliation::{self, close, contract},
+    staff::Permission,
+};
 use leptos::prelude::*;
 
+#[cfg(feature = "ssr")]
+use super::messages;
 use crate::error::AppError;
+#[cfg(feature = "ssr")]
+use crate::{action::action, components::list, explain::OrExplain as _, routes};
+
+/// A request waits as long for the day to be read; after that the page says that it is being read.
+#[cfg(feature = "ssr")]
+const PATIENCE: Duration = Duration::from_secs(8);
+
+#[cfg(feature = "ssr")]
+fn page(day: &str) -> String {
+    list::parse_day(day).map_or_else(|| routes::RECONCILIATION.to_owned(), routes::day)
+}
 
 /// Has Toss's lists of a day read again, and the day reconciled.
 #[server(prefix = "/fn", endpoint = "read_day")]
 pub async fn read_day(#[server(default)] day: String) -> Result<(), AppError> {
-    use std::time::Duration;
-
-    use backoffice::staff::Permission;
-
-    use super::messages;
-    use crate::{
-        context::{Ctx, shown},
-        routes,
-    };
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let mut back = routes::RECONCILIATION.to_owned();
-    let outcome = match (ctx.allow(Permission::Reconcile), messages::past(&ctx, &day)) {
-        (Err(error), _) => Err(error),
-        (Ok(_), None) => Err(messages::no_day(&ctx)),
-        (Ok(actor), Some(day)) => {
-            back = routes::day(day);
-            match backoffice::reconciliation::request_day(ctx.books(), &actor, day, Duration::from_secs(8))
-                .await
-            {
-                Ok(true) => Ok(ctx.t("day-was-read")),
-                Ok(false) => Ok(ctx.t("day-is-being-read")),
-                Err(fault) => Err(shown(&fault)),
-            }
-        }
-    };
-    ctx.finish("day", &[], outcome, &back).await
+    action("day", &page(&day), &[], async |ctx| {
+        let actor = ctx.allow(Permission::Reconcile)?;
+        let day = messages::past(ctx, &day)?;
+        let read = reconciliation::request_day(ctx.backoffice(), &actor, day, PATIENCE).await;
+        Ok(ctx.t(if read.or_explain(ctx)? { "day-was-read" } else { "day-is-being-read" }))
+    })
+    .await
 }
 
 /// Signs for a day.
@@ -42,23 +43,13 @@ pub async fn close_day(
     #[server(default)] day: String,
     #[server(default)] note: String,
 ) -> Result<(), AppError> {
-    use backoffice::staff::Permission;
-
-    use super::messages;
-    use crate::{context::Ctx, routes};
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let mut back = routes::RECONCILIATION.to_owned();
-    let outcome = match (ctx.allow(Permission::Reconcile), messages::past(&ctx, &day)) {
-        (Err(error), _) => Err(error),
-        (Ok(_), None) => Err(messages::no_day(&ctx)),
-        (Ok(actor), Some(day)) => {
-            back = routes::day(day);
-            let closed = backoffice::reconciliation::close::close(ctx.books(), &actor, day, &note).await;
-            closed.map(|_| ctx.t("day-was-closed")).map_err(|error| messages::close_error(&ctx, error))
-        }
-    };
-    ctx.finish("close", &[("note", &note)], outcome, &back).await
+    action("close", &page(&day), &[("note", &note)], async |ctx| {
+        let actor = ctx.allow(Permission::Reconcile)?;
+        let day = messages::past(ctx, &day)?;
+        close::close(ctx.backoffice(), &actor, day, &note).await.or_explain(ctx)?;
+        Ok(ctx.t("day-was-closed"))
+    })
+    .await
 }
 
 /// A line of the contract with Toss.
@@ -70,34 +61,23 @@ pub async fn set_rate(
     #[server(default)] per_cent: String,
     #[server(default)] flat: String,
     #[server(default)] cycle: String,
-    #[server(default)] pay_out_days: String,
+    #[server(default)] payout_days: String,
 ) -> Result<(), AppError> {
-    use backoffice::{reconciliation::contract::NewRate, staff::Permission};
-
-    use super::messages;
-    use crate::{
-        context::{Ctx, shown},
-        routes,
-    };
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let new = NewRate { method, currency, valid_from, per_cent, flat, cycle, pay_out_days };
-    let values = [
+    let new = contract::NewRate { method, currency, valid_from, per_cent, flat, cycle, payout_days };
+    let typed = [
         ("method", new.method.as_str()),
-        ("currency", new.currency.as_str()),
-        ("valid_from", new.valid_from.as_str()),
-        ("per_cent", new.per_cent.as_str()),
-        ("flat", new.flat.as_str()),
-        ("cycle", new.cycle.as_str()),
-        ("pay_out_days", new.pay_out_days.as_str()),
+        ("currency", &new.currency),
+        ("valid_from", &new.valid_from),
+        ("per_cent", &new.per_cent),
+        ("flat", &new.flat),
+        ("cycle", &new.cycle),
+        ("payout_days", &new.payout_days),
     ];
-    let outcome = match ctx.allow(Permission::Reconcile) {
-        Err(error) => Err(error),
-        Ok(actor) => match backoffice::reconciliation::contract::set_rate(ctx.books(), &actor, &new).await {
-            Ok(Ok(())) => Ok(ctx.t("rate-saved")),
-            Ok(Err(wrong)) => Err(messages::rate_error(&ctx, wrong)),
-            Err(fault) => Err(shown(&fault)),
-        },
-    };
-    ctx.finish("rate", &values, outcome, &format!("{}#rate", routes::CONTRACT)).await
+    action("rate", &format!("{}#rate", routes::CONTRACT), &typed, async |ctx| {
+        let actor = ctx.allow(Permission::Reconcile)?;
+        let kept = contract::set_rate(ctx.backoffice(), &actor, &new).await.or_explain(ctx)?;
+        kept.or_explain(ctx)?;
+        Ok(ctx.t("rate-saved"))
+    })
+    .await
 }

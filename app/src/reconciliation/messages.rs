@@ -3,44 +3,40 @@
 use backoffice::reconciliation::{close::CloseError, contract::RateError};
 use time::Date;
 
-use crate::{
-    components::list,
-    context::{Ctx, shown},
-    error::AppError,
-};
+use crate::{components::list, context::Ctx, error::AppError, explain::Explain};
 
 /// A day that has begun.
-pub fn past(ctx: &Ctx, text: &str) -> Option<Date> {
-    let day = list::parse_day(text)?;
-    (day.year() >= 2000 && day <= ctx.books().clock.today()).then_some(day)
+pub fn past(ctx: &Ctx, text: &str) -> Result<Date, AppError> {
+    list::parse_day(text)
+        .filter(|day| day.year() >= 2000 && *day <= ctx.backoffice().clock.today())
+        .ok_or_else(|| AppError::form(ctx.t("day-not-found")))
 }
 
-pub fn no_day(ctx: &Ctx) -> AppError {
-    AppError::Invalid { field: String::new(), message: ctx.t("day-not-found") }
+impl Explain for CloseError {
+    fn explain(self, ctx: &Ctx) -> AppError {
+        AppError::form(match self {
+            Self::NotOver => ctx.t("close-not-over"),
+            Self::Closed => ctx.t("close-closed"),
+            Self::NotRead => ctx.t("close-not-read"),
+            Self::Open(count) => ctx.tr("close-open", &[("count", count.to_string())]),
+            Self::Expected(count) => ctx.tr("close-expected", &[("count", count.to_string())]),
+            Self::Note => ctx.t("refund-error-reason-long"),
+            Self::Fault(fault) => return fault.explain(ctx),
+        })
+    }
 }
 
-pub fn close_error(ctx: &Ctx, error: CloseError) -> AppError {
-    let message = match error {
-        CloseError::NotOver => ctx.t("close-not-over"),
-        CloseError::Closed => ctx.t("close-closed"),
-        CloseError::NotRead => ctx.t("close-not-read"),
-        CloseError::Open(count) => ctx.tr("close-open", &[("count", count.to_string())]),
-        CloseError::Expected(count) => ctx.tr("close-expected", &[("count", count.to_string())]),
-        CloseError::Note => ctx.t("refund-error-reason-long"),
-        CloseError::Fault(fault) => return shown(&fault),
-    };
-    AppError::Invalid { field: String::new(), message }
-}
-
-pub fn rate_error(ctx: &Ctx, error: RateError) -> AppError {
-    let (field, key) = match error {
-        RateError::Method => ("method", "rate-error-method"),
-        RateError::Currency => ("currency", "rate-error-currency"),
-        RateError::ValidFrom => ("valid_from", "filter-error-day"),
-        RateError::PerCent => ("per_cent", "rate-error-per-cent"),
-        RateError::Flat => ("flat", "rate-error-flat"),
-        RateError::Cycle => ("cycle", "rate-error-cycle"),
-        RateError::PayOutDays => ("pay_out_days", "rate-error-days"),
-    };
-    AppError::Invalid { field: field.into(), message: ctx.words.get(key, &[]) }
+impl Explain for RateError {
+    fn explain(self, ctx: &Ctx) -> AppError {
+        let (field, key) = match self {
+            Self::Method => ("method", "rate-error-method"),
+            Self::Currency => ("currency", "rate-error-currency"),
+            Self::ValidFrom => ("valid_from", "filter-error-day"),
+            Self::PerCent => ("per_cent", "rate-error-per-cent"),
+            Self::Flat => ("flat", "rate-error-flat"),
+            Self::Cycle => ("cycle", "rate-error-cycle"),
+            Self::PayoutDays => ("payout_days", "rate-error-days"),
+        };
+        AppError::field(field, ctx.words.get(key, &[]))
+    }
 }

@@ -1,6 +1,9 @@
 //! A month of days: which agree with Toss, which wait, which have to be worked.
 
-use backoffice::reconciliation::{Day, Light, Source, Sums};
+use backoffice::{
+    Rail,
+    reconciliation::{Day, Light, Source, Sums},
+};
 use leptos::prelude::*;
 use time::Date;
 
@@ -32,7 +35,7 @@ fn about(ctx: &Ctx, day: &Day) -> String {
     let count = |key: &str, n: i64| (n > 0).then(|| ctx.words.get(key, &[("count", n.to_string())]));
     let parts = [
         count("day-open", day.open),
-        count("day-asked", day.asked),
+        count("day-pending", day.pending),
         count("day-expected", day.expected),
         count("day-after-close", day.after_close),
         day.is_closed.then(|| ctx.t("day-closed")),
@@ -64,7 +67,7 @@ fn cell(ctx: &Ctx, day: &Day, today: Date) -> AnyView {
 }
 
 fn calendar(ctx: &Ctx, days: &[Day], today: Date) -> AnyView {
-    let heads = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+    let headers = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
         .map(|day| view! { <th scope="col">{ctx.words.word("weekday", day)}</th> })
         .collect_view();
     let before = days.first().map_or(0, |d| usize::from(d.day.weekday().number_days_from_monday()));
@@ -80,7 +83,7 @@ fn calendar(ctx: &Ctx, days: &[Day], today: Date) -> AnyView {
     view! {
         <table class="calendar">
             <caption class="hidden-words">{ctx.t("reconciliation-calendar")}</caption>
-            <thead><tr>{heads}</tr></thead>
+            <thead><tr>{headers}</tr></thead>
             <tbody>{rows}</tbody>
         </table>
     }
@@ -115,7 +118,7 @@ pub fn arithmetic(ctx: &Ctx, currency: &str, sums: &Sums) -> AnyView {
             {term("sum-points", "−", sums.points)}
             {term("sum-fee", "−", sums.supply)}
             {term("sum-vat", "−", sums.vat)}
-            {term("sum-pay-out", "=", sums.pay_out)}
+            {term("sum-payout", "=", sums.payout)}
         </dl>
         {parts}
     }
@@ -139,13 +142,14 @@ fn sources(ctx: &Ctx, sources: Vec<Source>) -> AnyView {
 
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
-    let today = ctx.books().clock.today();
+    let today = ctx.backoffice().clock.today();
     let mut typed = Flash::default();
     let month = month::asked(&ctx, &query, &mut typed);
-    let shown = backoffice::reconciliation::get_month(ctx.books(), month.first()).await?;
+    let shown = backoffice::reconciliation::get_month(ctx.backoffice(), month.first()).await?;
     let mut by_currency: Vec<(String, Sums)> = Vec::new();
-    let settled = backoffice::reconciliation::class_sums(ctx.books(), month.first(), month.end()).await?;
-    for s in settled.into_iter().filter(|s| s.rail == "toss_payments") {
+    let settled =
+        backoffice::reconciliation::class_sums(ctx.backoffice(), month.first(), month.end()).await?;
+    for s in settled.into_iter().filter(|s| s.rail == Rail::TossPayments) {
         match by_currency.iter_mut().find(|(currency, _)| *currency == s.currency) {
             Some((_, sum)) => *sum += s.sums,
             None => by_currency.push((s.currency, s.sums)),
@@ -155,7 +159,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         .iter()
         .map(|(currency, sums)| view! { <section class="card pad">{arithmetic(&ctx, currency, sums)}</section> })
         .collect_view();
-    let read = backoffice::reconciliation::sources_read(ctx.books(), shown.first).await?;
+    let read = backoffice::reconciliation::sources_read(ctx.backoffice(), shown.first).await?;
     let body = view! {
         <h1>{ctx.t("nav-reconciliation")}</h1>
         {tabs::tabs(&ctx, routes::RECONCILIATION)}

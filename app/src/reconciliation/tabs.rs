@@ -8,7 +8,7 @@ pub fn tabs(ctx: &Ctx, active: &str) -> AnyView {
     let tabs = [
         (routes::RECONCILIATION, "reconciliation-calendar"),
         (routes::DIFFERENCES, "reconciliation-differences"),
-        (routes::PAY_OUTS, "reconciliation-payouts"),
+        (routes::PAYOUTS, "reconciliation-payouts"),
         (routes::REPORTS, "reconciliation-reports"),
         (routes::CONTRACT, "reconciliation-contract"),
     ];

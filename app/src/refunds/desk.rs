@@ -31,8 +31,8 @@ fn waiting(ctx: &Ctx, refund: &Refund, flash: &Flash) -> AnyView {
             ("reason", refund.reason.clone()),
         ],
     );
-    let because = refund.approval_because.map(|because| messages::because(ctx, because));
-    let acts = if own {
+    let because = refund.approval_reason.map(|because| messages::because(ctx, because));
+    let actions = if own {
         view! {
             <p class="soft">{ctx.t("refund-waiting-own")}</p>
             <form method="post" action=ctx.href(WithdrawRefund::PATH)>
@@ -61,7 +61,7 @@ fn waiting(ctx: &Ctx, refund: &Refund, flash: &Flash) -> AnyView {
         <div class="waiting-box">
             <p><strong>{line}</strong></p>
             <p class="soft">{because}</p>
-            {acts}
+            {actions}
         </div>
     }
     .into_any()
@@ -77,7 +77,7 @@ fn candidate(ctx: &Ctx, refund: &Refund, facts: &Facts, candidate: &Candidate) -
                 <summary>{ctx.t("decide-ours")}</summary>
                 <form method="post" action=ctx.href(DecideRefund::PATH)>
                     {hidden(refund)}
-                    <input type="hidden" name="mark" value=facts.mark.clone()/>
+                    <input type="hidden" name="version" value=facts.version.clone()/>
                     <input type="hidden" name="ours" value=candidate.transaction_key.clone()/>
                     <p>{ctx.t("decide-ours-sure")}</p>
                     <button class="button" type="submit">{ctx.t("decide-ours")}</button>
@@ -117,7 +117,7 @@ fn decision(ctx: &Ctx, refund: &Refund, facts: &Facts) -> AnyView {
             <summary>{ctx.t("decide-not-made")}</summary>
             <form method="post" action=ctx.href(DecideRefund::PATH)>
                 {hidden(refund)}
-                <input type="hidden" name="mark" value=facts.mark.clone()/>
+                <input type="hidden" name="version" value=facts.version.clone()/>
                 <input type="hidden" name="ours" value=""/>
                 <p>{ctx.t("decide-not-made-sure")}</p>
                 <button class="button danger" type="submit">{ctx.t("decide-not-made")}</button>

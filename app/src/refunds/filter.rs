@@ -23,7 +23,7 @@ pub fn from_query(ctx: &Ctx, query: &Query) -> (Filter, Flash) {
         by: query.get("by"),
         from,
         to,
-        overdue_at: query.get("overdue").map(|_| ctx.books().clock.now()),
+        overdue_at: query.get("overdue").map(|_| ctx.backoffice().clock.now()),
     };
     (filter, typed)
 }

@@ -1,7 +1,7 @@
 //! The refund beside the order: what is possible, how much, when the money arrives, and the form.
 
 use backoffice::{
-    Decimal, money,
+    Decimal, Rail, money,
     orders::Order,
     refunds::{Eligibility, Facts, REASONS, Refund},
     staff::Permission,
@@ -87,8 +87,11 @@ fn fields(ctx: &Ctx, order: &Order, may: &Eligibility, for_return: bool, flash: 
     let amount = flash.value("amount").unwrap_or_else(|| money::group(may.left, currency));
     let reasons: Vec<(String, String)> =
         REASONS.iter().map(|code| ((*code).to_owned(), ctx.words.word("reason", code))).collect();
-    let reason_hint =
-        if order.rail == "toss_pay" { ctx.t("refund-reason-toss-pay") } else { ctx.t("refund-reason-hint") };
+    let reason_hint = if order.rail == Rail::TossPay {
+        ctx.t("refund-reason-toss-pay")
+    } else {
+        ctx.t("refund-reason-hint")
+    };
     let intent = backoffice::refunds::new_intent();
     let form = view! {
         <form method="post" action=ctx.href(RefundFn::PATH)>

@@ -1,8 +1,26 @@
 //! What is done to a refund: ask for it, decide on it as the second person, settle what no machine can tell.
 
+#[cfg(feature = "ssr")]
+use backoffice::{
+    refunds::{self, Decision, Form, LimitError},
+    staff::Permission,
+};
 use leptos::prelude::*;
 
+#[cfg(feature = "ssr")]
+use super::messages;
 use crate::error::AppError;
+#[cfg(feature = "ssr")]
+use crate::{
+    action::{action, parse_id},
+    explain::{self, OrExplain as _},
+    routes,
+};
+
+#[cfg(feature = "ssr")]
+fn page(order_id: &str) -> String {
+    format!("{}#refund", routes::order(order_id))
+}
 
 /// Gives money back, all or a part. The intent is minted with the form: posting it twice is one refund.
 #[server(prefix = "/fn", endpoint = "refund")]
@@ -17,40 +35,31 @@ pub async fn refund(
     #[server(default)] holder_name: String,
     #[server(default)] for_return: String,
 ) -> Result<(), AppError> {
-    use backoffice::{refunds::Form, staff::Permission};
-
-    use super::messages;
-    use crate::{context::Ctx, routes};
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let values = [
+    let typed = [
         ("amount", amount.as_str()),
-        ("reason_code", reason_code.as_str()),
-        ("reason", reason.as_str()),
-        ("bank", bank.as_str()),
-        ("account_number", account_number.as_str()),
-        ("holder_name", holder_name.as_str()),
+        ("reason_code", &reason_code),
+        ("reason", &reason),
+        ("bank", &bank),
+        ("account_number", &account_number),
+        ("holder_name", &holder_name),
     ];
-    let back = format!("{}#refund", routes::order(&order_id));
-    let actor = match ctx.allow(Permission::Refund) {
-        Ok(actor) => actor,
-        Err(error) => return ctx.finish("refund", &values, Err(error), &back).await,
-    };
-    // Nobody has to write prose: the words of the chosen reason go to Toss.
-    let said = if reason.trim().is_empty() { ctx.words.word("reason", &reason_code) } else { reason.clone() };
-    let form = Form {
-        intent,
-        order_id: order_id.clone(),
-        amount: amount.clone(),
-        reason_code: reason_code.clone(),
-        reason: said,
-        bank: bank.clone(),
-        account_number: account_number.clone(),
-        holder_name: holder_name.clone(),
-        for_return: for_return == "1",
-    };
-    let outcome = messages::outcome(&ctx, backoffice::refunds::request(ctx.books(), &actor, &form).await);
-    ctx.finish("refund", &values, outcome, &back).await
+    action("refund", &page(&order_id), &typed, async |ctx| {
+        let actor = ctx.allow(Permission::Refund)?;
+        let form = Form {
+            intent,
+            order_id: order_id.clone(),
+            amount: amount.clone(),
+            reason_code: reason_code.clone(),
+            reason: messages::reason(ctx, &reason_code, &reason),
+            bank: bank.clone(),
+            account_number: account_number.clone(),
+            holder_name: holder_name.clone(),
+            for_return: for_return == "1",
+        };
+        let refund = refunds::request(ctx.backoffice(), &actor, &form).await.or_explain(ctx)?;
+        messages::news(ctx, &refund)
+    })
+    .await
 }
 
 /// The second person approves: the refund is tried at once.
@@ -59,20 +68,13 @@ pub async fn approve_refund(
     #[server(default)] order_id: String,
     #[server(default)] id: String,
 ) -> Result<(), AppError> {
-    use backoffice::staff::Permission;
-
-    use super::messages;
-    use crate::{context::Ctx, routes};
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let back = format!("{}#refund", routes::order(&order_id));
-    let outcome = match messages::about(&ctx, Permission::ApproveRefund, &id) {
-        Ok((actor, id)) => {
-            messages::outcome(&ctx, backoffice::refunds::approve(ctx.books(), &actor, id).await)
-        }
-        Err(error) => Err(error),
-    };
-    ctx.finish("refund", &[], outcome, &back).await
+    action("refund", &page(&order_id), &[], async |ctx| {
+        let actor = ctx.allow(Permission::ApproveRefund)?;
+        let id = parse_id(ctx, &id)?;
+        let refund = refunds::approve(ctx.backoffice(), &actor, id).await.or_explain(ctx)?;
+        messages::news(ctx, &refund)
+    })
+    .await
 }
 
 /// The second person declines, and says why.
@@ -82,20 +84,13 @@ pub async fn decline_refund(
     #[server(default)] id: String,
     #[server(default)] note: String,
 ) -> Result<(), AppError> {
-    use backoffice::staff::Permission;
-
-    use super::messages;
-    use crate::{context::Ctx, routes};
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let back = format!("{}#refund", routes::order(&order_id));
-    let outcome = match messages::about(&ctx, Permission::ApproveRefund, &id) {
-        Ok((actor, id)) => {
-            messages::outcome(&ctx, backoffice::refunds::decline(ctx.books(), &actor, id, &note).await)
-        }
-        Err(error) => Err(error),
-    };
-    ctx.finish("refund", &[("note", &note)], outcome, &back).await
+    action("refund", &page(&order_id), &[("note", &note)], async |ctx| {
+        let actor = ctx.allow(Permission::ApproveRefund)?;
+        let id = parse_id(ctx, &id)?;
+        let refund = refunds::decline(ctx.backoffice(), &actor, id, &note).await.or_explain(ctx)?;
+        messages::news(ctx, &refund)
+    })
+    .await
 }
 
 /// Whoever asked takes it back before anybody has decided.
@@ -104,20 +99,13 @@ pub async fn withdraw_refund(
     #[server(default)] order_id: String,
     #[server(default)] id: String,
 ) -> Result<(), AppError> {
-    use backoffice::staff::Permission;
-
-    use super::messages;
-    use crate::{context::Ctx, routes};
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let back = format!("{}#refund", routes::order(&order_id));
-    let outcome = match messages::about(&ctx, Permission::Refund, &id) {
-        Ok((actor, id)) => {
-            messages::outcome(&ctx, backoffice::refunds::withdraw(ctx.books(), &actor, id).await)
-        }
-        Err(error) => Err(error),
-    };
-    ctx.finish("refund", &[], outcome, &back).await
+    action("refund", &page(&order_id), &[], async |ctx| {
+        let actor = ctx.allow(Permission::Refund)?;
+        let id = parse_id(ctx, &id)?;
+        let refund = refunds::withdraw(ctx.backoffice(), &actor, id).await.or_explain(ctx)?;
+        messages::news(ctx, &refund)
+    })
+    .await
 }
 
 /// A person says how a refund ended that no machine can tell. `ours` is Toss's transactionKey of the cancel that is
@@ -127,24 +115,16 @@ pub async fn decide_refund(
     #[server(default)] order_id: String,
     #[server(default)] id: String,
     #[server(default)] ours: String,
-    #[server(default)] mark: String,
+    #[server(default)] version: String,
 ) -> Result<(), AppError> {
-    use backoffice::{refunds::Decision, staff::Permission};
-
-    use super::messages;
-    use crate::{context::Ctx, routes};
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let back = format!("{}#refund", routes::order(&order_id));
-    let decision = if ours.is_empty() { Decision::NotMade } else { Decision::Ours(ours) };
-    let outcome = match messages::about(&ctx, Permission::Refund, &id) {
-        Ok((actor, id)) => messages::outcome(
-            &ctx,
-            backoffice::refunds::decide(ctx.books(), &actor, id, &decision, &mark).await,
-        ),
-        Err(error) => Err(error),
-    };
-    ctx.finish("refund", &[], outcome, &back).await
+    action("refund", &page(&order_id), &[], async |ctx| {
+        let actor = ctx.allow(Permission::Refund)?;
+        let id = parse_id(ctx, &id)?;
+        let decision = if ours.is_empty() { Decision::NotMade } else { Decision::Ours(ours) };
+        let decided = refunds::decide(ctx.backoffice(), &actor, id, &decision, &version).await;
+        messages::news(ctx, &decided.or_explain(ctx)?)
+    })
+    .await
 }
 
 /// Above which amounts a second person is asked, for one role. Empty means no limit.
@@ -154,31 +134,19 @@ pub async fn set_refund_limit(
     #[server(default)] one_refund: String,
     #[server(default)] per_day: String,
 ) -> Result<(), AppError> {
-    use backoffice::{refunds::LimitError, staff::Permission};
-
-    use super::messages;
-    use crate::{
-        context::{Ctx, shown},
-        routes,
-    };
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let values = [("one_refund", one_refund.as_str()), ("per_day", per_day.as_str())];
     // One form per role: what was typed goes back into the right one.
     let form = format!("limit-{role}");
-    let back = format!("{}#limits", routes::SETTINGS);
-    let at = |field: &str, message: String| AppError::Invalid { field: field.into(), message };
-    let outcome = match ctx.allow(Permission::ChangeSettings) {
-        Err(error) => Err(error),
-        Ok(actor) => {
-            match backoffice::refunds::limits::set(ctx.books(), &actor, &role, &one_refund, &per_day).await {
-                Ok(Ok(())) => Ok(ctx.tr("limit-kept", &[("role", ctx.words.word("role", &role))])),
-                Ok(Err(LimitError::Role)) => Err(at("", ctx.t("staff-error-role"))),
-                Ok(Err(LimitError::OneRefund(error))) => Err(at("one_refund", messages::amount(&ctx, error))),
-                Ok(Err(LimitError::PerDay(error))) => Err(at("per_day", messages::amount(&ctx, error))),
-                Err(fault) => Err(shown(&fault)),
-            }
-        }
-    };
-    ctx.finish(&form, &values, outcome, &back).await
+    let page = format!("{}#limits", routes::SETTINGS);
+    let typed = [("one_refund", one_refund.as_str()), ("per_day", &per_day)];
+    action(&form, &page, &typed, async |ctx| {
+        let actor = ctx.allow(Permission::ChangeSettings)?;
+        let kept = refunds::limits::set(ctx.backoffice(), &actor, &role, &one_refund, &per_day).await;
+        kept.or_explain(ctx)?.map_err(|wrong| match wrong {
+            LimitError::Role => AppError::form(ctx.t("staff-error-role")),
+            LimitError::OneRefund(error) => AppError::field("one_refund", explain::amount(ctx, error)),
+            LimitError::PerDay(error) => AppError::field("per_day", explain::amount(ctx, error)),
+        })?;
+        Ok(ctx.tr("limit-kept", &[("role", ctx.words.word("role", &role))]))
+    })
+    .await
 }

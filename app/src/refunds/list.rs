@@ -17,7 +17,7 @@ use crate::{
 
 fn row(ctx: &Ctx, refund: Refund) -> AnyView {
     let href = ctx.href(&format!("{}#refund", routes::order(&refund.order_id)));
-    let overdue = refund.is_overdue(ctx.books().clock.now()).then(|| {
+    let overdue = refund.is_overdue(ctx.backoffice().clock.now()).then(|| {
         let why = ctx.t("refund-needs-person");
         view! { <span class="flag" title=why.clone() role="img" aria-label=why>"!"</span> }
     });
@@ -59,7 +59,7 @@ fn filters(ctx: &Ctx, query: &Query, typed: &Flash) -> AnyView {
                 <input type="checkbox" name="overdue" value="1" checked=overdue/>
                 <span>{ctx.t("refund-overdue")}</span>
             </label>
-            {form::filter_acts(ctx, routes::REFUNDS)}
+            {form::filter_actions(ctx, routes::REFUNDS)}
         </form>
     }
     .into_any()
@@ -76,11 +76,11 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let body = match query.cursor() {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::REFUNDS)} }.into_any(),
         Ok(cursor) => {
-            let page = backoffice::refunds::list(ctx.books(), &filter, cursor.as_ref(), SIZE).await?;
-            let look = list::Look {
+            let page = backoffice::refunds::list(ctx.backoffice(), &filter, cursor.as_ref(), SIZE).await?;
+            let spec = list::ListSpec {
                 path: routes::REFUNDS,
                 class: "refund-rows",
-                heads: vec![
+                headers: vec![
                     list::head(&ctx, "col-order"),
                     list::figures(&ctx, "col-amount"),
                     list::head(&ctx, "col-status"),
@@ -90,7 +90,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
                 ],
                 empty: (ctx.t("refunds-empty"), ctx.t("refunds-empty-hint")),
             };
-            view! { {heading} {list::view(&ctx, &query, look, page, row)} {export::form(&ctx, "refunds", &query)} }.into_any()
+            view! { {heading} {list::view(&ctx, &query, spec, page, row)} {export::form(&ctx, "refunds", &query)} }.into_any()
         }
     };
     Ok(Frame { title: ctx.t("nav-refunds"), active: routes::REFUNDS, flash, body })

@@ -1,20 +1,15 @@
 //! What refunds say to the people who make them.
 
-use backoffice::{
-    Actor,
-    files::import::FileError,
-    money::AmountError,
-    refunds::{
-        Because, Eligibility, Refund, RefundError, Refused, State, WhyNot,
-        batch::{BatchError, LineRefused},
-        eligibility::Arrival,
-    },
-    staff::Permission,
+use backoffice::refunds::{
+    ApprovalReason, Eligibility, Refund, RefundError, Refused, State, WhyNot,
+    batch::{BatchError, LineRefused},
+    eligibility::Arrival,
 };
 
 use crate::{
-    context::{Ctx, shown},
+    context::Ctx,
     error::AppError,
+    explain::{self, Explain},
     format,
 };
 
@@ -61,11 +56,11 @@ pub fn terms(ctx: &Ctx, may: &Eligibility, currency: &str) -> Vec<String> {
 
 /// A refused form as field and sentence.
 pub fn invalid(ctx: &Ctx, refused: &Refused) -> AppError {
-    let at = |field: &str, message: String| AppError::Invalid { field: field.into(), message };
+    let at = AppError::field;
     match refused {
         Refused::Form => at("", ctx.t("refund-error-form")),
         Refused::NoSuchOrder => at("", ctx.t("order-not-found")),
-        Refused::Amount(error) => at("amount", amount(ctx, *error)),
+        Refused::Amount(error) => at("amount", explain::amount(ctx, *error)),
         Refused::OverBalance { left, currency } => {
             at("amount", ctx.tr("refund-error-over", &[("left", format::figures(*left, currency))]))
         }
@@ -118,23 +113,22 @@ pub fn invalid(ctx: &Ctx, refused: &Refused) -> AppError {
     }
 }
 
-pub fn amount(ctx: &Ctx, error: AmountError) -> String {
-    match error {
-        AmountError::Empty => ctx.t("amount-error-empty"),
-        AmountError::NotANumber => ctx.t("amount-error-number"),
-        AmountError::NotPositive => ctx.t("amount-error-zero"),
-        AmountError::TooLarge => ctx.t("amount-error-large"),
-        AmountError::TooFine => ctx.t("amount-error-fine"),
+impl Explain for RefundError {
+    fn explain(self, ctx: &Ctx) -> AppError {
+        match self {
+            Self::Refused(refused) => invalid(ctx, &refused),
+            Self::Fault(fault) => fault.explain(ctx),
+        }
     }
 }
 
+/// What goes to Toss: nobody has to write prose, the words of the chosen reason will do.
+pub fn reason(ctx: &Ctx, code: &str, words: &str) -> String {
+    if words.trim().is_empty() { ctx.words.word("reason", code) } else { words.to_owned() }
+}
+
 /// How a refund stands after somebody did something to it, as good or bad news.
-pub fn outcome(ctx: &Ctx, outcome: Result<Refund, RefundError>) -> Result<String, AppError> {
-    let refund = match outcome {
-        Ok(refund) => refund,
-        Err(RefundError::Refused(refused)) => return Err(invalid(ctx, &refused)),
-        Err(RefundError::Fault(fault)) => return Err(shown(&fault)),
-    };
+pub fn news(ctx: &Ctx, refund: &Refund) -> Result<String, AppError> {
     let money = [("amount", format::amount(ctx.words, refund.amount, &refund.currency))];
     match refund.state {
         State::Succeeded => Ok(ctx.tr("refund-done", &money)),
@@ -148,9 +142,8 @@ pub fn outcome(ctx: &Ctx, outcome: Result<Refund, RefundError>) -> Result<String
         }
         State::Failed => {
             let (code, message) = (refund.error_code.as_deref(), refund.error_message.as_deref());
-            let why = said(ctx, refund.state, code, message).unwrap_or_default();
-            let message = ctx.tr("refund-refused-by-toss", &[("why", why)]);
-            Err(AppError::Invalid { field: String::new(), message })
+            let why = failure_text(ctx, refund.state, code, message).unwrap_or_default();
+            Err(AppError::form(ctx.tr("refund-refused-by-toss", &[("why", why)])))
         }
         State::Requested | State::Approved | State::Sending | State::Unknown => {
             Ok(ctx.tr("refund-unknown-yet", &money))
@@ -159,7 +152,7 @@ pub fn outcome(ctx: &Ctx, outcome: Result<Refund, RefundError>) -> Result<String
 }
 
 /// Why a refund stands as it does: our own codes in words, Toss's in its own. Nothing where there is nothing to say.
-pub fn said(ctx: &Ctx, state: State, code: Option<&str>, message: Option<&str>) -> Option<String> {
+pub fn failure_text(ctx: &Ctx, state: State, code: Option<&str>, message: Option<&str>) -> Option<String> {
     match (state, code) {
         (State::Failed | State::Declined, Some("LAPSED")) => Some(ctx.t("said-lapsed")),
         (State::Failed | State::Declined, Some("SETTLED")) => Some(ctx.t("why-not-settled")),
@@ -179,57 +172,36 @@ pub fn said(ctx: &Ctx, state: State, code: Option<&str>, message: Option<&str>) 
 /// What a list says of a refund beside its state: Toss's own words where it said something, plain ones while it is
 /// being asked, the reason otherwise.
 pub fn note(ctx: &Ctx, refund: &Refund) -> String {
-    let said = said(ctx, refund.state, refund.error_code.as_deref(), refund.error_message.as_deref());
+    let said = failure_text(ctx, refund.state, refund.error_code.as_deref(), refund.error_message.as_deref());
     let second =
         refund.approved_by_name.as_ref().map(|by| ctx.tr("refund-approved-by", &[("by", by.clone())]));
     let said = said.unwrap_or_else(|| refund.reason.clone());
     [Some(said), second].into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
-/// Who asks and about which refund or file: the role allows it, and the form carries an id.
-pub fn about(ctx: &Ctx, permission: Permission, text: &str) -> Result<(Actor, uuid::Uuid), AppError> {
-    Ok((ctx.allow(permission)?, id(ctx, text)?))
-}
-
-/// The id that a form carries.
-fn id(ctx: &Ctx, text: &str) -> Result<uuid::Uuid, AppError> {
-    let damaged = |_| AppError::Invalid { field: String::new(), message: ctx.t("refund-error-form") };
-    uuid::Uuid::parse_str(text).map_err(damaged)
-}
-
 /// What asks for a second person.
-pub fn because(ctx: &Ctx, because: Because) -> String {
+pub fn because(ctx: &Ctx, because: ApprovalReason) -> String {
     match because {
-        Because::OneRefund => ctx.t("because-one-refund"),
-        Because::PerDay => ctx.t("because-per-day"),
-        Because::Currency => ctx.t("because-currency"),
+        ApprovalReason::OneRefund => ctx.t("because-one-refund"),
+        ApprovalReason::PerDay => ctx.t("because-per-day"),
+        ApprovalReason::Currency => ctx.t("because-currency"),
     }
 }
 
-pub fn file_error(ctx: &Ctx, error: FileError) -> String {
-    match error {
-        FileError::Empty => ctx.t("batch-error-empty"),
-        FileError::TooLarge => ctx.t("batch-error-large"),
-        FileError::TooManyLines => ctx.t("batch-error-lines"),
-        FileError::Workbook => ctx.t("batch-error-workbook"),
-        FileError::Encoding => ctx.t("batch-error-encoding"),
-        FileError::Columns => ctx.t("batch-error-columns"),
-        FileError::Quotes(line) => ctx.tr("batch-error-quotes", &[("line", line.to_string())]),
-    }
-}
-
-pub fn batch_error(ctx: &Ctx, error: BatchError) -> AppError {
-    let say = |message: String| AppError::Invalid { field: String::new(), message };
-    match error {
-        BatchError::NotFound => say(ctx.t("batch-not-found")),
-        BatchError::File(error) => say(file_error(ctx, error)),
-        BatchError::Reason(refused) => invalid(ctx, &refused),
-        BatchError::State(state) => {
-            say(ctx.tr("batch-error-state", &[("state", ctx.words.word("batch-state", state.as_str()))]))
+impl Explain for BatchError {
+    fn explain(self, ctx: &Ctx) -> AppError {
+        match self {
+            Self::NotFound => AppError::form(ctx.t("batch-not-found")),
+            Self::File(error) => error.explain(ctx),
+            Self::Reason(refused) => invalid(ctx, &refused),
+            Self::State(state) => {
+                let state = ctx.words.word("batch-state", state.as_str());
+                AppError::form(ctx.tr("batch-error-state", &[("state", state)]))
+            }
+            Self::NotYours => AppError::form(ctx.t("batch-error-not-yours")),
+            Self::Own => AppError::form(ctx.t("refund-error-own")),
+            Self::Fault(fault) => fault.explain(ctx),
         }
-        BatchError::NotYours => say(ctx.t("batch-error-not-yours")),
-        BatchError::Own => say(ctx.t("refund-error-own")),
-        BatchError::Fault(fault) => shown(&fault),
     }
 }
 

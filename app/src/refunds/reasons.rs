@@ -22,7 +22,7 @@ fn month(month: &MonthOfReasons) -> String {
 
 pub async fn page(ctx: Ctx) -> Answer {
     let flash = ctx.take_flash().await;
-    let months = backoffice::refunds::reasons(ctx.books(), BEFORE).await?;
+    let months = backoffice::refunds::reasons(ctx.backoffice(), BEFORE).await?;
     let of = |m: &MonthOfReasons, code: &str| {
         m.reasons.iter().find(|(c, ..)| c == code).map_or((0, Decimal::ZERO), |(_, n, sum)| (*n, *sum))
     };
@@ -32,7 +32,7 @@ pub async fn page(ctx: Ctx) -> Answer {
         .max()
         .filter(|most| !most.is_zero())
         .unwrap_or(Decimal::ONE);
-    let heads = months.iter().map(|m| view! { <th scope="col" class="n">{month(m)}</th> }).collect_view();
+    let headers = months.iter().map(|m| view! { <th scope="col" class="n">{month(m)}</th> }).collect_view();
     let cell = |count: i64, sum: Decimal, most: Decimal| {
         let full = (sum * Decimal::ONE_HUNDRED / most).round().to_string();
         view! {
@@ -76,7 +76,7 @@ pub async fn page(ctx: Ctx) -> Answer {
         {tabs::tabs(&ctx, routes::REFUND_REASONS)}
         <div class="scroll" tabindex="0" role="region" aria-label=ctx.t("refund-by-reason")>
             <table class="reasons">
-                <thead><tr><th scope="col">{ctx.t("refund-reason")}</th>{heads}</tr></thead>
+                <thead><tr><th scope="col">{ctx.t("refund-reason")}</th>{headers}</tr></thead>
                 <tbody>{rows}</tbody>
                 <tfoot><tr><th scope="row">{ctx.t("sum")}</th>{sums}</tr></tfoot>
             </table>

@@ -64,7 +64,7 @@ fn by_day(ctx: &Ctx, month: Month, currency: &str, days: &[DayOfSales]) -> AnyVi
     let table = Table {
         label: format!("{} {currency}", ctx.t("report-by-day")),
         class: "ledger",
-        heads: vec![
+        headers: vec![
             list::head(ctx, "col-day"),
             list::figures(ctx, "report-sales"),
             list::figures(ctx, "report-less-refunds"),
@@ -99,10 +99,11 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let mut typed = Flash::default();
     let month = month::asked(&ctx, &query, &mut typed);
     let (from, to) = (month.first(), month.end());
-    let sales =
-        figures::by_currency(backoffice::reports::sales(ctx.books(), from, to).await?, |day| &day.currency);
-    let fees = backoffice::reports::fees(ctx.books(), from, to).await?;
-    let vat = backoffice::reports::vat(ctx.books(), from, to).await?;
+    let sales = figures::by_currency(backoffice::reports::sales(ctx.backoffice(), from, to).await?, |day| {
+        &day.currency
+    });
+    let fees = backoffice::reports::fees(ctx.backoffice(), from, to).await?;
+    let vat = backoffice::reports::vat(ctx.backoffice(), from, to).await?;
     let sales = match sales.is_empty() {
         true => list::empty(ctx.t("report-sales-empty"), ctx.t("report-sales-empty-hint")),
         false => {

@@ -49,13 +49,13 @@ pub fn fees(ctx: &Ctx, rows: Vec<MethodFees>) -> AnyView {
         };
         let sums = add(rows.iter().map(fee_figures));
         let keys = ["report-fee", "report-fee-base", "report-fee-instalment", "report-fee-other"];
-        let mut heads = vec![list::head(ctx, "col-method"), list::figures(ctx, "col-amount")];
-        heads.extend(keys.map(|key| list::figures(ctx, key)));
-        heads.extend([list::figures(ctx, "report-fee-vat"), list::figures(ctx, "report-fee-percent")]);
+        let mut headers = vec![list::head(ctx, "col-method"), list::figures(ctx, "col-amount")];
+        headers.extend(keys.map(|key| list::figures(ctx, key)));
+        headers.extend([list::figures(ctx, "report-fee-vat"), list::figures(ctx, "report-fee-percent")]);
         Table {
             label: format!("{} {currency}", ctx.t("report-fees")),
             class: "ledger",
-            heads,
+            headers,
             rows: rows.iter().map(row).collect(),
             sums: view! { <tr><th scope="row">{ctx.t("sum")}</th>{fee_cells(sums, currency)}</tr> }
                 .into_any(),
@@ -83,7 +83,7 @@ pub fn vat(ctx: &Ctx, rows: Vec<Vat>) -> AnyView {
         let row = |of: &Vat| {
             let method = method_text(ctx, of.method.as_deref(), None);
             let cells = vat_cells([of.sales, of.refunds], vat_figures(of), currency);
-            view! { <tr><th scope="row">{ctx.words.word("rail", &of.rail)}</th><td>{method}</td>{cells}</tr> }
+            view! { <tr><th scope="row">{ctx.words.word("rail", of.rail.as_str())}</th><td>{method}</td>{cells}</tr> }
                 .into_any()
         };
         let counts = [rows.iter().map(|r| r.sales).sum(), rows.iter().map(|r| r.refunds).sum()];
@@ -94,13 +94,13 @@ pub fn vat(ctx: &Ctx, rows: Vec<Vat>) -> AnyView {
             view! { <p class="notice unsure" role="note">{text}</p> }
         });
         let keys = ["report-sales-count", "report-refund-count", "report-total", "report-supply"];
-        let mut heads = vec![list::head(ctx, "col-rail"), list::head(ctx, "col-method")];
-        heads.extend(keys.map(|key| list::figures(ctx, key)));
-        heads.extend([list::figures(ctx, "report-vat-sum"), list::figures(ctx, "report-tax-free")]);
+        let mut headers = vec![list::head(ctx, "col-rail"), list::head(ctx, "col-method")];
+        headers.extend(keys.map(|key| list::figures(ctx, key)));
+        headers.extend([list::figures(ctx, "report-vat-sum"), list::figures(ctx, "report-tax-free")]);
         let table = Table {
             label: format!("{} {currency}", ctx.t("report-vat")),
             class: "ledger",
-            heads,
+            headers,
             rows: rows.iter().map(row).collect(),
             sums: view! { <tr><th scope="row" colspan="2">{ctx.t("sum")}</th>{sums}</tr> }.into_any(),
         };

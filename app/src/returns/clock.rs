@@ -16,9 +16,9 @@ use crate::{
 
 /// `(tone, words)` of what is left of the three days.
 pub fn left(ctx: &Ctx, kept: &Return) -> (&'static str, String) {
-    let days = kept.days_left(ctx.books().clock.today());
+    let days = kept.days_left(ctx.backoffice().clock.today());
     let count = |days: i64| [("days", days.to_string())];
-    if ctx.books().clock.today() > kept.due_on {
+    if ctx.backoffice().clock.today() > kept.due_on {
         match days {
             0 => ("failed", ctx.t("return-overdue")),
             _ => ("failed", ctx.tr("return-late", &count(days.abs()))),
@@ -73,7 +73,7 @@ fn record(ctx: &Ctx, order_id: &str, flash: &Flash) -> AnyView {
         KINDS.iter().map(|kind| ((*kind).to_owned(), ctx.words.word("return", kind))).collect::<Vec<_>>();
     let day = Field {
         kind: "date",
-        value: format::iso_day(ctx.books().clock.today()),
+        value: format::iso_day(ctx.backoffice().clock.today()),
         ..Field::text("received_on", ctx.t("return-day"), flash)
     };
     let opened = (flash.is_error).then_some("");

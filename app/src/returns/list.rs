@@ -31,12 +31,12 @@ fn row(ctx: &Ctx, kept: Return) -> AnyView {
 
 pub async fn page(ctx: Ctx) -> Answer {
     let flash = ctx.take_flash().await;
-    let open = backoffice::returns::list_open(ctx.books()).await?;
+    let open = backoffice::returns::list_open(ctx.backoffice()).await?;
     let rows = open.into_iter().map(|kept| row(&ctx, kept)).collect();
-    let look = list::Look {
+    let spec = list::ListSpec {
         path: routes::RETURNS,
         class: "return-rows",
-        heads: vec![
+        headers: vec![
             list::head(&ctx, "col-order"),
             list::head(&ctx, "col-left-days"),
             list::head(&ctx, "return-kind"),
@@ -50,7 +50,7 @@ pub async fn page(ctx: Ctx) -> Answer {
         <h1>{ctx.t("nav-refunds")}</h1>
         {refunds::tabs::tabs(&ctx, routes::RETURNS)}
         <p class="soft lead">{ctx.t("returns-law")}</p>
-        {list::table(look, rows)}
+        {list::table(spec, rows)}
     };
     Ok(Frame { title: ctx.t("nav-returns"), active: routes::REFUNDS, flash, body: body.into_any() })
 }

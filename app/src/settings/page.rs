@@ -71,7 +71,7 @@ fn limits(ctx: &Ctx, limits: Vec<Limit>, flash: &Flash) -> AnyView {
 
 /// Both hosts of the mini-app, and who we are to them.
 fn apps_in_toss(ctx: &Ctx) -> AnyView {
-    let Some(apps) = &ctx.books().apps_in_toss else {
+    let Some(apps) = &ctx.backoffice().apps_in_toss else {
         return view! { <dt>{ctx.t("nav-apps-in-toss")}</dt> <dd>{ctx.t("apps-in-toss-missing")}</dd> }
             .into_any();
     };
@@ -115,7 +115,7 @@ fn apps_in_toss(ctx: &Ctx) -> AnyView {
 
 pub async fn page(ctx: Ctx) -> Answer {
     let flash = ctx.take_flash().await;
-    let kept = backoffice::refunds::limits::list(ctx.books()).await?;
+    let kept = backoffice::refunds::limits::list(ctx.backoffice()).await?;
     let hook = hook_url(&ctx);
     let body = view! {
         <h1>{ctx.t("nav-settings")}</h1>
@@ -130,7 +130,7 @@ pub async fn page(ctx: Ctx) -> Answer {
                 <dt>{ctx.t("settings-mode")}</dt>
                 <dd>{ctx.words.word("mode", ctx.site.mode.as_str())}</dd>
                 <dt>"Toss Payments"</dt>
-                <dd><code>{ctx.books().toss.url().to_owned()}</code></dd>
+                <dd><code>{ctx.backoffice().toss.url().to_owned()}</code></dd>
                 <dt>{ctx.t("settings-hook")}</dt>
                 <dd>
                     <code>{hook.clone()}</code>

@@ -82,7 +82,7 @@ fn add(ctx: &Ctx, flash: &Flash) -> AnyView {
 
 pub async fn page(ctx: Ctx) -> Answer {
     let flash = ctx.take_flash().await;
-    let people = backoffice::staff::list(ctx.books()).await?;
+    let people = backoffice::staff::list(ctx.backoffice()).await?;
     let rows = people.into_iter().map(|person| row(&ctx, person)).collect_view();
     let body = view! {
         <h1>{ctx.t("nav-staff")}</h1>

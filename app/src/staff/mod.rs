@@ -6,3 +6,5 @@ pub mod functions;
 pub(crate) mod list;
 #[cfg(feature = "ssr")]
 pub(crate) mod login;
+#[cfg(feature = "ssr")]
+mod messages;

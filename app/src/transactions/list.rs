@@ -18,7 +18,7 @@ use crate::{
 };
 
 fn row(ctx: &Ctx, row: Row) -> AnyView {
-    let href = ctx.href(&routes::order_on(&row.rail, &row.order_id));
+    let href = ctx.href(&routes::order_on(row.rail, &row.order_id));
     let amount = if row.is_outgoing() { -row.amount } else { row.amount };
     let class = if row.is_outgoing() { "n amount out" } else { "n amount" };
     let method = row.method.as_deref().map_or_else(|| "–".into(), |m| method_word(ctx, m));
@@ -51,7 +51,7 @@ fn filters(ctx: &Ctx, query: &Query, flash: &Flash) -> AnyView {
             {form::select("way", ctx.t("col-way"), ways, query.get("way").as_deref().unwrap_or_default(), flash)}
             {day("from", "filter-from")}
             {day("to", "filter-to")}
-            {form::filter_acts(ctx, routes::TRANSACTIONS)}
+            {form::filter_actions(ctx, routes::TRANSACTIONS)}
         </form>
     }
     .into_any()
@@ -64,11 +64,12 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let body = match query.cursor() {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::TRANSACTIONS)} }.into_any(),
         Ok(cursor) => {
-            let page = backoffice::transactions::list(ctx.books(), &filter, cursor.as_ref(), SIZE).await?;
-            let look = list::Look {
+            let page =
+                backoffice::transactions::list(ctx.backoffice(), &filter, cursor.as_ref(), SIZE).await?;
+            let spec = list::ListSpec {
                 path: routes::TRANSACTIONS,
                 class: "transaction-rows",
-                heads: vec![
+                headers: vec![
                     list::head(&ctx, "col-order"),
                     ("transactionKey".to_owned(), false),
                     list::head(&ctx, "col-method"),
@@ -78,7 +79,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
                 ],
                 empty: (ctx.t("transactions-empty"), ctx.t("transactions-empty-hint")),
             };
-            view! { {heading} {list::view(&ctx, &query, look, page, row)} {export::form(&ctx, "transactions", &query)} }.into_any()
+            view! { {heading} {list::view(&ctx, &query, spec, page, row)} {export::form(&ctx, "transactions", &query)} }.into_any()
         }
     };
     Ok(Frame { title: ctx.t("nav-transactions"), active: routes::TRANSACTIONS, flash, body })

@@ -50,7 +50,7 @@ fn profile(ctx: &Ctx, user: &User, fields: &BTreeMap<String, String>, clear: boo
         .collect_view();
     let unread = user.sealed.len() - fields.len();
     let why_not = (unread > 0).then(|| {
-        let key = if ctx.books().apps_in_toss.as_ref().is_some_and(|apps| apps.profile_key.is_some()) {
+        let key = if ctx.backoffice().apps_in_toss.as_ref().is_some_and(|apps| apps.profile_key.is_some()) {
             "profile-wrong-key"
         } else {
             "profile-no-key"
@@ -77,7 +77,7 @@ fn profile(ctx: &Ctx, user: &User, fields: &BTreeMap<String, String>, clear: boo
 }
 
 fn head(ctx: &Ctx, user: &User, clear: bool, flash: &Flash) -> AnyView {
-    let fields = backoffice::users::open_profile(ctx.books(), user);
+    let fields = backoffice::users::open_profile(ctx.backoffice(), user);
     let unlink = (user.unlinked_at.is_none() && ctx.may(Permission::UnlinkUser)).then(|| {
         view! {
             <details class="confirm">
@@ -104,18 +104,18 @@ fn head(ctx: &Ctx, user: &User, clear: bool, flash: &Flash) -> AnyView {
                 <dt>{ctx.t("user-terms")}</dt><dd>{user.agreed_terms.join(", ")}</dd>
                 <dt>"scope"</dt><dd>{user.scope.clone()}</dd>
             </dl>
-            <div class="acts">{unlink}</div>
+            <div class="actions">{unlink}</div>
         </section>
     }
     .into_any()
 }
 
-fn part(title: String, heads: Vec<(String, bool)>, class: &'static str, rows: Vec<AnyView>) -> AnyView {
+fn part(title: String, headers: Vec<(String, bool)>, class: &'static str, rows: Vec<AnyView>) -> AnyView {
     if rows.is_empty() {
         return ().into_any();
     }
-    let look = list::Look { path: routes::USERS, class, heads, empty: (String::new(), String::new()) };
-    view! { <section class="part"><h2>{title}</h2>{list::table(look, rows)}</section> }.into_any()
+    let spec = list::ListSpec { path: routes::USERS, class, headers, empty: (String::new(), String::new()) };
+    view! { <section class="part"><h2>{title}</h2>{list::table(spec, rows)}</section> }.into_any()
 }
 
 pub async fn page(ctx: Ctx, key: String) -> Answer {
@@ -127,16 +127,16 @@ pub async fn page(ctx: Ctx, key: String) -> Answer {
     if reveal_flash.is_error {
         flash.notice = reveal_flash.notice.clone();
     }
-    let books = ctx.books();
-    let user = backoffice::users::get(books, key.0).await?;
+    let backoffice = ctx.backoffice();
+    let user = backoffice::users::get(backoffice, key.0).await?;
     let clear = ctx.may(Permission::RevealPersonal) && ctx.may_see_profile(key.0).await;
     let order_filter = orders::Filter { user_key: Some(key.to_string()), ..orders::Filter::default() };
     let grant_filter = promotions::Filter { user_key: Some(key.0), ..promotions::Filter::default() };
     let iap_filter = iap::Filter { user_key: Some(key.0), ..iap::Filter::default() };
-    let orders = backoffice::orders::list(books, &order_filter, None, FEW).await?.rows;
-    let grants = backoffice::promotions::list(books, &grant_filter, None, FEW).await?.rows;
-    let purchases = backoffice::iap::orders::list(books, &iap_filter, None, FEW).await?.rows;
-    let sent = backoffice::messages::list(books, Some(key.0), None, FEW).await?.rows;
+    let orders = backoffice::orders::list(backoffice, &order_filter, None, FEW).await?.rows;
+    let grants = backoffice::promotions::list(backoffice, &grant_filter, None, FEW).await?.rows;
+    let purchases = backoffice::iap::orders::list(backoffice, &iap_filter, None, FEW).await?.rows;
+    let sent = backoffice::messages::list(backoffice, Some(key.0), None, FEW).await?.rows;
     if user.is_none() && orders.is_empty() && grants.is_empty() && purchases.is_empty() && sent.is_empty() {
         return Ok(errors::missing(&ctx, ctx.t("user-not-found")));
     }
@@ -153,10 +153,10 @@ pub async fn page(ctx: Ctx, key: String) -> Answer {
         {form::notice(&Flash { notice: clear.then(|| ctx.t("profile-is-shown")), ..Flash::default() })}
         <div class="stack">
             {head}
-            {part(ctx.t("nav-orders"), crate::orders::list::heads(&ctx), "orders", orders.into_iter().map(|o| order_row(&ctx, o)).collect())}
+            {part(ctx.t("nav-orders"), crate::orders::list::headers(&ctx), "orders", orders.into_iter().map(|o| order_row(&ctx, o)).collect())}
             {part(ctx.t("nav-iap"), iap_list::order_heads(&ctx), "iap-rows", purchases.into_iter().map(|o| iap_list::order_row(&ctx, o)).collect())}
-            {part(ctx.t("nav-promotions"), campaign::heads(&ctx), "refund-rows", grants.into_iter().map(|g| campaign::row(&ctx, g)).collect())}
-            {part(ctx.t("nav-messages"), messages::list::heads(&ctx), "message-rows", sent.into_iter().map(|m| messages::list::row(&ctx, m)).collect())}
+            {part(ctx.t("nav-promotions"), campaign::headers(&ctx), "refund-rows", grants.into_iter().map(|g| campaign::row(&ctx, g)).collect())}
+            {part(ctx.t("nav-messages"), messages::list::headers(&ctx), "message-rows", sent.into_iter().map(|m| messages::list::row(&ctx, m)).collect())}
         </div>
     };
     Ok(Frame { title: key.to_string(), active: routes::USERS, flash, body: body.into_any() })

@@ -26,7 +26,7 @@ pub fn standing(ctx: &Ctx, user: &User) -> (&'static str, String) {
 
 fn row(ctx: &Ctx, user: User) -> AnyView {
     let href = ctx.href(&routes::user(user.user_key));
-    let name = backoffice::users::open_profile(ctx.books(), &user)
+    let name = backoffice::users::open_profile(ctx.backoffice(), &user)
         .get("name")
         .map(|name| format::mask_name(name))
         .unwrap_or_default();
@@ -60,11 +60,11 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let list = match query.cursor() {
         Err(_) => list::bad_cursor(&ctx, routes::USERS),
         Ok(cursor) => {
-            let page = backoffice::users::list(ctx.books(), cursor.as_ref(), SIZE).await?;
-            let look = list::Look {
+            let page = backoffice::users::list(ctx.backoffice(), cursor.as_ref(), SIZE).await?;
+            let spec = list::ListSpec {
                 path: routes::USERS,
                 class: "user-rows",
-                heads: vec![
+                headers: vec![
                     ("userKey".into(), false),
                     list::head(&ctx, "col-name"),
                     list::head(&ctx, "col-status"),
@@ -72,14 +72,14 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
                 ],
                 empty: (ctx.t("users-empty"), ctx.t("users-empty-hint")),
             };
-            list::view(&ctx, &query, look, page, row)
+            list::view(&ctx, &query, spec, page, row)
         }
     };
     let body = view! {
         <h1>{ctx.t("nav-users")}</h1>
         <form class="filters" method="get" action=ctx.href(routes::USERS)>
             {Field { kind: "search", input_mode: "numeric", ..Field::text("q", "userKey".into(), &typed) }.view()}
-            <div class="filter-acts"><button class="button" type="submit">{ctx.t("filter-apply")}</button></div>
+            <div class="filter-actions"><button class="button" type="submit">{ctx.t("filter-apply")}</button></div>
         </form>
         {direct}
         {list}

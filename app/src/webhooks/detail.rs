@@ -134,7 +134,7 @@ fn opened(ctx: &Ctx, opened: Opened) -> AnyView {
         delivery.proof.as_ref().and_then(|p| proof(ctx, p)).map(|line| view! { <p class="soft">{line}</p> });
     let again = ctx.may(Permission::LookUpAtToss).then(|| {
         view! {
-            <form class="acts" method="post" action=ctx.href(ReplayWebhook::PATH)>
+            <form class="actions" method="post" action=ctx.href(ReplayWebhook::PATH)>
                 <input type="hidden" name="id" value=delivery.id.to_string()/>
                 <button class="button quiet" type="submit">{ctx.t("replay-one")}</button>
                 <span class="soft">{ctx.t("replay-one-hint")}</span>
@@ -183,7 +183,7 @@ fn title(ctx: &Ctx, delivery: &Delivery) -> String {
 pub async fn page(ctx: Ctx, id: String) -> Answer {
     let flash = ctx.take_flash().await;
     let found = match uuid::Uuid::try_parse(&id) {
-        Ok(id) => backoffice::webhooks::get(ctx.books(), id).await?,
+        Ok(id) => backoffice::webhooks::get(ctx.backoffice(), id).await?,
         Err(_) => None,
     };
     let Some(found) = found else { return Ok(errors::missing(&ctx, ctx.t("webhook-not-found"))) };

@@ -101,7 +101,7 @@ fn filters(ctx: &Ctx, flash: &Flash) -> AnyView {
             {form::select("state", ctx.t("col-handled"), options("all-states", states), "", flash)}
             {day("from", "filter-from")}
             {day("to", "filter-to")}
-            {form::filter_acts(ctx, routes::WEBHOOKS)}
+            {form::filter_actions(ctx, routes::WEBHOOKS)}
         </form>
     }
     .into_any()
@@ -156,24 +156,24 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let heading = view! {
         <h1>{ctx.t("nav-webhooks")}</h1>
         {tabs(&ctx, routes::WEBHOOKS)}
-        {health(&ctx, &backoffice::webhooks::health(ctx.books()).await?)}
+        {health(&ctx, &backoffice::webhooks::health(ctx.backoffice()).await?)}
         {filters(&ctx, &typed)}
         {again}
     };
     let body = match query.cursor() {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::WEBHOOKS)} }.into_any(),
         Ok(cursor) => {
-            let page = backoffice::webhooks::list(ctx.books(), &filter, cursor.as_ref(), SIZE).await?;
+            let page = backoffice::webhooks::list(ctx.backoffice(), &filter, cursor.as_ref(), SIZE).await?;
             let newest = page.rows.first().map(|d| d.id.to_string()).unwrap_or_default();
             let live = cursor.is_none().then(|| {
                 view! {
                     <LiveCount newest=newest words=ctx.tr("webhooks-new", &[("count", "{}".into())]) href=ctx.href(routes::WEBHOOKS)/>
                 }
             });
-            let look = list::Look {
+            let spec = list::ListSpec {
                 path: routes::WEBHOOKS,
                 class: "webhook-rows",
-                heads: vec![
+                headers: vec![
                     list::head(&ctx, "col-event"),
                     list::head(&ctx, "webhook-about"),
                     list::head(&ctx, "col-said"),
@@ -184,7 +184,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
                 ],
                 empty: (ctx.t("webhooks-empty"), ctx.tr("webhooks-empty-hint", &[("url", hook_url(&ctx))])),
             };
-            view! { {heading} {live} {list::view(&ctx, &query, look, page, row)} {export::form(&ctx, "webhooks", &query)} }.into_any()
+            view! { {heading} {live} {list::view(&ctx, &query, spec, page, row)} {export::form(&ctx, "webhooks", &query)} }.into_any()
         }
     };
     Ok(Frame { title: ctx.t("nav-webhooks"), active: routes::WEBHOOKS, flash, body })

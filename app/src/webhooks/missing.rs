@@ -36,7 +36,7 @@ fn row(ctx: &Ctx, missing: Missing) -> AnyView {
 
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
-    let gap = backoffice::webhooks::missing::gap(ctx.books()).await?.map(|gap| {
+    let gap = backoffice::webhooks::missing::gap(ctx.backoffice()).await?.map(|gap| {
         let line = ctx.tr(
             "missing-gap",
             &[
@@ -56,11 +56,11 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let body = match query.cursor() {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::MISSING_EVENTS)} }.into_any(),
         Ok(cursor) => {
-            let page = backoffice::webhooks::missing::list(ctx.books(), cursor.as_ref(), SIZE).await?;
-            let look = list::Look {
+            let page = backoffice::webhooks::missing::list(ctx.backoffice(), cursor.as_ref(), SIZE).await?;
+            let spec = list::ListSpec {
                 path: routes::MISSING_EVENTS,
                 class: "refund-rows",
-                heads: vec![
+                headers: vec![
                     list::head(&ctx, "col-order"),
                     list::figures(&ctx, "col-amount"),
                     list::head(&ctx, "missing-event"),
@@ -70,7 +70,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
                 ],
                 empty: (ctx.t("missing-empty"), ctx.t("missing-empty-hint")),
             };
-            view! { {heading} {list::view(&ctx, &query, look, page, row)} {export::form(&ctx, "missing_events", &query)} }.into_any()
+            view! { {heading} {list::view(&ctx, &query, spec, page, row)} {export::form(&ctx, "missing_events", &query)} }.into_any()
         }
     };
     Ok(Frame { title: ctx.t("nav-missing"), active: routes::WEBHOOKS, flash, body })

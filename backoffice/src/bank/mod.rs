@@ -57,7 +57,7 @@ pub async fn upload(
     };
     // Two equal lines of one statement are two deposits; the same two in the next statement are the same.
     let mut times: HashMap<(Date, Decimal, &str, Option<Decimal>), i16> = HashMap::new();
-    let nth: Vec<i16> = statement
+    let occurrence: Vec<i16> = statement
         .lines
         .iter()
         .map(|line| {
@@ -82,17 +82,17 @@ pub async fn upload(
     .execute(&mut *tx)
     .await?;
     let new = sqlx::query!(
-        "insert into bank_lines (id, statement_id, day, deposit, memo, is_toss, balance, nth)
-         select gen_random_uuid(), $7, day, deposit, memo, is_toss, balance, nth
+        "insert into bank_lines (id, statement_id, day, deposit, memo, is_toss, balance, occurrence)
+         select gen_random_uuid(), $7, day, deposit, memo, is_toss, balance, occurrence
          from unnest($1::date[], $2::numeric[], $3::text[], $4::boolean[], $5::numeric[], $6::smallint[])
-              as l (day, deposit, memo, is_toss, balance, nth)
+              as l (day, deposit, memo, is_toss, balance, occurrence)
          on conflict do nothing",
         &statement.lines.iter().map(|line| line.day).collect::<Vec<_>>(),
         &statement.lines.iter().map(|line| line.deposit).collect::<Vec<_>>(),
         &statement.lines.iter().map(|line| kept(&line.memo)).collect::<Vec<_>>(),
         &statement.lines.iter().map(|line| is_toss(&line.memo)).collect::<Vec<_>>(),
         &statement.lines.iter().map(|line| line.balance).collect::<Vec<_>>() as &[Option<Decimal>],
-        &nth,
+        &occurrence,
         id,
     )
     .execute(&mut *tx)

@@ -48,9 +48,9 @@ pub enum What {
     Audit(audit::Filter),
     /// Every row of a day of the books.
     Day(Date),
-    /// Settlement rows of a pay-out.
-    PayOut(Date),
-    PayOuts(Span),
+    /// Settlement rows of a payout.
+    Payout(Date),
+    Payouts(Span),
     Sales(Span),
     Fees(Span),
     Vat(Span),
@@ -75,8 +75,8 @@ impl What {
             Self::IapOrders(_) => "iap_orders",
             Self::Audit(_) => "audit",
             Self::Day(_) => "day",
-            Self::PayOut(_) => "pay_out",
-            Self::PayOuts(_) => "pay_outs",
+            Self::Payout(_) => "payout",
+            Self::Payouts(_) => "payouts",
             Self::Sales(_) => "sales",
             Self::Fees(_) => "fees",
             Self::Vat(_) => "vat",
@@ -99,7 +99,7 @@ pub struct Request {
     /// Of the file and its sheet.
     pub title: String,
     /// One for each column.
-    pub heads: Vec<String>,
+    pub headers: Vec<String>,
     /// For values like `missing_here`; what is not in it is written as it is.
     pub words: BTreeMap<String, String>,
 }
@@ -128,8 +128,8 @@ pub struct Export {
     pub format: Format,
     pub reason: String,
     pub is_masked: bool,
-    pub asked_by: Option<Uuid>,
-    pub asked_at: OffsetDateTime,
+    pub requested_by: Option<Uuid>,
+    pub requested_at: OffsetDateTime,
     pub state: State,
     pub rows: i64,
     pub bytes: i64,
@@ -137,7 +137,7 @@ pub struct Export {
 
 impl Export {
     pub fn file_name(&self) -> String {
-        let day = self.asked_at.to_offset(crate::clock::SEOUL).date();
+        let day = self.requested_at.to_offset(crate::clock::SEOUL).date();
         format!("{}-{day}.{}", self.title.replace(['/', '\\', '"', ' '], "-"), self.format.extension())
     }
 }
@@ -158,39 +158,6 @@ impl From<sqlx::Error> for ExportError {
     }
 }
 
-struct Stored {
-    id: Uuid,
-    title: String,
-    format: String,
-    reason: String,
-    is_masked: bool,
-    asked_by: Option<Uuid>,
-    asked_at: OffsetDateTime,
-    state: String,
-    rows: i64,
-    bytes: i64,
-}
-
-impl TryFrom<Stored> for Export {
-    type Error = Fault;
-
-    fn try_from(s: Stored) -> Result<Self, Fault> {
-        Ok(Self {
-            id: s.id,
-            title: s.title,
-            format: Format::parse(&s.format)
-                .ok_or_else(|| Fault::Inconsistent(format!("format {:?}", s.format)))?,
-            reason: s.reason,
-            is_masked: s.is_masked,
-            asked_by: s.asked_by,
-            asked_at: s.asked_at,
-            state: State::stored(&s.state)?,
-            rows: s.rows,
-            bytes: s.bytes,
-        })
-    }
-}
-
 /// Notes who wants what and why, and has a job write it.
 pub async fn request(backoffice: &Backoffice, actor: &Actor, request: &Request) -> Result<Uuid, ExportError> {
     let reason = request.reason.trim().replace('\0', "");
@@ -204,12 +171,12 @@ pub async fn request(backoffice: &Backoffice, actor: &Actor, request: &Request) 
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
     sqlx::query!(
-        "insert into exports (id, what, title, heads, words, format, reason, is_masked, asked_by, asked_by_name, asked_at, state)
+        "insert into exports (id, what, title, headers, words, format, reason, is_masked, requested_by, requested_by_name, requested_at, state)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'waiting')",
         id,
         json!(request.what),
         request.title,
-        json!(request.heads),
+        json!(request.headers),
         json!(request.words),
         request.format.as_str(),
         reason,
@@ -231,33 +198,36 @@ pub async fn request(backoffice: &Backoffice, actor: &Actor, request: &Request) 
 }
 
 pub async fn get(backoffice: &Backoffice, id: Uuid) -> Result<Option<Export>, Fault> {
-    let row = sqlx::query_as!(
-        Stored,
-        "select id, title, format, reason, is_masked, asked_by, asked_at, state, rows, bytes from exports where id = $1",
+    let export = sqlx::query_as!(
+        Export,
+        r#"select id, title, format as "format: Format", reason, is_masked, requested_by, requested_at,
+                  state as "state: State", rows, bytes from exports where id = $1"#,
         id
     )
     .fetch_optional(&backoffice.pool)
     .await?;
-    row.map(Export::try_from).transpose()
+    Ok(export)
 }
 
 /// What somebody asked for of late, newest first.
 pub async fn of_staff(backoffice: &Backoffice, staff: Uuid) -> Result<Vec<Export>, Fault> {
-    let rows = sqlx::query_as!(
-        Stored,
-        "select id, title, format, reason, is_masked, asked_by, asked_at, state, rows, bytes from exports
-         where asked_by = $1 order by asked_at desc limit 50",
+    let exports = sqlx::query_as!(
+        Export,
+        r#"select id, title, format as "format: Format", reason, is_masked, requested_by, requested_at,
+                  state as "state: State", rows, bytes from exports
+         where requested_by = $1 order by requested_at desc limit 50"#,
         staff
     )
     .fetch_all(&backoffice.pool)
     .await?;
-    rows.into_iter().map(Export::try_from).collect()
+    Ok(exports)
 }
 
 /// Notes that a file is taken. Only who asked for it takes it.
 pub async fn take(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<Option<Export>, Fault> {
     let Some(export) = get(backoffice, id).await? else { return Ok(None) };
-    if export.state != State::Done || export.asked_by.is_none() || export.asked_by != actor.staff_id() {
+    if export.state != State::Done || export.requested_by.is_none() || export.requested_by != actor.staff_id()
+    {
         return Ok(None);
     }
     let mut tx = backoffice.pool.begin().await?;
@@ -270,9 +240,9 @@ pub async fn take(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<Op
 }
 
 /// A piece of the file, from the first (0) on; nothing after the last.
-pub async fn part(backoffice: &Backoffice, id: Uuid, nth: i32) -> Result<Option<Vec<u8>>, Fault> {
+pub async fn part(backoffice: &Backoffice, id: Uuid, part: i32) -> Result<Option<Vec<u8>>, Fault> {
     let part =
-        sqlx::query_scalar!("select bytes from export_parts where export_id = $1 and nth = $2", id, nth)
+        sqlx::query_scalar!("select bytes from export_parts where export_id = $1 and part = $2", id, part)
             .fetch_optional(&backoffice.pool)
             .await?;
     Ok(part)
@@ -281,8 +251,8 @@ pub async fn part(backoffice: &Backoffice, id: Uuid, nth: i32) -> Result<Option<
 /// Writes the file. A second run begins anew.
 pub(crate) async fn run(backoffice: &Backoffice, id: Uuid) -> Result<(), Fault> {
     let asked = sqlx::query!(
-        "update exports set state = 'running', rows = 0 where id = $1 and state in ('waiting', 'running')
-         returning what, title, heads, words, format, is_masked",
+        r#"update exports set state = 'running', rows = 0 where id = $1 and state in ('waiting', 'running')
+         returning what, title, headers, words, format as "format: Format", is_masked"#,
         id
     )
     .fetch_optional(&backoffice.pool)
@@ -290,14 +260,12 @@ pub(crate) async fn run(backoffice: &Backoffice, id: Uuid) -> Result<(), Fault> 
     let Some(asked) = asked else { return Ok(()) };
     let broken = Fault::unreadable("the filter of an export");
     let what: What = serde_json::from_value(asked.what).map_err(&broken)?;
-    let heads: Vec<String> = serde_json::from_value(asked.heads).map_err(&broken)?;
+    let headers: Vec<String> = serde_json::from_value(asked.headers).map_err(&broken)?;
     let words: BTreeMap<String, String> = serde_json::from_value(asked.words).map_err(broken)?;
-    let format = Format::parse(&asked.format)
-        .ok_or_else(|| Fault::Inconsistent(format!("format {:?}", asked.format)))?;
     let file = tempfile::tempfile()?;
     let unwritten = |error: sheet::SheetError| Fault::Inconsistent(format!("export {id}: {error}"));
-    let sheet = Sheet::new(format, &asked.title, heads, file.try_clone()?).map_err(unwritten)?;
-    let mut out = Out { books: backoffice, id, sheet, words, is_masked: asked.is_masked, rows: 0 };
+    let sheet = Sheet::new(asked.format, &asked.title, headers, file.try_clone()?).map_err(unwritten)?;
+    let mut out = Out { backoffice, id, sheet, words, is_masked: asked.is_masked, rows: 0 };
     rows::write(backoffice, &what, &mut out).await?;
     let Out { sheet, rows, .. } = out;
     // A workbook is put together, and compressed, at its end.
@@ -310,16 +278,21 @@ async fn keep_file(backoffice: &Backoffice, id: Uuid, mut file: File, rows: i64)
     let mut tx = backoffice.pool.begin().await?;
     sqlx::query!("delete from export_parts where export_id = $1", id).execute(&mut *tx).await?;
     let mut bytes = 0i64;
-    for nth in 0.. {
-        let mut part = Vec::with_capacity(PART);
-        (&mut file).take(PART as u64).read_to_end(&mut part)?;
-        if part.is_empty() {
+    for part in 0.. {
+        let mut piece = Vec::with_capacity(PART);
+        (&mut file).take(PART as u64).read_to_end(&mut piece)?;
+        if piece.is_empty() {
             break;
         }
-        bytes += i64::try_from(part.len()).unwrap_or_default();
-        sqlx::query!("insert into export_parts (export_id, nth, bytes) values ($1, $2, $3)", id, nth, part)
-            .execute(&mut *tx)
-            .await?;
+        bytes += i64::try_from(piece.len()).unwrap_or_default();
+        sqlx::query!(
+            "insert into export_parts (export_id, part, bytes) values ($1, $2, $3)",
+            id,
+            part,
+            piece
+        )
+        .execute(&mut *tx)
+        .await?;
     }
     sqlx::query!(
         "update exports set state = 'done', rows = $2, bytes = $3, ended_at = $4 where id = $1",
@@ -362,7 +335,7 @@ pub async fn forget_old(backoffice: &Backoffice) -> Result<(), Fault> {
 
 /// A file that is being written.
 pub(super) struct Out<'a> {
-    books: &'a Backoffice,
+    backoffice: &'a Backoffice,
     id: Uuid,
     sheet: Sheet,
     words: BTreeMap<String, String>,
@@ -378,7 +351,7 @@ impl Out<'_> {
         self.rows += 1;
         if self.rows % TELL_EVERY == 0 {
             sqlx::query!("update exports set rows = $2 where id = $1", self.id, self.rows)
-                .execute(&self.books.pool)
+                .execute(&self.backoffice.pool)
                 .await?;
         }
         Ok(())
@@ -389,9 +362,9 @@ impl Out<'_> {
         Cell::Text(self.words.get(value).cloned().unwrap_or_else(|| value.to_owned()))
     }
 
-    pub(super) fn words(&self, values: &[String]) -> Cell {
+    pub(super) fn words<'v>(&self, values: impl Iterator<Item = &'v str>) -> Cell {
         let words: Vec<&str> =
-            values.iter().map(|value| self.words.get(value).map_or(value.as_str(), String::as_str)).collect();
+            values.map(|value| self.words.get(value).map_or(value, String::as_str)).collect();
         Cell::Text(words.join(" · "))
     }
 

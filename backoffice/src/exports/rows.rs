@@ -20,7 +20,7 @@ use crate::{
 const PAGE: usize = 1000;
 
 fn arithmetic(sums: &Sums) -> [Cell; 6] {
-    [sums.settled, sums.discount, sums.points, sums.supply, sums.vat, sums.pay_out].map(Cell::Number)
+    [sums.settled, sums.discount, sums.points, sums.supply, sums.vat, sums.payout].map(Cell::Number)
 }
 
 pub(super) fn columns(what: &What) -> &'static [&'static str] {
@@ -72,7 +72,7 @@ pub(super) fn columns(what: &What) -> &'static [&'static str] {
         What::Differences(_) => &[
             "transactionAt",
             "class",
-            "remarks",
+            "findings",
             "orderId",
             "transactionKey",
             "currency",
@@ -127,9 +127,9 @@ pub(super) fn columns(what: &What) -> &'static [&'static str] {
             "paidOutDate",
             "dueDate",
             "isEstimate",
-            "remarks",
+            "findings",
         ],
-        What::PayOut(_) => &[
+        What::Payout(_) => &[
             "soldDate",
             "orderId",
             "transactionKey",
@@ -147,7 +147,7 @@ pub(super) fn columns(what: &What) -> &'static [&'static str] {
             "payOutAmount",
             "transactionAt",
         ],
-        What::PayOuts(_) => &[
+        What::Payouts(_) => &[
             "paidOutDate",
             "currency",
             "rows",
@@ -207,15 +207,15 @@ fn text(value: Option<String>) -> Cell {
     value.map_or(Cell::Empty, Cell::Text)
 }
 
-pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) -> Result<(), Fault> {
+pub(super) async fn write(backoffice: &Backoffice, what: &What, out: &mut Out<'_>) -> Result<(), Fault> {
     match what {
         What::Orders(filter) => {
             let read =
-                |at: Option<Cursor>| async move { orders::list(books, filter, at.as_ref(), PAGE).await };
+                |at: Option<Cursor>| async move { orders::list(backoffice, filter, at.as_ref(), PAGE).await };
             every(out, read, |out, o| {
                 vec![
                     o.order_id.into(),
-                    out.word(&o.rail),
+                    out.word(o.rail.as_str()),
                     out.word(&o.status),
                     text(o.method),
                     o.currency.into(),
@@ -235,7 +235,7 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
         }
         What::Transactions(filter) => {
             let read = |at: Option<Cursor>| async move {
-                transactions::list(books, filter, at.as_ref(), PAGE).await
+                transactions::list(backoffice, filter, at.as_ref(), PAGE).await
             };
             every(out, read, |out, t| {
                 let amount = if t.is_outgoing() { -t.amount } else { t.amount };
@@ -244,7 +244,7 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
                     t.transaction_key.into(),
                     t.order_id.into(),
                     t.payment_key.into(),
-                    out.word(&t.rail),
+                    out.word(t.rail.as_str()),
                     text(t.method),
                     out.word(&t.status),
                     t.currency.into(),
@@ -254,8 +254,9 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
             .await
         }
         What::Refunds(filter) => {
-            let read =
-                |at: Option<Cursor>| async move { refunds::list(books, filter, at.as_ref(), PAGE).await };
+            let read = |at: Option<Cursor>| async move {
+                refunds::list(backoffice, filter, at.as_ref(), PAGE).await
+            };
             every(out, read, |out, r| {
                 vec![
                     Cell::At(r.requested_at),
@@ -274,8 +275,9 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
             .await
         }
         What::Webhooks(filter) => {
-            let read =
-                |at: Option<Cursor>| async move { webhooks::list(books, filter, at.as_ref(), PAGE).await };
+            let read = |at: Option<Cursor>| async move {
+                webhooks::list(backoffice, filter, at.as_ref(), PAGE).await
+            };
             every(out, read, |out, w| {
                 vec![
                     Cell::At(w.received_at),
@@ -284,21 +286,21 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
                     text(w.order_id),
                     text(w.payment_key),
                     w.retried_count.into(),
-                    out.words(&w.badges),
+                    out.words(w.badges.iter().map(String::as_str)),
                 ]
             })
             .await
         }
         What::Differences(filter) => {
             let read = |at: Option<Cursor>| async move {
-                reconciliation::differences::list(books, filter, at.as_ref(), PAGE).await
+                reconciliation::differences::list(backoffice, filter, at.as_ref(), PAGE).await
             };
             every(out, read, |out, d| {
                 let at_stake = d.at_stake();
                 vec![
                     Cell::At(d.transaction_at),
                     out.word(d.class.as_str()),
-                    out.words(&d.remarks),
+                    out.words(d.findings.iter().map(|f| f.as_str())),
                     d.order_id.into(),
                     d.key.to_string().into(),
                     d.currency.into(),
@@ -307,7 +309,7 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
                     Cell::Number(d.settled),
                     Cell::Number(d.fee),
                     d.fee_due.into(),
-                    Cell::Number(d.pay_out),
+                    Cell::Number(d.payout),
                     text(d.settled_currency.clone()),
                     rate(&d.settled_currency, if d.toss.is_zero() { d.ours } else { d.toss }, d.settled),
                     Cell::Number(at_stake),
@@ -319,8 +321,9 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
             .await
         }
         What::MissingEvents => {
-            let read =
-                |at: Option<Cursor>| async move { webhooks::missing::list(books, at.as_ref(), PAGE).await };
+            let read = |at: Option<Cursor>| async move {
+                webhooks::missing::list(backoffice, at.as_ref(), PAGE).await
+            };
             every(out, read, |out, m| {
                 vec![
                     Cell::At(m.transaction_at),
@@ -338,8 +341,9 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
             .await
         }
         What::IapOrders(filter) => {
-            let read =
-                |at: Option<Cursor>| async move { iap::orders::list(books, filter, at.as_ref(), PAGE).await };
+            let read = |at: Option<Cursor>| async move {
+                iap::orders::list(backoffice, filter, at.as_ref(), PAGE).await
+            };
             every(out, read, |_, o| {
                 vec![
                     Cell::At(o.created_at),
@@ -355,8 +359,9 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
             .await
         }
         What::Audit(filter) => {
-            let read =
-                |at: Option<Cursor>| async move { audit::list(&books.pool, filter, at.as_ref(), PAGE).await };
+            let read = |at: Option<Cursor>| async move {
+                audit::list(&backoffice.pool, filter, at.as_ref(), PAGE).await
+            };
             every(out, read, |_, a| {
                 vec![
                     Cell::Count(a.seq),
@@ -373,7 +378,7 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
         What::Day(day) => {
             for class in Class::ALL {
                 let read = |at: Option<Cursor>| async move {
-                    reconciliation::list_rows(books, *day, class, at.as_ref(), PAGE).await
+                    reconciliation::list_rows(backoffice, *day, class, at.as_ref(), PAGE).await
                 };
                 every(out, read, |out, r| {
                     vec![
@@ -381,7 +386,7 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
                         out.word(class.as_str()),
                         r.order_id.into(),
                         r.transaction_key.into(),
-                        out.word(&r.rail),
+                        out.word(r.rail.as_str()),
                         text(r.method),
                         out.word(&r.status),
                         r.currency.into(),
@@ -392,21 +397,21 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
                         Cell::Number(r.points),
                         Cell::Number(r.fee),
                         Cell::Number(r.vat),
-                        Cell::Number(r.pay_out),
+                        Cell::Number(r.payout),
                         text(r.settled_currency.clone()),
                         rate(&r.settled_currency, if r.toss.is_zero() { r.ours } else { r.toss }, r.settled),
                         r.paid_out_date.into(),
                         r.due.into(),
                         if r.is_estimate { out.word("is_estimate") } else { Cell::Empty },
-                        out.words(&r.remarks),
+                        out.words(r.findings.iter().map(|f| f.as_str())),
                     ]
                 })
                 .await?;
             }
             Ok(())
         }
-        What::PayOut(day) => {
-            let mut rows = payouts::settlements(books, *day);
+        What::Payout(day) => {
+            let mut rows = payouts::settlements(backoffice, *day);
             while let Some(s) = rows.try_next().await? {
                 let mut cells: Vec<Cell> = vec![
                     Cell::Day(s.sold_date),
@@ -423,8 +428,8 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
             }
             Ok(())
         }
-        What::PayOuts(span) => {
-            for p in payouts::list(books, span.from, span.to).await? {
+        What::Payouts(span) => {
+            for p in payouts::list(backoffice, span.from, span.to).await? {
                 let mut cells = vec![Cell::Day(p.day), p.currency.into(), Cell::Count(p.sums.rows)];
                 cells.extend(arithmetic(&p.sums));
                 cells.extend([Cell::Number(p.at_bank), out.word(p.state.as_str())]);
@@ -433,7 +438,7 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
             Ok(())
         }
         What::Sales(span) => {
-            for s in reports::sales(books, span.from, span.to).await? {
+            for s in reports::sales(backoffice, span.from, span.to).await? {
                 let money = [s.sales, s.refunds, s.sales - s.refunds].map(Cell::Number);
                 let mut cells = vec![Cell::Day(s.day), s.currency.into()];
                 cells.extend(money);
@@ -442,7 +447,7 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
             Ok(())
         }
         What::Fees(span) => {
-            for f in reports::fees(books, span.from, span.to).await? {
+            for f in reports::fees(backoffice, span.from, span.to).await? {
                 let mut cells = vec![text(f.method), f.currency.into(), Cell::Count(f.rows)];
                 let money: [Decimal; 6] = [f.amount, f.fee, f.fee_base, f.fee_instalment, f.fee_other, f.vat];
                 cells.extend(money.map(Cell::Number));
@@ -451,8 +456,8 @@ pub(super) async fn write(books: &Backoffice, what: &What, out: &mut Out<'_>) ->
             Ok(())
         }
         What::Vat(span) => {
-            for v in reports::vat(books, span.from, span.to).await? {
-                let mut cells = vec![out.word(&v.rail), text(v.method), v.currency.into()];
+            for v in reports::vat(backoffice, span.from, span.to).await? {
+                let mut cells = vec![out.word(v.rail.as_str()), text(v.method), v.currency.into()];
                 cells.extend([v.sales, v.refunds].map(Cell::Count));
                 cells.extend([v.total, v.supply, v.vat, v.tax_free].map(Cell::Number));
                 cells.push(Cell::Count(v.untold));

@@ -27,26 +27,14 @@ const DIGITS: u32 = 15;
 const NARROWEST: usize = 8;
 const WIDEST: usize = 60;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    Csv,
-    Xlsx,
+text_enum! {
+    Format {
+        Csv = "csv",
+        Xlsx = "xlsx",
+    }
 }
 
 impl Format {
-    pub const ALL: [Self; 2] = [Self::Csv, Self::Xlsx];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Csv => "csv",
-            Self::Xlsx => "xlsx",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.as_str() == text)
-    }
-
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Csv => "text/csv; charset=utf-8",
@@ -158,15 +146,15 @@ pub enum SheetError {
     /// The library's answer to a scratch file that cannot be written, a full disk above all.
     #[error("the workbook's scratch file cannot be written: {0}")]
     Scratch(String),
-    #[error("a row of {cells} cells under {heads} heads")]
-    Cells { heads: usize, cells: usize },
+    #[error("a row of {cells} cells under {headers} headers")]
+    Cells { headers: usize, cells: usize },
 }
 
 type Out = Box<dyn Write + Send>;
 
 /// One table on its way into a file. Unless [`Sheet::finish`] is called, what was written is no whole file.
 pub struct Sheet {
-    heads: usize,
+    headers: usize,
     rows: u64,
     kind: Kind,
 }
@@ -182,10 +170,10 @@ impl Sheet {
     pub fn new(
         format: Format,
         title: &str,
-        heads: Vec<String>,
+        headers: Vec<String>,
         out: impl Write + Send + 'static,
     ) -> Result<Self, SheetError> {
-        Self::build(format, title, heads, Box::new(out), None, SHEET_ROWS)
+        Self::build(format, title, headers, Box::new(out), None, SHEET_ROWS)
     }
 
     /// The same with a folder for the rows of a workbook that is not written yet.
@@ -193,37 +181,37 @@ impl Sheet {
         scratch: &Path,
         format: Format,
         title: &str,
-        heads: Vec<String>,
+        headers: Vec<String>,
         out: impl Write + Send + 'static,
     ) -> Result<Self, SheetError> {
-        Self::build(format, title, heads, Box::new(out), Some(scratch), SHEET_ROWS)
+        Self::build(format, title, headers, Box::new(out), Some(scratch), SHEET_ROWS)
     }
 
     fn build(
         format: Format,
         title: &str,
-        heads: Vec<String>,
+        headers: Vec<String>,
         mut out: Out,
         scratch: Option<&Path>,
         sheet_rows: u32,
     ) -> Result<Self, SheetError> {
-        let width = heads.len();
+        let width = headers.len();
         let kind = match format {
             Format::Csv => {
                 // Without the mark Excel takes the file for CP949.
                 out.write_all("\u{feff}".as_bytes())?;
                 let mut csv = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
-                csv.write_record(heads.iter().map(|head| guarded(clean(head)).into_owned()))?;
+                csv.write_record(headers.iter().map(|head| guarded(clean(head)).into_owned()))?;
                 Kind::Csv(Box::new(csv))
             }
-            Format::Xlsx => Kind::Xlsx(Box::new(Book::new(title, heads, out, scratch, sheet_rows)?)),
+            Format::Xlsx => Kind::Xlsx(Box::new(Book::new(title, headers, out, scratch, sheet_rows)?)),
         };
-        Ok(Self { heads: width, rows: 0, kind })
+        Ok(Self { headers: width, rows: 0, kind })
     }
 
     pub fn row(&mut self, cells: &[Cell]) -> Result<(), SheetError> {
-        if cells.len() != self.heads {
-            return Err(SheetError::Cells { heads: self.heads, cells: cells.len() });
+        if cells.len() != self.headers {
+            return Err(SheetError::Cells { headers: self.headers, cells: cells.len() });
         }
         match &mut self.kind {
             Kind::Csv(csv) => {
@@ -241,7 +229,7 @@ impl Sheet {
         Ok(())
     }
 
-    /// Writes what is left and says how many rows there are, heads not counted.
+    /// Writes what is left and says how many rows there are, headers not counted.
     pub fn finish(self) -> Result<u64, SheetError> {
         match self.kind {
             Kind::Csv(mut csv) => csv.flush()?,
@@ -273,7 +261,7 @@ struct Book {
     sheet_rows: u32,
     widths: Vec<usize>,
     title: String,
-    heads: Vec<String>,
+    headers: Vec<String>,
     styles: Styles,
     out: BufWriter<Out>,
 }
@@ -310,7 +298,7 @@ impl Styles {
 impl Book {
     fn new(
         title: &str,
-        heads: Vec<String>,
+        headers: Vec<String>,
         out: Out,
         scratch: Option<&Path>,
         sheet_rows: u32,
@@ -329,7 +317,7 @@ impl Book {
             sheet_rows,
             widths: Vec::new(),
             title: title.to_owned(),
-            heads,
+            headers,
             styles: Styles::new(),
             out: BufWriter::new(out),
         };
@@ -341,7 +329,7 @@ impl Book {
         self.page.set_name(name_of(&self.title, self.pages))?;
         self.page.set_freeze_panes(1, 0)?;
         self.widths.clear();
-        for (column, head) in (0u16..).zip(&self.heads) {
+        for (column, head) in (0u16..).zip(&self.headers) {
             let head = clean(head);
             // Bold is a little wider.
             self.widths.push(width_of(&head) + 1);
@@ -503,7 +491,7 @@ mod tests {
 
     const STARTERS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 
-    fn heads(names: &[&str]) -> Vec<String> {
+    fn headers(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
@@ -516,7 +504,7 @@ mod tests {
     ) -> (Vec<u8>, u64) {
         let mut file = tempfile::tempfile().unwrap();
         let out = Box::new(file.try_clone().unwrap());
-        let mut sheet = Sheet::build(format, title, heads(names), out, None, sheet_rows).unwrap();
+        let mut sheet = Sheet::build(format, title, headers(names), out, None, sheet_rows).unwrap();
         for row in rows {
             sheet.row(row).unwrap();
         }
@@ -601,7 +589,7 @@ mod tests {
         }
         assert_eq!(csv_of(&[vec!["010-1234-5678".into()]]), [["010-1234-5678"]]);
         let (bytes, _) = write(Format::Csv, "t", &["=1"], &[], SHEET_ROWS);
-        assert!(bytes.ends_with(b"'=1\r\n"), "heads are texts too");
+        assert!(bytes.ends_with(b"'=1\r\n"), "headers are texts too");
     }
 
     #[test]
@@ -695,9 +683,9 @@ mod tests {
     #[test]
     fn a_row_of_another_width_is_refused() {
         for format in Format::ALL {
-            let mut sheet = Sheet::new(format, "t", heads(&["a", "b"]), std::io::sink()).unwrap();
+            let mut sheet = Sheet::new(format, "t", headers(&["a", "b"]), std::io::sink()).unwrap();
             let refused = sheet.row(&[Cell::Empty]);
-            assert!(matches!(refused, Err(SheetError::Cells { heads: 2, cells: 1 })), "{refused:?}");
+            assert!(matches!(refused, Err(SheetError::Cells { headers: 2, cells: 1 })), "{refused:?}");
             assert_eq!(Format::parse(format.as_str()), Some(format));
         }
     }
@@ -715,7 +703,7 @@ mod tests {
             }
         }
         for format in Format::ALL {
-            let mut sheet = Sheet::new(format, "t", heads(&["a"]), Full).unwrap();
+            let mut sheet = Sheet::new(format, "t", headers(&["a"]), Full).unwrap();
             let written = sheet.row(&["x".into()]).and_then(|()| sheet.finish());
             assert!(written.is_err(), "{format:?}");
         }

@@ -1,38 +1,32 @@
 //! In-app purchases: orders that a store sells, and the refunds that Google or Apple decide (toss-api.md B6).
 //!
 //! Nobody tells of a change and there is no call to refund: orders are asked about one by one, and our part of a refund
-//! is a decision in Toss's console. [`orders`] keeps and asks, [`desk`] records requests and decisions.
+//! is a decision in Toss's console. [`orders`] keeps and asks, [`refund_requests`] records requests and decisions.
 
-pub mod desk;
 pub(crate) mod job;
 pub mod orders;
 pub mod prices;
+pub mod refund_requests;
 
-use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-pub use desk::{ByHand, Decision, DeskError, Imported, NewRequest, Refunds, Repeater, Tab, ToldBy};
 pub use orders::{Filter, NewOrder, OrderError};
 pub use prices::{Price, PriceError};
+pub use refund_requests::{
+    Decision, DecisionChannel, DeskError, Imported, Manual, NewRequest, Refunds, Repeater, Tab,
+};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Platform {
-    Android,
-    Ios,
+text_enum! {
+    Platform {
+        Android = "ANDROID",
+        Ios = "IOS",
+    }
 }
 
 impl Platform {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Android => "ANDROID",
-            Self::Ios => "IOS",
-        }
-    }
-
     /// As people and consoles write it.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub fn read(text: &str) -> Option<Self> {
         match text.trim().to_ascii_lowercase().as_str() {
             "android" | "google" | "안드로이드" => Some(Self::Android),
             "ios" | "apple" | "아이폰" => Some(Self::Ios),
@@ -41,7 +35,7 @@ impl Platform {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Order {
     /// A UUID.
     pub order_id: String,
@@ -92,7 +86,7 @@ impl Decider {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Refund {
     pub id: Uuid,
     pub order_id: String,

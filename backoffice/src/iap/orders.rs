@@ -3,11 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::{Postgres, QueryBuilder};
-use time::OffsetDateTime;
 use toss::apps_in_toss::{IapOrder, IapStatus, UserKey};
 use uuid::Uuid;
 
-use super::{Order, Platform, desk, prices};
+use super::{Order, Platform, prices, refund_requests};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
@@ -22,37 +21,6 @@ const ASK_AGAIN: time::Duration = time::Duration::hours(6);
 const DOUBT_FOR: time::Duration = time::Duration::days(3);
 /// Older orders than this are not asked about any more.
 const ASK_FOR: time::Duration = time::Duration::days(180);
-
-#[derive(sqlx::FromRow)]
-struct Stored {
-    order_id: String,
-    user_key: Option<i64>,
-    sku: Option<String>,
-    platform: Option<String>,
-    status: Option<String>,
-    reason: Option<String>,
-    determined_at: Option<OffsetDateTime>,
-    created_at: OffsetDateTime,
-    looked_at: Option<OffsetDateTime>,
-    refunded_at: Option<OffsetDateTime>,
-}
-
-impl From<Stored> for Order {
-    fn from(s: Stored) -> Self {
-        Self {
-            order_id: s.order_id,
-            user_key: s.user_key,
-            sku: s.sku,
-            platform: s.platform.as_deref().and_then(Platform::parse),
-            status: s.status,
-            reason: s.reason,
-            determined_at: s.determined_at,
-            created_at: s.created_at,
-            looked_at: s.looked_at,
-            refunded_at: s.refunded_at,
-        }
-    }
-}
 
 /// An order as somebody names it.
 #[derive(Debug, Clone, Default)]
@@ -187,7 +155,7 @@ async fn apply(backoffice: &Backoffice, actor: &Actor, known: &Order, told: &Iap
     )
     .execute(&mut *tx)
     .await?;
-    prices::learn(&mut tx, &known.order_id, now).await?;
+    prices::record_movements(&mut tx, &known.order_id, now).await?;
     if was.as_deref() != Some(told.status.as_str()) {
         let detail = json!({ "status": [was, told.status] });
         let act =
@@ -195,22 +163,30 @@ async fn apply(backoffice: &Backoffice, actor: &Actor, known: &Order, told: &Iap
         audit::record(&mut tx, now, actor, act).await?;
     }
     if refunded {
-        desk::file_refunded(backoffice, &mut tx, actor, &known.order_id, refunded_at.unwrap_or(now)).await?;
+        refund_requests::file_refunded(
+            backoffice,
+            &mut tx,
+            actor,
+            &known.order_id,
+            refunded_at.unwrap_or(now),
+        )
+        .await?;
     }
     tx.commit().await?;
     Ok(())
 }
 
 pub async fn get(backoffice: &Backoffice, id: &str) -> Result<Option<Order>, Fault> {
-    let row = sqlx::query_as!(
-        Stored,
-        "select order_id, user_key, sku, platform, status, reason, determined_at, created_at, looked_at, refunded_at
-         from iap_orders where order_id = $1",
+    let order = sqlx::query_as!(
+        Order,
+        r#"select order_id, user_key, sku, platform as "platform: Platform", status, reason, determined_at, created_at,
+                  looked_at, refunded_at
+           from iap_orders where order_id = $1"#,
         id,
     )
     .fetch_optional(&backoffice.pool)
     .await?;
-    Ok(row.map(Order::from))
+    Ok(order)
 }
 
 pub async fn list(
@@ -236,8 +212,7 @@ pub async fn list(
         query.push(" and user_key = ").push_bind(user);
     }
     push_keyset(&mut query, cursor, "created_at", "order_id", size);
-    let rows: Vec<Stored> = query.build_query_as().fetch_all(&backoffice.pool).await?;
-    let rows = rows.into_iter().map(Order::from).collect();
+    let rows: Vec<Order> = query.build_query_as().fetch_all(&backoffice.pool).await?;
     Ok(Page::new(rows, size, cursor, |order: &Order| (order.created_at, order.order_id.clone())))
 }
 

@@ -28,7 +28,11 @@ pub enum PriceError {
 }
 
 /// Books a purchase, and its refund, once Toss has said that there was one.
-pub(super) async fn learn(tx: &mut PgConnection, order_id: &str, now: OffsetDateTime) -> Result<(), Fault> {
+pub(super) async fn record_movements(
+    tx: &mut PgConnection,
+    order_id: &str,
+    now: OffsetDateTime,
+) -> Result<(), Fault> {
     sqlx::query!(
         "insert into transactions
             (transaction_key, payment_key, order_id, rail, method, status, currency, amount, transaction_at, booked_amount,

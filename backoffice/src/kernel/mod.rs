@@ -9,5 +9,6 @@ pub mod intake_load;
 pub mod masking;
 pub mod money;
 pub mod page;
+pub mod rail;
 pub mod role;
 pub(crate) mod text;

@@ -1,7 +1,7 @@
 //! Enumerations that are a word in SQL, in JSON and in addresses.
 
-/// Declares one. `parse` is for what people and programs write; `stored` for what our own tables hold, where another word
-/// means that the books contradict themselves.
+/// Declares one. `parse` is for what people and programs write. Read from a column of ours, another word is an error of the
+/// database: the books contradict themselves.
 macro_rules! text_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -26,11 +26,32 @@ macro_rules! text_enum {
                 }
             }
 
-            /// Of a column of ours.
-            pub fn stored(text: &str) -> Result<Self, crate::Fault> {
-                Self::parse(text).ok_or_else(|| {
-                    crate::Fault::Inconsistent(format!("{text:?} is no {}", stringify!($name)))
-                })
+        }
+
+        impl sqlx::Type<sqlx::Postgres> for $name {
+            fn type_info() -> sqlx::postgres::PgTypeInfo {
+                <str as sqlx::Type<sqlx::Postgres>>::type_info()
+            }
+
+            fn compatible(column: &sqlx::postgres::PgTypeInfo) -> bool {
+                <str as sqlx::Type<sqlx::Postgres>>::compatible(column)
+            }
+        }
+
+        impl sqlx::postgres::PgHasArrayType for $name {
+            fn array_type_info() -> sqlx::postgres::PgTypeInfo {
+                <String as sqlx::postgres::PgHasArrayType>::array_type_info()
+            }
+
+            fn array_compatible(column: &sqlx::postgres::PgTypeInfo) -> bool {
+                <String as sqlx::postgres::PgHasArrayType>::array_compatible(column)
+            }
+        }
+
+        impl<'r> sqlx::Decode<'r, sqlx::Postgres> for $name {
+            fn decode(column: sqlx::postgres::PgValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
+                let word = <&str as sqlx::Decode<sqlx::Postgres>>::decode(column)?;
+                Self::parse(word).ok_or_else(|| format!("{word:?} is no {}", stringify!($name)).into())
             }
         }
     };

@@ -18,7 +18,7 @@ struct Stored {
     receivers: i32,
     deployment_id: Option<String>,
     follows: Option<String>,
-    state: String,
+    state: State,
     result: Option<serde_json::Value>,
     error_code: Option<String>,
     error_message: Option<String>,
@@ -31,7 +31,7 @@ impl TryFrom<Stored> for Message {
 
     fn try_from(s: Stored) -> Result<Self, Fault> {
         Ok(Self {
-            state: State::stored(&s.state)?,
+            state: s.state,
             id: s.id,
             template_code: s.template_code,
             user_key: s.user_key,

@@ -228,8 +228,8 @@ async fn keep(
 }
 
 async fn deliver_detached(backoffice: &Backoffice, id: Uuid) -> Result<Message, MessageError> {
-    let books = backoffice.clone();
-    tokio::spawn(async move { deliver(&books, id).await }.in_current_span()).await.map_err(Fault::from)??;
+    let own = backoffice.clone();
+    tokio::spawn(async move { deliver(&own, id).await }.in_current_span()).await.map_err(Fault::from)??;
     messages::get(backoffice, id)
         .await?
         .ok_or_else(|| Fault::Inconsistent(format!("message {id} is gone")).into())

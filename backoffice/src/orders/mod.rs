@@ -17,12 +17,13 @@ use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     money::{self, AmountError},
+    rail::Rail,
 };
 
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Order {
     pub order_id: String,
-    pub rail: String,
+    pub rail: Rail,
     pub origin: String,
     pub order_name: String,
     pub amount: Decimal,
@@ -237,7 +238,7 @@ pub async fn settle_attention(backoffice: &Backoffice, actor: &Actor, order_id: 
 pub(crate) async fn load(connection: &mut PgConnection, order_id: &str) -> Result<Option<Order>, Fault> {
     let order = sqlx::query_as!(
         Order,
-        r#"select o.order_id, rail, origin, order_name, o.amount, o.currency, customer_name, customer_mobile_phone,
+        r#"select o.order_id, rail as "rail: Rail", origin, order_name, o.amount, o.currency, customer_name, customer_mobile_phone,
                   customer_email, user_key, status, method, method_detail, balance_amount, o.payment_key, created_at,
                   paid_at, attention,
                   exists (select 1 from refunds r where r.payment_key = o.payment_key and r.state = 'unknown') as "refund_unknown!"

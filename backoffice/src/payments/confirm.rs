@@ -14,7 +14,8 @@ use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     orders::{self, Order},
-    payments::{self, Told},
+    payments::{self, FetchedPayment},
+    rail::Rail,
 };
 
 /// What the merchant's server sends when the buyer has come back from the payment window.
@@ -113,7 +114,7 @@ async fn note_confirm(
         .await?;
     let order = orders::load(&mut tx, &confirm.order_id).await?.ok_or(ConfirmError::NotFound)?;
     // What a mini-app pays with is executed, not confirmed.
-    if order.rail != "toss_payments" {
+    if order.rail != Rail::TossPayments {
         return Err(ConfirmError::NotFound);
     }
     if order.amount != confirm.amount {
@@ -196,7 +197,7 @@ pub(crate) async fn execute_confirm(
         .unwrap_or_default();
     let idempotency_key = format!("confirm-{order_id}-{payment_key}-{refusals}");
     for attempt in 0..TRIES {
-        let asked = payments::ask(&backoffice.pool).await?;
+        let seq = payments::next_fetch_seq(&backoffice.pool).await?;
         match backoffice.toss.confirm(&request, &idempotency_key).await {
             Ok(answer)
                 if answer.value.payment_key != request.payment_key
@@ -207,8 +208,8 @@ pub(crate) async fn execute_confirm(
             }
             Ok(answer) => {
                 let mut tx = backoffice.pool.begin().await?;
-                let told = Told::by_toss_payments(answer)?;
-                let applied = payments::apply(&mut tx, backoffice.clock.now(), actor, asked, &told).await?;
+                let fetched = FetchedPayment::by_toss_payments(answer)?;
+                let applied = payments::apply(&mut tx, backoffice.clock.now(), actor, seq, &fetched).await?;
                 tx.commit().await?;
                 // A look-up from before the approval may stand in the books, or this answer may be a replay.
                 if applied.superseded || attempt > 0 || matches!(actor, Actor::Job(_)) {

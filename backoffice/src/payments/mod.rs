@@ -1,9 +1,9 @@
-//! What Toss says of a payment, and how that becomes our books. [`held`] is what the rails have in common.
+//! What Toss says of a payment, and how that becomes our books. [`provider_payment`] is what the rails have in common.
 
 pub(crate) mod confirm;
-mod held;
 pub(crate) mod job;
 mod movements;
+mod provider_payment;
 pub mod toss_pay;
 
 use rust_decimal::Decimal;
@@ -17,26 +17,27 @@ use toss::{
 };
 
 pub use confirm::{Confirm, ConfirmError, confirm};
-pub use held::{GivenBack, Held, Rail, Stage, Told};
-pub(crate) use held::{Movement, OUTGOING, holds_money};
-pub(crate) use movements::{Listed, book_listed, record_movements};
+pub(crate) use movements::{SourceRow, book_listed, record_movements};
+pub use provider_payment::{Cancellation, FetchedPayment, ProviderPayment, Stage};
+pub(crate) use provider_payment::{Movement, OUTGOING, holds_money};
 
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     orders,
+    rail::Rail,
 };
 
 /// A question number, taken before Toss is asked (see migration 3).
 #[derive(Debug, Clone, Copy)]
-pub struct Asked(i64);
+pub struct FetchSeq(i64);
 
 /// Our copy of a payment.
 #[derive(Debug, Clone)]
 pub struct Record {
     pub payment_key: String,
     pub order_id: String,
-    pub rail: String,
+    pub rail: Rail,
     pub status: String,
     pub currency: String,
     pub total_amount: Decimal,
@@ -55,15 +56,15 @@ impl Record {
     }
 
     /// The whole object, as it came last.
-    pub fn payment(&self) -> Result<Held, Fault> {
-        Held::read(Rail::stored(&self.rail)?, self.raw.clone())
+    pub fn payment(&self) -> Result<ProviderPayment, Fault> {
+        ProviderPayment::read(self.rail, self.raw.clone())
     }
 }
 
 /// Takes a question number.
-pub async fn ask(pool: &PgPool) -> Result<Asked, Fault> {
-    let n = sqlx::query_scalar!(r#"select nextval('asked') as "n!""#).fetch_one(pool).await?;
-    Ok(Asked(n))
+pub async fn next_fetch_seq(pool: &PgPool) -> Result<FetchSeq, Fault> {
+    let n = sqlx::query_scalar!(r#"select nextval('fetch_seq') as "n!""#).fetch_one(pool).await?;
+    Ok(FetchSeq(n))
 }
 
 /// What became of an answer.
@@ -81,10 +82,10 @@ pub async fn apply(
     tx: &mut PgConnection,
     now: OffsetDateTime,
     actor: &Actor,
-    asked: Asked,
-    told: &Told,
+    seq: FetchSeq,
+    fetched: &FetchedPayment,
 ) -> Result<Applied, Fault> {
-    let payment = &told.payment;
+    let payment = &fetched.payment;
     if payment.left() > payment.total() || payment.left().is_sign_negative() {
         return Err(Fault::Inconsistent("an answer of Toss with more left than there was".into()));
     }
@@ -93,13 +94,13 @@ pub async fn apply(
     adopt_order(tx, now, actor, payment).await?;
     // The order row is locked by whoever applies: answers about one order are written one after the other.
     let order = sqlx::query!(
-        "select rail, status, balance_amount, payment_key, amount, currency from orders where order_id = $1 for update",
+        r#"select rail as "rail: Rail", status, balance_amount, payment_key, amount, currency from orders where order_id = $1 for update"#,
         order_id
     )
     .fetch_one(&mut *tx)
     .await?;
     let before = sqlx::query!(
-        "select order_id, status, balance_amount, asked from payments where payment_key = $1",
+        "select order_id, status, balance_amount, fetch_seq from payments where payment_key = $1",
         key
     )
     .fetch_optional(&mut *tx)
@@ -109,7 +110,7 @@ pub async fn apply(
         return Err(Fault::Inconsistent("an answer of Toss with the payment of another order".into()));
     }
     let account = payment.refund_account();
-    if before.as_ref().is_some_and(|b| b.asked >= asked.0) {
+    if before.as_ref().is_some_and(|b| b.fetch_seq >= seq.0) {
         // What only this answer may carry is kept all the same.
         sqlx::query!(
             "update payments set secret = coalesce(secret, $2),
@@ -124,7 +125,7 @@ pub async fn apply(
     }
     sqlx::query!(
         "insert into payments (payment_key, order_id, status, method, currency, total_amount, balance_amount, approved_at,
-                               last_transaction_key, secret, refund_receive_account, raw, asked, fetched_at, rail)
+                               last_transaction_key, secret, refund_receive_account, raw, fetch_seq, fetched_at, rail)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
          on conflict (payment_key) do update set
             status = excluded.status, method = coalesce(excluded.method, payments.method),
@@ -132,7 +133,7 @@ pub async fn apply(
             approved_at = excluded.approved_at, last_transaction_key = excluded.last_transaction_key,
             secret = coalesce(payments.secret, excluded.secret),
             refund_receive_account = coalesce(payments.refund_receive_account, excluded.refund_receive_account),
-            raw = excluded.raw, asked = excluded.asked, fetched_at = excluded.fetched_at",
+            raw = excluded.raw, fetch_seq = excluded.fetch_seq, fetched_at = excluded.fetched_at",
         key,
         order_id,
         payment.status(),
@@ -144,8 +145,8 @@ pub async fn apply(
         payment.last_transaction_key(),
         payment.secret(),
         account,
-        told.raw,
-        asked.0,
+        fetched.raw,
+        seq.0,
         now,
         payment.rail().as_str(),
     )
@@ -159,7 +160,7 @@ pub async fn apply(
         || holds_money(payment.status())
         || (!holds_money(&order.status) && order.status != "IN_PROGRESS");
     // The same number on the other rail is another order's money.
-    if is_shown && order.rail == payment.rail().as_str() {
+    if is_shown && order.rail == payment.rail() {
         let attention = (payment.total() != order.amount || payment.currency() != order.currency)
             .then_some("amount_differs");
         sqlx::query!(
@@ -214,7 +215,7 @@ async fn adopt_order(
     tx: &mut PgConnection,
     now: OffsetDateTime,
     actor: &Actor,
-    payment: &Held,
+    payment: &ProviderPayment,
 ) -> Result<(), Fault> {
     let order_id = payment.order_id();
     let adopted = sqlx::query!(
@@ -244,12 +245,12 @@ pub async fn look_up(
     actor: &Actor,
     key: &PaymentKey,
 ) -> Result<(Payment, Map<String, Value>), Fault> {
-    let asked = ask(&backoffice.pool).await?;
+    let seq = next_fetch_seq(&backoffice.pool).await?;
     let answer = backoffice.toss.payment(key).await?;
     if answer.value.payment_key != *key {
         return Err(Fault::Inconsistent("Toss answered about another payment".into()));
     }
-    keep(backoffice, actor, asked, answer).await
+    keep(backoffice, actor, seq, answer).await
 }
 
 /// The same by order id, for orders whose payment key we never learned.
@@ -258,12 +259,12 @@ pub async fn look_up_order(
     actor: &Actor,
     order: &OrderId,
 ) -> Result<(Payment, Map<String, Value>), Fault> {
-    let asked = ask(&backoffice.pool).await?;
+    let seq = next_fetch_seq(&backoffice.pool).await?;
     let answer = backoffice.toss.payment_by_order(order).await?;
     if answer.value.order_id != *order {
         return Err(Fault::Inconsistent("Toss answered about another order".into()));
     }
-    keep(backoffice, actor, asked, answer).await
+    keep(backoffice, actor, seq, answer).await
 }
 
 /// Asks the rail that an order is on, about this payment of it or about the one it shows.
@@ -272,59 +273,59 @@ pub async fn look_up_on_rail(
     actor: &Actor,
     order_id: &str,
     key: Option<&str>,
-) -> Result<(Held, Map<String, Value>), Fault> {
+) -> Result<(ProviderPayment, Map<String, Value>), Fault> {
     let order = orders::get(backoffice, order_id).await?;
     let order = order.ok_or_else(|| Fault::Inconsistent(format!("order {order_id} is gone")))?;
-    if Rail::stored(&order.rail)? == Rail::TossPay {
+    if order.rail == Rail::TossPay {
         return look_up_toss_pay(backoffice, actor, &order).await;
     }
     let (payment, changed) = match key.map(str::to_owned).or(order.payment_key) {
         Some(key) => look_up(backoffice, actor, &PaymentKey(key)).await?,
         None => look_up_order(backoffice, actor, &OrderId(order.order_id)).await?,
     };
-    Ok((Held::TossPayments(Box::new(payment)), changed))
+    Ok((ProviderPayment::TossPayments(Box::new(payment)), changed))
 }
 
 async fn look_up_toss_pay(
     backoffice: &Backoffice,
     actor: &Actor,
     order: &orders::Order,
-) -> Result<(Held, Map<String, Value>), Fault> {
+) -> Result<(ProviderPayment, Map<String, Value>), Fault> {
     let user = order.user()?;
     let token = order.payment_key.clone().map(PayToken);
     let client = backoffice.apps_in_toss()?;
-    let asked = ask(&backoffice.pool).await?;
+    let seq = next_fetch_seq(&backoffice.pool).await?;
     let answer = client.payment_status(user, token.as_ref(), Some(&order.order_id)).await?;
-    let told = Told::by_toss_pay(answer)?;
+    let fetched = FetchedPayment::by_toss_pay(answer)?;
     // What is told of another order would be written into that one.
-    let other_token = token.is_some_and(|token| token.as_str() != told.payment.key());
-    if told.payment.order_id() != order.order_id || other_token {
+    let other_token = token.is_some_and(|token| token.as_str() != fetched.payment.key());
+    if fetched.payment.order_id() != order.order_id || other_token {
         let order = &order.order_id;
         return Err(Fault::Inconsistent(format!("asked about {order}, told of another payment")));
     }
-    let applied = apply_fetched(backoffice, actor, asked, &told).await?;
-    Ok((told.payment, applied.changed))
+    let applied = apply_fetched(backoffice, actor, seq, &fetched).await?;
+    Ok((fetched.payment, applied.changed))
 }
 
 async fn keep(
     backoffice: &Backoffice,
     actor: &Actor,
-    asked: Asked,
+    seq: FetchSeq,
     answer: Answer<Payment>,
 ) -> Result<(Payment, Map<String, Value>), Fault> {
     let payment = answer.value.clone();
-    let applied = apply_fetched(backoffice, actor, asked, &Told::by_toss_payments(answer)?).await?;
+    let applied = apply_fetched(backoffice, actor, seq, &FetchedPayment::by_toss_payments(answer)?).await?;
     Ok((payment, applied.changed))
 }
 
 async fn apply_fetched(
     backoffice: &Backoffice,
     actor: &Actor,
-    asked: Asked,
-    told: &Told,
+    seq: FetchSeq,
+    fetched: &FetchedPayment,
 ) -> Result<Applied, Fault> {
     let mut tx = backoffice.pool.begin().await?;
-    let applied = apply(&mut tx, backoffice.clock.now(), actor, asked, told).await?;
+    let applied = apply(&mut tx, backoffice.clock.now(), actor, seq, fetched).await?;
     tx.commit().await?;
     Ok(applied)
 }
@@ -332,8 +333,8 @@ async fn apply_fetched(
 pub async fn get(backoffice: &Backoffice, key: &str) -> Result<Option<Record>, Fault> {
     let record = sqlx::query_as!(
         Record,
-        "select payment_key, order_id, rail, status, currency, total_amount, balance_amount, secret, raw, fetched_at
-         from payments where payment_key = $1",
+        r#"select payment_key, order_id, rail as "rail: Rail", status, currency, total_amount, balance_amount, secret, raw, fetched_at
+         from payments where payment_key = $1"#,
         key,
     )
     .fetch_optional(&backoffice.pool)

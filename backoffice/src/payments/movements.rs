@@ -6,13 +6,13 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use toss::payments::Transaction;
 
-use super::{Held, Movement};
+use super::{Movement, ProviderPayment};
 use crate::{Fault, kernel::text};
 
 /// Books what a payment tells of its own movements. What is booked already stays as it is.
 pub(crate) async fn record_movements(
     tx: &mut PgConnection,
-    payment: &Held,
+    payment: &ProviderPayment,
     now: OffsetDateTime,
 ) -> Result<(), Fault> {
     for Movement { key, status, amount, at, discount, points, tax_free } in payment.movements() {
@@ -63,7 +63,7 @@ pub(crate) async fn book_listed(conn: &mut PgConnection, payment_keys: &[String]
 
 /// A row of a list of Toss's, as understood and as it came.
 #[derive(Debug)]
-pub(crate) struct Listed {
+pub(crate) struct SourceRow {
     pub key: String,
     pub payment_key: String,
     pub order_id: String,
@@ -77,7 +77,7 @@ pub(crate) struct Listed {
     pub raw: Value,
 }
 
-impl Listed {
+impl SourceRow {
     pub fn new(row: Transaction, raw: &RawValue) -> Result<Self, Fault> {
         let raw = serde_json::from_str(raw.get()).map_err(Fault::unreadable("a row of transactions"))?;
         Ok(Self {

@@ -14,7 +14,8 @@ use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     orders::{self, Order},
-    payments::{self, Held},
+    payments::{self, ProviderPayment},
+    rail::Rail,
 };
 
 /// Asked about at once by one run of the job.
@@ -189,7 +190,7 @@ pub async fn execute(
         return Err(TossPayError::NotFound);
     }
     let order = orders::get(backoffice, order_no).await?.ok_or(TossPayError::NotFound)?;
-    if order.rail != "toss_pay" {
+    if order.rail != Rail::TossPay {
         return Err(TossPayError::NotFound);
     }
     if order.payment_key.as_deref().is_some_and(|known| known != token.as_str()) {
@@ -238,7 +239,11 @@ pub async fn execute(
     }
 }
 
-async fn read(backoffice: &Backoffice, actor: &Actor, order_no: &str) -> Result<Held, TossPayError> {
+async fn read(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    order_no: &str,
+) -> Result<ProviderPayment, TossPayError> {
     match payments::look_up_on_rail(backoffice, actor, order_no, None).await {
         Ok((held, _)) => Ok(held),
         Err(Fault::AppsInToss(error)) if error.is_not_found() => Err(TossPayError::NotFound),

@@ -204,8 +204,8 @@ pub(super) async fn note(
 
 /// On a task of its own: a browser that goes away must not leave a lease behind that nobody works on.
 pub(super) async fn execute_detached(backoffice: &Backoffice, id: Uuid) -> Result<Grant, GrantError> {
-    let books = backoffice.clone();
-    tokio::spawn(async move { promotions::execute(&books, id).await }.in_current_span())
+    let own = backoffice.clone();
+    tokio::spawn(async move { promotions::execute(&own, id).await }.in_current_span())
         .await
         .map_err(Fault::from)??;
     promotions::get(backoffice, id)

@@ -1,11 +1,11 @@
 //! Promotions of a mini-app: campaigns with a budget, and grants of Toss points that must never be paid twice.
 //!
 //! A grant walks `(waiting_for_approval →) requested → sending → pending | unknown → succeeded | failed`. [`mod@grant`] takes
-//! it down under the campaign's ceilings, [`drive`] gets a key, stores it, pays and looks, [`batch`] does it for a file.
+//! it down under the campaign's ceilings, [`execute`] gets a key, stores it, pays and looks, [`batch`] does it for a file.
 
 pub mod batch;
 pub mod campaigns;
-mod drive;
+mod execute;
 mod grant;
 pub(crate) mod job;
 mod list;
@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub use campaigns::{Campaign, CampaignError, NewCampaign, SpendDay};
-pub use drive::execute;
+pub use execute::execute;
 pub use grant::{approve, create_intent, decide, decline, grant};
 pub use list::{Filter, get, list};
 
@@ -46,7 +46,7 @@ impl State {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Grant {
     pub id: Uuid,
     pub promotion_code: String,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 use time::{Date, OffsetDateTime};
 
-use super::{Class, plan, run};
+use super::{Class, expectations, run};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
@@ -29,14 +29,14 @@ pub struct Closed {
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct LateRow {
     pub transaction_key: String,
-    pub nth: i16,
+    pub occurrence: i16,
     pub currency: String,
     pub settled_currency: Option<String>,
     pub class: String,
     pub ours: Decimal,
     pub toss: Decimal,
     pub settled: Decimal,
-    pub pay_out: Decimal,
+    pub payout: Decimal,
     pub found_at: OffsetDateTime,
 }
 
@@ -66,8 +66,8 @@ impl From<sqlx::Error> for CloseError {
 }
 
 /// Over the rows in the order of their keys, as PostgreSQL writes their figures.
-const HASH: &str = "sha256(convert_to(coalesce(string_agg(concat_ws('|', transaction_key, nth, rail, currency, class, ours, toss,
-    settled, fee, vat, pay_out, 'b:' || booked_currency, 's:' || settled_currency), E'\\n' order by transaction_key collate \"C\", nth), ''), 'UTF8'))";
+const HASH: &str = "sha256(convert_to(coalesce(string_agg(concat_ws('|', transaction_key, occurrence, rail, currency, class, ours, toss,
+    settled, fee, vat, payout, 'b:' || booked_currency, 's:' || settled_currency), E'\\n' order by transaction_key collate \"C\", occurrence), ''), 'UTF8'))";
 
 /// Signs for a day. It is reconciled once more first: what is signed is what is there now.
 pub async fn close(
@@ -87,21 +87,21 @@ pub async fn close(
     if get(backoffice, day).await?.is_some() {
         return Err(CloseError::Closed);
     }
-    if !plan::read_days(backoffice, day, next).await?.is_whole("transactions", day) {
+    if !expectations::read_days(backoffice, day, next).await?.is_whole("transactions", day) {
         return Err(CloseError::NotRead);
     }
     reconciliation::reconcile(backoffice, actor, day, next).await?;
-    let plan = plan::expectations(backoffice, day, next).await?;
+    let expected = expectations::build(backoffice, day, next).await?;
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
     run::lock(&mut tx).await?;
-    run::put_side_by_side(backoffice, &mut tx, day, next, &plan).await?;
+    run::create_reconciled(backoffice, &mut tx, day, next, &expected).await?;
     may_close(&mut tx, day).await?;
     // The sums on screen are those of the very rows that are signed for.
     run::sum_days(&mut tx, day, next).await?;
     let sums = sums(&mut tx, day).await?;
     let (rows, hash): (i64, Vec<u8>) =
-        sqlx::query_as(sqlx::AssertSqlSafe(format!("select count(*), {HASH} from side_by_side")))
+        sqlx::query_as(sqlx::AssertSqlSafe(format!("select count(*), {HASH} from reconciled")))
             .fetch_one(&mut *tx)
             .await?;
     let closed = sqlx::query!(
@@ -122,10 +122,10 @@ pub async fn close(
         return Err(CloseError::Closed);
     }
     sqlx::query(
-        "insert into closed_rows (day, transaction_key, nth, rail, currency, booked_currency, settled_currency, class, ours, toss,
-                                  settled, fee, vat, pay_out)
-         select day, transaction_key, nth, rail, currency, booked_currency, settled_currency, class, ours, toss, settled, fee,
-                vat, pay_out from side_by_side",
+        "insert into closed_rows (day, transaction_key, occurrence, rail, currency, booked_currency, settled_currency, class, ours, toss,
+                                  settled, fee, vat, payout)
+         select day, transaction_key, occurrence, rail, currency, booked_currency, settled_currency, class, ours, toss, settled, fee,
+                vat, payout from reconciled",
     )
     .execute(&mut *tx)
     .await?;
@@ -163,13 +163,13 @@ pub async fn late_rows(
     size: usize,
 ) -> Result<Page<LateRow>, Fault> {
     let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(
-        "select transaction_key, nth, currency, settled_currency, class, ours, toss, settled, pay_out, found_at from after_close
+        "select transaction_key, occurrence, currency, settled_currency, class, ours, toss, settled, payout, found_at from after_close
          where day = ",
     );
     query.push_bind(day);
-    push_keyset(&mut query, cursor, "found_at", "(transaction_key || '~' || nth)", size);
+    push_keyset(&mut query, cursor, "found_at", "(transaction_key || '~' || occurrence)", size);
     let rows: Vec<LateRow> = query.build_query_as().fetch_all(&backoffice.pool).await?;
-    Ok(Page::new(rows, size, cursor, |r| (r.found_at, format!("{}~{}", r.transaction_key, r.nth))))
+    Ok(Page::new(rows, size, cursor, |r| (r.found_at, format!("{}~{}", r.transaction_key, r.occurrence))))
 }
 
 /// Every day that was signed for: whether its rows still are what was signed.
@@ -187,7 +187,7 @@ async fn may_close(tx: &mut PgConnection, day: Date) -> Result<(), CloseError> {
     sqlx::query!("select 1 as held from differences where day = $1 for share", day)
         .fetch_all(&mut *tx)
         .await?;
-    let expected: i64 = sqlx::query_scalar("select count(*) from side_by_side where class = $1")
+    let expected: i64 = sqlx::query_scalar("select count(*) from reconciled where class = $1")
         .bind(Class::Expected.as_str())
         .fetch_one(&mut *tx)
         .await?;
@@ -195,14 +195,14 @@ async fn may_close(tx: &mut PgConnection, day: Date) -> Result<(), CloseError> {
         return Err(CloseError::Expected(expected));
     }
     let open: i64 = sqlx::query_scalar(
-        "select count(*) from side_by_side s
-         left join differences d on d.transaction_key = s.transaction_key and d.nth = s.nth
+        "select count(*) from reconciled s
+         left join differences d on d.transaction_key = s.transaction_key and d.occurrence = s.occurrence
          where s.class not in ('matched', 'expected')
            -- Accepted is what was seen: other figures are another difference.
            and (d.state is distinct from 'accepted' or (d.class, d.currency, d.booked_currency, d.settled_currency, d.ours, d.toss,
-                                                                d.settled, d.fee, d.pay_out)
+                                                                d.settled, d.fee, d.payout)
                 is distinct from (s.class, s.currency, s.booked_currency, s.settled_currency, s.ours, s.toss, s.settled,
-                                  s.fee, s.pay_out))",
+                                  s.fee, s.payout))",
     )
     .fetch_one(&mut *tx)
     .await?;
@@ -217,7 +217,7 @@ async fn sums(tx: &mut PgConnection, day: Date) -> Result<Value, Fault> {
     let sums: Option<Value> = sqlx::query_scalar(
         "select jsonb_agg(s) from (
             select rail, currency, class, rows, ours::text as ours, toss::text as toss, settled::text as settled,
-                   fee::text as fee, vat::text as vat, pay_out::text as \"payOut\"
+                   fee::text as fee, vat::text as vat, payout::text as \"payOut\"
             from reconciled_days where day = $1 order by rail, currency, class) s",
     )
     .bind(day)

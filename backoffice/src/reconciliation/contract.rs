@@ -10,7 +10,7 @@ use crate::{
     audit::{self, Act, Actor},
 };
 
-/// Business days to a pay-out that nobody said anything about.
+/// Business days to a payout that nobody said anything about.
 const PAY_OUT_DAYS: u32 = 7;
 
 /// Every method without a line of its own, in every currency.
@@ -55,7 +55,7 @@ pub struct Rate {
     /// With VAT, for each approval.
     pub flat: Decimal,
     pub cycle: Cycle,
-    pub pay_out_days: u32,
+    pub payout_days: u32,
 }
 
 impl Rate {
@@ -68,13 +68,13 @@ impl Rate {
             per_mille: None,
             flat: Decimal::ZERO,
             cycle: Cycle::Daily,
-            pay_out_days: PAY_OUT_DAYS,
+            payout_days: PAY_OUT_DAYS,
         }
     }
 
-    /// The last day on which the pay-out of a sale of `day` is in time.
+    /// The last day on which the payout of a sale of `day` is in time.
     pub fn due(&self, day: Date) -> Date {
-        add_business_days(self.cycle.sold_on(day), self.pay_out_days)
+        add_business_days(self.cycle.sold_on(day), self.payout_days)
     }
 }
 
@@ -88,7 +88,7 @@ pub struct NewRate {
     pub per_cent: String,
     pub flat: String,
     pub cycle: String,
-    pub pay_out_days: String,
+    pub payout_days: String,
 }
 
 /// What is wrong with it, by field.
@@ -106,8 +106,8 @@ pub enum RateError {
     Flat,
     #[error("cycle: daily, weekly or monthly")]
     Cycle,
-    #[error("pay-out days: 0 to 60")]
-    PayOutDays,
+    #[error("payout days: 0 to 60")]
+    PayoutDays,
 }
 
 impl NewRate {
@@ -132,9 +132,9 @@ impl NewRate {
         if flat.is_sign_negative() || flat > Decimal::from(1_000_000) {
             return Err(RateError::Flat);
         }
-        let pay_out_days = self.pay_out_days.trim().parse().map_err(|_| RateError::PayOutDays)?;
-        if pay_out_days > 60 {
-            return Err(RateError::PayOutDays);
+        let payout_days = self.payout_days.trim().parse().map_err(|_| RateError::PayoutDays)?;
+        if payout_days > 60 {
+            return Err(RateError::PayoutDays);
         }
         Ok(Rate {
             method: method.to_owned(),
@@ -143,7 +143,7 @@ impl NewRate {
             per_mille: Some(per_cent * Decimal::TEN),
             flat,
             cycle: Cycle::parse(self.cycle.trim()).ok_or(RateError::Cycle)?,
-            pay_out_days,
+            payout_days,
         })
     }
 }
@@ -151,21 +151,21 @@ impl NewRate {
 /// Every line, by method; of one method the latest first.
 pub async fn rates(backoffice: &Backoffice) -> Result<Vec<Rate>, Fault> {
     let rows = sqlx::query!(
-        "select method, currency, valid_from, per_mille, flat, cycle, pay_out_days from contract_rates
-         order by method = '*', method, currency, valid_from desc"
+        r#"select method, currency, valid_from, per_mille, flat, cycle as "cycle: Cycle", payout_days from contract_rates
+           order by method = '*', method, currency, valid_from desc"#
     )
     .fetch_all(&backoffice.pool)
     .await?;
     rows.into_iter()
         .map(|row| {
             Ok(Rate {
-                cycle: Cycle::stored(&row.cycle)?,
+                cycle: row.cycle,
                 method: row.method,
                 currency: row.currency,
                 valid_from: row.valid_from,
                 per_mille: Some(row.per_mille),
                 flat: row.flat,
-                pay_out_days: u32::try_from(row.pay_out_days).unwrap_or_default(),
+                payout_days: u32::try_from(row.payout_days).unwrap_or_default(),
             })
         })
         .collect()
@@ -183,23 +183,23 @@ pub async fn set_rate(
     };
     let mut tx = backoffice.pool.begin().await?;
     sqlx::query!(
-        "insert into contract_rates (method, currency, valid_from, per_mille, flat, cycle, pay_out_days)
+        "insert into contract_rates (method, currency, valid_from, per_mille, flat, cycle, payout_days)
          values ($1, $2, $3, $4, $5, $6, $7)
          on conflict (method, currency, valid_from) do update
             set per_mille = excluded.per_mille, flat = excluded.flat, cycle = excluded.cycle,
-                pay_out_days = excluded.pay_out_days",
+                payout_days = excluded.payout_days",
         rate.method,
         rate.currency,
         rate.valid_from,
         rate.per_mille,
         rate.flat,
         rate.cycle.as_str(),
-        i16::try_from(rate.pay_out_days).unwrap_or_default(),
+        i16::try_from(rate.payout_days).unwrap_or_default(),
     )
     .execute(&mut *tx)
     .await?;
     let detail = json!({ "currency": rate.currency, "validFrom": rate.valid_from.to_string(), "perMille": rate.per_mille,
-                         "flat": rate.flat, "cycle": rate.cycle.as_str(), "payOutDays": rate.pay_out_days });
+                         "flat": rate.flat, "cycle": rate.cycle.as_str(), "payOutDays": rate.payout_days });
     let act = Act { action: "contract.changed", subject_kind: "method", subject: &rate.method, detail };
     audit::record(&mut tx, backoffice.clock.now(), actor, act).await?;
     tx.commit().await?;
@@ -212,8 +212,8 @@ mod tests {
 
     use super::*;
 
-    fn rate(cycle: Cycle, pay_out_days: u32) -> Rate {
-        Rate { cycle, pay_out_days, ..Rate::unknown() }
+    fn rate(cycle: Cycle, payout_days: u32) -> Rate {
+        Rate { cycle, payout_days, ..Rate::unknown() }
     }
 
     #[test]
@@ -263,7 +263,7 @@ mod tests {
             per_cent: "3.1%".into(),
             flat: String::new(),
             cycle: "daily".into(),
-            pay_out_days: "5".into(),
+            payout_days: "5".into(),
         };
         let rate = new.parse().unwrap();
         assert_eq!((rate.per_mille, rate.currency.as_str()), (Some(Decimal::from(31)), "KRW"));
@@ -278,7 +278,7 @@ mod tests {
         assert_eq!(wrong(&|n| n.currency = "w0n".into()), RateError::Currency);
         assert_eq!(wrong(&|n| n.currency = "원화".into()), RateError::Currency);
         assert_eq!(wrong(&|n| n.valid_from = "어제".into()), RateError::ValidFrom);
-        assert_eq!(wrong(&|n| n.pay_out_days = "61".into()), RateError::PayOutDays);
+        assert_eq!(wrong(&|n| n.payout_days = "61".into()), RateError::PayoutDays);
         assert_eq!(wrong(&|n| n.cycle = "yearly".into()), RateError::Cycle);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use time::{Date, OffsetDateTime};
 
 use super::{Class, ClassSums, Sums, close::Closed};
-use crate::{Backoffice, Fault, reconciliation};
+use crate::{Backoffice, Fault, rail::Rail, reconciliation};
 
 /// How a day stands, in one colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Day {
     pub rows: i64,
     pub expected: i64,
     pub open: i64,
-    pub asked: i64,
+    pub pending: i64,
     pub accepted: i64,
     pub after_close: i64,
     pub is_closed: bool,
@@ -83,7 +83,7 @@ async fn standing(
             rows: 0,
             expected: 0,
             open: 0,
-            asked: 0,
+            pending: 0,
             accepted: 0,
             after_close: 0,
             is_closed: false,
@@ -109,7 +109,7 @@ async fn standing(
         day.sums.sort_by(|(a, _), (b, _)| (a != "KRW", a).cmp(&(b != "KRW", b)));
         day.light = if day.open > 0 {
             Light::Red
-        } else if day.expected + day.asked + day.after_close > 0 {
+        } else if day.expected + day.pending + day.after_close > 0 {
             Light::Amber
         } else if day.rows > 0 || day.is_closed {
             Light::Green
@@ -127,7 +127,7 @@ async fn add_states(
     days: &mut BTreeMap<Date, Day>,
 ) -> Result<(), Fault> {
     let states = sqlx::query!(
-        r#"select day, count(*) filter (where state = 'open') as "open!", count(*) filter (where state = 'asked') as "asked!",
+        r#"select day, count(*) filter (where state = 'open') as "open!", count(*) filter (where state = 'pending_approval') as "pending!",
                   count(*) filter (where state = 'accepted') as "accepted!"
            from differences where day >= $1 and day < $2 group by day"#,
         first,
@@ -137,7 +137,7 @@ async fn add_states(
     .await?;
     for state in states {
         if let Some(day) = days.get_mut(&state.day) {
-            (day.open, day.asked, day.accepted) = (state.open, state.asked, state.accepted);
+            (day.open, day.pending, day.accepted) = (state.open, state.pending, state.accepted);
         }
     }
     let rest = sqlx::query!(
@@ -161,9 +161,9 @@ async fn add_states(
 /// Sums by class of the days of `[from, to)`.
 pub async fn class_sums(backoffice: &Backoffice, from: Date, to: Date) -> Result<Vec<ClassSums>, Fault> {
     let rows = sqlx::query!(
-        "select day, rail, currency, class, rows, ours, toss, settled, discount, points, fee, fee_base, fee_instalment,
-                fee_other, supply, vat, pay_out, estimates
-         from reconciled_days where day >= $1 and day < $2 order by day, rail desc, currency, class",
+        r#"select day, rail as "rail: Rail", currency, class as "class: Class", rows, ours, toss, settled, discount, points, fee, fee_base, fee_instalment,
+                fee_other, supply, vat, payout, estimates
+         from reconciled_days where day >= $1 and day < $2 order by day, rail desc, currency, class"#,
         from,
         to,
     )
@@ -175,7 +175,7 @@ pub async fn class_sums(backoffice: &Backoffice, from: Date, to: Date) -> Result
                 day: r.day,
                 rail: r.rail,
                 currency: r.currency,
-                class: Class::stored(&r.class)?,
+                class: r.class,
                 sums: Sums {
                     rows: r.rows,
                     ours: r.ours,
@@ -189,7 +189,7 @@ pub async fn class_sums(backoffice: &Backoffice, from: Date, to: Date) -> Result
                     fee_other: r.fee_other,
                     supply: r.supply,
                     vat: r.vat,
-                    pay_out: r.pay_out,
+                    payout: r.payout,
                     estimates: r.estimates,
                 },
             })
@@ -217,10 +217,10 @@ pub async fn sources_read(backoffice: &Backoffice, day: Date) -> Result<Vec<Sour
     let rows = sqlx::query_as!(
         Source,
         r#"select s.name as "name!", count(w.starts_at) as "read!", $3::bigint as "days!", max(w.read_at) as last_read_at
-           from unnest(array['transactions', 'settlements', 'toss_pay']) with ordinality as s (name, nth)
-           left join read_windows w on w.source = s.name and w.starts_at >= $1 and w.starts_at < $2
+           from unnest(array['transactions', 'settlements', 'toss_pay']) with ordinality as s (name, occurrence)
+           left join sync_windows w on w.source = s.name and w.starts_at >= $1 and w.starts_at < $2
                 and w.ends_at = w.starts_at + interval '1 day' and w.read_at >= w.ends_at
-           group by s.name, s.nth order by s.nth"#,
+           group by s.name, s.occurrence order by s.occurrence"#,
         crate::clock::day_start(first),
         crate::clock::day_start(end),
         days,

@@ -9,12 +9,14 @@ use time::{Date, OffsetDateTime};
 use toss::redact;
 use uuid::Uuid;
 
-use super::Class;
+use super::{Class, Finding};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     page::{Cursor, Page, push_keyset},
-    payments, reconciliation,
+    payments,
+    rail::Rail,
+    reconciliation,
 };
 
 pub const LONGEST_NOTE: usize = 500;
@@ -23,43 +25,44 @@ text_enum! {
     State {
         Open = "open",
         /// One person accepts it, a second one has to.
-        Asked = "asked",
+        PendingApproval = "pending_approval",
         Accepted = "accepted",
         /// Both sides agree by now.
-        Agreed = "agreed",
+        Resolved = "resolved",
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Difference {
+    #[sqlx(flatten)]
     pub key: Key,
     pub day: Date,
-    pub rail: String,
+    pub rail: Rail,
     pub payment_key: String,
     pub order_id: String,
     pub method: Option<String>,
     pub currency: String,
     /// Of our own figure, where it is not the row's.
     pub booked_currency: Option<String>,
-    /// Of what is settled, its fee and its pay-out, where it is not the row's.
+    /// Of what is settled, its fee and its payout, where it is not the row's.
     pub settled_currency: Option<String>,
     pub transaction_at: OffsetDateTime,
     pub class: Class,
-    pub remarks: Vec<String>,
+    pub findings: Vec<Finding>,
     pub ours: Decimal,
     pub toss: Decimal,
     pub settled: Decimal,
     pub fee: Decimal,
     pub fee_due: Option<Decimal>,
-    pub pay_out: Decimal,
+    pub payout: Decimal,
     pub due: Option<Date>,
     pub state: State,
     pub after_close: bool,
     pub assignee: Option<Uuid>,
     pub assignee_name: Option<String>,
     pub reason: Option<String>,
-    pub asked_by: Option<Uuid>,
-    pub asked_by_name: Option<String>,
+    pub requested_by: Option<Uuid>,
+    pub requested_by_name: Option<String>,
     pub accepted_by_name: Option<String>,
     pub found_at: OffsetDateTime,
 }
@@ -74,7 +77,7 @@ impl Difference {
         }
         match self.class {
             Class::Matched | Class::Expected | Class::StatusDiffers => Decimal::ZERO,
-            Class::Late if self.remarks.iter().any(|r| r == "not_settled") => moved.abs(),
+            Class::Late if self.findings.contains(&Finding::NotSettled) => moved.abs(),
             Class::Late => Decimal::ZERO,
             Class::SettledButRefunded => moved.abs(),
             Class::MissingHere | Class::MissingAtToss | Class::Duplicate => {
@@ -86,7 +89,7 @@ impl Difference {
             }
             Class::FeeDiffers => match self.fee_due {
                 Some(due) if due != self.fee => (self.fee - due).abs(),
-                _ => (self.settled - self.fee - self.pay_out).abs(),
+                _ => (self.settled - self.fee - self.payout).abs(),
             },
         }
     }
@@ -96,11 +99,11 @@ impl Difference {
         let ours_differs = match self.class {
             Class::MissingHere | Class::StatusDiffers => true,
             Class::AmountDiffers => {
-                self.booked_currency.is_some() || self.remarks.iter().any(|r| r == "amount")
+                self.booked_currency.is_some() || self.findings.contains(&Finding::Amount)
             }
             _ => false,
         };
-        ours_differs && self.rail != "iap" && self.key.nth == 1
+        ours_differs && self.rail != Rail::Iap && self.key.occurrence == 1
     }
 }
 
@@ -111,27 +114,27 @@ pub fn exchange_rate(moved: Decimal, settled: Decimal) -> Option<Decimal> {
 }
 
 /// Which difference: a transaction, and which of its rows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct Key {
     pub transaction_key: String,
-    pub nth: i16,
+    pub occurrence: i16,
 }
 
 impl Key {
     /// As it stands in an address: the key, and `~2` for a second row.
     pub fn parse(text: &str) -> Self {
-        match text.rsplit_once('~').and_then(|(key, nth)| Some((key, nth.parse().ok()?))) {
-            Some((key, nth)) if nth > 1 => Self { transaction_key: key.to_owned(), nth },
-            _ => Self { transaction_key: text.to_owned(), nth: 1 },
+        match text.rsplit_once('~').and_then(|(key, occurrence)| Some((key, occurrence.parse().ok()?))) {
+            Some((key, occurrence)) if occurrence > 1 => Self { transaction_key: key.to_owned(), occurrence },
+            _ => Self { transaction_key: text.to_owned(), occurrence: 1 },
         }
     }
 }
 
 impl std::fmt::Display for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.nth {
+        match self.occurrence {
             1 => f.write_str(&self.transaction_key),
-            nth => write!(f, "{}~{nth}", self.transaction_key),
+            occurrence => write!(f, "{}~{occurrence}", self.transaction_key),
         }
     }
 }
@@ -141,7 +144,7 @@ impl std::fmt::Display for Key {
 pub struct Step {
     pub at: OffsetDateTime,
     pub actor_name: String,
-    /// found, changed, agreed, assigned, noted, looked_up, corrected, asked, accepted, reopened
+    /// found, changed, resolved, assigned, noted, looked_up, corrected, approval_requested, accepted, reopened
     pub kind: String,
     pub note: Option<String>,
 }
@@ -182,86 +185,14 @@ impl From<sqlx::Error> for WorkError {
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct Stored {
-    transaction_key: String,
-    nth: i16,
-    day: Date,
-    rail: String,
-    payment_key: String,
-    order_id: String,
-    method: Option<String>,
-    currency: String,
-    booked_currency: Option<String>,
-    settled_currency: Option<String>,
-    transaction_at: OffsetDateTime,
-    class: String,
-    remarks: Vec<String>,
-    ours: Decimal,
-    toss: Decimal,
-    settled: Decimal,
-    fee: Decimal,
-    fee_due: Option<Decimal>,
-    pay_out: Decimal,
-    due: Option<Date>,
-    state: String,
-    after_close: bool,
-    assignee: Option<Uuid>,
-    assignee_name: Option<String>,
-    reason: Option<String>,
-    asked_by: Option<Uuid>,
-    asked_by_name: Option<String>,
-    accepted_by_name: Option<String>,
-    found_at: OffsetDateTime,
-}
-
-impl TryFrom<Stored> for Difference {
-    type Error = Fault;
-
-    fn try_from(s: Stored) -> Result<Self, Fault> {
-        let class = Class::stored(&s.class)?;
-        let state = State::stored(&s.state)?;
-        Ok(Self {
-            key: Key { transaction_key: s.transaction_key, nth: s.nth },
-            day: s.day,
-            rail: s.rail,
-            payment_key: s.payment_key,
-            order_id: s.order_id,
-            method: s.method,
-            currency: s.currency,
-            booked_currency: s.booked_currency,
-            settled_currency: s.settled_currency,
-            transaction_at: s.transaction_at,
-            class,
-            remarks: s.remarks,
-            ours: s.ours,
-            toss: s.toss,
-            settled: s.settled,
-            fee: s.fee,
-            fee_due: s.fee_due,
-            pay_out: s.pay_out,
-            due: s.due,
-            state,
-            after_close: s.after_close,
-            assignee: s.assignee,
-            assignee_name: s.assignee_name,
-            reason: s.reason,
-            asked_by: s.asked_by,
-            asked_by_name: s.asked_by_name,
-            accepted_by_name: s.accepted_by_name,
-            found_at: s.found_at,
-        })
-    }
-}
-
 /// Two rows of one transaction have the same time.
-const KEY: &str = "(d.transaction_key || '~' || d.nth)";
+const KEY: &str = "(d.transaction_key || '~' || d.occurrence)";
 
 const SELECT: &str =
-    "select d.transaction_key, d.nth, d.day, d.rail, d.payment_key, d.order_id, d.method, d.currency, d.booked_currency, d.settled_currency, d.transaction_at, d.class,
-            d.remarks, d.ours, d.toss, d.settled, d.fee, d.fee_due, d.pay_out, d.due, d.state, d.after_close, d.assignee,
-            w.name as assignee_name, d.reason, d.asked_by, a.name as asked_by_name, b.name as accepted_by_name, d.found_at
-     from differences d left join staff w on w.id = d.assignee left join staff a on a.id = d.asked_by
+    "select d.transaction_key, d.occurrence, d.day, d.rail, d.payment_key, d.order_id, d.method, d.currency, d.booked_currency, d.settled_currency, d.transaction_at, d.class,
+            d.findings, d.ours, d.toss, d.settled, d.fee, d.fee_due, d.payout, d.due, d.state, d.after_close, d.assignee,
+            w.name as assignee_name, d.reason, d.requested_by, a.name as requested_by_name, b.name as accepted_by_name, d.found_at
+     from differences d left join staff w on w.id = d.assignee left join staff a on a.id = d.requested_by
                         left join staff b on b.id = d.accepted_by ";
 
 pub async fn list(
@@ -273,7 +204,7 @@ pub async fn list(
     let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(SELECT);
     match filter.state {
         Some(state) => drop(query.push("where d.state = ").push_bind(state.as_str())),
-        None => drop(query.push("where d.state in ('open', 'asked')")),
+        None => drop(query.push("where d.state in ('open', 'pending_approval')")),
     }
     if let Some(day) = filter.day {
         query.push(" and d.day = ").push_bind(day);
@@ -290,10 +221,9 @@ pub async fn list(
         query.push(" or d.order_id = ").push_bind(q.clone()).push(")");
     }
     push_keyset(&mut query, cursor, "d.transaction_at", KEY, size);
-    let rows: Vec<Stored> = query.build_query_as().fetch_all(&backoffice.pool).await?;
-    let rows = rows.into_iter().map(Difference::try_from).collect::<Result<Vec<_>, _>>()?;
+    let rows: Vec<Difference> = query.build_query_as().fetch_all(&backoffice.pool).await?;
     Ok(Page::new(rows, size, cursor, |d| {
-        (d.transaction_at, format!("{}~{}", d.key.transaction_key, d.key.nth))
+        (d.transaction_at, format!("{}~{}", d.key.transaction_key, d.key.occurrence))
     }))
 }
 
@@ -306,13 +236,12 @@ pub async fn list_of_day(
     size: usize,
 ) -> Result<Page<Difference>, Fault> {
     let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(SELECT);
-    query.push("where d.state <> 'agreed' and d.day = ").push_bind(day);
+    query.push("where d.state <> 'resolved' and d.day = ").push_bind(day);
     query.push(" and d.class = ").push_bind(class.as_str());
     push_keyset(&mut query, cursor, "d.transaction_at", KEY, size);
-    let rows: Vec<Stored> = query.build_query_as().fetch_all(&backoffice.pool).await?;
-    let rows = rows.into_iter().map(Difference::try_from).collect::<Result<Vec<_>, _>>()?;
+    let rows: Vec<Difference> = query.build_query_as().fetch_all(&backoffice.pool).await?;
     Ok(Page::new(rows, size, cursor, |d| {
-        (d.transaction_at, format!("{}~{}", d.key.transaction_key, d.key.nth))
+        (d.transaction_at, format!("{}~{}", d.key.transaction_key, d.key.occurrence))
     }))
 }
 
@@ -322,17 +251,16 @@ pub async fn get(backoffice: &Backoffice, key: &Key) -> Result<Option<Difference
     }
     let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(SELECT);
     query.push("where d.transaction_key = ").push_bind(key.transaction_key.clone());
-    query.push(" and d.nth = ").push_bind(key.nth);
-    let row: Option<Stored> = query.build_query_as().fetch_optional(&backoffice.pool).await?;
-    row.map(Difference::try_from).transpose()
+    query.push(" and d.occurrence = ").push_bind(key.occurrence);
+    Ok(query.build_query_as().fetch_optional(&backoffice.pool).await?)
 }
 
 pub async fn steps(backoffice: &Backoffice, key: &Key) -> Result<Vec<Step>, Fault> {
     let steps = sqlx::query_as!(
         Step,
-        "select at, actor_name, kind, note from difference_steps where transaction_key = $1 and nth = $2 order by id desc",
+        "select at, actor_name, kind, note from difference_steps where transaction_key = $1 and occurrence = $2 order by id desc",
         key.transaction_key,
-        key.nth,
+        key.occurrence,
     )
     .fetch_all(&backoffice.pool)
     .await?;
@@ -342,17 +270,17 @@ pub async fn steps(backoffice: &Backoffice, key: &Key) -> Result<Vec<Step>, Faul
 /// Takes it, or gives it back when it is one's own already.
 pub async fn assign(backoffice: &Backoffice, actor: &Actor, key: &Key) -> Result<bool, WorkError> {
     let mut tx = backoffice.pool.begin().await?;
-    let difference = held(&mut tx, key).await?;
+    let difference = lock_for_update(&mut tx, key).await?;
     let who = actor.staff_id().filter(|who| difference.assignee != Some(*who));
     sqlx::query!(
-        "update differences set assignee = $3 where transaction_key = $1 and nth = $2",
+        "update differences set assignee = $3 where transaction_key = $1 and occurrence = $2",
         key.transaction_key,
-        key.nth,
+        key.occurrence,
         who,
     )
     .execute(&mut *tx)
     .await?;
-    let kind = if who.is_some() { "assigned" } else { "given_back" };
+    let kind = if who.is_some() { "assigned" } else { "unassigned" };
     record_step(backoffice, &mut tx, actor, &difference, kind, None).await?;
     tx.commit().await?;
     Ok(who.is_some())
@@ -361,7 +289,7 @@ pub async fn assign(backoffice: &Backoffice, actor: &Actor, key: &Key) -> Result
 pub async fn note(backoffice: &Backoffice, actor: &Actor, key: &Key, note: &str) -> Result<(), WorkError> {
     let note = written(note)?;
     let mut tx = backoffice.pool.begin().await?;
-    let difference = held(&mut tx, key).await?;
+    let difference = lock_for_update(&mut tx, key).await?;
     record_step(backoffice, &mut tx, actor, &difference, "noted", Some(&note)).await?;
     tx.commit().await?;
     Ok(())
@@ -376,17 +304,17 @@ pub async fn accept(
 ) -> Result<State, WorkError> {
     let reason = written(reason)?;
     let mut tx = backoffice.pool.begin().await?;
-    let difference = held(&mut tx, key).await?;
+    let difference = lock_for_update(&mut tx, key).await?;
     if difference.state != State::Open {
         return Err(WorkError::NotOpen);
     }
     let alone = difference.at_stake().is_zero();
-    let state = if alone { State::Accepted } else { State::Asked };
+    let state = if alone { State::Accepted } else { State::PendingApproval };
     sqlx::query!(
-        "update differences set state = $3, reason = $4, asked_by = $5, accepted_by = null, changed_at = $6
-         where transaction_key = $1 and nth = $2",
+        "update differences set state = $3, reason = $4, requested_by = $5, accepted_by = null, changed_at = $6
+         where transaction_key = $1 and occurrence = $2",
         key.transaction_key,
-        key.nth,
+        key.occurrence,
         state.as_str(),
         reason,
         actor.staff_id(),
@@ -394,7 +322,7 @@ pub async fn accept(
     )
     .execute(&mut *tx)
     .await?;
-    let kind = if alone { "accepted" } else { "asked" };
+    let kind = if alone { "accepted" } else { "approval_requested" };
     record_step(backoffice, &mut tx, actor, &difference, kind, Some(&reason)).await?;
     tx.commit().await?;
     Ok(state)
@@ -409,12 +337,12 @@ pub async fn decide(
     note: &str,
 ) -> Result<State, WorkError> {
     let mut tx = backoffice.pool.begin().await?;
-    let difference = held(&mut tx, key).await?;
-    if difference.state != State::Asked {
+    let difference = lock_for_update(&mut tx, key).await?;
+    if difference.state != State::PendingApproval {
         return Err(WorkError::NotOpen);
     }
     // Without a staff id nobody can tell who it is: not the second person either.
-    if agree && (actor.staff_id().is_none() || actor.staff_id() == difference.asked_by) {
+    if agree && (actor.staff_id().is_none() || actor.staff_id() == difference.requested_by) {
         return Err(WorkError::OwnRequest);
     }
     let note = if agree && note.trim().is_empty() { None } else { Some(written(note)?) };
@@ -422,10 +350,10 @@ pub async fn decide(
     sqlx::query!(
         "update differences set state = $3, accepted_by = $4, changed_at = $5,
                 reason = case when $3 = 'open' then null else reason end,
-                asked_by = case when $3 = 'open' then null else asked_by end
-         where transaction_key = $1 and nth = $2",
+                requested_by = case when $3 = 'open' then null else requested_by end
+         where transaction_key = $1 and occurrence = $2",
         key.transaction_key,
-        key.nth,
+        key.occurrence,
         state.as_str(),
         actor.staff_id().filter(|_| agree),
         backoffice.clock.now(),
@@ -455,7 +383,7 @@ pub async fn correct(backoffice: &Backoffice, actor: &Actor, key: &Key) -> Resul
     may_correct(&difference)?;
     let status = ask_about(backoffice, actor, &difference).await?;
     let mut tx = backoffice.pool.begin().await?;
-    let difference = held(&mut tx, key).await?;
+    let difference = lock_for_update(&mut tx, key).await?;
     may_correct(&difference)?;
     let before = sqlx::query!(
         "select booked_amount, booked_currency, booked_status, listed_amount, listed_status, currency
@@ -526,7 +454,7 @@ async fn look_up_at(
     actor: &Actor,
     difference: &Difference,
 ) -> Result<String, Fault> {
-    if difference.rail == "toss_payments" {
+    if difference.rail == Rail::TossPayments {
         let key = toss::payments::PaymentKey(difference.payment_key.clone());
         let (payment, _) = payments::look_up(backoffice, actor, &key).await?;
         return Ok(payment.status.as_str().to_owned());
@@ -545,10 +473,10 @@ async fn record_step(
 ) -> Result<(), Fault> {
     let now = backoffice.clock.now();
     sqlx::query!(
-        "insert into difference_steps (transaction_key, nth, at, actor, actor_name, kind, note)
+        "insert into difference_steps (transaction_key, occurrence, at, actor, actor_name, kind, note)
          values ($1, $2, $3, $4, $5, $6, $7)",
         difference.key.transaction_key,
-        difference.key.nth,
+        difference.key.occurrence,
         now,
         actor.key(),
         actor.name(),
@@ -565,7 +493,7 @@ async fn record_step(
 }
 
 fn may_correct(difference: &Difference) -> Result<(), WorkError> {
-    if !matches!(difference.state, State::Open | State::Asked) {
+    if !matches!(difference.state, State::Open | State::PendingApproval) {
         return Err(WorkError::NotOpen);
     }
     if !difference.is_correctable() {
@@ -574,15 +502,14 @@ fn may_correct(difference: &Difference) -> Result<(), WorkError> {
     Ok(())
 }
 
-async fn held(tx: &mut PgConnection, key: &Key) -> Result<Difference, WorkError> {
+async fn lock_for_update(tx: &mut PgConnection, key: &Key) -> Result<Difference, WorkError> {
     if key.transaction_key.contains('\0') {
         return Err(WorkError::NotFound);
     }
     let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(SELECT);
     query.push("where d.transaction_key = ").push_bind(key.transaction_key.clone());
-    query.push(" and d.nth = ").push_bind(key.nth).push(" for update of d");
-    let row: Option<Stored> = query.build_query_as().fetch_optional(tx).await?;
-    Ok(Difference::try_from(row.ok_or(WorkError::NotFound)?)?)
+    query.push(" and d.occurrence = ").push_bind(key.occurrence).push(" for update of d");
+    query.build_query_as().fetch_optional(tx).await?.ok_or(WorkError::NotFound)
 }
 
 fn written(note: &str) -> Result<String, WorkError> {
@@ -602,10 +529,11 @@ mod tests {
 
     #[test]
     fn a_second_row_has_an_address_of_its_own() {
-        for (text, key, nth) in [("ABC", "ABC", 1), ("ABC~2", "ABC", 2), ("A~B", "A~B", 1), ("A~1", "A~1", 1)]
+        for (text, key, occurrence) in
+            [("ABC", "ABC", 1), ("ABC~2", "ABC", 2), ("A~B", "A~B", 1), ("A~1", "A~1", 1)]
         {
             let parsed = Key::parse(text);
-            assert_eq!((parsed.transaction_key.as_str(), parsed.nth), (key, nth), "{text}");
+            assert_eq!((parsed.transaction_key.as_str(), parsed.occurrence), (key, occurrence), "{text}");
             assert_eq!(parsed.to_string(), text);
         }
     }

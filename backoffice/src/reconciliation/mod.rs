@@ -1,18 +1,19 @@
 //! Whether what customers paid, what Toss says and what Toss settles are the same, and if not, why.
 //!
 //! A row is one transaction, by Toss's key. It gets exactly one class, in one place: the function `reconciled_rows` of
-//! migration 17. [`run`] applies it to days and keeps their sums and what does not agree, [`plan`] says what may be
+//! migration 17. [`run`] applies it to days and keeps their sums and what does not agree, [`expectations`] says what may be
 //! expected when, [`differences`] are worked by people, [`close`] freezes a day. Nothing here changes the books by itself.
 
 pub mod close;
 pub mod contract;
 mod days;
 pub mod differences;
+mod expectations;
 pub(crate) mod job;
-mod plan;
 mod rows;
 mod run;
 
+use crate::rail::Rail;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use time::Date;
@@ -40,6 +41,31 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// Why a row has its class; `reconciled_rows` writes them.
+    Finding {
+        SettledTwice = "settled_twice",
+        ListedTwice = "listed_twice",
+        NotBooked = "not_booked",
+        NotListed = "not_listed",
+        ListNotRead = "list_not_read",
+        Currency = "currency",
+        Amount = "amount",
+        SettledAmount = "settled_amount",
+        Status = "status",
+        NotDue = "not_due",
+        SettlementsNotRead = "settlements_not_read",
+        RefundNotSettled = "refund_not_settled",
+        NotSettled = "not_settled",
+        FeeRate = "fee_rate",
+        FeeSum = "fee_sum",
+        Payout = "payout",
+        PaidLate = "paid_late",
+        NoPrice = "no_price",
+        NoRate = "no_rate",
+    }
+}
+
 impl Class {
     /// Whether a person has to look at it.
     pub fn is_difference(self) -> bool {
@@ -47,7 +73,7 @@ impl Class {
     }
 }
 
-/// Sums of rows of one currency: what moved on each side, and how a sale becomes a pay-out.
+/// Sums of rows of one currency: what moved on each side, and how a sale becomes a payout.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sums {
     pub rows: i64,
@@ -63,7 +89,7 @@ pub struct Sums {
     pub fee_other: Decimal,
     pub supply: Decimal,
     pub vat: Decimal,
-    pub pay_out: Decimal,
+    pub payout: Decimal,
     /// How many of the rows are reckoned from a price list.
     pub estimates: i64,
 }
@@ -82,7 +108,7 @@ impl std::ops::AddAssign for Sums {
         self.fee_other += other.fee_other;
         self.supply += other.supply;
         self.vat += other.vat;
-        self.pay_out += other.pay_out;
+        self.payout += other.payout;
         self.estimates += other.estimates;
     }
 }
@@ -98,7 +124,7 @@ impl Sums {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClassSums {
     pub day: Date,
-    pub rail: String,
+    pub rail: Rail,
     pub currency: String,
     pub class: Class,
     pub sums: Sums,

@@ -3,24 +3,25 @@
 use rust_decimal::Decimal;
 use time::{Date, Duration, OffsetDateTime};
 
-use super::{Class, plan};
+use super::{Class, Finding, expectations};
 use crate::{
     Backoffice, Fault,
     clock::day_start,
     page::{Cursor, Direction, Page, push_keyset},
+    rail::Rail,
 };
 
 /// How much of a day is looked at first; as long as rows are missing on a page, twice as much.
 const STRETCH: Duration = Duration::minutes(30);
 
 /// A second row of a transaction has the same key.
-const KEY: &str = "(transaction_key || '~' || nth)";
+const KEY: &str = "(transaction_key || '~' || occurrence)";
 
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Row {
     pub transaction_key: String,
-    pub nth: i16,
-    pub rail: String,
+    pub occurrence: i16,
+    pub rail: Rail,
     pub order_id: String,
     pub method: Option<String>,
     pub currency: String,
@@ -35,11 +36,11 @@ pub struct Row {
     pub points: Decimal,
     pub fee: Decimal,
     pub vat: Decimal,
-    pub pay_out: Decimal,
+    pub payout: Decimal,
     pub paid_out_date: Option<Date>,
     pub due: Option<Date>,
     pub is_estimate: bool,
-    pub remarks: Vec<String>,
+    pub findings: Vec<Finding>,
 }
 
 /// Rows of a class on a day, newest first. Only as much of the day is put side by side as fills a page.
@@ -51,7 +52,7 @@ pub async fn list_rows(
     size: usize,
 ) -> Result<Page<Row>, Fault> {
     let next = day.next_day().unwrap_or(day);
-    let plan = plan::expectations(backoffice, day, next).await?;
+    let expected = expectations::build(backoffice, day, next).await?;
     let (first, last) = (day_start(day), day_start(next));
     let backwards = cursor.is_some_and(|c| c.direction == Direction::Newer);
     // The stretch begins at the cursor, whose own moment may hold more rows, and grows away from it.
@@ -69,8 +70,8 @@ pub async fn list_rows(
             ((start - stretch).max(first), start)
         };
         let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(
-            "select transaction_key, nth, rail, order_id, method, currency, booked_currency, settled_currency, transaction_at, status, ours, toss, settled, discount,
-                    points, fee, vat, pay_out, paid_out_date, due, is_estimate, remarks from reconciled_rows(",
+            "select transaction_key, occurrence, rail, order_id, method, currency, booked_currency, settled_currency, transaction_at, status, ours, toss, settled, discount,
+                    points, fee, vat, payout, paid_out_date, due, is_estimate, findings from reconciled_rows(",
         );
         query
             .push_bind(from)
@@ -79,12 +80,12 @@ pub async fn list_rows(
             .push(", ")
             .push_bind(backoffice.clock.today())
             .push(", ");
-        query.push_bind(plan.clone()).push(") where class = ").push_bind(class.as_str());
+        query.push_bind(expected.clone()).push(") where class = ").push_bind(class.as_str());
         push_keyset(&mut query, cursor, "transaction_at", KEY, size);
         let rows: Vec<Row> = query.build_query_as().persistent(false).fetch_all(&backoffice.pool).await?;
         if rows.len() > size || (from == first && !backwards) || (to == last && backwards) {
             return Ok(Page::new(rows, size, cursor, |r| {
-                (r.transaction_at, format!("{}~{}", r.transaction_key, r.nth))
+                (r.transaction_at, format!("{}~{}", r.transaction_key, r.occurrence))
             }));
         }
         stretch *= 2;

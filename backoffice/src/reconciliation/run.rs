@@ -8,7 +8,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 use time::{Date, Duration, OffsetDateTime};
 
-use super::plan;
+use super::expectations;
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
@@ -39,7 +39,7 @@ pub struct Reconciled {
     /// Differences that were not there before.
     pub found: i64,
     /// Differences that agree now.
-    pub agreed: i64,
+    pub resolved: i64,
     pub after_close: i64,
 }
 
@@ -48,7 +48,7 @@ impl std::ops::AddAssign for Reconciled {
         self.rows += other.rows;
         self.differences += other.differences;
         self.found += other.found;
-        self.agreed += other.agreed;
+        self.resolved += other.resolved;
         self.after_close += other.after_close;
     }
 }
@@ -101,15 +101,15 @@ async fn reconcile_some(
     from: Date,
     to: Date,
 ) -> Result<Reconciled, Fault> {
-    let plan = plan::expectations(backoffice, from, to).await?;
+    let expected = expectations::build(backoffice, from, to).await?;
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
     lock(&mut tx).await?;
-    put_side_by_side(backoffice, &mut tx, from, to, &plan).await?;
+    create_reconciled(backoffice, &mut tx, from, to, &expected).await?;
     let mut found = Reconciled { rows: sum_days(&mut tx, from, to).await?, ..Reconciled::default() };
     note_after_close(&mut tx, from, to, now, &mut found).await?;
     note_differences(&mut tx, actor, now, &mut found).await?;
-    note_agreed(&mut tx, actor, from, to, now, &mut found).await?;
+    note_resolved(&mut tx, actor, from, to, now, &mut found).await?;
     sqlx::query!(
         "insert into reconciliations (day, reconciled_at)
          select generate_series($1::date, $2::date - 1, interval '1 day')::date, $3
@@ -120,9 +120,9 @@ async fn reconcile_some(
     )
     .execute(&mut *tx)
     .await?;
-    if !matches!(actor, Actor::Job(_)) || found.found + found.agreed + found.after_close > 0 {
+    if !matches!(actor, Actor::Job(_)) || found.found + found.resolved + found.after_close > 0 {
         let detail = json!({ "to": to.to_string(), "rows": found.rows, "differences": found.differences,
-                             "found": found.found, "agreed": found.agreed, "afterClose": found.after_close });
+                             "found": found.found, "resolved": found.resolved, "afterClose": found.after_close });
         let subject = from.to_string();
         let act = Act { action: "reconciliation.run", subject_kind: "day", subject: &subject, detail };
         audit::record(&mut tx, now, actor, act).await?;
@@ -132,12 +132,12 @@ async fn reconcile_some(
 }
 
 /// The rows of the days, each with its class, in a table of this transaction.
-pub(super) async fn put_side_by_side(
+pub(super) async fn create_reconciled(
     backoffice: &Backoffice,
     tx: &mut PgConnection,
     from: Date,
     to: Date,
-    plan: &serde_json::Value,
+    expected: &serde_json::Value,
 ) -> Result<(), Fault> {
     // Not checked when compiling: the table lives as long as the transaction. JIT compiles longer than the query runs.
     sqlx::query(
@@ -147,13 +147,13 @@ pub(super) async fn put_side_by_side(
     .execute(&mut *tx)
     .await?;
     sqlx::query(
-        "create temporary table side_by_side on commit drop as
+        "create temporary table reconciled on commit drop as
          select * from reconciled_rows($1, $2, $3, $4)",
     )
     .bind(day_start(from))
     .bind(day_start(to))
     .bind(backoffice.clock.today())
-    .bind(plan)
+    .bind(expected)
     .execute(&mut *tx)
     .await?;
     Ok(())
@@ -272,26 +272,26 @@ pub(super) async fn sum_days(tx: &mut PgConnection, from: Date, to: Date) -> Res
                    case when settled_currency is null then fee_other else 0 end as fee_other,
                    case when settled_currency is null then supply else 0 end as supply,
                    case when settled_currency is null then vat else 0 end as vat,
-                   case when settled_currency is null then pay_out else 0 end as pay_out
-            from side_by_side
+                   case when settled_currency is null then payout else 0 end as payout
+            from reconciled
             -- What is in another currency than the row belongs to the sums of that one.
             union all
             select day, rail, booked_currency, class, 0, 0, 0, ours, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
-            from side_by_side where booked_currency is not null
+            from reconciled where booked_currency is not null
             union all
             select day, rail, settled_currency, class, 0, 0, 0, 0, settled, discount, points, fee, fee_base, fee_instalment,
-                   fee_other, supply, vat, pay_out
-            from side_by_side where settled_currency is not null
+                   fee_other, supply, vat, payout
+            from reconciled where settled_currency is not null
          ), summed as (
             select day, rail, currency, class, sum(rows)::bigint as rows, sum(ours) as ours, sum(toss) as toss, sum(settled) as settled,
                    sum(discount) as discount, sum(points) as points, sum(fee) as fee,
                    sum(coalesce(fee_base, 0)) as fee_base, sum(coalesce(fee_instalment, 0)) as fee_instalment,
-                   sum(coalesce(fee_other, 0)) as fee_other, sum(supply) as supply, sum(vat) as vat, sum(pay_out) as pay_out,
+                   sum(coalesce(fee_other, 0)) as fee_other, sum(supply) as supply, sum(vat) as vat, sum(payout) as payout,
                    sum(estimates)::bigint as estimates
             from part group by day, rail, currency, class
          ), kept as (
             insert into reconciled_days (day, rail, currency, class, rows, ours, toss, settled, discount, points, fee, fee_base,
-                                         fee_instalment, fee_other, supply, vat, pay_out, estimates)
+                                         fee_instalment, fee_other, supply, vat, payout, estimates)
             select * from summed s where not exists (select 1 from closed_days c where c.day = s.day)
          )
          select sum(rows)::bigint from summed",
@@ -311,24 +311,24 @@ async fn note_after_close(
 ) -> Result<(), Fault> {
     let fresh: i64 = sqlx::query_scalar(
         "with late as (
-            select s.* from side_by_side s join closed_days d on d.day = s.day
-            left join closed_rows c on c.day = s.day and c.transaction_key = s.transaction_key and c.nth = s.nth
-            where (c.class, c.currency, c.booked_currency, c.settled_currency, c.ours, c.toss, c.settled, c.fee, c.vat, c.pay_out)
+            select s.* from reconciled s join closed_days d on d.day = s.day
+            left join closed_rows c on c.day = s.day and c.transaction_key = s.transaction_key and c.occurrence = s.occurrence
+            where (c.class, c.currency, c.booked_currency, c.settled_currency, c.ours, c.toss, c.settled, c.fee, c.vat, c.payout)
                   is distinct from (s.class, s.currency, s.booked_currency, s.settled_currency, s.ours, s.toss, s.settled,
-                                    s.fee, s.vat, s.pay_out)
+                                    s.fee, s.vat, s.payout)
          ), over as (
             -- What came late and agrees with what was signed for after all.
             delete from after_close a where a.day >= $1 and a.day < $2
-            and not exists (select 1 from late l where l.day = a.day and l.transaction_key = a.transaction_key and l.nth = a.nth)
+            and not exists (select 1 from late l where l.day = a.day and l.transaction_key = a.transaction_key and l.occurrence = a.occurrence)
          ), noted as (
-            insert into after_close as a (day, transaction_key, nth, rail, currency, booked_currency, settled_currency, class, ours,
-                                          toss, settled, fee, vat, pay_out, found_at)
-            select day, transaction_key, nth, rail, currency, booked_currency, settled_currency, class, ours, toss, settled, fee,
-                   vat, pay_out, $3 from late
-            on conflict (day, transaction_key, nth) do update
+            insert into after_close as a (day, transaction_key, occurrence, rail, currency, booked_currency, settled_currency, class, ours,
+                                          toss, settled, fee, vat, payout, found_at)
+            select day, transaction_key, occurrence, rail, currency, booked_currency, settled_currency, class, ours, toss, settled, fee,
+                   vat, payout, $3 from late
+            on conflict (day, transaction_key, occurrence) do update
                 set class = excluded.class, currency = excluded.currency, booked_currency = excluded.booked_currency,
                     settled_currency = excluded.settled_currency, ours = excluded.ours, toss = excluded.toss,
-                    settled = excluded.settled, fee = excluded.fee, vat = excluded.vat, pay_out = excluded.pay_out
+                    settled = excluded.settled, fee = excluded.fee, vat = excluded.vat, payout = excluded.payout
             returning (xmax = 0) as fresh
          )
          select count(*) filter (where fresh) from noted",
@@ -351,31 +351,31 @@ async fn note_differences(
 ) -> Result<(), Fault> {
     let (all, news): (i64, i64) = sqlx::query_as(
         "with differing as materialized (
-            select s.*, c.day is not null as after_close from side_by_side s left join closed_days c on c.day = s.day
+            select s.*, c.day is not null as after_close from reconciled s left join closed_days c on c.day = s.day
             where s.class not in ('matched', 'expected')
          ), noted as (
             insert into differences as d
-                (transaction_key, nth, day, rail, payment_key, order_id, method, currency, booked_currency, settled_currency,
-                 transaction_at, class, remarks, ours, toss, settled, fee, fee_due, pay_out, due, state, after_close, found_at, changed_at)
-            select transaction_key, nth, day, rail, payment_key, order_id, method, currency, booked_currency, settled_currency,
-                   transaction_at, class, remarks, ours, toss, settled, fee, fee_due, pay_out, due, 'open', after_close, $1, $1
+                (transaction_key, occurrence, day, rail, payment_key, order_id, method, currency, booked_currency, settled_currency,
+                 transaction_at, class, findings, ours, toss, settled, fee, fee_due, payout, due, state, after_close, found_at, changed_at)
+            select transaction_key, occurrence, day, rail, payment_key, order_id, method, currency, booked_currency, settled_currency,
+                   transaction_at, class, findings, ours, toss, settled, fee, fee_due, payout, due, 'open', after_close, $1, $1
             from differing
-            on conflict (transaction_key, nth) do update
-                set day = excluded.day, class = excluded.class, remarks = excluded.remarks, currency = excluded.currency,
+            on conflict (transaction_key, occurrence) do update
+                set day = excluded.day, class = excluded.class, findings = excluded.findings, currency = excluded.currency,
                     booked_currency = excluded.booked_currency, settled_currency = excluded.settled_currency,
                     ours = excluded.ours, toss = excluded.toss, settled = excluded.settled, fee = excluded.fee,
-                    fee_due = excluded.fee_due, pay_out = excluded.pay_out, due = excluded.due,
-                    state = 'open', reason = null, asked_by = null, accepted_by = null,
+                    fee_due = excluded.fee_due, payout = excluded.payout, due = excluded.due,
+                    state = 'open', reason = null, requested_by = null, accepted_by = null,
                     after_close = d.after_close or excluded.after_close, changed_at = excluded.changed_at
-                where d.state = 'agreed'
-                   or (d.class, d.currency, d.booked_currency, d.settled_currency, d.ours, d.toss, d.settled, d.fee, d.pay_out)
+                where d.state = 'resolved'
+                   or (d.class, d.currency, d.booked_currency, d.settled_currency, d.ours, d.toss, d.settled, d.fee, d.payout)
                       is distinct from (excluded.class, excluded.currency, excluded.booked_currency,
                                         excluded.settled_currency, excluded.ours, excluded.toss, excluded.settled,
-                                        excluded.fee, excluded.pay_out)
-            returning d.transaction_key, d.nth, (xmax = 0) as fresh, d.class
+                                        excluded.fee, excluded.payout)
+            returning d.transaction_key, d.occurrence, (xmax = 0) as fresh, d.class
          ), stepped as (
-            insert into difference_steps (transaction_key, nth, at, actor, actor_name, kind, note)
-            select transaction_key, nth, $1, $2, $3, case when fresh then 'found' else 'changed' end, class from noted
+            insert into difference_steps (transaction_key, occurrence, at, actor, actor_name, kind, note)
+            select transaction_key, occurrence, $1, $2, $3, case when fresh then 'found' else 'changed' end, class from noted
          )
          select (select count(*) from differing), (select count(*) from noted)",
     )
@@ -389,7 +389,7 @@ async fn note_differences(
 }
 
 /// Differences of these days whose sides agree by now.
-async fn note_agreed(
+async fn note_resolved(
     tx: &mut PgConnection,
     actor: &Actor,
     from: Date,
@@ -397,18 +397,18 @@ async fn note_agreed(
     now: OffsetDateTime,
     found: &mut Reconciled,
 ) -> Result<(), Fault> {
-    found.agreed = sqlx::query_scalar(
-        "with agreed as (
-            update differences d set state = 'agreed', changed_at = $3
-            where d.day >= $1 and d.day < $2 and d.state <> 'agreed'
-              and not exists (select 1 from side_by_side s where s.transaction_key = d.transaction_key and s.nth = d.nth
+    found.resolved = sqlx::query_scalar(
+        "with resolved as (
+            update differences d set state = 'resolved', changed_at = $3
+            where d.day >= $1 and d.day < $2 and d.state <> 'resolved'
+              and not exists (select 1 from reconciled s where s.transaction_key = d.transaction_key and s.occurrence = d.occurrence
                                 and s.class not in ('matched', 'expected'))
-            returning d.transaction_key, d.nth
+            returning d.transaction_key, d.occurrence
          ), stepped as (
-            insert into difference_steps (transaction_key, nth, at, actor, actor_name, kind)
-            select transaction_key, nth, $3, $4, $5, 'agreed' from agreed
+            insert into difference_steps (transaction_key, occurrence, at, actor, actor_name, kind)
+            select transaction_key, occurrence, $3, $4, $5, 'resolved' from resolved
          )
-         select count(*) from agreed",
+         select count(*) from resolved",
     )
     .bind(from)
     .bind(to)

@@ -8,13 +8,15 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    Refund, RefundError, Refused, State, eligibility, note_of,
-    take_down::{self, JOB_AFTER, check_amount},
+    Refund, RefundError, Refused, State,
+    create_intent::{self, JOB_AFTER, check_amount},
+    eligibility, note_of,
 };
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    payments::{self, Held, Rail},
+    payments::{self, ProviderPayment},
+    rail::Rail,
     refunds,
 };
 
@@ -72,30 +74,30 @@ pub async fn approve(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result
         tracing::warn!(%fault, "no look-up before an approval");
     }
     record_approval(backoffice, actor, id).await?;
-    take_down::execute_detached(backoffice, id).await
+    create_intent::execute_detached(backoffice, id).await
 }
 
 async fn record_approval(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<(), RefundError> {
     let approver = actor.staff_id().ok_or(Refused::OwnRequest)?;
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
-    let held = hold(&mut tx, id).await?;
-    if held.requested_by == Some(approver) {
+    let refund = lock_refund_for_update(&mut tx, id).await?;
+    if refund.requested_by == Some(approver) {
         return Err(Refused::OwnRequest.into());
     }
     let payment = sqlx::query!(
-        "select rail, raw, balance_amount from payments where payment_key = $1",
-        held.payment_key
+        r#"select rail as "rail: Rail", raw, balance_amount from payments where payment_key = $1"#,
+        refund.payment_key
     )
     .fetch_one(&mut *tx)
     .await?;
-    if payment.balance_amount != held.refundable_amount {
-        lapse(&mut tx, now, Some(&held.payment_key)).await?;
+    if payment.balance_amount != refund.refundable_amount {
+        lapse(&mut tx, now, Some(&refund.payment_key)).await?;
         tx.commit().await?;
         return Err(Refused::Lapsed.into());
     }
-    let payment = Held::read(Rail::stored(&payment.rail)?, payment.raw)?;
-    check_amount(&eligibility(&payment, now), held.amount, &held.currency)?;
+    let payment = ProviderPayment::read(payment.rail, payment.raw)?;
+    check_amount(&eligibility(&payment, now), refund.amount, &refund.currency)?;
     sqlx::query!(
         "update refunds set state = 'approved', approved_by = $2, approved_by_name = $3, approved_at = $4
          where id = $1",
@@ -107,8 +109,8 @@ async fn record_approval(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Re
     .execute(&mut *tx)
     .await?;
     queue::plan(&mut tx, &ExecuteRefund { id }, JOB_AFTER).await?;
-    let detail = json!({ "refund": id, "amount": held.amount, "currency": held.currency });
-    super::note(backoffice, &mut tx, actor, &held.order_id, "refund.approved", detail).await?;
+    let detail = json!({ "refund": id, "amount": refund.amount, "currency": refund.currency });
+    super::note(backoffice, &mut tx, actor, &refund.order_id, "refund.approved", detail).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -137,8 +139,8 @@ async fn end_waiting(
 ) -> Result<Refund, RefundError> {
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
-    let held = hold(&mut tx, id).await?;
-    let own = actor.staff_id().is_some() && actor.staff_id() == held.requested_by;
+    let refund = lock_refund_for_update(&mut tx, id).await?;
+    let own = actor.staff_id().is_some() && actor.staff_id() == refund.requested_by;
     let (code, action) = match (own, &note) {
         (true, _) => ("WITHDRAWN", "refund.withdrawn"),
         (false, Some(_)) => ("DECLINED", "refund.declined"),
@@ -157,16 +159,16 @@ async fn end_waiting(
     )
     .execute(&mut *tx)
     .await?;
-    let detail = json!({ "refund": id, "amount": held.amount, "currency": held.currency, "note": note });
-    super::note(backoffice, &mut tx, actor, &held.order_id, action, detail).await?;
+    let detail = json!({ "refund": id, "amount": refund.amount, "currency": refund.currency, "note": note });
+    super::note(backoffice, &mut tx, actor, &refund.order_id, action, detail).await?;
     tx.commit().await?;
     refunds::get(backoffice, id)
         .await?
         .ok_or_else(|| Fault::Inconsistent(format!("refund {id} is gone")).into())
 }
 
-async fn hold(tx: &mut PgConnection, id: Uuid) -> Result<Locked, RefundError> {
-    let held = sqlx::query_as!(
+async fn lock_refund_for_update(tx: &mut PgConnection, id: Uuid) -> Result<Locked, RefundError> {
+    let refund = sqlx::query_as!(
         Locked,
         "select order_id, payment_key, amount, currency, refundable_amount, requested_by from refunds where id = $1",
         id
@@ -174,10 +176,10 @@ async fn hold(tx: &mut PgConnection, id: Uuid) -> Result<Locked, RefundError> {
     .fetch_optional(&mut *tx)
     .await?
     .ok_or(Refused::NoSuchRefund)?;
-    sqlx::query!("select 1 as one from orders where order_id = $1 for update", held.order_id)
+    sqlx::query!("select 1 as one from orders where order_id = $1 for update", refund.order_id)
         .fetch_one(&mut *tx)
         .await?;
-    sqlx::query!("select 1 as one from payments where payment_key = $1 for update", held.payment_key)
+    sqlx::query!("select 1 as one from payments where payment_key = $1 for update", refund.payment_key)
         .fetch_one(&mut *tx)
         .await?;
     let now = sqlx::query!(
@@ -187,7 +189,7 @@ async fn hold(tx: &mut PgConnection, id: Uuid) -> Result<Locked, RefundError> {
     .fetch_one(&mut *tx)
     .await?;
     match State::parse(&now.state) {
-        Some(State::WaitingForApproval) => Ok(held),
+        Some(State::WaitingForApproval) => Ok(refund),
         _ if now.error_code.as_deref() == Some("LAPSED") => Err(Refused::Lapsed.into()),
         Some(state) => Err(Refused::AlreadyDecided { state, by: now.by }.into()),
         None => Err(Fault::Inconsistent(format!("refund state {:?}", now.state)).into()),

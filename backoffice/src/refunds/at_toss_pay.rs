@@ -8,15 +8,15 @@ use toss::apps_in_toss::{Error as TossError, NotDone, PayStatus, PayToken, Payme
 
 use super::{
     decide,
-    drive::{self, Claimed, JOB, Outcome, Verdict},
+    execute::{self, Claimed, JOB, Outcome, Verdict},
 };
 use crate::{
     Backoffice, Fault, orders,
-    payments::{self, Held, Stage},
+    payments::{self, ProviderPayment, Stage},
 };
 
 /// What a read says of an intent.
-enum Standing {
+enum RemoteStatus {
     /// Money went back since the intent was taken down.
     Made(Option<String>),
     /// Toss has not finished.
@@ -30,21 +30,21 @@ enum Standing {
 pub(super) async fn attempt(backoffice: &Backoffice, refund: &Claimed) -> Result<Outcome, Fault> {
     let first = refund.attempt == 1;
     let before = match read_status(backoffice, refund).await? {
-        Ok(standing) => standing,
+        Ok(remote_status) => remote_status,
         Err(error) if first => return Ok(Verdict::NotSent { why: error.to_string() }.into()),
         Err(error) => return Ok(unanswered(&error).into()),
     };
     match before {
         // Nothing of ours was ever sent: whoever gave it back, it was not this intent.
-        Standing::Made(_) | Standing::UnderWay if first => Ok(lapsed("LAPSED")),
-        Standing::Made(key) => Ok(Verdict::Succeeded { transaction_key: key }.into()),
-        Standing::UnderWay => Ok(Verdict::unknown("Toss is still refunding").into()),
+        RemoteStatus::Made(_) | RemoteStatus::UnderWay if first => Ok(lapsed("LAPSED")),
+        RemoteStatus::Made(key) => Ok(Verdict::Succeeded { transaction_key: key }.into()),
+        RemoteStatus::UnderWay => Ok(Verdict::unknown("Toss is still refunding").into()),
         // A request of ours may still be on its way to Toss.
-        Standing::Untouched | Standing::Changed(_) if !first && !refund.quiet => {
+        RemoteStatus::Untouched | RemoteStatus::Changed(_) if !first && !refund.no_request_in_flight => {
             Ok(Verdict::unknown("Toss shows no refund yet").into())
         }
-        Standing::Changed(code) => Ok(lapsed(code)),
-        Standing::Untouched => send(backoffice, refund).await,
+        RemoteStatus::Changed(code) => Ok(lapsed(code)),
+        RemoteStatus::Untouched => send(backoffice, refund).await,
     }
 }
 
@@ -55,7 +55,7 @@ async fn send(backoffice: &Backoffice, refund: &Claimed) -> Result<Outcome, Faul
     let reason = RefundReason::parse(&refund.reason)
         .map_err(|e| Fault::Inconsistent(format!("refund {}: {e}", refund.id)))?;
     let token = PayToken(refund.payment_key.clone());
-    if !drive::note_sending(backoffice, refund).await? {
+    if !execute::note_sending(backoffice, refund).await? {
         return Ok(Verdict::unknown("somebody else is at it").into());
     }
     let sent = backoffice.apps_in_toss()?.refund_payment(order.user()?, &token, &reason).await;
@@ -80,10 +80,10 @@ async fn send(backoffice: &Backoffice, refund: &Claimed) -> Result<Outcome, Faul
         }
     }
     match read_status(backoffice, refund).await? {
-        Ok(Standing::Made(key)) => Ok(Verdict::Succeeded { transaction_key: key }.into()),
-        Ok(Standing::UnderWay) => Ok(Verdict::unknown("Toss is still refunding").into()),
-        Ok(Standing::Untouched | Standing::Changed(_)) => match sent {
-            Err(TossError::NotDone(NotDone::Refused(refusal))) if refund.quiet => {
+        Ok(RemoteStatus::Made(key)) => Ok(Verdict::Succeeded { transaction_key: key }.into()),
+        Ok(RemoteStatus::UnderWay) => Ok(Verdict::unknown("Toss is still refunding").into()),
+        Ok(RemoteStatus::Untouched | RemoteStatus::Changed(_)) => match sent {
+            Err(TossError::NotDone(NotDone::Refused(refusal))) if refund.no_request_in_flight => {
                 let (code, message) = (refusal.code, refusal.reason);
                 Ok(Verdict::Failed { code, message, trace_id: None }.into())
             }
@@ -98,7 +98,7 @@ async fn send(backoffice: &Backoffice, refund: &Claimed) -> Result<Outcome, Faul
 async fn read_status(
     backoffice: &Backoffice,
     refund: &Claimed,
-) -> Result<Result<Standing, TossError>, Fault> {
+) -> Result<Result<RemoteStatus, TossError>, Fault> {
     let looked =
         payments::look_up_on_rail(backoffice, &JOB, &refund.order_id, Some(&refund.payment_key)).await;
     let held = match looked {
@@ -106,28 +106,31 @@ async fn read_status(
         Err(Fault::AppsInToss(error)) => return Ok(Err(error)),
         Err(fault) => return Err(fault),
     };
-    let Held::TossPay(payment) = &held else {
+    let ProviderPayment::TossPay(payment) = &held else {
         return Err(Fault::Inconsistent(format!("refund {} is not of Toss Pay", refund.id)));
     };
-    let newcomers = decide::unattributed_cancellations(backoffice, refund.id, held.given_back()).await?;
+    let unattributed =
+        decide::unattributed_cancellations(backoffice, refund.id, held.cancellations()).await?;
     let all_back =
         matches!(payment.pay_status, PayStatus::RefundSuccess | PayStatus::SettlementRefundComplete);
     // Only the whole of it goes back here: where Toss says that it did, the last movement is it, whatever figures
     // points and discounts have made of its amount.
-    let last = newcomers.into_iter().rfind(|back| all_back || back.amount == refund.amount);
+    let last = unattributed.into_iter().rfind(|back| all_back || back.amount == refund.amount);
     Ok(Ok(match last {
-        Some(back) if back.stage == Stage::Done => Standing::Made(back.transaction_key),
-        None if all_back => Standing::Made(None),
-        _ => standing(payment, refund.refundable_amount),
+        Some(back) if back.stage == Stage::Done => RemoteStatus::Made(back.transaction_key),
+        None if all_back => RemoteStatus::Made(None),
+        _ => remote_status(payment, refund.refundable_amount),
     }))
 }
 
-fn standing(payment: &Payment, refundable: Decimal) -> Standing {
+fn remote_status(payment: &Payment, refundable: Decimal) -> RemoteStatus {
     match payment.pay_status {
-        PayStatus::RefundProgress => Standing::UnderWay,
-        PayStatus::Complete if Decimal::from(payment.left()) == refundable => Standing::Untouched,
-        PayStatus::SettlementComplete | PayStatus::SettlementRefundComplete => Standing::Changed("SETTLED"),
-        _ => Standing::Changed("LAPSED"),
+        PayStatus::RefundProgress => RemoteStatus::UnderWay,
+        PayStatus::Complete if Decimal::from(payment.left()) == refundable => RemoteStatus::Untouched,
+        PayStatus::SettlementComplete | PayStatus::SettlementRefundComplete => {
+            RemoteStatus::Changed("SETTLED")
+        }
+        _ => RemoteStatus::Changed("LAPSED"),
     }
 }
 

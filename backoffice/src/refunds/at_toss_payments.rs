@@ -7,11 +7,11 @@ use toss::payments::{
 
 use super::{
     KEY_LIFE, decide,
-    drive::{Claimed, JOB, Outcome, Verdict},
+    execute::{Claimed, JOB, Outcome, Verdict},
 };
 use crate::{
     Backoffice, Fault,
-    payments::{self, GivenBack, Held, Stage, Told},
+    payments::{self, Cancellation, FetchedPayment, ProviderPayment, Stage},
 };
 
 /// What a look-up says when Toss knows of no cancel that could be ours.
@@ -46,15 +46,15 @@ async fn send(backoffice: &Backoffice, refund: &Claimed) -> Result<Outcome, Faul
         ..CancelRequest::default()
     };
     let payment_key = PaymentKey(refund.payment_key.clone());
-    let asked = payments::ask(&backoffice.pool).await?;
+    let seq = payments::next_fetch_seq(&backoffice.pool).await?;
     let error = match backoffice.toss.cancel(&payment_key, &request, &refund.idempotency_key).await {
         Ok(answer) if answer.value.payment_key != payment_key => {
             return Ok(Verdict::unknown("Toss answered about another payment").into());
         }
         Ok(answer) => {
             let verdict = judge_answer(backoffice, refund, &answer.value).await?;
-            let told = Told::by_toss_payments(answer)?;
-            return Ok(Outcome { verdict, answer: Some((asked, Box::new(told))), stale: false });
+            let fetched = FetchedPayment::by_toss_payments(answer)?;
+            return Ok(Outcome { verdict, answer: Some((seq, Box::new(fetched))), stale: false });
         }
         Err(error) => error,
     };
@@ -80,7 +80,7 @@ async fn send(backoffice: &Backoffice, refund: &Claimed) -> Result<Outcome, Faul
     }
     // "Later" says nothing about an attempt before this one that may still be on its way.
     let later = matches!(class, RetryClass::SameKey | RetryClass::NewKey);
-    if refusal.status == 429 || later && !refund.quiet {
+    if refusal.status == 429 || later && !refund.no_request_in_flight {
         return Ok(unanswered(&TossError::Refused(refusal)).into());
     }
     judge_by_look_up(backoffice, refund, Some(refusal)).await
@@ -98,11 +98,13 @@ async fn judge_answer(
             && c.cancel_amount == refund.amount
     });
     let Some(cancel) = newest else {
-        let given_back = Held::TossPayments(Box::new(payment.clone())).given_back();
-        return Ok(match match_cancellation(backoffice, refund, given_back).await? {
-            Ours::One(key) => Verdict::Succeeded { transaction_key: Some(key) },
-            Ours::UnderWay => Verdict::unknown("Toss is still cancelling"),
-            Ours::None | Ours::Several | Ours::Aborted => Verdict::Succeeded { transaction_key: None },
+        let cancellations = ProviderPayment::TossPayments(Box::new(payment.clone())).cancellations();
+        return Ok(match match_cancellation(backoffice, refund, cancellations).await? {
+            CancellationMatch::One(key) => Verdict::Succeeded { transaction_key: Some(key) },
+            CancellationMatch::UnderWay => Verdict::unknown("Toss is still cancelling"),
+            CancellationMatch::None | CancellationMatch::Several | CancellationMatch::Aborted => {
+                Verdict::Succeeded { transaction_key: None }
+            }
         });
     };
     match cancel.cancel_status {
@@ -141,17 +143,17 @@ async fn judge_by_look_up(
             Err(Fault::Toss(error)) => return Ok(unanswered(&error).into()),
             Err(fault) => return Err(fault),
         };
-    let given_back = Held::TossPayments(Box::new(payment)).given_back();
-    let verdict = match match_cancellation(backoffice, refund, given_back).await? {
-        Ours::One(key) => Verdict::Succeeded { transaction_key: Some(key) },
-        Ours::UnderWay => Verdict::unknown("Toss is still cancelling"),
-        Ours::Aborted => Verdict::aborted(),
-        Ours::Several => Verdict::Unknown {
+    let cancellations = ProviderPayment::TossPayments(Box::new(payment)).cancellations();
+    let verdict = match match_cancellation(backoffice, refund, cancellations).await? {
+        CancellationMatch::One(key) => Verdict::Succeeded { transaction_key: Some(key) },
+        CancellationMatch::UnderWay => Verdict::unknown("Toss is still cancelling"),
+        CancellationMatch::Aborted => Verdict::aborted(),
+        CancellationMatch::Several => Verdict::Unknown {
             code: None,
             why: "several cancels at Toss could be this one".into(),
             needs_person: Some("several"),
         },
-        Ours::None => {
+        CancellationMatch::None => {
             let (code, message, trace_id) = refusal.map_or_else(
                 || (NOT_SENT.to_owned(), "Toss knows of no such cancel".to_owned(), None),
                 |r| (r.code, r.message, r.trace_id),
@@ -167,10 +169,10 @@ async fn judge_by_look_up(
 async fn match_cancellation(
     backoffice: &Backoffice,
     refund: &Claimed,
-    given_back: Vec<GivenBack>,
-) -> Result<Ours, Fault> {
+    cancellations: Vec<Cancellation>,
+) -> Result<CancellationMatch, Fault> {
     let left = refund.refundable_amount - refund.amount;
-    let mut fitting = decide::unattributed_cancellations(backoffice, refund.id, given_back).await?;
+    let mut fitting = decide::unattributed_cancellations(backoffice, refund.id, cancellations).await?;
     fitting.retain(|c| {
         c.amount == refund.amount
             && c.reason.as_deref() == Some(refund.reason.as_str())
@@ -179,21 +181,21 @@ async fn match_cancellation(
     });
     let has = |stage: Stage| fitting.iter().any(|c| c.stage == stage);
     if has(Stage::Aborted) {
-        return Ok(Ours::Aborted);
+        return Ok(CancellationMatch::Aborted);
     }
     if has(Stage::UnderWay) {
-        return Ok(Ours::UnderWay);
+        return Ok(CancellationMatch::UnderWay);
     }
     let mut keys = fitting.into_iter().filter_map(|c| c.transaction_key);
     Ok(match (keys.next(), keys.next()) {
-        (None, _) => Ours::None,
-        (Some(key), None) => Ours::One(key),
-        (Some(_), Some(_)) => Ours::Several,
+        (None, _) => CancellationMatch::None,
+        (Some(key), None) => CancellationMatch::One(key),
+        (Some(_), Some(_)) => CancellationMatch::Several,
     })
 }
 
 /// Which of Toss's cancels is ours.
-enum Ours {
+enum CancellationMatch {
     None,
     One(String),
     /// It is there, and Toss has not finished it.

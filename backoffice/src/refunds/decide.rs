@@ -7,12 +7,12 @@ use uuid::Uuid;
 
 use super::{
     Refund, RefundError, Refused,
-    drive::{self, Claimed, JOB, Verdict},
+    execute::{self, Claimed, JOB, Verdict},
 };
 use crate::{
     Backoffice, Fault,
     audit::Actor,
-    payments::{self, GivenBack, Held, Stage},
+    payments::{self, Cancellation, ProviderPayment, Stage},
     refunds,
 };
 
@@ -30,7 +30,7 @@ pub struct Candidate {
 #[derive(Debug, Clone)]
 pub struct Facts {
     pub candidates: Vec<Candidate>,
-    pub mark: String,
+    pub version: String,
 }
 
 /// What the person says.
@@ -50,15 +50,15 @@ pub async fn facts(backoffice: &Backoffice, refund: &Refund) -> Result<Facts, Fa
     facts_of(backoffice, refund.id, &record.payment()?).await
 }
 
-async fn facts_of(backoffice: &Backoffice, id: Uuid, payment: &Held) -> Result<Facts, Fault> {
-    let newcomers = unattributed_cancellations(backoffice, id, payment.given_back()).await?;
+async fn facts_of(backoffice: &Backoffice, id: Uuid, payment: &ProviderPayment) -> Result<Facts, Fault> {
+    let unattributed = unattributed_cancellations(backoffice, id, payment.cancellations()).await?;
     let mut hasher = Sha256::new();
     hasher.update(payment.left().normalize().to_string());
-    for cancel in &newcomers {
+    for cancel in &unattributed {
         hasher.update(format!("|{:?}|{:?}", cancel.transaction_key, cancel.stage));
     }
-    let mark = hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let candidates = newcomers
+    let version = hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let candidates = unattributed
         .iter()
         .filter_map(|cancel| {
             Some(Candidate {
@@ -70,16 +70,16 @@ async fn facts_of(backoffice: &Backoffice, id: Uuid, payment: &Held) -> Result<F
             })
         })
         .collect();
-    Ok(Facts { candidates, mark })
+    Ok(Facts { candidates, version })
 }
 
 /// What went back at Toss since the intent was taken down, and is not booked to another one.
 pub(super) async fn unattributed_cancellations(
     backoffice: &Backoffice,
     id: Uuid,
-    mut given_back: Vec<GivenBack>,
-) -> Result<Vec<GivenBack>, Fault> {
-    let keys: Vec<String> = given_back.iter().filter_map(|c| c.transaction_key.clone()).collect();
+    mut cancellations: Vec<Cancellation>,
+) -> Result<Vec<Cancellation>, Fault> {
+    let keys: Vec<String> = cancellations.iter().filter_map(|c| c.transaction_key.clone()).collect();
     let old = sqlx::query_scalar!(
         r#"select unnest(known_cancels) as "key!" from refunds where id = $2
            union select transaction_key from refunds where transaction_key = any($1) and id <> $2"#,
@@ -88,8 +88,8 @@ pub(super) async fn unattributed_cancellations(
     )
     .fetch_all(&backoffice.pool)
     .await?;
-    given_back.retain(|c| c.transaction_key.as_ref().is_none_or(|key| !old.contains(key)));
-    Ok(given_back)
+    cancellations.retain(|c| c.transaction_key.as_ref().is_none_or(|key| !old.contains(key)));
+    Ok(cancellations)
 }
 
 /// Settles an intent that is somebody's task, on facts that still hold.
@@ -98,7 +98,7 @@ pub async fn decide(
     actor: &Actor,
     id: Uuid,
     decision: &Decision,
-    mark: &str,
+    version: &str,
 ) -> Result<Refund, RefundError> {
     let refund = refunds::get(backoffice, id).await?.ok_or(Refused::NoSuchRefund)?;
     if refund.state.is_settled() {
@@ -108,19 +108,19 @@ pub async fn decide(
         return Err(Refused::TooEarly.into());
     }
     // The lease keeps a job from sending while a person decides.
-    let Some(claimed) = drive::claim(backoffice, id, false).await? else {
+    let Some(claimed) = execute::claim(backoffice, id, false).await? else {
         return Err(Refused::TooEarly.into());
     };
-    let judged = if *decision == Decision::NotMade && !claimed.quiet {
+    let judged = if *decision == Decision::NotMade && !claimed.no_request_in_flight {
         // A request of a moment ago may still be on its way to Toss.
         Err(Refused::TooEarly.into())
     } else {
-        judge_by_person(backoffice, &claimed, &refund, decision, mark).await
+        judge_by_person(backoffice, &claimed, &refund, decision, version).await
     };
     match judged {
-        Ok(verdict) => drive::settle(backoffice, actor, claimed, verdict.into()).await?,
+        Ok(verdict) => execute::settle(backoffice, actor, claimed, verdict.into()).await?,
         Err(refused) => {
-            drive::release(backoffice, &claimed).await?;
+            execute::release(backoffice, &claimed).await?;
             return Err(refused);
         }
     };
@@ -134,7 +134,7 @@ async fn judge_by_person(
     claimed: &Claimed,
     refund: &Refund,
     decision: &Decision,
-    mark: &str,
+    version: &str,
 ) -> Result<Verdict, RefundError> {
     let looked =
         payments::look_up_on_rail(backoffice, &JOB, &claimed.order_id, Some(&claimed.payment_key)).await;
@@ -147,7 +147,7 @@ async fn judge_by_person(
         Err(fault) => return Err(fault.into()),
     };
     let facts = facts_of(backoffice, refund.id, &payment).await?;
-    if facts.mark != mark {
+    if facts.version != version {
         return Err(Refused::FactsChanged.into());
     }
     match decision {

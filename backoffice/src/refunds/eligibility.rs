@@ -10,7 +10,7 @@ use toss::{
     timestamp::SEOUL,
 };
 
-use crate::payments::Held;
+use crate::payments::ProviderPayment;
 
 /// Why nothing can be given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,10 +65,10 @@ pub struct Eligibility {
     pub why_not: Option<WhyNot>,
 }
 
-pub fn eligibility(payment: &Held, now: OffsetDateTime) -> Eligibility {
+pub fn eligibility(payment: &ProviderPayment, now: OffsetDateTime) -> Eligibility {
     match payment {
-        Held::TossPayments(payment) => of_toss_payments(payment, now),
-        Held::TossPay(payment) => of_toss_pay(payment),
+        ProviderPayment::TossPayments(payment) => of_toss_payments(payment, now),
+        ProviderPayment::TossPay(payment) => of_toss_pay(payment),
     }
 }
 
@@ -190,7 +190,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::refunds::take_down::check_amount;
+    use crate::refunds::create_intent::check_amount;
 
     fn payment(method: &str, status: &str, more: serde_json::Value) -> Payment {
         let mut body = json!({
@@ -370,11 +370,11 @@ mod tests {
             use toss::payments::{CancelRequest, ConfirmRequest, OrderId, RefundAccount};
 
             let paid_at = datetime!(2026-11-14 15:00 UTC) + Duration::seconds(at);
-            let mut books = Books::new("m");
+            let mut backoffice = Books::new("m");
             let opening = json!({ "orderId": "ord_case_1", "orderName": "x", "amount": 10_000, "useEscrow": case.escrow,
                                   "currency": if case.foreign { "USD" } else { "KRW" } });
             let opening: Opening = serde_json::from_value(opening).unwrap();
-            let key = books.open(opening, paid_at).unwrap().payment.payment_key;
+            let key = backoffice.open(opening, paid_at).unwrap().payment.payment_key;
             let choice = Choice {
                 method: Some(case.method.into()),
                 provider: case.foreign.then(|| "PAYPAL".into()),
@@ -384,11 +384,11 @@ mod tests {
                 valid_hours: Some(2160),
                 ..Choice::default()
             };
-            books.authenticate(&key.0, choice, paid_at).unwrap();
+            backoffice.authenticate(&key.0, choice, paid_at).unwrap();
             let confirm = ConfirmRequest { payment_key: key.clone(), order_id: OrderId("ord_case_1".into()), amount: 10_000.into() };
-            books.confirm(&confirm, paid_at).unwrap();
+            backoffice.confirm(&confirm, paid_at).unwrap();
             if case.deposited {
-                drop(books.deposit(&key.0, paid_at));
+                drop(backoffice.deposit(&key.0, paid_at));
             }
             let account = RefundAccount { bank: "88".into(), account_number: "110123456789".into(), holder_name: "홍길동".into() };
             let ask = |amount: i64, currency: &str| CancelRequest {
@@ -400,12 +400,12 @@ mod tests {
             };
             let currency = if case.foreign { "USD" } else { "KRW" };
             if case.refunded_before > 0 {
-                drop(books.cancel(&key.0, &ask(case.refunded_before, currency), paid_at));
+                drop(backoffice.cancel(&key.0, &ask(case.refunded_before, currency), paid_at));
             }
             let now = paid_at + Duration::days(case.days);
-            let payment = books.look_up(&key.0, now).unwrap();
+            let payment = backoffice.look_up(&key.0, now).unwrap();
             let allowed = check_amount(&of_toss_payments(&payment, now), case.amount.into(), currency);
-            let done = books.cancel(&key.0, &ask(case.amount, currency), now);
+            let done = backoffice.cancel(&key.0, &ask(case.amount, currency), now);
             prop_assert_eq!(allowed.is_ok(), done.is_ok(), "{:?} / {:?} of {:?}", allowed, done.map(|p| p.status), payment);
         }
     }

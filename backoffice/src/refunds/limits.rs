@@ -16,7 +16,7 @@ use crate::{
 
 text_enum! {
     /// What asks for a second person.
-    Because {
+    ApprovalReason {
         OneRefund = "one_refund",
         PerDay = "per_day",
         /// Limits are in won: what is not won cannot be held against them.
@@ -74,15 +74,15 @@ pub(super) async fn exceeded(
     amount: Decimal,
     currency: &str,
     now: OffsetDateTime,
-) -> Result<Option<Because>, Fault> {
+) -> Result<Option<ApprovalReason>, Fault> {
     let Some(held) = held.filter(|held| held.one_refund.is_some() || held.per_day.is_some()) else {
         return Ok(None);
     };
     if currency != "KRW" {
-        return Ok(Some(Because::Currency));
+        return Ok(Some(ApprovalReason::Currency));
     }
     if held.one_refund.is_some_and(|limit| amount > limit) {
-        return Ok(Some(Because::OneRefund));
+        return Ok(Some(ApprovalReason::OneRefund));
     }
     exceeded_by_sum(tx, Some(held), amount, now).await
 }
@@ -93,13 +93,13 @@ pub(super) async fn exceeded_by_sum(
     held: Option<&Allowance>,
     amount: Decimal,
     now: OffsetDateTime,
-) -> Result<Option<Because>, Fault> {
+) -> Result<Option<ApprovalReason>, Fault> {
     if let Some((held, limit)) = held.and_then(|held| Some((held, held.per_day?))) {
         let since = day_start(now.to_offset(crate::clock::SEOUL).date());
         // What a second person has answered for does not count against the first.
         let before = sqlx::query_scalar!(
             r#"select coalesce(sum(amount), 0) as "sum!" from refunds
-               where requested_by = $1 and requested_at >= $2 and currency = 'KRW' and approval_because is null
+               where requested_by = $1 and requested_at >= $2 and currency = 'KRW' and approval_reason is null
                  and state not in ('failed', 'declined')"#,
             held.staff,
             since,
@@ -107,7 +107,7 @@ pub(super) async fn exceeded_by_sum(
         .fetch_one(tx)
         .await?;
         if before + amount > limit {
-            return Ok(Some(Because::PerDay));
+            return Ok(Some(ApprovalReason::PerDay));
         }
     }
     Ok(None)
@@ -124,15 +124,10 @@ fn parse(text: &str) -> Result<Option<Decimal>, AmountError> {
 }
 
 pub async fn list(backoffice: &Backoffice) -> Result<Vec<Limit>, Fault> {
-    let rows = sqlx::query!("select role, one_refund, per_day from refund_limits")
-        .fetch_all(&backoffice.pool)
-        .await?;
-    let mut limits: Vec<Limit> = rows
-        .into_iter()
-        .map(|row| {
-            Ok(Limit { role: Role::stored(&row.role)?, one_refund: row.one_refund, per_day: row.per_day })
-        })
-        .collect::<Result<_, Fault>>()?;
+    let mut limits =
+        sqlx::query_as!(Limit, r#"select role as "role: Role", one_refund, per_day from refund_limits"#)
+            .fetch_all(&backoffice.pool)
+            .await?;
     limits.sort_by_key(|limit| limit.role);
     Ok(limits)
 }

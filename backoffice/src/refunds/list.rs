@@ -1,79 +1,20 @@
 //! Reading refunds.
 
-use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use sqlx::{Postgres, QueryBuilder};
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{Because, Refund, State, TASK_AFTER};
+use super::{Refund, State, TASK_AFTER};
 use crate::{
     Backoffice, Fault,
     clock::day_start,
     page::{Cursor, Page, push_keyset},
 };
 
-#[derive(sqlx::FromRow)]
-struct Stored {
-    id: Uuid,
-    order_id: String,
-    payment_key: String,
-    amount: Decimal,
-    currency: String,
-    refundable_amount: Decimal,
-    reason_code: String,
-    reason: String,
-    state: String,
-    requested_by: Option<Uuid>,
-    requested_by_name: String,
-    requested_at: OffsetDateTime,
-    approval_because: Option<String>,
-    approved_by_name: Option<String>,
-    approved_at: Option<OffsetDateTime>,
-    attempts: i32,
-    settled_at: Option<OffsetDateTime>,
-    settled_by_name: Option<String>,
-    needs_person: Option<String>,
-    transaction_key: Option<String>,
-    error_code: Option<String>,
-    error_message: Option<String>,
-}
-
-impl TryFrom<Stored> for Refund {
-    type Error = Fault;
-
-    fn try_from(s: Stored) -> Result<Self, Fault> {
-        let state = State::stored(&s.state)?;
-        Ok(Self {
-            id: s.id,
-            order_id: s.order_id,
-            payment_key: s.payment_key,
-            amount: s.amount,
-            currency: s.currency,
-            refundable_amount: s.refundable_amount,
-            reason_code: s.reason_code,
-            reason: s.reason,
-            state,
-            requested_by: s.requested_by,
-            requested_by_name: s.requested_by_name,
-            requested_at: s.requested_at,
-            approval_because: s.approval_because.as_deref().map(Because::stored).transpose()?,
-            approved_by_name: s.approved_by_name,
-            approved_at: s.approved_at,
-            attempts: s.attempts,
-            settled_at: s.settled_at,
-            settled_by_name: s.settled_by_name,
-            needs_person: s.needs_person,
-            transaction_key: s.transaction_key,
-            error_code: s.error_code,
-            error_message: s.error_message,
-        })
-    }
-}
-
 const COLUMNS: &str =
     "select id, order_id, payment_key, amount, currency, refundable_amount, reason_code, reason, state,
-    requested_by, requested_by_name, requested_at, approval_because, approved_by_name, approved_at, attempts,
+    requested_by, requested_by_name, requested_at, approval_reason, approved_by_name, approved_at, attempts,
     settled_at, settled_by_name, needs_person, transaction_key, error_code, error_message
     from refunds where true";
 
@@ -124,22 +65,12 @@ pub async fn list(
             .push(")");
     }
     push_keyset(&mut query, cursor, "requested_at", "id::text", size);
-    let rows: Vec<Stored> = query.build_query_as().fetch_all(&backoffice.pool).await?;
-    let rows = rows.into_iter().map(Refund::try_from).collect::<Result<Vec<_>, _>>()?;
+    let rows: Vec<Refund> = query.build_query_as().fetch_all(&backoffice.pool).await?;
     Ok(Page::new(rows, size, cursor, |refund| (refund.requested_at, refund.id.to_string())))
 }
 
 pub async fn get(backoffice: &Backoffice, id: Uuid) -> Result<Option<Refund>, Fault> {
-    sqlx::query_as!(
-        Stored,
-        "select id, order_id, payment_key, amount, currency, refundable_amount, reason_code, reason, state,
-                requested_by, requested_by_name, requested_at, approval_because, approved_by_name, approved_at,
-                attempts, settled_at, settled_by_name, needs_person, transaction_key, error_code, error_message
-         from refunds where id = $1",
-        id,
-    )
-    .fetch_optional(&backoffice.pool)
-    .await?
-    .map(Refund::try_from)
-    .transpose()
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    query.push(" and id = ").push_bind(id);
+    Ok(query.build_query_as().fetch_optional(&backoffice.pool).await?)
 }

@@ -4,21 +4,21 @@
 //! resolved by asking Toss: never by a timer, never under a second key.
 //!
 //! One intent walks `requested → (waiting_for_approval → approved | declined) → sending → succeeded | failed |
-//! unknown → succeeded | failed`. [`take_down`] begins it, [`approval`] is the second person, [`drive`] carries it out on
+//! unknown → succeeded | failed`. [`create_intent`] begins it, [`approval`] is the second person, [`execute`] carries it out on
 //! its rail, [`mod@decide`] is the person who settles what no machine can tell, [`batch`] does it for a whole file.
 
 mod approval;
 mod at_toss_pay;
 mod at_toss_payments;
 pub mod batch;
+mod create_intent;
 mod decide;
-mod drive;
 pub mod eligibility;
+mod execute;
 pub(crate) mod job;
 pub mod limits;
 mod list;
 mod report;
-mod take_down;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -29,13 +29,13 @@ use uuid::Uuid;
 
 pub(crate) use approval::lapse_stale;
 pub use approval::{approve, decline, withdraw};
+pub use create_intent::{create_intent, request};
 pub use decide::{Candidate, Decision, Facts, decide, facts};
-pub use drive::execute;
 pub use eligibility::{Eligibility, WhyNot, eligibility};
-pub use limits::{Because, Limit, LimitError};
+pub use execute::execute;
+pub use limits::{ApprovalReason, Limit, LimitError};
 pub use list::{Filter, get, list};
 pub use report::{MonthOfReasons, OpenCount, count_open, reasons};
-pub use take_down::{create_intent, request};
 
 use crate::{
     Backoffice, Fault,
@@ -90,7 +90,7 @@ impl State {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Refund {
     pub id: Uuid,
     pub order_id: String,
@@ -105,7 +105,7 @@ pub struct Refund {
     pub requested_by_name: String,
     pub requested_at: OffsetDateTime,
     /// The limit that asks for a second person.
-    pub approval_because: Option<Because>,
+    pub approval_reason: Option<ApprovalReason>,
     pub approved_by_name: Option<String>,
     pub approved_at: Option<OffsetDateTime>,
     pub attempts: i32,

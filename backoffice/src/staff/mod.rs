@@ -34,33 +34,6 @@ pub struct Staff {
     pub last_login_at: Option<OffsetDateTime>,
 }
 
-struct Stored {
-    id: Uuid,
-    email: String,
-    name: String,
-    role: String,
-    created_at: OffsetDateTime,
-    disabled_at: Option<OffsetDateTime>,
-    last_login_at: Option<OffsetDateTime>,
-}
-
-impl TryFrom<Stored> for Staff {
-    type Error = Fault;
-
-    fn try_from(s: Stored) -> Result<Self, Fault> {
-        let role = Role::stored(&s.role)?;
-        Ok(Self {
-            id: s.id,
-            email: s.email,
-            name: s.name,
-            role,
-            created_at: s.created_at,
-            disabled_at: s.disabled_at,
-            last_login_at: s.last_login_at,
-        })
-    }
-}
-
 /// What is wrong with a new account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
@@ -213,28 +186,25 @@ pub async fn reset(
 
 pub async fn get_by_email(backoffice: &Backoffice, email: &str) -> Result<Option<Staff>, Fault> {
     let Some(email) = normal_email(email) else { return Ok(None) };
-    sqlx::query_as!(
-        Stored,
-        "select id, email, name, role, created_at, disabled_at, last_login_at from staff where email = $1",
+    let staff = sqlx::query_as!(
+        Staff,
+        r#"select id, email, name, role as "role: Role", created_at, disabled_at, last_login_at from staff where email = $1"#,
         email,
     )
     .fetch_optional(&backoffice.pool)
-    .await?
-    .map(Staff::try_from)
-    .transpose()
+    .await?;
+    Ok(staff)
 }
 
 pub async fn list(backoffice: &Backoffice) -> Result<Vec<Staff>, Fault> {
-    sqlx::query_as!(
-        Stored,
-        "select id, email, name, role, created_at, disabled_at, last_login_at from staff
-         order by disabled_at nulls first, created_at limit 1000"
+    let staff = sqlx::query_as!(
+        Staff,
+        r#"select id, email, name, role as "role: Role", created_at, disabled_at, last_login_at from staff
+         order by disabled_at nulls first, created_at limit 1000"#
     )
     .fetch_all(&backoffice.pool)
-    .await?
-    .into_iter()
-    .map(Staff::try_from)
-    .collect()
+    .await?;
+    Ok(staff)
 }
 
 /// Checks a log-in. The same work is done for an account that does not exist, so that the time tells nothing.
@@ -257,8 +227,8 @@ pub async fn log_in(
         .execute(&backoffice.pool)
         .await?;
     let found = sqlx::query!(
-        "select id, email, name, role, created_at, disabled_at, last_login_at, password_hash
-         from staff where email = $1 and disabled_at is null",
+        r#"select id, email, name, role as "role: Role", created_at, disabled_at, last_login_at, password_hash
+           from staff where email = $1 and disabled_at is null"#,
         typed,
     )
     .fetch_optional(&backoffice.pool)
@@ -269,7 +239,7 @@ pub async fn log_in(
     let Some(row) = found.filter(|_| right) else {
         return Ok(Err(LoginRefused::Wrong));
     };
-    let staff = Staff::try_from(Stored {
+    let staff = Staff {
         id: row.id,
         email: row.email,
         name: row.name,
@@ -277,7 +247,7 @@ pub async fn log_in(
         created_at: row.created_at,
         disabled_at: row.disabled_at,
         last_login_at: row.last_login_at,
-    })?;
+    };
     let mut tx = backoffice.pool.begin().await?;
     sqlx::query!("update staff set last_login_at = $2 where id = $1", staff.id, now)
         .execute(&mut *tx)

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::{Staff, Stored};
+use super::{Role, Staff};
 use crate::Fault;
 
 /// `sha256` of the cookie's value.
@@ -80,14 +80,13 @@ pub async fn delete_expired(pool: &PgPool) -> Result<u64, Fault> {
 
 /// The person behind a session, as the account stands now: a changed role counts at once.
 pub async fn staff(pool: &PgPool, id: Uuid) -> Result<Option<Staff>, Fault> {
-    sqlx::query_as!(
-        Stored,
-        "select id, email, name, role, created_at, disabled_at, last_login_at from staff
-         where id = $1 and disabled_at is null",
+    let staff = sqlx::query_as!(
+        Staff,
+        r#"select id, email, name, role as "role: Role", created_at, disabled_at, last_login_at from staff
+         where id = $1 and disabled_at is null"#,
         id,
     )
     .fetch_optional(pool)
-    .await?
-    .map(Staff::try_from)
-    .transpose()
+    .await?;
+    Ok(staff)
 }

@@ -1,5 +1,5 @@
 //! Approvals, issued accounts, deposits and cancels, by Toss's `transactionKey`: what our own books say of each
-//! ([`payments::record_movements`]) and what Toss's list says ([`Reading`]).
+//! ([`payments::record_movements`]) and what Toss's list says ([`ListSync`]).
 
 pub(crate) mod job;
 mod sync;
@@ -16,7 +16,8 @@ use time::OffsetDateTime;
 use crate::{
     Backoffice, Fault,
     page::{Cursor, Page, push_keyset},
-    payments::{self, Listed, OUTGOING, Rail},
+    payments::{self, OUTGOING, SourceRow},
+    rail::Rail,
 };
 
 pub use sync::{Compared, sync, sync_due};
@@ -24,7 +25,7 @@ pub use sync::{Compared, sync, sync_due};
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Row {
     pub transaction_key: String,
-    pub rail: String,
+    pub rail: Rail,
     pub payment_key: String,
     pub order_id: String,
     pub method: Option<String>,
@@ -53,36 +54,33 @@ pub struct Filter {
 }
 
 /// One reading of a list of Toss's, from its first page to its last.
-pub(crate) struct Reading {
+pub(crate) struct ListSync {
     rail: Rail,
     source: &'static str,
     pub begun: OffsetDateTime,
     seen: HashMap<String, i16>,
 }
 
-impl Reading {
-    pub fn of(rail: Rail, begun: OffsetDateTime) -> Self {
-        let source = match rail {
-            Rail::TossPayments => "transactions",
-            Rail::TossPay => "toss_pay",
-        };
+impl ListSync {
+    pub fn of(rail: Rail, source: &'static str, begun: OffsetDateTime) -> Self {
         Self { rail, source, begun, seen: HashMap::new() }
     }
 
     /// Writes a page. How many of its rows were not known.
-    pub async fn take(&mut self, pool: &PgPool, page: &[Listed]) -> Result<u64, Fault> {
+    pub async fn upsert_page(&mut self, pool: &PgPool, page: &[SourceRow]) -> Result<u64, Fault> {
         // A statement writes each row once: of a row that stands twice on one page, the last.
-        let mut last: HashMap<&str, (&Listed, i16)> = HashMap::new();
+        let mut last: HashMap<&str, (&SourceRow, i16)> = HashMap::new();
         for row in page {
             let times = self.seen.entry(row.key.clone()).or_default();
             *times = times.saturating_add(1);
             last.insert(&row.key, (row, *times));
         }
-        let mut rows: Vec<(&Listed, i16)> = last.into_values().collect();
+        let mut rows: Vec<(&SourceRow, i16)> = last.into_values().collect();
         // Two readers of one list take their locks in one order.
         rows.sort_by(|(a, _), (b, _)| a.key.cmp(&b.key));
-        let of = |get: fn(&Listed) -> &str| rows.iter().map(|(r, _)| get(r).to_owned()).collect::<Vec<_>>();
-        let money = |get: fn(&Listed) -> Decimal| rows.iter().map(|(r, _)| get(r)).collect::<Vec<_>>();
+        let of =
+            |get: fn(&SourceRow) -> &str| rows.iter().map(|(r, _)| get(r).to_owned()).collect::<Vec<_>>();
+        let money = |get: fn(&SourceRow) -> Decimal| rows.iter().map(|(r, _)| get(r)).collect::<Vec<_>>();
         let methods: Vec<Option<String>> = rows.iter().map(|(r, _)| r.method.clone()).collect();
         let times: Vec<OffsetDateTime> = rows.iter().map(|(r, _)| r.at).collect();
         let counts: Vec<i16> = rows.iter().map(|(_, times)| *times).collect();
@@ -122,7 +120,7 @@ impl Reading {
         )
         .fetch_one(&mut *tx)
         .await?;
-        keep_told(&mut tx, self.source, &keys, &counts, &raws, self.begun).await?;
+        upsert_source_rows(&mut tx, self.source, &keys, &counts, &raws, self.begun).await?;
         if self.rail == Rail::TossPayments {
             payments::book_listed(&mut tx, &payment_keys).await?;
         }
@@ -131,7 +129,7 @@ impl Reading {
     }
 
     /// The list was read to its end: what it had once and has no more is no longer listed, and the stretch is read.
-    pub async fn end(
+    pub async fn finish(
         self,
         tx: &mut PgConnection,
         from: OffsetDateTime,
@@ -153,22 +151,22 @@ impl Reading {
 }
 
 /// Rows of Toss's lists as they came.
-pub(crate) async fn keep_told(
+pub(crate) async fn upsert_source_rows(
     tx: &mut PgConnection,
     source: &str,
     keys: &[String],
-    nth: &[i16],
+    occurrence: &[i16],
     raws: &[Value],
     at: OffsetDateTime,
 ) -> Result<(), Fault> {
     sqlx::query!(
-        "insert into told_rows (source, key, nth, raw, read_at)
-         select $1, key, nth, raw, $5 from unnest($2::text[], $3::smallint[], $4::jsonb[]) as l (key, nth, raw)
-         on conflict (source, key, nth) do update set raw = excluded.raw, read_at = excluded.read_at
-            where told_rows.raw <> excluded.raw",
+        "insert into source_rows (source, key, occurrence, raw, read_at)
+         select $1, key, occurrence, raw, $5 from unnest($2::text[], $3::smallint[], $4::jsonb[]) as l (key, occurrence, raw)
+         on conflict (source, key, occurrence) do update set raw = excluded.raw, read_at = excluded.read_at
+            where source_rows.raw <> excluded.raw",
         source,
         keys,
-        nth,
+        occurrence,
         raws,
         at,
     )
@@ -186,7 +184,7 @@ pub(crate) async fn mark_read(
     rows: i64,
 ) -> Result<(), Fault> {
     sqlx::query!(
-        "insert into read_windows (source, starts_at, ends_at, read_at, rows) values ($1, $2, $3, $4, $5)
+        "insert into sync_windows (source, starts_at, ends_at, read_at, rows) values ($1, $2, $3, $4, $5)
          on conflict (source, starts_at) do update
             set ends_at = excluded.ends_at, read_at = excluded.read_at, rows = excluded.rows",
         source,
@@ -234,8 +232,8 @@ pub async fn list(
 pub async fn of_order(backoffice: &Backoffice, order_id: &str) -> Result<Vec<Row>, Fault> {
     let rows = sqlx::query_as!(
         Row,
-        "select transaction_key, rail, payment_key, order_id, method, status, currency, amount, transaction_at
-         from transactions where order_id = $1 order by transaction_at desc, transaction_key desc",
+        r#"select transaction_key, rail as "rail: Rail", payment_key, order_id, method, status, currency, amount, transaction_at
+         from transactions where order_id = $1 order by transaction_at desc, transaction_key desc"#,
         order_id,
     )
     .fetch_all(&backoffice.pool)

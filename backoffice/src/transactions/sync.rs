@@ -4,12 +4,13 @@ use futures::TryStreamExt as _;
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
-use super::Reading;
+use super::ListSync;
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     clock::day_start,
-    payments::{Listed, Rail},
+    payments::SourceRow,
+    rail::Rail,
     webhooks::missing::{self, DAYS, GRACE},
 };
 
@@ -60,7 +61,7 @@ async fn due_windows(backoffice: &Backoffice) -> Result<Vec<(OffsetDateTime, Off
     windows.extend(days);
     let starts: Vec<OffsetDateTime> = windows.iter().map(|(from, _)| *from).collect();
     let done = sqlx::query!(
-        "select starts_at, ends_at from read_windows
+        "select starts_at, ends_at from sync_windows
          where source = 'transactions' and starts_at = any($1) and read_at >= ends_at + make_interval(secs => $2)",
         &starts,
         GRACE.as_seconds_f64(),
@@ -82,20 +83,20 @@ pub async fn sync(
 ) -> Result<Compared, Fault> {
     let begun = backoffice.clock.now();
     let mut compared = Compared::default();
-    let mut reading = Reading::of(Rail::TossPayments, begun);
+    let mut list = ListSync::of(Rail::TossPayments, "transactions", begun);
     {
         let mut rows = std::pin::pin!(backoffice.toss.transactions(from, to).try_chunks(AT_ONCE_WRITTEN));
         while let Some(page) = rows.try_next().await.map_err(|stopped| stopped.1)? {
-            let page: Vec<Listed> =
-                page.into_iter().map(|(row, raw)| Listed::new(row, &raw)).collect::<Result<_, _>>()?;
+            let page: Vec<SourceRow> =
+                page.into_iter().map(|(row, raw)| SourceRow::new(row, &raw)).collect::<Result<_, _>>()?;
             compared.read += page.len() as u64;
-            compared.new += reading.take(&backoffice.pool, &page).await?;
+            compared.new += list.upsert_page(&backoffice.pool, &page).await?;
             compared.missing += missing::note(backoffice, &page, begun).await?;
         }
     }
     compared.changed = missing::apply(backoffice, actor).await?;
     let mut tx = backoffice.pool.begin().await?;
-    reading.end(&mut tx, from, to).await?;
+    list.finish(&mut tx, from, to).await?;
     // A job that found nothing is not worth a row; what a person does is.
     if *actor != JOB || compared.new + compared.missing > 0 {
         let subject = toss::timestamp::format_local(from);

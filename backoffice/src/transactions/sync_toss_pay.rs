@@ -3,12 +3,13 @@
 use time::{Date, OffsetDateTime};
 use toss::apps_in_toss::PayToken;
 
-use super::Reading;
+use super::ListSync;
 use crate::{
     Backoffice, Fault,
     clock::day_start,
     orders,
-    payments::{Listed, Rail, Told},
+    payments::{FetchedPayment, SourceRow},
+    rail::Rail,
 };
 
 /// Days that are read again: a refund in Toss's own console comes days after the payment.
@@ -32,7 +33,7 @@ pub async fn sync(backoffice: &Backoffice, day: Date) -> Result<u64, Fault> {
     )
     .fetch_all(&backoffice.pool)
     .await?;
-    let mut reading = Reading::of(Rail::TossPay, backoffice.clock.now());
+    let mut list = ListSync::of(Rail::TossPay, "toss_pay", backoffice.clock.now());
     let mut read = 0;
     for order_id in orders {
         let Some(order) = orders::get(backoffice, &order_id).await? else { continue };
@@ -40,16 +41,17 @@ pub async fn sync(backoffice: &Backoffice, day: Date) -> Result<u64, Fault> {
         let told =
             backoffice.apps_in_toss()?.payment_status(order.user()?, token.as_ref(), Some(&order_id)).await;
         let told = match told {
-            Ok(answer) => Told::by_toss_pay(answer)?,
+            Ok(answer) => FetchedPayment::by_toss_pay(answer)?,
             Err(error) if error.is_not_found() => continue,
             Err(error) => return Err(error.into()),
         };
-        let rows: Vec<Listed> = told.steps().into_iter().filter(|row| (from..to).contains(&row.at)).collect();
+        let rows: Vec<SourceRow> =
+            told.steps().into_iter().filter(|row| (from..to).contains(&row.at)).collect();
         read += rows.len() as u64;
-        reading.take(&backoffice.pool, &rows).await?;
+        list.upsert_page(&backoffice.pool, &rows).await?;
     }
     let mut tx = backoffice.pool.begin().await?;
-    reading.end(&mut tx, from, to).await?;
+    list.finish(&mut tx, from, to).await?;
     tx.commit().await?;
     Ok(read)
 }
@@ -62,7 +64,7 @@ pub(crate) async fn sync_due(backoffice: &Backoffice, since: OffsetDateTime) -> 
     for back in (1..=WEEK).rev() {
         let day = backoffice.clock.today() - time::Duration::days(back);
         let read = sqlx::query_scalar!(
-            "select read_at from read_windows where source = 'toss_pay' and starts_at = $1",
+            "select read_at from sync_windows where source = 'toss_pay' and starts_at = $1",
             day_start(day)
         )
         .fetch_optional(&backoffice.pool)

@@ -101,12 +101,13 @@ fn is_no_question(error: &toss::payments::Error) -> bool {
 /// Looks into deliveries that came together. What cannot be done now gets a job of its own.
 pub async fn apply_all(backoffice: &Backoffice, ids: &[Uuid], unlisted: bool) -> Result<(), Fault> {
     // Whoever posts from elsewhere must not use up the calls that Toss allows.
-    let (books, at_once) = if unlisted { (backoffice.gently(), 1) } else { (backoffice.clone(), AT_ONCE) };
-    let books = &books;
+    let (backoffice, at_once) =
+        if unlisted { (backoffice.rate_limited(), 1) } else { (backoffice.clone(), AT_ONCE) };
+    let backoffice = &backoffice;
     let mut outcomes = stream::iter(ids.to_vec())
         .map(|id| async move {
-            books.intake_load.yield_to_intake().await;
-            (id, apply(books, id).await)
+            backoffice.intake_load.yield_to_intake().await;
+            (id, apply(backoffice, id).await)
         })
         .buffer_unordered(at_once);
     while let Some((id, outcome)) = outcomes.next().await {
@@ -295,7 +296,7 @@ async fn look_into(
             look_into_payment(backoffice, id, event, signature, first).await
         }
         Subject::Payout | Subject::Seller if signature.is_some() => {
-            let changed = take_told(backoffice, id, event, row).await?;
+            let changed = upsert_event_snapshot(backoffice, id, event, row).await?;
             Ok(Finding::proven(vec![Badge::SignatureVerified], signature, changed))
         }
         _ if signature.is_some() => {
@@ -433,7 +434,7 @@ async fn link_as(backoffice: &Backoffice, id: Uuid, first: Uuid) -> Result<(), F
 }
 
 /// What a signed event tells of a payout or a seller, unless a newer one was there before.
-async fn take_told(
+async fn upsert_event_snapshot(
     backoffice: &Backoffice,
     id: Uuid,
     event: &Event,
@@ -450,7 +451,7 @@ async fn take_told(
     let status = event.status.as_deref().map(redact::code);
     let mut tx = backoffice.pool.begin().await?;
     let before = sqlx::query!(
-        "select status, happened_at from told where subject = $1 and subject_id = $2 for update",
+        "select status, happened_at from event_snapshots where subject = $1 and subject_id = $2 for update",
         event.subject.as_str(),
         subject_id,
     )
@@ -460,10 +461,10 @@ async fn take_told(
         return Ok(changed);
     }
     let written = sqlx::query!(
-        "insert into told (subject, subject_id, status, happened_at, delivery_id, body) values ($1, $2, $3, $4, $5, $6)
+        "insert into event_snapshots (subject, subject_id, status, happened_at, delivery_id, body) values ($1, $2, $3, $4, $5, $6)
          on conflict (subject, subject_id) do update set status = excluded.status, happened_at = excluded.happened_at,
             delivery_id = excluded.delivery_id, body = excluded.body
-         where told.happened_at < excluded.happened_at",
+         where event_snapshots.happened_at < excluded.happened_at",
         event.subject.as_str(),
         subject_id,
         status,
@@ -494,7 +495,7 @@ async fn secret_matches(backoffice: &Backoffice, event: &Event) -> Result<Option
     };
     let ours = sqlx::query_scalar!(
         r#"select secret as "secret!" from payments where order_id = $1 and secret is not null
-           and ($2::text is null or payment_key = $2) order by asked desc"#,
+           and ($2::text is null or payment_key = $2) order by fetch_seq desc"#,
         order_id,
         event.payment_key.as_deref().filter(|key| is_sane(key)),
     )
@@ -507,7 +508,7 @@ async fn secret_matches(backoffice: &Backoffice, event: &Event) -> Result<Option
 
 impl Backoffice {
     /// The same books, asking Toss slowly.
-    pub(super) fn gently(&self) -> Self {
-        Self { toss: self.toss.gently(), ..self.clone() }
+    pub(super) fn rate_limited(&self) -> Self {
+        Self { toss: self.toss.rate_limited(), ..self.clone() }
     }
 }

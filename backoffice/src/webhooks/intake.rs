@@ -50,19 +50,19 @@ pub struct Intake {
 impl Intake {
     /// Begins to take in, over connections of its own: whatever else is going on, a delivery never waits for one. Ends
     /// when the last clone is dropped.
-    pub async fn open(books: &Backoffice, database_url: &str) -> Result<Self, sqlx::Error> {
+    pub async fn open(backoffice: &Backoffice, database_url: &str) -> Result<Self, sqlx::Error> {
         // The one statement is planned once.
         let settings = [("plan_cache_mode", "force_generic_plan")];
         // One more for the times.
         let pool = crate::connect_with(database_url, WRITERS + 1, &settings).await?;
-        let (books, load) = (Backoffice { pool, ..books.clone() }, books.intake_load.clone());
+        let (backoffice, load) = (Backoffice { pool, ..backoffice.clone() }, backoffice.intake_load.clone());
         let (queue, waiting) = mpsc::channel(WAITING);
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..WRITERS {
-            tokio::spawn(write(books.clone(), Arc::clone(&waiting)));
+            tokio::spawn(write(backoffice.clone(), Arc::clone(&waiting)));
         }
         let (answered, times) = mpsc::channel(NOTED);
-        tokio::spawn(note_times(books, times));
+        tokio::spawn(note_times(backoffice, times));
         Ok(Self { queue, answered, load })
     }
 
@@ -83,7 +83,7 @@ impl Intake {
 
 /// Writes down once a second how long the answers took, apart from the way of a delivery: nobody waits for it, and
 /// under a flood only the first of each second are noted.
-async fn note_times(books: Backoffice, mut times: mpsc::Receiver<Answered>) {
+async fn note_times(backoffice: Backoffice, mut times: mpsc::Receiver<Answered>) {
     let mut noted = Vec::new();
     while times.recv_many(&mut noted, NOTED).await > 0 {
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -97,7 +97,7 @@ async fn note_times(books: Backoffice, mut times: mpsc::Receiver<Answered>) {
             &ids,
             &us,
         )
-        .execute(&books.pool)
+        .execute(&backoffice.pool)
         .await;
         if let Err(error) = written {
             tracing::warn!(%error, "how long answers took is not noted");
@@ -123,21 +123,21 @@ async fn group(waiting: &Mutex<mpsc::Receiver<Waiting>>) -> Vec<Waiting> {
     group
 }
 
-async fn write(books: Backoffice, waiting: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
+async fn write(backoffice: Backoffice, waiting: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
     loop {
         let (incoming, answers): (Vec<_>, Vec<_>) =
             group(&waiting).await.into_iter().map(|w| (w.incoming, w.kept)).unzip();
         if incoming.is_empty() {
             return;
         }
-        let kept = match keep(&books, &incoming).await {
+        let kept = match keep(&backoffice, &incoming).await {
             Ok(ids) => ids.into_iter().map(Some).collect(),
             // One that cannot be kept must not take the others with it.
             Err(fault) if incoming.len() > 1 => {
                 tracing::warn!(%fault, count = incoming.len(), "a group of webhooks is kept one by one");
                 let mut kept = Vec::with_capacity(incoming.len());
                 for one in &incoming {
-                    kept.push(first(keep(&books, std::slice::from_ref(one)).await));
+                    kept.push(first(keep(&backoffice, std::slice::from_ref(one)).await));
                 }
                 kept
             }

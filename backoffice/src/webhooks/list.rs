@@ -99,7 +99,9 @@ pub async fn get(backoffice: &Backoffice, id: Uuid) -> Result<Option<Opened>, Fa
         None => vec![delivery.clone()],
     };
     let now = match (delivery.subject.as_deref(), &delivery.subject_id) {
-        (Some("payout" | "seller"), Some(id)) => told(backoffice, delivery.subject.as_deref(), id).await?,
+        (Some("payout" | "seller"), Some(id)) => {
+            event_snapshot(backoffice, delivery.subject.as_deref(), id).await?
+        }
         _ => payment_now(backoffice, &delivery).await?,
     };
     Ok(Some(Opened { delivery, headers, body: row.body, series, now }))
@@ -119,13 +121,13 @@ async fn payment_now(
     Ok(payments::get(backoffice, key).await?.map(|record| (record.raw, record.fetched_at)))
 }
 
-async fn told(
+async fn event_snapshot(
     backoffice: &Backoffice,
     subject: Option<&str>,
     id: &str,
 ) -> Result<Option<(serde_json::Value, OffsetDateTime)>, Fault> {
     let row = sqlx::query!(
-        "select body, happened_at from told where subject = $1 and subject_id = $2",
+        "select body, happened_at from event_snapshots where subject = $1 and subject_id = $2",
         subject,
         id
     )

@@ -10,7 +10,7 @@ use crate::{
     Backoffice, Fault,
     audit::Actor,
     page::{Cursor, Page, push_keyset},
-    payments::{self, Listed},
+    payments::{self, SourceRow},
 };
 
 /// What happened so recently may still be on its way.
@@ -43,11 +43,11 @@ pub struct Gap {
 /// Notes transactions that no delivery told of. How many of them are news.
 pub(crate) async fn note(
     backoffice: &Backoffice,
-    page: &[Listed],
+    page: &[SourceRow],
     now: OffsetDateTime,
 ) -> Result<u64, Fault> {
-    let due: Vec<&Listed> = page.iter().filter(|row| row.at + GRACE <= now).collect();
-    let of = |get: fn(&Listed) -> &str| due.iter().map(|row| get(row).to_owned()).collect::<Vec<_>>();
+    let due: Vec<&SourceRow> = page.iter().filter(|row| row.at + GRACE <= now).collect();
+    let of = |get: fn(&SourceRow) -> &str| due.iter().map(|row| get(row).to_owned()).collect::<Vec<_>>();
     let noted = sqlx::query!(
         "insert into missing_events (transaction_key, payment_key, order_id, status, currency, amount, transaction_at, found_at)
          select l.key, l.payment_key, l.order_id, l.status, l.currency, l.amount, l.at, $8

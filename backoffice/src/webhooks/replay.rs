@@ -74,7 +74,7 @@ struct Row {
     total: i64,
     done: i64,
     changed: i64,
-    state: String,
+    state: ReplayState,
     error: Option<String>,
     created_by_name: String,
     created_at: OffsetDateTime,
@@ -93,7 +93,7 @@ impl TryFrom<Row> for Replay {
             total: row.total,
             done: row.done,
             changed: row.changed,
-            state: ReplayState::stored(&row.state)?,
+            state: row.state,
             error: row.error,
             created_by_name: row.created_by_name,
             created_at: row.created_at,
@@ -188,11 +188,13 @@ async fn turn(
 ) -> Result<(), ReplayError> {
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
-    let state = sqlx::query_scalar!("select state from webhook_replays where id = $1 for update", id)
-        .fetch_optional(&mut *tx)
-        .await?
-        .ok_or(ReplayError::NotFound)?;
-    let state = ReplayState::stored(&state)?;
+    let state = sqlx::query_scalar!(
+        r#"select state as "state: ReplayState" from webhook_replays where id = $1 for update"#,
+        id
+    )
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or(ReplayError::NotFound)?;
     if state != from {
         return Err(ReplayError::State(state));
     }
@@ -212,8 +214,8 @@ async fn turn(
 pub async fn get(backoffice: &Backoffice, id: Uuid) -> Result<Option<Replay>, Fault> {
     let row = sqlx::query_as!(
         Row,
-        "select id, filter, total, done, changed, state, error, created_by_name, created_at, ended_at
-         from webhook_replays where id = $1",
+        r#"select id, filter, total, done, changed, state as "state: ReplayState", error, created_by_name, created_at, ended_at
+         from webhook_replays where id = $1"#,
         id
     )
     .fetch_optional(&backoffice.pool)
@@ -225,8 +227,8 @@ pub async fn get(backoffice: &Backoffice, id: Uuid) -> Result<Option<Replay>, Fa
 pub async fn list(backoffice: &Backoffice) -> Result<Vec<Replay>, Fault> {
     let rows = sqlx::query_as!(
         Row,
-        "select id, filter, total, done, changed, state, error, created_by_name, created_at, ended_at
-         from webhook_replays order by id desc limit 50"
+        r#"select id, filter, total, done, changed, state as "state: ReplayState", error, created_by_name, created_at, ended_at
+         from webhook_replays order by id desc limit 50"#
     )
     .fetch_all(&backoffice.pool)
     .await?;
@@ -270,9 +272,9 @@ pub(crate) async fn run(backoffice: &Backoffice, id: Uuid) -> Result<(), Fault> 
             Err(other) => Err(Fault::Inconsistent(other.to_string())),
         };
     }
-    let gently = backoffice.gently();
+    let rate_limited = backoffice.rate_limited();
     for delivery in ids {
-        let changed = match apply::apply_again(&gently, delivery).await {
+        let changed = match apply::apply_again(&rate_limited, delivery).await {
             Ok(changed) => changed,
             // It will not be readable the next time either: the others are not held up for it.
             Err(Fault::Toss(TossError::Unreadable { .. })) => false,

@@ -1,6 +1,6 @@
 //! Refusals of the merchant API.
 
-use app::i18n::Words;
+use app::i18n::Translator;
 use axum::{
     Json,
     http::StatusCode,
@@ -24,35 +24,35 @@ pub(crate) struct ApiError {
 }
 
 impl ApiError {
-    pub(super) fn new(words: Words, status: StatusCode, code: &str, key: &str) -> Self {
+    pub(super) fn new(words: Translator, status: StatusCode, code: &str, key: &str) -> Self {
         Self { status: status.as_u16(), code: code.into(), message: words.get(key, &[]) }
     }
 
-    pub(crate) fn unauthorized(words: Words) -> Self {
+    pub(crate) fn unauthorized(words: Translator) -> Self {
         Self::new(words, StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "api-unauthorized")
     }
 
-    pub(super) fn not_found(words: Words) -> Self {
+    pub(super) fn not_found(words: Translator) -> Self {
         Self::new(words, StatusCode::NOT_FOUND, "NOT_FOUND_ORDER", "order-not-found")
     }
 
-    pub(super) fn conflict(words: Words) -> Self {
+    pub(super) fn conflict(words: Translator) -> Self {
         Self::new(words, StatusCode::CONFLICT, "DUPLICATED_ORDER_ID", "api-conflict")
     }
 
     /// `why` names the member.
-    pub(super) fn invalid(words: Words, why: &str) -> Self {
+    pub(super) fn invalid(words: Translator, why: &str) -> Self {
         let message = words.get("api-invalid", &[("why", why.to_owned())]);
         Self { status: 400, code: "INVALID_REQUEST".into(), message }
     }
 
     /// `most`: bytes.
-    pub(super) fn too_large(words: Words, most: usize) -> Self {
+    pub(super) fn too_large(words: Translator, most: usize) -> Self {
         let message = words.get("api-too-large", &[("most", (most / 1024).to_string())]);
         Self { status: 413, code: "PAYLOAD_TOO_LARGE".into(), message }
     }
 
-    pub(super) fn fault(words: Words, fault: &Fault) -> Self {
+    pub(super) fn fault(words: Translator, fault: &Fault) -> Self {
         if matches!(fault, Fault::NoAppsInToss) {
             return Self::new(
                 words,
@@ -66,7 +66,7 @@ impl ApiError {
     }
 
     /// Toss's code with what Toss documents of it, or at least a sentence.
-    fn of_toss(words: Words, status: u16, code: String, documented: String) -> Self {
+    fn of_toss(words: Translator, status: u16, code: String, documented: String) -> Self {
         let message = if documented.is_empty() {
             words.get("refund-refused-by-toss", &[("why", code.clone())])
         } else {
@@ -75,7 +75,7 @@ impl ApiError {
         Self { status, code, message }
     }
 
-    pub(super) fn confirm(words: Words, error: ConfirmError) -> Self {
+    pub(super) fn confirm(words: Translator, error: ConfirmError) -> Self {
         match error {
             ConfirmError::NotFound => Self::not_found(words),
             ConfirmError::AmountDiffers { .. } => {
@@ -100,7 +100,7 @@ impl ApiError {
 }
 
 impl ApiError {
-    pub(super) fn toss_pay(words: Words, error: TossPayError) -> Self {
+    pub(super) fn toss_pay(words: Translator, error: TossPayError) -> Self {
         match error {
             TossPayError::Invalid(why) => Self::invalid(words, &why.to_string()),
             TossPayError::NotFound => Self::not_found(words),
@@ -133,7 +133,7 @@ impl ApiError {
 impl ApiError {
     /// Of the calls that exchange or end tokens. A refusal is a refusal, also in the words that of a payment would leave
     /// everything open (toss-api.md C26).
-    pub(super) fn login(words: Words, fault: Fault) -> Self {
+    pub(super) fn login(words: Translator, fault: Fault) -> Self {
         let Fault::AppsInToss(error) = fault else { return Self::fault(words, &fault) };
         let of_the_way = |refusal: &Refusal| {
             // Whether it happened was not found out; every other word is a no.
@@ -157,7 +157,7 @@ impl ApiError {
 
 impl ApiError {
     /// Of the call that ends a link: it may have ended although nobody says so.
-    pub(super) fn unlink(words: Words, fault: Fault) -> Self {
+    pub(super) fn unlink(words: Translator, fault: Fault) -> Self {
         match &fault {
             Fault::AppsInToss(error) if error.may_have_happened() => {
                 Self::new(words, StatusCode::GATEWAY_TIMEOUT, "UNLINK_UNKNOWN", "user-unlink-unknown")

@@ -164,7 +164,7 @@ pub(crate) async fn iap_order(
     let user = body.user_key.as_ref().map(|value| user_key(&headers, value)).transpose()?;
     let platform = match body.platform.as_deref() {
         None => None,
-        Some(text) => match Platform::parse(text) {
+        Some(text) => match Platform::read(text) {
             Some(platform) => Some(platform),
             None => return Err(ApiError::invalid(words(&headers), "platform: ANDROID or IOS")),
         },

@@ -6,7 +6,7 @@ mod orders;
 mod request;
 mod toss_pay;
 
-use app::i18n::{Lang, Words};
+use app::i18n::{Lang, Translator};
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Request, State},
@@ -95,7 +95,7 @@ pub(crate) async fn authorize(State(jangbu): State<Jangbu>, request: Request, ne
 }
 
 /// The language of the messages.
-fn words(headers: &HeaderMap) -> Words {
+fn words(headers: &HeaderMap) -> Translator {
     let header = headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok());
-    Words::new(Lang::from_header(header.unwrap_or_default()))
+    Translator::new(Lang::from_header(header.unwrap_or_default()))
 }

@@ -153,7 +153,7 @@ async fn body_of(jangbu: &Jangbu, order: Order) -> Result<OrderBody, backoffice:
         order_name: order.order_name,
         amount: order.amount,
         currency: order.currency,
-        rail: order.rail,
+        rail: order.rail.as_str().to_owned(),
         status: order.status,
         balance_amount: order.balance_amount,
         payment_key: order.payment_key,

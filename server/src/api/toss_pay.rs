@@ -100,9 +100,9 @@ pub(crate) async fn make(
         installment: body.installment,
     };
     let order_no = payment.order_no.clone();
-    let books = jangbu.backoffice.clone();
+    let backoffice = jangbu.backoffice.clone();
     let made = apart(&headers, async move {
-        backoffice::payments::toss_pay::make(&books, &Actor::MerchantApi, user, &payment).await
+        backoffice::payments::toss_pay::make(&backoffice, &Actor::MerchantApi, user, &payment).await
     })
     .await?;
     let is_test_payment = jangbu.backoffice.apps_in_toss.as_ref().is_none_or(|apps| apps.client.is_test());
@@ -127,9 +127,9 @@ pub(crate) async fn execute(
 ) -> Result<Response, ApiError> {
     let token =
         PayToken::parse(&body.pay_token).map_err(|e| ApiError::toss_pay(words(&headers), e.into()))?;
-    let books = jangbu.backoffice.clone();
+    let backoffice = jangbu.backoffice.clone();
     let order = apart(&headers, async move {
-        backoffice::payments::toss_pay::execute(&books, &Actor::MerchantApi, &order_no, &token).await
+        backoffice::payments::toss_pay::execute(&backoffice, &Actor::MerchantApi, &order_no, &token).await
     })
     .await?;
     orders::answer(&jangbu, &headers, StatusCode::OK, order).await

@@ -31,12 +31,12 @@ async fn everybody(shop: &Shop) -> Vec<(Option<Role>, Option<Person>)> {
 async fn own_export(shop: &Shop, person: Option<&Person>) -> String {
     let id = uuid::Uuid::now_v7();
     sqlx::query(
-        "insert into exports (id, what, title, heads, words, format, reason, is_masked, asked_by, asked_by_name, asked_at, state)
+        "insert into exports (id, what, title, headers, words, format, reason, is_masked, requested_by, requested_by_name, requested_at, state)
          values ($1, '{}', 'x', '[]', '{}', 'csv', 'x', true, $2, 'x', now(), 'done')",
     )
     .bind(id)
     .bind(person.map(|p| p.id))
-    .execute(&shop.books().pool)
+    .execute(&shop.backoffice().pool)
     .await
     .unwrap();
     id.to_string()
@@ -47,7 +47,7 @@ async fn every_page_as_every_role() {
     let shop = Shop::open().await;
     shop.paid("ord_access", 10_000).await;
     let batch = backoffice::refunds::batch::preview(
-        shop.books(),
+        shop.backoffice(),
         &Actor::CommandLine,
         "a.csv",
         b"ord_access,1000",
@@ -59,10 +59,11 @@ async fn every_page_as_every_role() {
     .to_string();
     shop.quiet().await;
     let delivery = shop.deliveries(&Filter::default()).await[0].id.to_string();
-    let replay = backoffice::webhooks::replay::start(shop.books(), &Actor::CommandLine, &Filter::default())
-        .await
-        .unwrap()
-        .to_string();
+    let replay =
+        backoffice::webhooks::replay::start(shop.backoffice(), &Actor::CommandLine, &Filter::default())
+            .await
+            .unwrap()
+            .to_string();
     let user = shop.user().await;
     shop.paid_by_toss_pay_of("tp-access", user).await;
     let campaign = NewCampaign {
@@ -76,13 +77,13 @@ async fn every_page_as_every_role() {
         approval_above: String::new(),
     };
     assert!(
-        backoffice::promotions::campaigns::add(shop.books(), &Actor::CommandLine, &campaign)
+        backoffice::promotions::campaigns::add(shop.backoffice(), &Actor::CommandLine, &campaign)
             .await
             .unwrap()
             .is_ok()
     );
     let grants = backoffice::promotions::batch::preview(
-        shop.books(),
+        shop.backoffice(),
         &Actor::CommandLine,
         "ACCESS",
         "e",
@@ -93,12 +94,12 @@ async fn every_page_as_every_role() {
     .unwrap();
     let grants = grants.to_string();
     sqlx::query(
-        "insert into differences (transaction_key, nth, day, rail, payment_key, order_id, currency, transaction_at, class, remarks,
-                                  ours, toss, settled, fee, pay_out, state, found_at, changed_at)
+        "insert into differences (transaction_key, occurrence, day, rail, payment_key, order_id, currency, transaction_at, class, findings,
+                                  ours, toss, settled, fee, payout, state, found_at, changed_at)
          values ('tx-access', 1, '2026-11-01', 'toss_payments', 'p', 'ord_access', 'KRW', now(), 'late', '{}', 1, 1, 0, 0, 0,
                  'open', now(), now())",
     )
-    .execute(&shop.books().pool)
+    .execute(&shop.backoffice().pool)
     .await
     .unwrap();
     for (role, person) in everybody(&shop).await {
@@ -212,7 +213,7 @@ async fn a_form_from_another_origin_is_refused() {
             request.header("accept", "text/html").header(header, value).form(&fields).send().await.unwrap();
         assert_eq!(response.status(), 403, "{header}: {value}");
     }
-    assert!(backoffice::staff::get_by_email(shop.books(), "evil@example.com").await.unwrap().is_none());
+    assert!(backoffice::staff::get_by_email(shop.backoffice(), "evil@example.com").await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -220,7 +221,7 @@ async fn every_wrong_log_in_gets_the_same_answer() {
     let shop = Shop::open().await;
     let person = shop.log_in(Role::Viewer).await;
     let gone = shop.log_in(Role::Viewer).await;
-    backoffice::staff::disable(shop.books(), &backoffice::Actor::CommandLine, gone.id).await.unwrap();
+    backoffice::staff::disable(shop.backoffice(), &backoffice::Actor::CommandLine, gone.id).await.unwrap();
     let mut answers = Vec::new();
     for (email, password) in [
         (person.email.as_str(), "wrong password"),
@@ -244,14 +245,18 @@ async fn guessing_is_slowed_down() {
     let shop = Shop::open().await;
     let person = shop.log_in(Role::Viewer).await;
     for _ in 0..10 {
-        let outcome =
-            backoffice::staff::log_in(shop.books(), &person.email, Password::typed("guess"), "192.0.2.1")
-                .await
-                .unwrap();
+        let outcome = backoffice::staff::log_in(
+            shop.backoffice(),
+            &person.email,
+            Password::typed("guess"),
+            "192.0.2.1",
+        )
+        .await
+        .unwrap();
         assert_eq!(outcome.unwrap_err(), LoginRefused::Wrong);
     }
     let right =
-        backoffice::staff::log_in(shop.books(), &person.email, Password::typed(PASSWORD), "192.0.2.1")
+        backoffice::staff::log_in(shop.backoffice(), &person.email, Password::typed(PASSWORD), "192.0.2.1")
             .await
             .unwrap();
     assert_eq!(right.unwrap_err(), LoginRefused::TooManyFailures);
@@ -267,18 +272,20 @@ async fn sessions_end_when_they_should() {
 
     let idle = shop.log_in(Role::Support).await;
     sqlx::query("update staff_sessions set expires_at = now() - interval '1 second'")
-        .execute(&shop.books().pool)
+        .execute(&shop.backoffice().pool)
         .await
         .unwrap();
     assert_eq!(shop.page("/orders", Some(&idle.cookie)).await.0, 303);
 
     let disabled = shop.log_in(Role::Support).await;
-    backoffice::staff::disable(shop.books(), &backoffice::Actor::CommandLine, disabled.id).await.unwrap();
+    backoffice::staff::disable(shop.backoffice(), &backoffice::Actor::CommandLine, disabled.id)
+        .await
+        .unwrap();
     assert_eq!(shop.page("/orders", Some(&disabled.cookie)).await.0, 303);
 
     let (raw,): (i64,) =
         sqlx::query_as("select count(*) from staff_sessions where data::text like '%jangbu_session%'")
-            .fetch_one(&shop.books().pool)
+            .fetch_one(&shop.backoffice().pool)
             .await
             .unwrap();
     assert_eq!(raw, 0, "no cookie is stored");

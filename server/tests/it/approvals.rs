@@ -2,7 +2,7 @@
 
 use backoffice::{
     Actor,
-    refunds::{Because, Decision, Refund, RefundError, Refused, State},
+    refunds::{ApprovalReason, Decision, Refund, RefundError, Refused, State},
     staff::Role,
 };
 use serde_json::json;
@@ -18,7 +18,7 @@ fn refused(outcome: Result<Refund, RefundError>) -> Refused {
 }
 
 async fn ask(shop: &Shop, who: &Person, order: &str, amount: &str) -> Refund {
-    backoffice::refunds::request(shop.books(), &who.actor(), &refund(order, amount)).await.unwrap()
+    backoffice::refunds::request(shop.backoffice(), &who.actor(), &refund(order, amount)).await.unwrap()
 }
 
 #[tokio::test]
@@ -28,23 +28,26 @@ async fn above_a_limit_nothing_is_sent_before_a_second_person_approves() {
     let (agent, finance) = (shop.log_in(Role::Support).await, shop.log_in(Role::Finance).await);
     let key = shop.paid("ord_two_1", 100_000).await;
     let asked = ask(&shop, &agent, "ord_two_1", "60000").await;
-    assert_eq!((asked.state, asked.approval_because), (State::WaitingForApproval, Some(Because::OneRefund)));
+    assert_eq!(
+        (asked.state, asked.approval_reason),
+        (State::WaitingForApproval, Some(ApprovalReason::OneRefund))
+    );
     assert!(shop.cancels_at_toss(&key).is_empty());
     // It holds the place: nobody refunds around it.
     let second =
-        backoffice::refunds::request(shop.books(), &finance.actor(), &refund("ord_two_1", "1000")).await;
+        backoffice::refunds::request(shop.backoffice(), &finance.actor(), &refund("ord_two_1", "1000")).await;
     assert!(matches!(refused(second), Refused::AlreadyOpen { .. }));
     // Not the one who asked, in whatever role by now.
     let promoted = Person { role: Role::Admin, cookie: String::new(), email: String::new(), id: agent.id };
     assert_eq!(
-        refused(backoffice::refunds::approve(shop.books(), &promoted.actor(), asked.id).await),
+        refused(backoffice::refunds::approve(shop.backoffice(), &promoted.actor(), asked.id).await),
         Refused::OwnRequest
     );
     assert_eq!(
-        refused(backoffice::refunds::approve(shop.books(), &Actor::CommandLine, asked.id).await),
+        refused(backoffice::refunds::approve(shop.backoffice(), &Actor::CommandLine, asked.id).await),
         Refused::OwnRequest
     );
-    let done = backoffice::refunds::approve(shop.books(), &finance.actor(), asked.id).await.unwrap();
+    let done = backoffice::refunds::approve(shop.backoffice(), &finance.actor(), asked.id).await.unwrap();
     assert_eq!(done.state, State::Succeeded);
     assert_eq!(done.approved_by_name.as_deref(), Some("finance 사람"));
     assert_eq!(shop.cancels_at_toss(&key).len(), 1);
@@ -63,8 +66,8 @@ async fn two_approvers_at_once_are_one_refund_and_the_slower_one_hears_who_was_f
     let asked = ask(&shop, &agent, "ord_both_1", "10000").await;
     let (one, other) = (one.actor(), other.actor());
     let (first, second) = tokio::join!(
-        backoffice::refunds::approve(shop.books(), &one, asked.id),
-        backoffice::refunds::approve(shop.books(), &other, asked.id)
+        backoffice::refunds::approve(shop.backoffice(), &one, asked.id),
+        backoffice::refunds::approve(shop.backoffice(), &other, asked.id)
     );
     let (won, lost) = if first.is_ok() { (first, second) } else { (second, first) };
     assert_eq!(won.unwrap().state, State::Succeeded);
@@ -82,9 +85,12 @@ async fn the_sum_of_a_day_counts_and_yesterday_does_not() {
     }
     assert_eq!(ask(&shop, &agent, "ord_day_1", "30000").await.state, State::Succeeded);
     let second = ask(&shop, &agent, "ord_day_2", "30000").await;
-    assert_eq!((second.state, second.approval_because), (State::WaitingForApproval, Some(Because::PerDay)));
+    assert_eq!(
+        (second.state, second.approval_reason),
+        (State::WaitingForApproval, Some(ApprovalReason::PerDay))
+    );
     shop.control("clock", &json!({ "advanceSeconds": 86_400 })).await;
-    shop.books().clock.set_offset(time::Duration::days(1));
+    shop.backoffice().clock.set_offset(time::Duration::days(1));
     assert_eq!(ask(&shop, &agent, "ord_day_3", "30000").await.state, State::Succeeded);
 }
 
@@ -113,10 +119,10 @@ async fn a_request_lapses_when_the_balance_changes() {
     let asked = ask(&shop, &agent, "ord_lapse_1", "60000").await;
     shop.refund_behind_our_back(&key, 10_000);
     assert_eq!(
-        refused(backoffice::refunds::approve(shop.books(), &finance.actor(), asked.id).await),
+        refused(backoffice::refunds::approve(shop.backoffice(), &finance.actor(), asked.id).await),
         Refused::Lapsed
     );
-    let now = backoffice::refunds::get(shop.books(), asked.id).await.unwrap().unwrap();
+    let now = backoffice::refunds::get(shop.backoffice(), asked.id).await.unwrap().unwrap();
     assert_eq!((now.state, now.error_code.as_deref()), (State::Declined, Some("LAPSED")));
     assert_eq!(shop.cancels_at_toss(&key).len(), 1, "only the console's");
     // The place is free again.
@@ -131,14 +137,14 @@ async fn declining_needs_a_reason_and_only_ones_own_can_be_taken_back() {
     let finance = shop.log_in(Role::Finance).await;
     let key = shop.paid("ord_no_1", 10_000).await;
     let asked = ask(&shop, &agent, "ord_no_1", "10000").await;
-    let books = shop.books();
+    let backoffice = shop.backoffice();
     assert_eq!(
-        refused(backoffice::refunds::decline(books, &finance.actor(), asked.id, " ").await),
+        refused(backoffice::refunds::decline(backoffice, &finance.actor(), asked.id, " ").await),
         Refused::NoteTooShort
     );
-    assert!(backoffice::refunds::withdraw(books, &other.actor(), asked.id).await.is_err());
+    assert!(backoffice::refunds::withdraw(backoffice, &other.actor(), asked.id).await.is_err());
     let declined =
-        backoffice::refunds::decline(books, &finance.actor(), asked.id, "교환으로 바뀜").await.unwrap();
+        backoffice::refunds::decline(backoffice, &finance.actor(), asked.id, "교환으로 바뀜").await.unwrap();
     assert_eq!(
         (declined.state, declined.settled_by_name.as_deref()),
         (State::Declined, Some("finance 사람"))
@@ -146,14 +152,14 @@ async fn declining_needs_a_reason_and_only_ones_own_can_be_taken_back() {
     assert_eq!(declined.error_message.as_deref(), Some("교환으로 바뀜"));
     // It is decided: nobody decides again.
     for again in [
-        backoffice::refunds::approve(books, &finance.actor(), asked.id).await,
-        backoffice::refunds::decline(books, &finance.actor(), asked.id, "또").await,
-        backoffice::refunds::withdraw(books, &agent.actor(), asked.id).await,
+        backoffice::refunds::approve(backoffice, &finance.actor(), asked.id).await,
+        backoffice::refunds::decline(backoffice, &finance.actor(), asked.id, "또").await,
+        backoffice::refunds::withdraw(backoffice, &agent.actor(), asked.id).await,
     ] {
         assert!(matches!(refused(again), Refused::AlreadyDecided { state: State::Declined, .. }));
     }
     let own = ask(&shop, &agent, "ord_no_1", "5000").await;
-    let taken_back = backoffice::refunds::withdraw(books, &agent.actor(), own.id).await.unwrap();
+    let taken_back = backoffice::refunds::withdraw(backoffice, &agent.actor(), own.id).await.unwrap();
     assert_eq!(taken_back.error_code.as_deref(), Some("WITHDRAWN"));
     assert!(shop.cancels_at_toss(&key).is_empty());
 }
@@ -165,7 +171,7 @@ async fn the_database_itself_holds_the_line() {
     let agent = shop.log_in(Role::Support).await;
     shop.paid("ord_line_1", 10_000).await;
     let asked = ask(&shop, &agent, "ord_line_1", "10000").await;
-    let pool = &shop.books().pool;
+    let pool = &shop.backoffice().pool;
     for (what, statement) in [
         ("approving one's own", "update refunds set approved_by = requested_by, approved_by_name = 'x', state = 'approved' where id = $1"),
         ("sending without a second person", "update refunds set state = 'sending' where id = $1"),
@@ -198,13 +204,13 @@ async fn only_an_administrator_changes_limits_and_it_is_audited() {
     let (finance, admin) = (shop.log_in(Role::Finance).await, shop.log_in(Role::Admin).await);
     let fields = [("role", "support"), ("one_refund", "₩300,000"), ("per_day", "")];
     shop.form("set_refund_limit", Some(&finance.cookie), &fields).await;
-    assert_eq!(backoffice::refunds::limits::list(shop.books()).await.unwrap()[0].one_refund, None);
+    assert_eq!(backoffice::refunds::limits::list(shop.backoffice()).await.unwrap()[0].one_refund, None);
     shop.form("set_refund_limit", Some(&admin.cookie), &fields).await;
     assert_eq!(
-        backoffice::refunds::limits::list(shop.books()).await.unwrap()[0].one_refund,
+        backoffice::refunds::limits::list(shop.backoffice()).await.unwrap()[0].one_refund,
         Some(300_000.into())
     );
-    let rows = backoffice::audit::of_subject(&shop.books().pool, "role", "support").await.unwrap();
+    let rows = backoffice::audit::of_subject(&shop.backoffice().pool, "role", "support").await.unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].detail["oneRefund"], json!([null, "300000"]));
     // A mistake keeps what was typed, beside its field.
@@ -251,10 +257,10 @@ async fn decide(
         // What was sent before is a lease ago.
         sqlx::query("update refunds set last_attempt_at = now() - interval '10 minutes' where id = $1")
             .bind(id)
-            .execute(&shop.books().pool)
+            .execute(&shop.backoffice().pool)
             .await
             .unwrap();
-        match backoffice::refunds::decide(shop.books(), &who.actor(), id, decision, mark).await {
+        match backoffice::refunds::decide(shop.backoffice(), &who.actor(), id, decision, mark).await {
             Err(RefundError::Refused(Refused::TooEarly)) => {
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             }
@@ -275,36 +281,41 @@ async fn what_toss_refuses_for_good_is_closed_by_a_person_and_can_be_refunded_ag
     .await;
     let stuck = ask(&shop, &agent, "ord_close_1", "4000").await;
     assert_eq!(stuck.state, State::Unknown);
-    let facts = backoffice::refunds::facts(shop.books(), &stuck).await.unwrap();
-    let early =
-        backoffice::refunds::decide(shop.books(), &agent.actor(), stuck.id, &Decision::NotMade, &facts.mark)
-            .await;
+    let facts = backoffice::refunds::facts(shop.backoffice(), &stuck).await.unwrap();
+    let early = backoffice::refunds::decide(
+        shop.backoffice(),
+        &agent.actor(),
+        stuck.id,
+        &Decision::NotMade,
+        &facts.version,
+    )
+    .await;
     assert_eq!(refused(early), Refused::TooEarly);
-    shop.books().clock.set_offset(time::Duration::minutes(16));
+    shop.backoffice().clock.set_offset(time::Duration::minutes(16));
     let (_, home) = shop.page("/", Some(&agent.cookie)).await;
     assert!(home.contains("직접 확인해야 하는 환불 1건") && home.contains("support 사람 님이"));
     let (_, order) = shop.page("/orders/ord_close_1", Some(&agent.cookie)).await;
     assert!(order.contains("결과 확정") && order.contains("토스에는 이 환불 뒤에 생긴 취소가 없어요"));
     // The console refunds something meanwhile: the decision was made on facts that are gone.
     shop.refund_behind_our_back(&key, 1_000);
-    let stale = decide(&shop, &agent, stuck.id, &Decision::NotMade, &facts.mark).await;
+    let stale = decide(&shop, &agent, stuck.id, &Decision::NotMade, &facts.version).await;
     assert_eq!(refused(stale), Refused::FactsChanged);
-    let facts = backoffice::refunds::facts(shop.books(), &stuck).await.unwrap();
+    let facts = backoffice::refunds::facts(shop.backoffice(), &stuck).await.unwrap();
     assert_eq!(facts.candidates.len(), 1);
     // A refused decision leaves everything as it was, above all that it is a person's task.
     let task = "update refunds set needs_person = 'key_expired' where id = $1 returning error_message";
     let said: Option<String> =
-        sqlx::query_scalar(task).bind(stuck.id).fetch_one(&shop.books().pool).await.unwrap();
+        sqlx::query_scalar(task).bind(stuck.id).fetch_one(&shop.backoffice().pool).await.unwrap();
     let early = decide(&shop, &agent, stuck.id, &Decision::NotMade, "old").await;
     assert_eq!(refused(early), Refused::FactsChanged);
-    let kept = backoffice::refunds::get(shop.books(), stuck.id).await.unwrap().unwrap();
+    let kept = backoffice::refunds::get(shop.backoffice(), stuck.id).await.unwrap().unwrap();
     assert_eq!((kept.needs_person.as_deref(), kept.error_message), (Some("key_expired"), said));
     // A cancel of another amount cannot be said to be ours.
     let wrong = Decision::Ours(facts.candidates[0].transaction_key.clone());
-    assert_eq!(refused(decide(&shop, &agent, stuck.id, &wrong, &facts.mark).await), Refused::FactsChanged);
-    let closed = decide(&shop, &agent, stuck.id, &Decision::NotMade, &facts.mark).await.unwrap();
+    assert_eq!(refused(decide(&shop, &agent, stuck.id, &wrong, &facts.version).await), Refused::FactsChanged);
+    let closed = decide(&shop, &agent, stuck.id, &Decision::NotMade, &facts.version).await.unwrap();
     assert_eq!((closed.state, closed.settled_by_name.as_deref()), (State::Failed, Some("support 사람")));
-    let again = decide(&shop, &agent, stuck.id, &Decision::NotMade, &facts.mark).await;
+    let again = decide(&shop, &agent, stuck.id, &Decision::NotMade, &facts.version).await;
     assert!(matches!(refused(again), Refused::AlreadyDecided { state: State::Failed, by: Some(_) }));
     shop.sandbox.faults().clear();
     assert_eq!(ask(&shop, &agent, "ord_close_1", "4000").await.state, State::Succeeded);
@@ -318,21 +329,21 @@ async fn a_console_refund_in_other_words_is_never_taken_for_ours() {
     let key = shop.paid("ord_told_1", 10_000).await;
     shop.fault(json!({ "on": "cancel", "kind": "lose_before" })).await;
     let asked =
-        backoffice::refunds::create_intent(shop.books(), &agent.actor(), &refund("ord_told_1", "4000"))
+        backoffice::refunds::create_intent(shop.backoffice(), &agent.actor(), &refund("ord_told_1", "4000"))
             .await
             .unwrap();
     shop.refund_behind_our_back(&key, 4_000);
-    backoffice::refunds::execute(shop.books(), asked).await.unwrap();
+    backoffice::refunds::execute(shop.backoffice(), asked).await.unwrap();
     shop.eventually("it is known", || async {
-        backoffice::refunds::get(shop.books(), asked).await.unwrap().unwrap().state.is_settled()
+        backoffice::refunds::get(shop.backoffice(), asked).await.unwrap().unwrap().state.is_settled()
     })
     .await;
-    let refund = backoffice::refunds::get(shop.books(), asked).await.unwrap().unwrap();
+    let refund = backoffice::refunds::get(shop.backoffice(), asked).await.unwrap().unwrap();
     assert_eq!(
         (refund.state, refund.error_code.as_deref()),
         (State::Failed, Some("NOT_MATCHES_REFUNDABLE_AMOUNT"))
     );
-    let order = backoffice::orders::get(shop.books(), "ord_told_1").await.unwrap().unwrap();
+    let order = backoffice::orders::get(shop.backoffice(), "ord_told_1").await.unwrap().unwrap();
     assert_eq!(order.balance_amount, Some(6_000.into()));
 }
 
@@ -342,17 +353,17 @@ async fn a_job_finishes_what_a_dead_process_began() {
     let agent = shop.log_in(Role::Support).await;
     let key = shop.paid("ord_dead_1", 10_000).await;
     let asked =
-        backoffice::refunds::create_intent(shop.books(), &agent.actor(), &refund("ord_dead_1", "4000"))
+        backoffice::refunds::create_intent(shop.backoffice(), &agent.actor(), &refund("ord_dead_1", "4000"))
             .await
             .unwrap();
     // The process that committed it is gone; its job comes a minute and a half later.
     sqlx::query("update graphile_worker._private_jobs set run_at = now() where key = $1")
         .bind(format!("refund:{asked}"))
-        .execute(&shop.books().pool)
+        .execute(&shop.backoffice().pool)
         .await
         .unwrap();
     shop.eventually("the job has refunded it", || async {
-        backoffice::refunds::get(shop.books(), asked).await.unwrap().unwrap().state == State::Succeeded
+        backoffice::refunds::get(shop.backoffice(), asked).await.unwrap().unwrap().state == State::Succeeded
     })
     .await;
     assert_eq!(shop.cancels_at_toss(&key).len(), 1);
@@ -368,12 +379,14 @@ async fn a_refund_for_the_payment_of_another_order_is_refused() {
     shop.quiet().await;
     sqlx::query("update orders set payment_key = $1 where order_id = 'ord_mine_1'")
         .bind(&other)
-        .execute(&shop.books().pool)
+        .execute(&shop.backoffice().pool)
         .await
         .unwrap();
     let outcome =
-        backoffice::refunds::request(shop.books(), &agent.actor(), &refund("ord_mine_1", "4000")).await;
+        backoffice::refunds::request(shop.backoffice(), &agent.actor(), &refund("ord_mine_1", "4000")).await;
     assert!(matches!(refused(outcome), Refused::NotPossible(_)));
     assert!(shop.cancels_at_toss(&other).is_empty());
-    assert!(backoffice::payments::look_up(shop.books(), &agent.actor(), &PaymentKey(other)).await.is_ok());
+    assert!(
+        backoffice::payments::look_up(shop.backoffice(), &agent.actor(), &PaymentKey(other)).await.is_ok()
+    );
 }

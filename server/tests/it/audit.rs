@@ -13,13 +13,17 @@ async fn the_chain_is_whole_under_a_crowd_and_broken_by_an_edit() {
         async move {
             let id = format!("ord_chain_{n}");
             shop.paid(&id, 10_000).await;
-            backoffice::refunds::request(shop.books(), &backoffice::Actor::CommandLine, &refund(&id, "1000"))
-                .await
-                .unwrap();
+            backoffice::refunds::request(
+                shop.backoffice(),
+                &backoffice::Actor::CommandLine,
+                &refund(&id, "1000"),
+            )
+            .await
+            .unwrap();
         }
     }))
     .await;
-    let pool = &shop.books().pool;
+    let pool = &shop.backoffice().pool;
     let Verdict::Whole { rows, .. } = verify(pool).await.unwrap() else { panic!("broken") };
     assert!(rows >= 12 * 5, "{rows}");
 

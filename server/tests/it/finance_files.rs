@@ -19,7 +19,7 @@ use crate::{
 
 async fn ask(shop: &Shop, who: &Person, what: What, format: Format, is_masked: bool) -> Export {
     let request = Request {
-        heads: what.columns().iter().map(|column| (*column).to_owned()).collect(),
+        headers: what.columns().iter().map(|column| (*column).to_owned()).collect(),
         what,
         format,
         reason: "시험".into(),
@@ -27,12 +27,12 @@ async fn ask(shop: &Shop, who: &Person, what: What, format: Format, is_masked: b
         title: "주문 목록".into(),
         words: [("matched".to_owned(), "일치".to_owned())].into(),
     };
-    let id = backoffice::exports::request(shop.books(), &who.actor(), &request).await.unwrap();
+    let id = backoffice::exports::request(shop.backoffice(), &who.actor(), &request).await.unwrap();
     shop.eventually("the file is written", || async {
-        backoffice::exports::get(shop.books(), id).await.unwrap().unwrap().state == State::Done
+        backoffice::exports::get(shop.backoffice(), id).await.unwrap().unwrap().state == State::Done
     })
     .await;
-    backoffice::exports::get(shop.books(), id).await.unwrap().unwrap()
+    backoffice::exports::get(shop.backoffice(), id).await.unwrap().unwrap()
 }
 
 async fn take(shop: &Shop, cookie: &str, export: &Export) -> reqwest::Response {
@@ -66,7 +66,7 @@ async fn a_list_leaves_masked_with_a_reason_and_only_for_whoever_asked() {
     let kept: Vec<(String, serde_json::Value)> = sqlx::query_as(
         "select action, entry::jsonb -> 'detail' from audit where action like 'export.%' order by seq",
     )
-    .fetch_all(&shop.books().pool)
+    .fetch_all(&shop.backoffice().pool)
     .await
     .unwrap();
     let actions: Vec<&str> = kept.iter().map(|(action, _)| action.as_str()).collect();
@@ -78,11 +78,14 @@ async fn a_list_leaves_masked_with_a_reason_and_only_for_whoever_asked() {
     let (_, page) = shop.page("/exports", Some(&finance.cookie)).await;
     assert!(page.contains("내보내기 사유를 입력하세요"));
     // After a day it is gone.
-    let now = shop.books().clock.now();
-    shop.books().clock.set(now + Duration::hours(25));
-    backoffice::exports::forget_old(shop.books()).await.unwrap();
-    assert_eq!(backoffice::exports::get(shop.books(), export.id).await.unwrap().unwrap().state, State::Gone);
-    assert!(backoffice::exports::part(shop.books(), export.id, 0).await.unwrap().is_none());
+    let now = shop.backoffice().clock.now();
+    shop.backoffice().clock.set(now + Duration::hours(25));
+    backoffice::exports::forget_old(shop.backoffice()).await.unwrap();
+    assert_eq!(
+        backoffice::exports::get(shop.backoffice(), export.id).await.unwrap().unwrap().state,
+        State::Gone
+    );
+    assert!(backoffice::exports::part(shop.backoffice(), export.id, 0).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -90,7 +93,7 @@ async fn a_day_of_the_books_opens_as_a_workbook_with_the_right_numbers() {
     let shop = Shop::open().await;
     trade(&shop, 3_000).await;
     let day = date!(2026 - 09 - 10);
-    backoffice::reconciliation::reconcile(shop.books(), &Actor::CommandLine, day, day + Duration::DAY)
+    backoffice::reconciliation::reconcile(shop.backoffice(), &Actor::CommandLine, day, day + Duration::DAY)
         .await
         .unwrap();
     let finance = shop.log_in(Role::Finance).await;
@@ -102,22 +105,23 @@ async fn a_day_of_the_books_opens_as_a_workbook_with_the_right_numbers() {
     let at = |name: &str| heads.iter().position(|head| head == name).unwrap();
     let mut sum = 0.0;
     for row in sheet.rows().skip(1).filter(|row| row[at("currency")] == *"KRW") {
-        let Data::Float(pay_out) = row[at("payOutAmount")] else { panic!("no number: {row:?}") };
+        let Data::Float(payout) = row[at("payOutAmount")] else { panic!("no number: {row:?}") };
         assert!(matches!(row[at("transactionAt")], Data::DateTime(_)), "{row:?}");
         assert_eq!(row[at("class")].to_string(), "일치");
-        sum += pay_out;
+        sum += payout;
     }
-    let sums = backoffice::reconciliation::class_sums(shop.books(), day, day + Duration::DAY).await.unwrap();
+    let sums =
+        backoffice::reconciliation::class_sums(shop.backoffice(), day, day + Duration::DAY).await.unwrap();
     let expected: backoffice::Decimal =
-        sums.iter().filter(|s| s.currency == "KRW").map(|s| s.sums.pay_out).sum();
+        sums.iter().filter(|s| s.currency == "KRW").map(|s| s.sums.payout).sum();
     assert_eq!(sum.to_string(), expected.to_string());
     assert_eq!(export.rows, sums.iter().map(|s| s.sums.rows).sum::<i64>());
     for what in [
         What::Vat(Span { from: date!(2026 - 09 - 01), to: date!(2026 - 10 - 01) }),
         What::Fees(Span { from: date!(2026 - 09 - 01), to: date!(2026 - 10 - 01) }),
         What::Sales(Span { from: date!(2026 - 09 - 01), to: date!(2026 - 10 - 01) }),
-        What::PayOuts(Span { from: date!(2026 - 09 - 01), to: date!(2026 - 10 - 01) }),
-        What::PayOut(date!(2026 - 09 - 18)),
+        What::Payouts(Span { from: date!(2026 - 09 - 01), to: date!(2026 - 10 - 01) }),
+        What::Payout(date!(2026 - 09 - 18)),
         What::Transactions(backoffice::transactions::Filter::default()),
         What::Differences(backoffice::reconciliation::differences::Filter::default()),
         What::MissingEvents,
@@ -138,12 +142,12 @@ async fn what_reached_the_bank_is_held_against_what_toss_pays_out() {
     let shop = Shop::open().await;
     trade(&shop, 300).await;
     let finance = shop.log_in(Role::Finance).await.actor();
-    let books = shop.books();
+    let backoffice = shop.backoffice();
     let (from, to) = (date!(2026 - 09 - 01), date!(2026 - 11 - 01));
-    let pay_outs = backoffice::payouts::list(books, from, to).await.unwrap();
-    let won: Vec<_> = pay_outs.iter().filter(|p| p.currency == "KRW").collect();
+    let payouts = backoffice::payouts::list(backoffice, from, to).await.unwrap();
+    let won: Vec<_> = payouts.iter().filter(|p| p.currency == "KRW").collect();
     assert!(won.len() > 15 && won.iter().all(|p| p.state == AtBank::NoStatement), "{won:?}");
-    let of = |n: usize| (won[n].day, won[n].sums.pay_out);
+    let of = |n: usize| (won[n].day, won[n].sums.payout);
     let ((good, amount), (short, less)) = (of(4), of(3));
     let statement = format!(
         "예금주,장부상회\n거래일자,출금,입금,적요,잔액\n{good},,{amount},토스페이먼츠,1\n{short},,{},(주)토스페이먼츠,2\n{short},,700,이자,3\n{short},9000,,월세,4\n",
@@ -151,29 +155,31 @@ async fn what_reached_the_bank_is_held_against_what_toss_pays_out() {
     );
     // As banks write it.
     let (cp949, _, _) = encoding_rs::EUC_KR.encode(&statement);
-    let uploaded = backoffice::bank::upload(books, &finance, "통장.csv", &cp949).await.unwrap().unwrap();
+    let uploaded = backoffice::bank::upload(backoffice, &finance, "통장.csv", &cp949).await.unwrap().unwrap();
     assert_eq!((uploaded.lines, uploaded.new, uploaded.skipped), (3, 3, 1));
     // Statements overlap: nothing is counted twice.
-    let again =
-        backoffice::bank::upload(books, &finance, "통장.csv", statement.as_bytes()).await.unwrap().unwrap();
+    let again = backoffice::bank::upload(backoffice, &finance, "통장.csv", statement.as_bytes())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((again.lines, again.new), (3, 0));
-    let state = |pay_outs: &[backoffice::payouts::PayOut], day| {
-        pay_outs.iter().find(|p| p.day == day && p.currency == "KRW").map(|p| p.state).unwrap()
+    let state = |payouts: &[backoffice::payouts::Payout], day| {
+        payouts.iter().find(|p| p.day == day && p.currency == "KRW").map(|p| p.state).unwrap()
     };
-    let after = backoffice::payouts::list(books, from, to).await.unwrap();
+    let after = backoffice::payouts::list(backoffice, from, to).await.unwrap();
     assert_eq!((state(&after, good), state(&after, short)), (AtBank::Matched, AtBank::Differs));
     // What is still to come is expected, whatever the statement says.
-    books.clock.set(day_start(date!(2026 - 09 - 15)) + Duration::hours(9));
+    backoffice.clock.set(day_start(date!(2026 - 09 - 15)) + Duration::hours(9));
     assert_eq!(
-        state(&backoffice::payouts::list(books, from, to).await.unwrap(), won[0].day),
+        state(&backoffice::payouts::list(backoffice, from, to).await.unwrap(), won[0].day),
         AtBank::Expected
     );
     assert!(matches!(
-        backoffice::bank::upload(books, &finance, "a", b"PK\x03\x04").await.unwrap(),
+        backoffice::bank::upload(backoffice, &finance, "a", b"PK\x03\x04").await.unwrap(),
         Err(FileError::Workbook)
     ));
     assert!(matches!(
-        backoffice::bank::upload(books, &finance, "a", b"a,b\n1,2\n").await.unwrap(),
+        backoffice::bank::upload(backoffice, &finance, "a", b"a,b\n1,2\n").await.unwrap(),
         Err(FileError::NoHead)
     ));
 }

@@ -103,7 +103,7 @@ async fn pages(shop: &Shop) -> Vec<String> {
         fields: text("amount"),
         follows: text(""),
     };
-    backoffice::messages::templates::add(shop.books(), &Actor::CommandLine, &template).await.unwrap();
+    backoffice::messages::templates::add(shop.backoffice(), &Actor::CommandLine, &template).await.unwrap();
     let campaign = NewCampaign {
         promotion_code: text("HOSTILE"),
         name: text("모두에게"),
@@ -114,7 +114,7 @@ async fn pages(shop: &Shop) -> Vec<String> {
         ends_on: text("2090-01-01"),
         approval_above: text(""),
     };
-    backoffice::promotions::campaigns::add(shop.books(), &Actor::CommandLine, &campaign)
+    backoffice::promotions::campaigns::add(shop.backoffice(), &Actor::CommandLine, &campaign)
         .await
         .unwrap()
         .unwrap();
@@ -232,7 +232,7 @@ async fn no_id_and_no_character_makes_a_function_fall_over() {
         "list",
         "email",
         "name",
-        "mark",
+        "version",
         "ours",
     ];
     let long = "x".repeat(3_000);

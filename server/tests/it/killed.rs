@@ -148,10 +148,10 @@ fn work(database_url: &str, shop: &Shop) -> Process {
 async fn a_thousand_grants_survive_a_kill_in_the_middle_without_a_point_too_many() {
     const USERS: i64 = 1_000;
     let shop = Shop::open().await;
-    let books = shop.books();
+    let backoffice = shop.backoffice();
     // Another database: the processes of this test alone work on it.
     let database_url = database().await;
-    let mut own = books.clone();
+    let mut own = backoffice.clone();
     own.pool = server::database::connect(&database_url, 4).await.unwrap();
     shop.control("apps-in-toss/promotions", &json!({ "promotionCode": "THOUSAND", "budget": 10_000_000 }))
         .await;
@@ -219,7 +219,7 @@ async fn a_thousand_grants_survive_a_kill_in_the_middle_without_a_point_too_many
 }
 
 fn sync_settlements(shop: &Shop, days: i64) -> Process {
-    let database_url = shop.books().pool.connect_options().to_url_lossy();
+    let database_url = shop.backoffice().pool.connect_options().to_url_lossy();
     let child = Command::new(env!("CARGO_BIN_EXE_jangbu"))
         .args(["sync", "settlements", "--last", &days.to_string()])
         .env("DATABASE_URL", database_url.as_str())
@@ -237,24 +237,24 @@ fn sync_settlements(shop: &Shop, days: i64) -> Process {
 async fn a_sync_that_is_killed_has_read_whole_days_and_goes_on() {
     const DAYS: i64 = 8;
     let shop = Shop::open().await;
-    let now = shop.books().clock.now();
+    let now = shop.backoffice().clock.now();
     for back in 1..DAYS {
         let at = now - time::Duration::days(back);
         shop.control("clock", &json!({ "now": toss::timestamp::format(at) })).await;
-        shop.books().clock.set(at);
+        shop.backoffice().clock.set(at);
         shop.paid(&format!("ord_sync_{back}"), 10_000).await;
     }
     shop.quiet().await;
     shop.control("clock", &json!({ "offsetMs": 0 })).await;
-    shop.books().clock.set_offset(time::Duration::ZERO);
+    shop.backoffice().clock.set_offset(time::Duration::ZERO);
     shop.fault(json!({ "on": "settlements", "kind": "delay", "ms": 400, "times": 100 })).await;
     let read = || async {
         let (windows, rows, kept): (i64, i64, i64) = sqlx::query_as(
-            "select (select count(*) from read_windows where source = 'settlements'),
-                    (select coalesce(sum(rows), 0)::bigint from read_windows where source = 'settlements'),
+            "select (select count(*) from sync_windows where source = 'settlements'),
+                    (select coalesce(sum(rows), 0)::bigint from sync_windows where source = 'settlements'),
                     (select count(*) from settlements)",
         )
-        .fetch_one(&shop.books().pool)
+        .fetch_one(&shop.backoffice().pool)
         .await
         .unwrap();
         (windows, rows, kept)
@@ -279,7 +279,7 @@ async fn a_refund_that_is_cut_off_is_known_again_when_its_lease_ends() {
     shop.quiet().await;
     // Another database: the processes of this test alone work on it.
     let database_url = database().await;
-    let mut own = shop.books().clone();
+    let mut own = shop.backoffice().clone();
     own.pool = server::database::connect(&database_url, 4).await.unwrap();
     backoffice::payments::look_up(&own, &Actor::CommandLine, &PaymentKey(key.clone())).await.unwrap();
     shop.fault(json!({ "on": "cancel", "kind": "delay", "ms": 3000 })).await;

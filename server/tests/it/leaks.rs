@@ -24,8 +24,8 @@ const RESTS: &[(&str, &str)] = &[
     ("payments", "secret"),
     ("payments", "raw"),
     ("payments", "refund_receive_account"),
-    ("told_rows", "raw"),
-    ("told", "body"),
+    ("source_rows", "raw"),
+    ("event_snapshots", "body"),
     ("webhook_deliveries", "body"),
     ("orders", "customer_name"),
     ("orders", "customer_mobile_phone"),
@@ -35,7 +35,7 @@ const RESTS: &[(&str, &str)] = &[
 
 /// The columns outside of [`RESTS`] in which one of the marks stands, and how many columns were looked at.
 async fn columns_with(shop: &Shop, marks: &[String]) -> (BTreeSet<String>, usize) {
-    let pool = &shop.books().pool;
+    let pool = &shop.backoffice().pool;
     let columns: Vec<(String, String, String, String)> = sqlx::query_as(
         "select c.table_schema::text, c.table_name::text, c.column_name::text, c.data_type::text
          from information_schema.columns c join information_schema.tables t using (table_schema, table_name)
@@ -68,7 +68,7 @@ async fn columns_with(shop: &Shop, marks: &[String]) -> (BTreeSet<String>, usize
 }
 
 async fn count(shop: &Shop, query: &'static str) -> i64 {
-    sqlx::query_scalar(query).fetch_one(&shop.books().pool).await.unwrap()
+    sqlx::query_scalar(query).fetch_one(&shop.backoffice().pool).await.unwrap()
 }
 
 /// An answer, broken: a text instead of an object, half of it, another type, a page of a gateway, free text as an error.
@@ -114,7 +114,7 @@ async fn forget_faults(shop: &Shop) {
 async fn hurry(shop: &Shop) {
     for _ in 0..8 {
         sqlx::query("update graphile_worker._private_jobs set run_at = now() where run_at > now() and locked_at is null")
-            .execute(&shop.books().pool)
+            .execute(&shop.backoffice().pool)
             .await
             .unwrap();
         tokio::time::sleep(std::time::Duration::from_millis(150)).await;
@@ -150,7 +150,7 @@ async fn nothing_of_a_broken_answer_is_kept_where_it_cannot_be_removed() {
                 holder_name: HOLDER.into(),
                 ..refund(&order, "4000")
             };
-            let outcome = backoffice::refunds::request(shop.books(), &agent.actor(), &form).await;
+            let outcome = backoffice::refunds::request(shop.backoffice(), &agent.actor(), &form).await;
             said.push(format!("{outcome:?}"));
             shop.form("look_up", Some(&agent.cookie), &[("order_id", &order)]).await;
         }
@@ -185,15 +185,19 @@ async fn nothing_of_a_broken_answer_is_kept_where_it_cannot_be_removed() {
         for on in ["transactions", "settlements"] {
             spoil(&shop, on, "", breakage, 1).await;
         }
-        let today = shop.books().clock.today();
-        let now = shop.books().clock.now();
-        let read =
-            backoffice::transactions::sync(shop.books(), &agent.actor(), now - time::Duration::hours(1), now)
-                .await;
+        let today = shop.backoffice().clock.today();
+        let now = shop.backoffice().clock.now();
+        let read = backoffice::transactions::sync(
+            shop.backoffice(),
+            &agent.actor(),
+            now - time::Duration::hours(1),
+            now,
+        )
+        .await;
         said.push(format!("{:?}", read.err()));
         said.push(format!(
             "{:?}",
-            backoffice::settlements::sync(shop.books(), &agent.actor(), today).await.err()
+            backoffice::settlements::sync(shop.backoffice(), &agent.actor(), today).await.err()
         ));
         hurry(&shop).await;
         // What failed is still there to be read.
@@ -240,7 +244,7 @@ async fn nothing_of_a_broken_answer_is_kept_where_it_cannot_be_removed() {
             .map(str::to_owned)
             .to_vec();
     let orders: Vec<String> =
-        sqlx::query_scalar("select order_id from orders").fetch_all(&shop.books().pool).await.unwrap();
+        sqlx::query_scalar("select order_id from orders").fetch_all(&shop.backoffice().pool).await.unwrap();
     pages.extend(orders.iter().map(|order| app::routes::order(order)));
     let deliveries = shop.deliveries(&backoffice::webhooks::Filter::default()).await;
     pages.extend(deliveries.iter().map(|delivery| app::routes::webhook(&delivery.id)));

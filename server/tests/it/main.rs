@@ -32,6 +32,7 @@ mod returns;
 mod support;
 mod toss_client;
 mod toss_pay;
+mod upgrade;
 mod webhook_lives;
 mod webhook_log;
 mod webhook_trust;

@@ -49,7 +49,7 @@ async fn bad_orders_get_a_400_that_names_the_member() {
         assert_eq!(status, 400, "{body}");
         assert!(said["message"].as_str().unwrap().contains(member), "{said}");
     }
-    assert!(backoffice::orders::get(shop.books(), "ord_bad_1").await.unwrap().is_none());
+    assert!(backoffice::orders::get(shop.backoffice(), "ord_bad_1").await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -95,9 +95,9 @@ async fn a_changed_amount_is_refused_and_shown_to_staff() {
     let key = shop.authenticated("ord_tamper_1", 24_000, json!({})).await;
     let (status, said) = shop.confirm("ord_tamper_1", &key, 2_400).await;
     assert_eq!((status, said["code"].as_str()), (400, Some("AMOUNT_MISMATCH")));
-    let order = backoffice::orders::get(shop.books(), "ord_tamper_1").await.unwrap().unwrap();
+    let order = backoffice::orders::get(shop.backoffice(), "ord_tamper_1").await.unwrap().unwrap();
     assert_eq!((order.status.as_str(), order.attention.as_deref()), ("READY", Some("amount_differs")));
-    assert_eq!(backoffice::home::waiting(shop.books()).await.unwrap().orders_to_look_at, 1);
+    assert_eq!(backoffice::home::waiting(shop.backoffice()).await.unwrap().orders_to_look_at, 1);
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn a_passing_refusal_does_not_bind_the_next_confirm() {
     ))
     .unwrap()
     .with_test_code("PROVIDER_ERROR");
-    let mut jangbu = shop.books().clone();
+    let mut jangbu = shop.backoffice().clone();
     jangbu.toss = refusing;
     let confirm = backoffice::payments::Confirm {
         order_id: "ord_passing".into(),
@@ -177,7 +177,7 @@ async fn the_payment_of_another_order_is_neither_taken_nor_refunded() {
     let ours = shop.authenticated("ord_ours_1", 24_000, json!({})).await;
     let (status, _) = shop.confirm("ord_ours_1", &theirs, 24_000).await;
     assert_eq!(status, 400);
-    let order = backoffice::orders::get(shop.books(), "ord_ours_1").await.unwrap().unwrap();
+    let order = backoffice::orders::get(shop.backoffice(), "ord_ours_1").await.unwrap().unwrap();
     assert_eq!((order.status.as_str(), order.payment_key), ("READY", None));
     assert_eq!(shop.confirm("ord_theirs", &theirs, 24_000).await.0, 200);
     assert_eq!(shop.confirm("ord_ours_1", &ours, 24_000).await.0, 200);

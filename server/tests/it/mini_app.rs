@@ -1,7 +1,7 @@
 //! Log-in, in-app purchases and messages of a mini-app.
 
 use backoffice::{
-    iap::{Decision, DeskError, NewRequest, State, Tab, ToldBy},
+    iap::{Decision, DecisionChannel, DeskError, NewRequest, State, Tab},
     messages::{Form, MessageError, NewTemplate, Refused, State as MessageState},
     promotions::{self, NewCampaign},
     refunds,
@@ -24,12 +24,12 @@ async fn a_profile_stays_encrypted_and_masked_until_somebody_says_why() {
     assert_eq!((status, said["userKey"].as_i64()), (200, Some(user)), "{said}");
     let kept: serde_json::Value = sqlx::query_scalar("select sealed from toss_users where user_key = $1")
         .bind(user)
-        .fetch_one(&shop.books().pool)
+        .fetch_one(&shop.backoffice().pool)
         .await
         .unwrap();
     assert!(kept["name"].is_string() && !kept.to_string().contains("김하준"), "{kept}");
     let tokens: i64 = sqlx::query_scalar("select count(*) from toss_users t where t::text like '%eyJ%'")
-        .fetch_one(&shop.books().pool)
+        .fetch_one(&shop.backoffice().pool)
         .await
         .unwrap();
     assert_eq!(tokens, 0, "no token is kept");
@@ -54,12 +54,13 @@ async fn a_profile_stays_encrypted_and_masked_until_somebody_says_why() {
     assert!(clear.contains("김하준") && clear.contains("01012345678"));
     let other = shop.log_in(Role::Support).await;
     assert!(!shop.page(&path, Some(&other.cookie)).await.1.contains("김하준"), "only for whoever said why");
-    let rows = backoffice::audit::of_subject(&shop.books().pool, "user", &user.to_string()).await.unwrap();
+    let rows =
+        backoffice::audit::of_subject(&shop.backoffice().pool, "user", &user.to_string()).await.unwrap();
     let revealed = rows.iter().find(|row| row.action == "user.profile_revealed").unwrap();
     assert_eq!(revealed.detail["reason"], "환불 계좌 확인");
     assert!(!revealed.detail.to_string().contains("김하준"));
     // Five minutes later it is over.
-    shop.books().clock.set_offset(time::Duration::minutes(6));
+    shop.backoffice().clock.set_offset(time::Duration::minutes(6));
     assert!(!shop.page(&path, Some(&agent.cookie)).await.1.contains("김하준"));
 }
 
@@ -72,7 +73,7 @@ async fn an_unlink_is_kept_once_and_only_from_whoever_knows_the_word() {
     let body = json!({ "userKey": user, "referrer": "UNLINK" });
     let stranger = shop.http.post(&url).json(&body).send().await.unwrap().status();
     assert_eq!(stranger, 401);
-    assert!(backoffice::users::get(shop.books(), user).await.unwrap().unwrap().unlinked_at.is_none());
+    assert!(backoffice::users::get(shop.backoffice(), user).await.unwrap().unwrap().unlinked_at.is_none());
     for method in ["POST", "GET", "GET"] {
         let said = shop
             .control(
@@ -82,10 +83,11 @@ async fn an_unlink_is_kept_once_and_only_from_whoever_knows_the_word() {
             .await;
         assert_eq!(said["status"], 200, "{method}");
     }
-    let kept = backoffice::users::get(shop.books(), user).await.unwrap().unwrap();
+    let kept = backoffice::users::get(shop.backoffice(), user).await.unwrap().unwrap();
     assert_eq!(kept.unlink_referrer.as_deref(), Some("WITHDRAWAL_TOSS"));
     assert!(kept.sealed.is_empty(), "the profile is forgotten");
-    let rows = backoffice::audit::of_subject(&shop.books().pool, "user", &user.to_string()).await.unwrap();
+    let rows =
+        backoffice::audit::of_subject(&shop.backoffice().pool, "user", &user.to_string()).await.unwrap();
     assert_eq!(rows.iter().filter(|row| row.action == "user.unlinked").count(), 1);
     let (name, word) = UNLINK_AUTH.split_once(':').unwrap();
     for bad in [json!({}), json!({ "userKey": "x", "referrer": "UNLINK" }), json!({ "referrer": "UNLINK" })] {
@@ -103,7 +105,7 @@ async fn an_unlink_is_kept_once_and_only_from_whoever_knows_the_word() {
         }
         let told = shop.http.post(&url).basic_auth(name, Some(word)).json(&body).send().await.unwrap();
         assert_eq!(told.status(), 200, "{body}");
-        let ended = backoffice::users::get(shop.books(), user).await.unwrap().unwrap();
+        let ended = backoffice::users::get(shop.backoffice(), user).await.unwrap().unwrap();
         assert!(ended.unlinked_at.is_some() && ended.sealed.is_empty());
         assert_eq!(ended.unlink_referrer.as_deref(), Some(kept));
     }
@@ -113,7 +115,7 @@ async fn an_unlink_is_kept_once_and_only_from_whoever_knows_the_word() {
     let (status, _) = shop.api("login/unlink", &json!({ "accessToken": said["accessToken"] })).await;
     assert_eq!(status, 200);
     assert_eq!(
-        backoffice::users::get(shop.books(), other).await.unwrap().unwrap().unlink_referrer.as_deref(),
+        backoffice::users::get(shop.backoffice(), other).await.unwrap().unwrap().unlink_referrer.as_deref(),
         Some("PARTNER")
     );
     let spent = shop.api("login", &json!({ "authorizationCode": "spent", "referrer": "DEFAULT" })).await;
@@ -141,38 +143,59 @@ async fn a_store_s_refund_is_found_and_moves_what_was_asked_for() {
         platform: platform.into(),
         reason: "실수로 결제했어요".into(),
     };
-    let id = backoffice::iap::desk::record(shop.books(), &agent, &request(&asked, "Android")).await.unwrap();
+    let id = backoffice::iap::refund_requests::record(shop.backoffice(), &agent, &request(&asked, "Android"))
+        .await
+        .unwrap();
     let twice =
-        backoffice::iap::desk::record(shop.books(), &agent, &request(&asked, "Android")).await.unwrap_err();
+        backoffice::iap::refund_requests::record(shop.backoffice(), &agent, &request(&asked, "Android"))
+            .await
+            .unwrap_err();
     assert!(matches!(twice, DeskError::AlreadyOpen));
     assert_eq!(
-        backoffice::iap::desk::decide(shop.books(), &agent, id, Decision::Approve, "").await.unwrap(),
-        ToldBy::Hand
+        backoffice::iap::refund_requests::decide(shop.backoffice(), &agent, id, Decision::Approve, "")
+            .await
+            .unwrap(),
+        DecisionChannel::Manual
     );
-    let again =
-        backoffice::iap::desk::decide(shop.books(), &agent, id, Decision::Reject, "").await.unwrap_err();
+    let again = backoffice::iap::refund_requests::decide(shop.backoffice(), &agent, id, Decision::Reject, "")
+        .await
+        .unwrap_err();
     assert!(matches!(again, DeskError::NotNow(State::PartnerApproved)), "{again:?}");
-    let on_ios = backoffice::iap::desk::record(shop.books(), &agent, &request(&apple, "iOS")).await.unwrap();
+    let on_ios = backoffice::iap::refund_requests::record(shop.backoffice(), &agent, &request(&apple, "iOS"))
+        .await
+        .unwrap();
     let ours =
-        backoffice::iap::desk::decide(shop.books(), &agent, on_ios, Decision::Approve, "").await.unwrap_err();
+        backoffice::iap::refund_requests::decide(shop.backoffice(), &agent, on_ios, Decision::Approve, "")
+            .await
+            .unwrap_err();
     assert!(matches!(ours, DeskError::Apple));
 
     for order in [&asked, &quiet, &apple] {
         shop.control(&format!("apps-in-toss/orders/{order}/move"), &json!({ "to": "REFUNDED" })).await;
     }
     // Ten minutes for what is open, six hours for the rest.
-    shop.books().clock.set_offset(time::Duration::hours(7));
-    backoffice::iap::orders::poll(shop.books()).await.unwrap();
-    let done = backoffice::iap::desk::list(shop.books(), Tab::Done, None, None, 50).await.unwrap().rows;
+    shop.backoffice().clock.set_offset(time::Duration::hours(7));
+    backoffice::iap::orders::poll(shop.backoffice()).await.unwrap();
+    let done = backoffice::iap::refund_requests::list(shop.backoffice(), Tab::Done, None, None, 50)
+        .await
+        .unwrap()
+        .rows;
     let state = |order: &str| done.iter().find(|refund| refund.order_id == order).map(|refund| refund.state);
     assert_eq!(
         (state(&asked), state(&quiet), state(&apple)),
         (Some(State::Refunded), Some(State::Detected), Some(State::Refunded))
     );
-    assert_eq!(backoffice::iap::desk::repeaters(shop.books(), 10).await.unwrap()[0].refunds, 3);
-    backoffice::iap::orders::poll(shop.books()).await.unwrap();
     assert_eq!(
-        backoffice::iap::desk::list(shop.books(), Tab::Done, None, None, 50).await.unwrap().rows.len(),
+        backoffice::iap::refund_requests::repeaters(shop.backoffice(), 10).await.unwrap()[0].refunds,
+        3
+    );
+    backoffice::iap::orders::poll(shop.backoffice()).await.unwrap();
+    assert_eq!(
+        backoffice::iap::refund_requests::list(shop.backoffice(), Tab::Done, None, None, 50)
+            .await
+            .unwrap()
+            .rows
+            .len(),
         3,
         "found once"
     );
@@ -181,7 +204,8 @@ async fn a_store_s_refund_is_found_and_moves_what_was_asked_for() {
         "orderId,userKey,기기,사유\n{},{user},Android,\"변심, 그냥\"\nnonsense,1,Android,x\n{asked},{user},Android,x\n",
         buy("ANDROID").await
     );
-    let imported = backoffice::iap::desk::import(shop.books(), &agent, pasted.as_bytes()).await.unwrap();
+    let imported =
+        backoffice::iap::refund_requests::import(shop.backoffice(), &agent, pasted.as_bytes()).await.unwrap();
     assert_eq!((imported.recorded, imported.known, imported.unread), (1, 1, vec![3]));
 }
 
@@ -197,28 +221,28 @@ async fn a_message_goes_out_once_and_never_again_when_nobody_knows() {
         follows: follows.into(),
     };
     backoffice::messages::templates::add(
-        shop.books(),
+        shop.backoffice(),
         &admin,
         &template("order_done", "storeName, date", ""),
     )
     .await
     .unwrap();
     backoffice::messages::templates::add(
-        shop.books(),
+        shop.backoffice(),
         &admin,
         &template("refund_done", "orderName,amount", "refund"),
     )
     .await
     .unwrap();
     backoffice::messages::templates::add(
-        shop.books(),
+        shop.backoffice(),
         &admin,
         &template("reward_granted", "amount", "grant"),
     )
     .await
     .unwrap();
     let taken =
-        backoffice::messages::templates::add(shop.books(), &admin, &template("another", "", "refund"))
+        backoffice::messages::templates::add(shop.backoffice(), &admin, &template("another", "", "refund"))
             .await
             .unwrap_err();
     assert!(matches!(taken, MessageError::Refused(Refused::FollowsTaken)), "{taken:?}");
@@ -230,25 +254,26 @@ async fn a_message_goes_out_once_and_never_again_when_nobody_knows() {
         ..Form::default()
     };
     let missing =
-        backoffice::messages::send(shop.books(), &agent, &form("storeName=토스가게")).await.unwrap_err();
+        backoffice::messages::send(shop.backoffice(), &agent, &form("storeName=토스가게")).await.unwrap_err();
     assert!(matches!(missing, MessageError::Refused(Refused::MissingField(field)) if field == "date"));
     let asked = form("storeName=토스가게\ndate=오늘");
-    let sent = backoffice::messages::send(shop.books(), &agent, &asked).await.unwrap();
+    let sent = backoffice::messages::send(shop.backoffice(), &agent, &asked).await.unwrap();
     assert_eq!((sent.state, sent.result.unwrap().msg_count), (MessageState::Sent, 1));
     assert_eq!(
-        backoffice::messages::send(shop.books(), &agent, &asked).await.unwrap().id,
+        backoffice::messages::send(shop.backoffice(), &agent, &asked).await.unwrap().id,
         sent.id,
         "the same form again"
     );
     let other = Form { context: "storeName=다른 가게\ndate=오늘".into(), ..asked.clone() };
-    let mixed = backoffice::messages::send(shop.books(), &agent, &other).await.unwrap_err();
+    let mixed = backoffice::messages::send(shop.backoffice(), &agent, &other).await.unwrap_err();
     assert!(matches!(mixed, MessageError::Refused(Refused::Form)), "another message under the same id");
     shop.fault(json!({ "on": "send-message", "kind": "lose_after" })).await;
-    let lost = backoffice::messages::send(shop.books(), &agent, &form("storeName=a\ndate=b")).await.unwrap();
+    let lost =
+        backoffice::messages::send(shop.backoffice(), &agent, &form("storeName=a\ndate=b")).await.unwrap();
     assert_eq!(lost.state, MessageState::Unknown);
     let bad = Form { deployment_id: "no-uuid".into(), ..form("storeName=a\ndate=b") };
     assert!(matches!(
-        backoffice::messages::send(shop.books(), &agent, &bad).await.unwrap_err(),
+        backoffice::messages::send(shop.backoffice(), &agent, &bad).await.unwrap_err(),
         MessageError::Refused(Refused::DeploymentId)
     ));
 
@@ -257,7 +282,7 @@ async fn a_message_goes_out_once_and_never_again_when_nobody_knows() {
     let token = shop.api("toss-pay/payments", &order).await.1["payToken"].as_str().unwrap().to_owned();
     shop.control(&format!("apps-in-toss/payments/{token}/authenticate"), &json!({})).await;
     assert_eq!(shop.execute("tp-told", &token).await.0, 200);
-    backoffice::refunds::request(shop.books(), &agent, &refund("tp-told", "3000")).await.unwrap();
+    backoffice::refunds::request(shop.backoffice(), &agent, &refund("tp-told", "3000")).await.unwrap();
     shop.control("apps-in-toss/promotions", &json!({ "promotionCode": "TELL" })).await;
     let campaign = NewCampaign {
         promotion_code: "TELL".into(),
@@ -269,7 +294,9 @@ async fn a_message_goes_out_once_and_never_again_when_nobody_knows() {
         ends_on: "2199-12-30".into(),
         approval_above: String::new(),
     };
-    assert!(backoffice::promotions::campaigns::add(shop.books(), &admin, &campaign).await.unwrap().is_ok());
+    assert!(
+        backoffice::promotions::campaigns::add(shop.backoffice(), &admin, &campaign).await.unwrap().is_ok()
+    );
     let grant = promotions::Form {
         intent: refunds::new_intent(),
         promotion_code: "TELL".into(),
@@ -277,7 +304,7 @@ async fn a_message_goes_out_once_and_never_again_when_nobody_knows() {
         event: "e".into(),
         ..promotions::Form::default()
     };
-    backoffice::promotions::grant(shop.books(), &agent, &grant).await.unwrap();
+    backoffice::promotions::grant(shop.backoffice(), &agent, &grant).await.unwrap();
     let at_toss = || {
         shop.sandbox.with_mini_app(|app| {
             let sent = app.messages().iter().filter(|m| m.user_key == user);
@@ -295,7 +322,7 @@ async fn a_message_goes_out_once_and_never_again_when_nobody_knows() {
 
     let list = format!("userKey,storeName,date\n{user},가게,오늘\n{},가게,내일\n", shop.user().await);
     let bulk = backoffice::messages::send_bulk(
-        shop.books(),
+        shop.backoffice(),
         &agent,
         &refunds::new_intent(),
         "order_done",
@@ -305,7 +332,7 @@ async fn a_message_goes_out_once_and_never_again_when_nobody_knows() {
     .unwrap();
     assert_eq!((bulk.state, bulk.receivers, bulk.result.unwrap().msg_count), (MessageState::Sent, 2, 2));
     let wrong = backoffice::messages::send_bulk(
-        shop.books(),
+        shop.backoffice(),
         &agent,
         &refunds::new_intent(),
         "order_done",
@@ -325,7 +352,7 @@ async fn what_has_to_get_through_the_firewall_is_shown_as_it_is_now() {
     for text in ["117.52.3.11/32", "106.249.5.80/29", &shop.apps_url, &shop.pay_url] {
         assert!(page.contains(text), "{text}");
     }
-    let reached = backoffice::firewall::outgoing(shop.books()).await;
+    let reached = backoffice::firewall::outgoing(shop.backoffice()).await;
     assert!(reached.iter().all(|host| host.reached.is_ok()), "{reached:?}");
     let (_, settings) = shop.page("/settings", Some(&viewer.cookie)).await;
     assert!(settings.contains("CN=jangbu-mini-app") && settings.contains("isTestPayment"));

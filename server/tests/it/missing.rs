@@ -10,7 +10,7 @@ use crate::support::Shop;
 async fn pass(shop: &Shop, time: Duration) {
     let offset = shop.sandbox.clock.offset() + time;
     shop.sandbox.clock.set_offset(offset);
-    shop.books().clock.set_offset(offset);
+    shop.backoffice().clock.set_offset(offset);
 }
 
 #[tokio::test]
@@ -37,23 +37,25 @@ async fn after_an_outage_of_an_hour_four_days_or_a_month_the_books_equal_tosss()
         shop.refund_behind_our_back(&told, 4_000);
         shop.sandbox.faults().clear();
         pass(&shop, away + Duration::minutes(90)).await;
-        while !backoffice::transactions::sync_due(shop.books()).await.unwrap() {}
+        while !backoffice::transactions::sync_due(shop.backoffice()).await.unwrap() {}
 
         for (_, order) in &waiting {
             assert_eq!(shop.status_of(order).await, "DONE", "away for {away}");
         }
-        let order = backoffice::orders::get(shop.books(), &format!("ord_told_{n}")).await.unwrap().unwrap();
+        let order =
+            backoffice::orders::get(shop.backoffice(), &format!("ord_told_{n}")).await.unwrap().unwrap();
         assert_eq!(order.balance_amount, Some(6_000.into()));
-        let missing = backoffice::webhooks::missing::list(shop.books(), None, 50).await.unwrap().rows;
+        let missing = backoffice::webhooks::missing::list(shop.backoffice(), None, 50).await.unwrap().rows;
         assert_eq!(missing.len(), 4, "{missing:?}");
         assert!(missing.iter().all(|m| m.applied_at.is_some()));
         assert_eq!(
-            backoffice::webhooks::missing::gap(shop.books()).await.unwrap().map(|gap| gap.events),
+            backoffice::webhooks::missing::gap(shop.backoffice()).await.unwrap().map(|gap| gap.events),
             Some(4)
         );
         let theirs = shop.sandbox.with_books(|books| books.all_transactions().to_vec());
         for row in theirs {
-            let ours = backoffice::transactions::of_order(shop.books(), row.order_id.as_str()).await.unwrap();
+            let ours =
+                backoffice::transactions::of_order(shop.backoffice(), row.order_id.as_str()).await.unwrap();
             assert!(
                 ours.iter()
                     .any(|r| r.transaction_key == row.transaction_key.0 && r.amount == row.amount.abs())
@@ -63,8 +65,11 @@ async fn after_an_outage_of_an_hour_four_days_or_a_month_the_books_equal_tosss()
         assert_eq!(status, 200);
         assert!(html.contains("웹훅 4건이 누락됐어요"), "{html}");
         // Looking again finds nothing new.
-        while !backoffice::transactions::sync_due(shop.books()).await.unwrap() {}
-        assert_eq!(backoffice::webhooks::missing::list(shop.books(), None, 50).await.unwrap().rows.len(), 4);
+        while !backoffice::transactions::sync_due(shop.backoffice()).await.unwrap() {}
+        assert_eq!(
+            backoffice::webhooks::missing::list(shop.backoffice(), None, 50).await.unwrap().rows.len(),
+            4
+        );
     }
 }
 
@@ -74,19 +79,26 @@ async fn what_came_late_is_said_to_have_come() {
     shop.fault(json!({ "on": "webhook", "kind": "hold", "seconds": 7200 })).await;
     shop.paid("ord_late_1", 10_000).await;
     pass(&shop, Duration::minutes(100)).await;
-    while !backoffice::transactions::sync_due(shop.books()).await.unwrap() {}
-    let from = shop.books().clock.now() - Duration::hours(12);
-    backoffice::transactions::sync(shop.books(), &Actor::CommandLine, from, shop.books().clock.now())
-        .await
-        .unwrap();
+    while !backoffice::transactions::sync_due(shop.backoffice()).await.unwrap() {}
+    let from = shop.backoffice().clock.now() - Duration::hours(12);
+    backoffice::transactions::sync(
+        shop.backoffice(),
+        &Actor::CommandLine,
+        from,
+        shop.backoffice().clock.now(),
+    )
+    .await
+    .unwrap();
     let filter = audit::Filter { action: Some("transactions.synced".into()), ..audit::Filter::default() };
-    let rows = audit::list(&shop.books().pool, &filter, None, 50).await.unwrap().rows;
+    let rows = audit::list(&shop.backoffice().pool, &filter, None, 50).await.unwrap().rows;
     assert!(rows.iter().any(|row| row.actor == "command-line"), "who asked is written down");
-    assert_eq!(backoffice::webhooks::missing::list(shop.books(), None, 50).await.unwrap().rows.len(), 1);
+    assert_eq!(backoffice::webhooks::missing::list(shop.backoffice(), None, 50).await.unwrap().rows.len(), 1);
     pass(&shop, Duration::minutes(60)).await;
     shop.eventually("it comes", || async {
-        backoffice::webhooks::missing::list(shop.books(), None, 50).await.unwrap().rows[0].came_at.is_some()
+        backoffice::webhooks::missing::list(shop.backoffice(), None, 50).await.unwrap().rows[0]
+            .came_at
+            .is_some()
     })
     .await;
-    assert_eq!(backoffice::webhooks::missing::gap(shop.books()).await.unwrap(), None);
+    assert_eq!(backoffice::webhooks::missing::gap(shop.backoffice()).await.unwrap(), None);
 }

@@ -14,16 +14,16 @@ async fn an_order_is_found_by_whatever_the_buyer_gives() {
     let shop = Shop::open().await;
     let key = shop.paid("ord_found_1", 10_000).await;
     shop.paid("ord_other_1", 10_000).await;
-    let transaction = backoffice::transactions::of_order(shop.books(), "ord_found_1").await.unwrap()[0]
+    let transaction = backoffice::transactions::of_order(shop.backoffice(), "ord_found_1").await.unwrap()[0]
         .transaction_key
         .clone();
     for q in ["ord_found_1", "ord_found", &key, &transaction] {
-        let found = backoffice::orders::search(shop.books(), q, 10).await.unwrap();
+        let found = backoffice::orders::search(shop.backoffice(), q, 10).await.unwrap();
         assert_eq!(found.iter().map(|o| o.order_id.as_str()).collect::<Vec<_>>(), ["ord_found_1"], "{q}");
     }
-    assert_eq!(backoffice::orders::search(shop.books(), "김하", 10).await.unwrap().len(), 2);
+    assert_eq!(backoffice::orders::search(shop.backoffice(), "김하", 10).await.unwrap().len(), 2);
     for q in ["%", "_", "' or 1=1 --", "ord_found_1\\"] {
-        assert!(backoffice::orders::search(shop.books(), q, 10).await.unwrap().is_empty(), "{q}");
+        assert!(backoffice::orders::search(shop.backoffice(), q, 10).await.unwrap().is_empty(), "{q}");
     }
     let agent = shop.log_in(Role::Support).await;
     let response = shop.http.get(format!("{}/orders?q={key}", shop.url)).header("cookie", &agent.cookie);
@@ -71,11 +71,11 @@ async fn pages_of_a_list_neither_lose_nor_repeat_a_row() {
     let filter = Filter::default();
     let (mut seen, mut cursor): (Vec<String>, Option<Cursor>) = (Vec::new(), None);
     loop {
-        let page = backoffice::orders::list(shop.books(), &filter, cursor.as_ref(), 5).await.unwrap();
+        let page = backoffice::orders::list(shop.backoffice(), &filter, cursor.as_ref(), 5).await.unwrap();
         if let Some(cursor) = &cursor {
             let back = page.newer.clone().unwrap();
             assert_eq!(back.direction, Direction::Newer);
-            let before = backoffice::orders::list(shop.books(), &filter, Some(&back), 5).await.unwrap();
+            let before = backoffice::orders::list(shop.backoffice(), &filter, Some(&back), 5).await.unwrap();
             assert_eq!(before.rows.last().map(|o| &o.order_id), seen.last(), "{cursor:?}");
         }
         seen.extend(page.rows.into_iter().map(|o| o.order_id));
@@ -95,11 +95,14 @@ async fn personal_data_and_secrets_are_masked_on_every_page() {
         shop.paid_by("ord_masked", 50_000, json!({ "method": "가상계좌", "customerName": "남궁태희" })).await;
     shop.control(&format!("payments/{key}/deposit"), &json!(null)).await;
     shop.eventually("deposited", || async { shop.status_of("ord_masked").await == "DONE" }).await;
-    shop.eventually("handled", || async { !backoffice::webhooks::any_waiting(shop.books()).await.unwrap() })
-        .await;
-    let secret = backoffice::payments::get(shop.books(), &key).await.unwrap().unwrap().secret.unwrap();
+    shop.eventually("handled", || async {
+        !backoffice::webhooks::any_waiting(shop.backoffice()).await.unwrap()
+    })
+    .await;
+    let secret = backoffice::payments::get(shop.backoffice(), &key).await.unwrap().unwrap().secret.unwrap();
     let admin = shop.log_in(Role::Admin).await;
-    let newest = backoffice::webhooks::list(shop.books(), &Default::default(), None, 9).await.unwrap().rows;
+    let newest =
+        backoffice::webhooks::list(shop.backoffice(), &Default::default(), None, 9).await.unwrap().rows;
     let mut pages = vec![
         "/orders".to_owned(),
         "/orders/ord_masked".to_owned(),

@@ -30,7 +30,10 @@ async fn open(shop: &Shop, finance: &Person, new: NewCampaign, at_toss: Value) {
     promotion.as_object_mut().unwrap().extend(at_toss.as_object().unwrap().clone());
     shop.control("apps-in-toss/promotions", &promotion).await;
     assert!(
-        backoffice::promotions::campaigns::add(shop.books(), &finance.actor(), &new).await.unwrap().is_ok()
+        backoffice::promotions::campaigns::add(shop.backoffice(), &finance.actor(), &new)
+            .await
+            .unwrap()
+            .is_ok()
     );
 }
 
@@ -62,39 +65,44 @@ async fn a_grant_is_pending_then_paid_and_never_twice_for_one_event() {
     let user = shop.user().await;
     open(&shop, &finance, campaign("WELCOME", |_| {}), json!({ "pendingLooks": 1 })).await;
     let asked = form("WELCOME", user, "first-order");
-    let grant = backoffice::promotions::grant(shop.books(), &agent.actor(), &asked).await.unwrap();
+    let grant = backoffice::promotions::grant(shop.backoffice(), &agent.actor(), &asked).await.unwrap();
     assert_eq!(grant.state, State::Pending);
     assert_eq!(
-        backoffice::promotions::grant(shop.books(), &agent.actor(), &asked).await.unwrap().id,
+        backoffice::promotions::grant(shop.backoffice(), &agent.actor(), &asked).await.unwrap().id,
         grant.id,
         "the same form again"
     );
     shop.eventually("it is paid", || async {
-        drop(backoffice::promotions::execute(shop.books(), grant.id).await);
-        backoffice::promotions::get(shop.books(), grant.id).await.unwrap().unwrap().state == State::Succeeded
+        drop(backoffice::promotions::execute(shop.backoffice(), grant.id).await);
+        backoffice::promotions::get(shop.backoffice(), grant.id).await.unwrap().unwrap().state
+            == State::Succeeded
     })
     .await;
-    let again =
-        backoffice::promotions::grant(shop.books(), &agent.actor(), &form("WELCOME", user, "first-order"))
-            .await
-            .unwrap_err();
+    let again = backoffice::promotions::grant(
+        shop.backoffice(),
+        &agent.actor(),
+        &form("WELCOME", user, "first-order"),
+    )
+    .await
+    .unwrap_err();
     assert_eq!(refused(again), Refused::Already { state: State::Succeeded });
     assert_eq!(paid_out(&shop, "WELCOME"), 1000);
     for event in ["second", "third"] {
-        backoffice::promotions::grant(shop.books(), &agent.actor(), &form("WELCOME", user, event))
+        backoffice::promotions::grant(shop.backoffice(), &agent.actor(), &form("WELCOME", user, event))
             .await
             .unwrap();
     }
-    let above = backoffice::promotions::grant(shop.books(), &agent.actor(), &form("WELCOME", user, "fourth"))
-        .await
-        .unwrap_err();
+    let above =
+        backoffice::promotions::grant(shop.backoffice(), &agent.actor(), &form("WELCOME", user, "fourth"))
+            .await
+            .unwrap_err();
     assert_eq!(refused(above), Refused::UserCap { left: 0 });
     // A test pays nothing out and counts nowhere.
     let test = Form { is_test: true, ..form("WELCOME", user, "test") };
-    backoffice::promotions::grant(shop.books(), &agent.actor(), &test).await.unwrap();
+    backoffice::promotions::grant(shop.backoffice(), &agent.actor(), &test).await.unwrap();
     assert_eq!(paid_out(&shop, "WELCOME"), 3000);
     shop.eventually("it is tested", || async {
-        backoffice::promotions::campaigns::get(shop.books(), "WELCOME")
+        backoffice::promotions::campaigns::get(shop.backoffice(), "WELCOME")
             .await
             .unwrap()
             .unwrap()
@@ -123,17 +131,18 @@ async fn a_lost_payout_is_looked_at_not_paid_again() {
     {
         let user = shop.user().await;
         shop.fault(kind.clone()).await;
-        let grant =
-            backoffice::promotions::grant(shop.books(), &agent, &form("LOST", user, "event")).await.unwrap();
+        let grant = backoffice::promotions::grant(shop.backoffice(), &agent, &form("LOST", user, "event"))
+            .await
+            .unwrap();
         shop.eventually("it is paid", || async {
             // A lease later nothing is on its way any more.
             sqlx::query("update grants set sent_at = now() - interval '1 hour', lease_until = null where id = $1 and sent_at is not null")
                 .bind(grant.id)
-                .execute(&shop.books().pool)
+                .execute(&shop.backoffice().pool)
                 .await
                 .unwrap();
-            drop(backoffice::promotions::execute(shop.books(), grant.id).await);
-            backoffice::promotions::get(shop.books(), grant.id).await.unwrap().unwrap().state == State::Succeeded
+            drop(backoffice::promotions::execute(shop.backoffice(), grant.id).await);
+            backoffice::promotions::get(shop.backoffice(), grant.id).await.unwrap().unwrap().state == State::Succeeded
         })
         .await;
         assert_eq!(paid_out(&shop, "LOST"), 1000 * i64::try_from(n + 1).unwrap(), "{kind}");
@@ -154,17 +163,18 @@ async fn what_toss_refuses_gives_the_points_back_to_the_budget() {
         let mut new = campaign("x", |_| {});
         new.promotion_code = name.clone();
         open(&shop, &finance, new, json!({ "status": status })).await;
-        let grant =
-            backoffice::promotions::grant(shop.books(), &agent, &form(&name, user, "event")).await.unwrap();
+        let grant = backoffice::promotions::grant(shop.backoffice(), &agent, &form(&name, user, "event"))
+            .await
+            .unwrap();
         assert_eq!((grant.state, grant.error_code.as_deref()), (State::Failed, Some(code)));
         assert_eq!(
-            backoffice::promotions::campaigns::get(shop.books(), &name).await.unwrap().unwrap().promised,
+            backoffice::promotions::campaigns::get(shop.backoffice(), &name).await.unwrap().unwrap().promised,
             0
         );
     }
     open(&shop, &finance, campaign("FAILS", |_| {}), json!({ "fails": true })).await;
     assert_eq!(
-        backoffice::promotions::grant(shop.books(), &agent, &form("FAILS", user, "event"))
+        backoffice::promotions::grant(shop.backoffice(), &agent, &form("FAILS", user, "event"))
             .await
             .unwrap()
             .state,
@@ -174,18 +184,20 @@ async fn what_toss_refuses_gives_the_points_back_to_the_budget() {
     open(&shop, &finance, over, json!({})).await;
     assert_eq!(
         refused(
-            backoffice::promotions::grant(shop.books(), &agent, &form("OVER", user, "e")).await.unwrap_err()
+            backoffice::promotions::grant(shop.backoffice(), &agent, &form("OVER", user, "e"))
+                .await
+                .unwrap_err()
         ),
         Refused::Ended
     );
     let large = Form { amount: "1001".into(), ..form("FAILS", user, "other") };
     assert_eq!(
-        refused(backoffice::promotions::grant(shop.books(), &agent, &large).await.unwrap_err()),
+        refused(backoffice::promotions::grant(shop.backoffice(), &agent, &large).await.unwrap_err()),
         Refused::AboveMost { most: 1000 }
     );
     let nobody = Form { user_key: "toss-user".into(), ..form("FAILS", user, "other") };
     assert_eq!(
-        refused(backoffice::promotions::grant(shop.books(), &agent, &nobody).await.unwrap_err()),
+        refused(backoffice::promotions::grant(shop.backoffice(), &agent, &nobody).await.unwrap_err()),
         Refused::UserKey
     );
 }
@@ -204,15 +216,17 @@ async fn a_hundred_at_once_never_pass_the_budget_or_a_cap_by_a_point() {
     }
     let asked = join_all((0..100).map(|n| {
         let form = form("TIGHT", users[n % 10], &format!("event-{}", n / 10));
-        let (books, agent) = (shop.books().clone(), agent.clone());
-        async move { backoffice::promotions::grant(&books, &agent, &form).await }
+        let (backoffice, agent) = (shop.backoffice().clone(), agent.clone());
+        async move { backoffice::promotions::grant(&backoffice, &agent, &form).await }
     }))
     .await;
     let taken = asked.iter().filter(|outcome| outcome.is_ok()).count();
     assert_eq!(taken, 14, "14 × 700 is what 10,000 holds");
     shop.eventually("all are settled", || async {
-        let open =
-            backoffice::promotions::list(shop.books(), &Filter::default(), None, 500).await.unwrap().rows;
+        let open = backoffice::promotions::list(shop.backoffice(), &Filter::default(), None, 500)
+            .await
+            .unwrap()
+            .rows;
         open.iter().all(|grant| grant.state.is_settled())
     })
     .await;
@@ -232,29 +246,31 @@ async fn above_the_limit_a_second_person_is_asked() {
     let (agent, finance) = (shop.log_in(Role::Support).await, shop.log_in(Role::Finance).await);
     let user = shop.user().await;
     open(&shop, &finance, campaign("LARGE", |c| c.approval_above = "500".into()), json!({})).await;
-    let waits =
-        backoffice::promotions::grant(shop.books(), &agent.actor(), &form("LARGE", user, "e")).await.unwrap();
+    let waits = backoffice::promotions::grant(shop.backoffice(), &agent.actor(), &form("LARGE", user, "e"))
+        .await
+        .unwrap();
     assert_eq!((waits.state, paid_out(&shop, "LARGE")), (State::WaitingForApproval, 0));
-    let own = backoffice::promotions::approve(shop.books(), &agent.actor(), waits.id).await.unwrap_err();
+    let own = backoffice::promotions::approve(shop.backoffice(), &agent.actor(), waits.id).await.unwrap_err();
     assert_eq!(refused(own), Refused::OwnRequest);
     assert_eq!(
-        backoffice::promotions::approve(shop.books(), &finance.actor(), waits.id).await.unwrap().state,
+        backoffice::promotions::approve(shop.backoffice(), &finance.actor(), waits.id).await.unwrap().state,
         State::Succeeded
     );
     let small = Form { amount: "500".into(), ..form("LARGE", user, "small") };
     assert_eq!(
-        backoffice::promotions::grant(shop.books(), &agent.actor(), &small).await.unwrap().state,
+        backoffice::promotions::grant(shop.backoffice(), &agent.actor(), &small).await.unwrap().state,
         State::Succeeded
     );
-    let other = backoffice::promotions::grant(shop.books(), &agent.actor(), &form("LARGE", user, "other"))
-        .await
-        .unwrap();
+    let other =
+        backoffice::promotions::grant(shop.backoffice(), &agent.actor(), &form("LARGE", user, "other"))
+            .await
+            .unwrap();
     assert_eq!(
-        backoffice::promotions::decline(shop.books(), &finance.actor(), other.id).await.unwrap().state,
+        backoffice::promotions::decline(shop.backoffice(), &finance.actor(), other.id).await.unwrap().state,
         State::Declined
     );
     assert_eq!(
-        backoffice::promotions::campaigns::get(shop.books(), "LARGE").await.unwrap().unwrap().promised,
+        backoffice::promotions::campaigns::get(shop.backoffice(), "LARGE").await.unwrap().unwrap().promised,
         1500
     );
 }
@@ -267,31 +283,33 @@ async fn what_toss_has_taken_is_never_paid_under_another_key() {
     open(&shop, &finance, campaign("TAKEN", |_| {}), json!({})).await;
     // Toss says that it was paid already, and shows nothing, for hours.
     shop.fault(json!({ "on": "execute-promotion", "kind": "error", "code": "4113" })).await;
-    let grant =
-        backoffice::promotions::grant(shop.books(), &agent, &form("TAKEN", user, "event")).await.unwrap();
+    let grant = backoffice::promotions::grant(shop.backoffice(), &agent, &form("TAKEN", user, "event"))
+        .await
+        .unwrap();
     assert_eq!(grant.state, State::Unknown);
-    let early =
-        backoffice::promotions::decide(shop.books(), &finance.actor(), grant.id, false).await.unwrap_err();
+    let early = backoffice::promotions::decide(shop.backoffice(), &finance.actor(), grant.id, false)
+        .await
+        .unwrap_err();
     assert_eq!(refused(early), Refused::TooEarly);
-    shop.books().clock.set_offset(time::Duration::hours(2));
+    shop.backoffice().clock.set_offset(time::Duration::hours(2));
     shop.control("clock", &json!({ "advanceSeconds": 7200 })).await;
     for _ in 0..3 {
         sqlx::query(
             "update grants set sent_at = now() - interval '1 hour', lease_until = null where id = $1",
         )
         .bind(grant.id)
-        .execute(&shop.books().pool)
+        .execute(&shop.backoffice().pool)
         .await
         .unwrap();
-        backoffice::promotions::execute(shop.books(), grant.id).await.unwrap();
+        backoffice::promotions::execute(shop.backoffice(), grant.id).await.unwrap();
     }
     let keys = shop.calls(&user.to_string()).into_iter().filter(|call| call == "get-key").count();
     assert_eq!((keys, paid_out(&shop, "TAKEN")), (1, 0));
     let settled =
-        backoffice::promotions::decide(shop.books(), &finance.actor(), grant.id, false).await.unwrap();
+        backoffice::promotions::decide(shop.backoffice(), &finance.actor(), grant.id, false).await.unwrap();
     assert_eq!((settled.state, settled.error_code.as_deref()), (State::Failed, Some("NOT_PAID")));
     assert_eq!(
-        backoffice::promotions::campaigns::get(shop.books(), "TAKEN").await.unwrap().unwrap().promised,
+        backoffice::promotions::campaigns::get(shop.backoffice(), "TAKEN").await.unwrap().unwrap().promised,
         0
     );
 }
@@ -302,18 +320,24 @@ async fn an_approval_does_not_outlive_its_campaign() {
     let (agent, finance) = (shop.log_in(Role::Support).await, shop.log_in(Role::Finance).await);
     let user = shop.user().await;
     open(&shop, &finance, campaign("OVERTAKEN", |c| c.approval_above = "1".into()), json!({})).await;
-    let waits = backoffice::promotions::grant(shop.books(), &agent.actor(), &form("OVERTAKEN", user, "e"))
+    let waits =
+        backoffice::promotions::grant(shop.backoffice(), &agent.actor(), &form("OVERTAKEN", user, "e"))
+            .await
+            .unwrap();
+    backoffice::promotions::campaigns::stop(shop.backoffice(), &finance.actor(), "OVERTAKEN", true)
         .await
         .unwrap();
-    backoffice::promotions::campaigns::stop(shop.books(), &finance.actor(), "OVERTAKEN", true).await.unwrap();
-    let late = backoffice::promotions::approve(shop.books(), &finance.actor(), waits.id).await.unwrap_err();
+    let late =
+        backoffice::promotions::approve(shop.backoffice(), &finance.actor(), waits.id).await.unwrap_err();
     assert_eq!((refused(late), paid_out(&shop, "OVERTAKEN")), (Refused::Stopped, 0));
     // The test form that comes back with the box unticked is another grant.
     let intent = Form { is_test: true, ..form("OVERTAKEN", user, "t") };
-    backoffice::promotions::grant(shop.books(), &agent.actor(), &intent).await.unwrap();
+    backoffice::promotions::grant(shop.backoffice(), &agent.actor(), &intent).await.unwrap();
     let unticked = Form { is_test: false, ..intent };
     assert_eq!(
-        refused(backoffice::promotions::grant(shop.books(), &agent.actor(), &unticked).await.unwrap_err()),
+        refused(
+            backoffice::promotions::grant(shop.backoffice(), &agent.actor(), &unticked).await.unwrap_err()
+        ),
         Refused::Form
     );
 }
@@ -327,7 +351,7 @@ async fn ten_a_minute_for_one_user_is_kept() {
     let mut states = Vec::new();
     for n in 0..12 {
         states.push(
-            backoffice::promotions::grant(shop.books(), &agent, &form("OFTEN", user, &n.to_string()))
+            backoffice::promotions::grant(shop.backoffice(), &agent, &form("OFTEN", user, &n.to_string()))
                 .await
                 .unwrap()
                 .state,
@@ -352,7 +376,7 @@ async fn a_file_of_users_is_granted_once_although_it_is_stopped_and_run_again() 
     let first: Vec<&str> = text.lines().skip(1).take(1).collect();
     let bad = format!("{text}{}\nnobody,100\n=1+1,100\n443731104,5000\n", first[0]);
     let id = backoffice::promotions::batch::preview(
-        shop.books(),
+        shop.backoffice(),
         &agent.actor(),
         "FILE",
         "spring",
@@ -361,27 +385,27 @@ async fn a_file_of_users_is_granted_once_although_it_is_stopped_and_run_again() 
     )
     .await
     .unwrap();
-    let batch = backoffice::promotions::batch::get(shop.books(), id).await.unwrap().unwrap();
+    let batch = backoffice::promotions::batch::get(shop.backoffice(), id).await.unwrap().unwrap();
     assert_eq!((batch.lines, batch.ready, batch.ready_amount), (64, 60, 6_000));
-    backoffice::promotions::batch::start(shop.books(), &agent.actor(), id).await.unwrap();
+    backoffice::promotions::batch::start(shop.backoffice(), &agent.actor(), id).await.unwrap();
     shop.eventually("some are paid", || async {
-        backoffice::promotions::batch::progress(shop.books(), id).await.unwrap().succeeded > 3
+        backoffice::promotions::batch::progress(shop.backoffice(), id).await.unwrap().succeeded > 3
     })
     .await;
-    drop(backoffice::promotions::batch::stop(shop.books(), &agent.actor(), id).await);
-    drop(backoffice::promotions::batch::start(shop.books(), &agent.actor(), id).await);
+    drop(backoffice::promotions::batch::stop(shop.backoffice(), &agent.actor(), id).await);
+    drop(backoffice::promotions::batch::start(shop.backoffice(), &agent.actor(), id).await);
     shop.eventually_within(30, "the file is done", || async {
-        let state = backoffice::promotions::batch::get(shop.books(), id).await.unwrap().unwrap().state;
+        let state = backoffice::promotions::batch::get(shop.backoffice(), id).await.unwrap().unwrap().state;
         state == batch::State::Finished
-            && backoffice::promotions::batch::progress(shop.books(), id).await.unwrap().open == 0
+            && backoffice::promotions::batch::progress(shop.backoffice(), id).await.unwrap().open == 0
     })
     .await;
-    let done = backoffice::promotions::batch::progress(shop.books(), id).await.unwrap();
+    let done = backoffice::promotions::batch::progress(shop.backoffice(), id).await.unwrap();
     assert_eq!((done.succeeded, done.refused, done.amount), (60, 4, 6_000));
     assert_eq!(paid_out(&shop, "FILE"), 6_000);
     // The same file again: everybody has it.
     let again = backoffice::promotions::batch::preview(
-        shop.books(),
+        shop.backoffice(),
         &agent.actor(),
         "FILE",
         "spring",
@@ -390,5 +414,5 @@ async fn a_file_of_users_is_granted_once_although_it_is_stopped_and_run_again() 
     )
     .await
     .unwrap();
-    assert_eq!(backoffice::promotions::batch::get(shop.books(), again).await.unwrap().unwrap().ready, 0);
+    assert_eq!(backoffice::promotions::batch::get(shop.backoffice(), again).await.unwrap().unwrap().ready, 0);
 }

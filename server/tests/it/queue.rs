@@ -24,7 +24,7 @@ async fn planned(shop: &Shop) -> BTreeMap<String, Planned> {
          from graphile_worker.jobs v join graphile_worker._private_jobs j using (id)
          where v.key ~ '^(refund|batch|webhook|webhook-replay|grant|grants|message|export):'",
     )
-    .fetch_all(&shop.books().pool)
+    .fetch_all(&shop.backoffice().pool)
     .await
     .unwrap();
     rows.into_iter()
@@ -54,14 +54,16 @@ async fn work_that_lost_its_job_is_planned_again_as_it_was() {
         approval_above: String::new(),
     };
     shop.control("apps-in-toss/promotions", &json!({ "promotionCode": "QUEUE" })).await;
-    assert!(backoffice::promotions::campaigns::add(shop.books(), &finance, &campaign).await.unwrap().is_ok());
+    assert!(
+        backoffice::promotions::campaigns::add(shop.backoffice(), &finance, &campaign).await.unwrap().is_ok()
+    );
     let template = NewTemplate {
         code: "reward_granted".into(),
         name: "포인트".into(),
         fields: "amount".into(),
         follows: "grant".into(),
     };
-    backoffice::messages::templates::add(shop.books(), &finance, &template).await.unwrap();
+    backoffice::messages::templates::add(shop.backoffice(), &finance, &template).await.unwrap();
     shop.quiet().await;
 
     // From here on no job has its turn.
@@ -71,14 +73,15 @@ async fn work_that_lost_its_job_is_planned_again_as_it_was() {
          create trigger tomorrow before insert or update on graphile_worker._private_jobs
              for each row execute function tomorrow()",
     )
-    .execute(&shop.books().pool)
+    .execute(&shop.backoffice().pool)
     .await
     .unwrap();
 
-    refunds::create_intent(shop.books(), &agent, &refund("ord_queue_1", "4000")).await.unwrap();
-    let file =
-        batch::preview(shop.books(), &agent, "a.csv", b"ord_queue_2,4000\n", "defect", "불량").await.unwrap();
-    batch::start(shop.books(), &agent, file).await.unwrap();
+    refunds::create_intent(shop.backoffice(), &agent, &refund("ord_queue_1", "4000")).await.unwrap();
+    let file = batch::preview(shop.backoffice(), &agent, "a.csv", b"ord_queue_2,4000\n", "defect", "불량")
+        .await
+        .unwrap();
+    batch::start(shop.backoffice(), &agent, file).await.unwrap();
     for (n, listed) in [(1, Some(true)), (2, Some(false))] {
         let delivery = Incoming {
             source_ip: None,
@@ -89,9 +92,9 @@ async fn work_that_lost_its_job_is_planned_again_as_it_was() {
                 .into(),
             read_at: std::time::Instant::now(),
         };
-        backoffice::webhooks::keep(shop.books(), &[delivery]).await.unwrap();
+        backoffice::webhooks::keep(shop.backoffice(), &[delivery]).await.unwrap();
     }
-    backoffice::webhooks::replay::start(shop.books(), &agent, &Filter::default()).await.unwrap();
+    backoffice::webhooks::replay::start(shop.backoffice(), &agent, &Filter::default()).await.unwrap();
     let grant = |event: &str| backoffice::promotions::Form {
         intent: refunds::new_intent(),
         promotion_code: "QUEUE".into(),
@@ -100,12 +103,12 @@ async fn work_that_lost_its_job_is_planned_again_as_it_was() {
         ..Default::default()
     };
     // This one is paid, and its message planned; the other waits to be paid.
-    let paid = backoffice::promotions::grant(shop.books(), &agent, &grant("paid")).await.unwrap();
+    let paid = backoffice::promotions::grant(shop.backoffice(), &agent, &grant("paid")).await.unwrap();
     assert_eq!(paid.state, backoffice::promotions::State::Succeeded);
-    backoffice::promotions::create_intent(shop.books(), &agent, &grant("open")).await.unwrap();
+    backoffice::promotions::create_intent(shop.backoffice(), &agent, &grant("open")).await.unwrap();
     let users = format!("{user}\n");
     let grants = backoffice::promotions::batch::preview(
-        shop.books(),
+        shop.backoffice(),
         &agent,
         "QUEUE",
         "file",
@@ -114,9 +117,9 @@ async fn work_that_lost_its_job_is_planned_again_as_it_was() {
     )
     .await
     .unwrap();
-    backoffice::promotions::batch::start(shop.books(), &agent, grants).await.unwrap();
+    backoffice::promotions::batch::start(shop.backoffice(), &agent, grants).await.unwrap();
     let export = Request {
-        heads: What::MissingEvents.columns().iter().map(|column| (*column).to_owned()).collect(),
+        headers: What::MissingEvents.columns().iter().map(|column| (*column).to_owned()).collect(),
         what: What::MissingEvents,
         format: Format::Csv,
         reason: "시험".into(),
@@ -124,7 +127,7 @@ async fn work_that_lost_its_job_is_planned_again_as_it_was() {
         title: "주문".into(),
         words: [].into(),
     };
-    backoffice::exports::request(shop.books(), &finance, &export).await.unwrap();
+    backoffice::exports::request(shop.backoffice(), &finance, &export).await.unwrap();
 
     let before = planned(&shop).await;
     let kinds: Vec<_> = before.values().map(|(name, ..)| name.as_str()).collect();
@@ -139,8 +142,8 @@ async fn work_that_lost_its_job_is_planned_again_as_it_was() {
     ] {
         assert!(kinds.contains(&kind), "{kind} is not planned: {kinds:?}");
     }
-    sqlx::query("delete from graphile_worker._private_jobs").execute(&shop.books().pool).await.unwrap();
-    backoffice::worker::requeue_orphaned(shop.books()).await.unwrap();
+    sqlx::query("delete from graphile_worker._private_jobs").execute(&shop.backoffice().pool).await.unwrap();
+    backoffice::worker::requeue_orphaned(shop.backoffice()).await.unwrap();
     let mut after = planned(&shop).await;
     // Deliveries are planned as a batch and come back one by one, those of strangers in their own slow queue.
     let deliveries: Vec<_> = after.extract_if(.., |key, _| key.starts_with("webhook:")).collect();

@@ -15,7 +15,7 @@ use crate::support::{Shop, refund};
 const AGENT: Actor = Actor::CommandLine;
 
 async fn make(shop: &Shop, order: &str, amount: &str) -> Result<Refund, RefundError> {
-    backoffice::refunds::request(shop.books(), &AGENT, &refund(order, amount)).await
+    backoffice::refunds::request(shop.backoffice(), &AGENT, &refund(order, amount)).await
 }
 
 fn refused(outcome: Result<Refund, RefundError>) -> Refused {
@@ -36,9 +36,9 @@ async fn a_part_and_the_rest_agree_with_toss_to_the_won() {
     let at_toss = shop.cancels_at_toss(&key);
     let keys: Vec<_> = at_toss.iter().map(|c| c.transaction_key.as_ref().unwrap().0.clone()).collect();
     assert_eq!(vec![first.transaction_key.unwrap(), second.transaction_key.unwrap()], keys);
-    let order = backoffice::orders::get(shop.books(), "ord_parts_1").await.unwrap().unwrap();
+    let order = backoffice::orders::get(shop.backoffice(), "ord_parts_1").await.unwrap().unwrap();
     assert_eq!((order.status.as_str(), order.balance_amount), ("PARTIAL_CANCELED", Some(0.into())));
-    let ours = backoffice::transactions::of_order(shop.books(), "ord_parts_1").await.unwrap();
+    let ours = backoffice::transactions::of_order(shop.backoffice(), "ord_parts_1").await.unwrap();
     let theirs = shop.sandbox.with_books(|books| books.all_transactions().to_vec());
     assert_eq!(ours.len(), theirs.len());
     for row in theirs {
@@ -57,15 +57,15 @@ async fn a_lost_answer_is_asked_for_not_repeated() {
         shop.fault(json!({ "on": "cancel", "kind": fault })).await;
         let refund = make(&shop, &id, "4000").await.unwrap();
         assert_eq!(refund.state, State::Unknown, "{fault}");
-        assert!(backoffice::orders::get(shop.books(), &id).await.unwrap().unwrap().refund_unknown);
+        assert!(backoffice::orders::get(shop.backoffice(), &id).await.unwrap().unwrap().refund_unknown);
         shop.eventually("the outcome is known", || async {
-            backoffice::refunds::get(shop.books(), refund.id).await.unwrap().unwrap().state
+            backoffice::refunds::get(shop.backoffice(), refund.id).await.unwrap().unwrap().state
                 == State::Succeeded
         })
         .await;
         assert_eq!(shop.cancels_at_toss(&key).len(), 1, "{fault}: exactly one cancel");
         assert_eq!(
-            backoffice::orders::get(shop.books(), &id).await.unwrap().unwrap().balance_amount,
+            backoffice::orders::get(shop.backoffice(), &id).await.unwrap().unwrap().balance_amount,
             Some(6_000.into())
         );
     }
@@ -95,14 +95,17 @@ async fn the_same_form_twice_is_one_refund() {
     let shop = Shop::open().await;
     let key = shop.paid("ord_double_1", 10_000).await;
     let form = refund("ord_double_1", "3000");
-    let first = backoffice::refunds::request(shop.books(), &AGENT, &form).await.unwrap();
-    let second = backoffice::refunds::request(shop.books(), &AGENT, &form).await.unwrap();
+    let first = backoffice::refunds::request(shop.backoffice(), &AGENT, &form).await.unwrap();
+    let second = backoffice::refunds::request(shop.backoffice(), &AGENT, &form).await.unwrap();
     assert_eq!((first.id, second.state), (second.id, State::Succeeded));
     assert_eq!(shop.cancels_at_toss(&key).len(), 1);
     // A form cannot be turned against another order.
     shop.paid("ord_double_2", 10_000).await;
     let turned = backoffice::refunds::Form { order_id: "ord_double_2".into(), ..form };
-    assert_eq!(refused(backoffice::refunds::request(shop.books(), &AGENT, &turned).await), Refused::Form);
+    assert_eq!(
+        refused(backoffice::refunds::request(shop.backoffice(), &AGENT, &turned).await),
+        Refused::Form
+    );
 }
 
 #[tokio::test]
@@ -132,7 +135,7 @@ async fn bad_forms_are_refused_and_nothing_is_sent() {
         (with(|f| f.intent = "1".into()), Refused::Form),
         (with(|f| f.order_id = "ord_unheard".into()), Refused::NoSuchOrder),
     ] {
-        assert_eq!(refused(backoffice::refunds::request(shop.books(), &AGENT, &form).await), why);
+        assert_eq!(refused(backoffice::refunds::request(shop.backoffice(), &AGENT, &form).await), why);
     }
     assert!(shop.cancels_at_toss(&key).is_empty());
     let full_width = make(&shop, "ord_forms_1", "１，０００").await.unwrap();
@@ -147,13 +150,16 @@ async fn a_deposited_account_is_paid_back_to_an_account() {
     assert_eq!(refused(make(&shop, "ord_va_back", "1000").await), Refused::WholeOnly);
     shop.control(&format!("payments/{key}/deposit"), &json!(null)).await;
     let mut form = refund("ord_va_back", "20000");
-    assert_eq!(refused(backoffice::refunds::request(shop.books(), &AGENT, &form).await), Refused::Bank);
+    assert_eq!(refused(backoffice::refunds::request(shop.backoffice(), &AGENT, &form).await), Refused::Bank);
     form.bank = "88".into();
     form.account_number = "110-123-456789".into();
-    assert_eq!(refused(backoffice::refunds::request(shop.books(), &AGENT, &form).await), Refused::HolderName);
+    assert_eq!(
+        refused(backoffice::refunds::request(shop.backoffice(), &AGENT, &form).await),
+        Refused::HolderName
+    );
     form.holder_name = "홍길동".into();
     assert_eq!(
-        backoffice::refunds::request(shop.books(), &AGENT, &form).await.unwrap().state,
+        backoffice::refunds::request(shop.backoffice(), &AGENT, &form).await.unwrap().state,
         State::Succeeded
     );
     // Somebody else's account: Toss says no, and the intent ends as failed.
@@ -162,7 +168,7 @@ async fn a_deposited_account_is_paid_back_to_an_account() {
         account_number: "1101230000".into(),
         ..form
     };
-    let failed = backoffice::refunds::request(shop.books(), &AGENT, &stolen).await.unwrap();
+    let failed = backoffice::refunds::request(shop.backoffice(), &AGENT, &stolen).await.unwrap();
     assert_eq!(
         (failed.state, failed.error_code.as_deref()),
         (State::Failed, Some("INVALID_REFUND_ACCOUNT_INFO"))
@@ -180,7 +186,11 @@ async fn a_cancel_at_tosss_own_console_is_seen_before_ours_goes_out() {
         cancel_amount: Some(7_000.into()),
         ..Default::default()
     };
-    shop.books().toss.cancel(&toss::payments::PaymentKey(key.clone()), &behind, "console").await.unwrap();
+    shop.backoffice()
+        .toss
+        .cancel(&toss::payments::PaymentKey(key.clone()), &behind, "console")
+        .await
+        .unwrap();
     assert_eq!(
         refused(make(&shop, "ord_console", "10000").await),
         Refused::OverBalance { left: 3_000.into(), currency: "KRW".into() }
@@ -202,13 +212,13 @@ async fn a_cancel_that_the_provider_makes_later_is_not_called_done_before() {
         let transaction = shop.cancels_at_toss(&key)[0].transaction_key.clone().unwrap();
         shop.control(&format!("cancels/{transaction}"), &json!({ "status": word })).await;
         shop.eventually("the provider's word counts", || async {
-            backoffice::refunds::get(shop.books(), refund.id).await.unwrap().unwrap().state == state
+            backoffice::refunds::get(shop.backoffice(), refund.id).await.unwrap().unwrap().state == state
         })
         .await;
         assert_eq!(shop.cancels_at_toss(&key).len(), 1, "nothing is sent twice");
         let left = if word == "DONE" { 6_000 } else { 10_000 };
         assert_eq!(
-            backoffice::orders::get(shop.books(), &id).await.unwrap().unwrap().balance_amount,
+            backoffice::orders::get(shop.backoffice(), &id).await.unwrap().unwrap().balance_amount,
             Some(left.into())
         );
     }
@@ -223,7 +233,7 @@ async fn later_says_nothing_about_an_attempt_before() {
     let refund = make(&shop, "ord_storm_1", "4000").await.unwrap();
     assert_eq!(refund.state, State::Unknown);
     shop.eventually("it is known in the end", || async {
-        let now = backoffice::refunds::get(shop.books(), refund.id).await.unwrap().unwrap();
+        let now = backoffice::refunds::get(shop.backoffice(), refund.id).await.unwrap().unwrap();
         assert_ne!(now.state, State::Failed, "429 on a resend is no verdict");
         now.state == State::Succeeded
     })
@@ -235,17 +245,18 @@ async fn later_says_nothing_about_an_attempt_before() {
 async fn an_unreachable_toss_costs_one_row_and_no_money() {
     let shop = Shop::open().await;
     let key = shop.paid("ord_dark_1", 10_000).await;
-    let mut dark = shop.books().clone();
+    let mut dark = shop.backoffice().clone();
     let nowhere = toss::payments::Config::new("http://127.0.0.1:9", sandbox::PUBLIC_TEST_KEYS[0]);
     dark.toss = toss::payments::Client::new(nowhere).unwrap();
     let form = refund("ord_dark_1", "4000");
     assert_eq!(backoffice::refunds::request(&dark, &AGENT, &form).await.unwrap().state, State::Requested);
     shop.eventually("sent once Toss is back", || async {
-        backoffice::refunds::list(shop.books(), &Default::default(), None, 1).await.unwrap().rows[0].state
+        backoffice::refunds::list(shop.backoffice(), &Default::default(), None, 1).await.unwrap().rows[0]
+            .state
             == State::Succeeded
     })
     .await;
-    let story = backoffice::audit::of_subject(&shop.books().pool, "order", "ord_dark_1").await.unwrap();
+    let story = backoffice::audit::of_subject(&shop.backoffice().pool, "order", "ord_dark_1").await.unwrap();
     assert_eq!(story.iter().filter(|row| row.action == "refund.not_sent").count(), 1);
     assert_eq!(shop.cancels_at_toss(&key).len(), 1);
 }
@@ -255,10 +266,10 @@ async fn a_browser_that_goes_away_stops_nothing() {
     let shop = Shop::open().await;
     let key = shop.paid("ord_gone_1", 10_000).await;
     shop.fault(json!({ "on": "cancel", "kind": "delay", "ms": 800 })).await;
-    let (books, form) = (shop.books().clone(), refund("ord_gone_1", "10000"));
-    let request = tokio::spawn(async move { backoffice::refunds::request(&books, &AGENT, &form).await });
+    let (backoffice, form) = (shop.backoffice().clone(), refund("ord_gone_1", "10000"));
+    let request = tokio::spawn(async move { backoffice::refunds::request(&backoffice, &AGENT, &form).await });
     shop.eventually("it is on its way", || async {
-        backoffice::refunds::list(shop.books(), &Default::default(), None, 1)
+        backoffice::refunds::list(shop.backoffice(), &Default::default(), None, 1)
             .await
             .unwrap()
             .rows
@@ -268,7 +279,8 @@ async fn a_browser_that_goes_away_stops_nothing() {
     .await;
     request.abort();
     shop.eventually("it is finished all the same", || async {
-        backoffice::refunds::list(shop.books(), &Default::default(), None, 1).await.unwrap().rows[0].state
+        backoffice::refunds::list(shop.backoffice(), &Default::default(), None, 1).await.unwrap().rows[0]
+            .state
             == State::Succeeded
     })
     .await;
@@ -279,7 +291,7 @@ async fn a_browser_that_goes_away_stops_nothing() {
 async fn what_a_killed_process_left_is_finished_by_the_job() {
     let shop = Shop::open().await;
     let key = shop.paid("ord_killed", 10_000).await;
-    let pool = &shop.books().pool;
+    let pool = &shop.backoffice().pool;
     // The state a process leaves that dies after Toss did it and before it could write that down: sent, leased, unsettled.
     let id = uuid::Uuid::now_v7();
     sqlx::query(
@@ -300,7 +312,7 @@ async fn what_a_killed_process_left_is_finished_by_the_job() {
         refundable_amount: Some(10_000.into()),
         ..Default::default()
     };
-    let toss = &shop.books().toss;
+    let toss = &shop.backoffice().toss;
     toss.cancel(&toss::payments::PaymentKey(key.clone()), &request, &format!("refund-{id}")).await.unwrap();
     sqlx::query(
         "select graphile_worker.add_job('settle_refund', json_build_object('id', $1::text), job_key => $2)",
@@ -311,7 +323,7 @@ async fn what_a_killed_process_left_is_finished_by_the_job() {
     .await
     .unwrap();
     shop.eventually("the job has found it out", || async {
-        backoffice::refunds::get(shop.books(), id).await.unwrap().unwrap().state == State::Succeeded
+        backoffice::refunds::get(shop.backoffice(), id).await.unwrap().unwrap().state == State::Succeeded
     })
     .await;
     assert_eq!(shop.cancels_at_toss(&key).len(), 1);
@@ -354,24 +366,26 @@ async fn a_copy_that_is_known_to_be_old_is_asked_for_until_toss_answers() {
     let key = shop.paid("ord_stale", 10_000).await;
     shop.quiet().await;
     shop.fault(json!({ "on": "webhook", "kind": "drop", "times": 9 })).await;
-    let id =
-        backoffice::refunds::create_intent(shop.books(), &AGENT, &refund("ord_stale", "4000")).await.unwrap();
+    let id = backoffice::refunds::create_intent(shop.backoffice(), &AGENT, &refund("ord_stale", "4000"))
+        .await
+        .unwrap();
     shop.refund_behind_our_back(&key, 3_000);
     // The look-up of the refusal is lost, and that of the first two jobs.
     shop.fault(json!({ "on": "payment", "kind": "lose_before", "times": 3 })).await;
-    backoffice::refunds::execute(shop.books(), id).await.unwrap();
-    let refused = backoffice::refunds::get(shop.books(), id).await.unwrap().unwrap();
+    backoffice::refunds::execute(shop.backoffice(), id).await.unwrap();
+    let refused = backoffice::refunds::get(shop.backoffice(), id).await.unwrap().unwrap();
     assert_eq!(
         (refused.state, refused.error_code.as_deref()),
         (State::Failed, Some("NOT_MATCHES_REFUNDABLE_AMOUNT"))
     );
-    let left =
-        async || backoffice::orders::get(shop.books(), "ord_stale").await.unwrap().unwrap().balance_amount;
+    let left = async || {
+        backoffice::orders::get(shop.backoffice(), "ord_stale").await.unwrap().unwrap().balance_amount
+    };
     assert_eq!(left().await, Some(10_000.into()), "nobody knows better yet");
     shop.eventually_within(40, "the copy is fresh", || async { left().await == Some(7_000.into()) }).await;
     let planned: i64 =
         sqlx::query_scalar("select count(*) from graphile_worker.jobs where key like '%ord_stale%'")
-            .fetch_one(&shop.books().pool)
+            .fetch_one(&shop.backoffice().pool)
             .await
             .unwrap();
     assert_eq!(planned, 0, "nothing more is asked");

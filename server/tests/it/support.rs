@@ -46,9 +46,7 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// A database of its own, copied from one that has every table.
 pub async fn database() -> String {
-    let url = std::env::var("JANGBU_TEST_DATABASE_URL")
-        .expect("JANGBU_TEST_DATABASE_URL: run the tests with `cargo xtask test`");
-    let (server, _) = url.rsplit_once('/').unwrap();
+    let url = postgres();
     let template = TEMPLATE
         .get_or_init(|| async {
             let name = format!("template_{}", std::process::id());
@@ -56,6 +54,22 @@ pub async fn database() -> String {
             name
         })
         .await;
+    create_database(template).await
+}
+
+/// A database of its own with nothing in it.
+pub async fn empty_database() -> String {
+    create_database("template0").await
+}
+
+fn postgres() -> String {
+    std::env::var("JANGBU_TEST_DATABASE_URL")
+        .expect("JANGBU_TEST_DATABASE_URL: run the tests with `cargo xtask test`")
+}
+
+async fn create_database(template: &str) -> String {
+    let url = postgres();
+    let (server, _) = url.rsplit_once('/').unwrap();
     let name = format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     let pool = server::database::connect(&url, 1).await.unwrap();
     let statement = format!("create database {name} template {template}");
@@ -199,7 +213,7 @@ impl Shop {
         })
     }
 
-    pub fn books(&self) -> &Backoffice {
+    pub fn backoffice(&self) -> &Backoffice {
         &self.jangbu.backoffice
     }
 
@@ -282,20 +296,20 @@ impl Shop {
 
     /// The deliveries of a filter, newest first.
     pub async fn deliveries(&self, filter: &Filter) -> Vec<Delivery> {
-        backoffice::webhooks::list(self.books(), filter, None, 500).await.unwrap().rows
+        backoffice::webhooks::list(self.backoffice(), filter, None, 500).await.unwrap().rows
     }
 
     /// Until Toss has posted all it has to, and everything was looked into.
     pub async fn quiet(&self) {
         self.eventually("no delivery waits", || async {
             self.sandbox.pending_deliveries() == 0
-                && !backoffice::webhooks::any_waiting(self.books()).await.unwrap()
+                && !backoffice::webhooks::any_waiting(self.backoffice()).await.unwrap()
         })
         .await;
     }
 
     pub async fn status_of(&self, order_id: &str) -> String {
-        backoffice::orders::get(self.books(), order_id).await.unwrap().unwrap().status
+        backoffice::orders::get(self.backoffice(), order_id).await.unwrap().unwrap().status
     }
 
     /// An account, and the cookie of its session.
@@ -307,7 +321,7 @@ impl Shop {
             role,
             password: Password::new(PASSWORD.into()).unwrap(),
         };
-        let id = backoffice::staff::add(self.books(), &Actor::CommandLine, new).await.unwrap();
+        let id = backoffice::staff::add(self.backoffice(), &Actor::CommandLine, new).await.unwrap();
         let response = self.form("log_in", None, &[("email", &email), ("password", PASSWORD)]).await;
         assert_eq!(response.status(), 302);
         Person { cookie: cookie(&response).expect("a session cookie"), email, id, role }
@@ -390,9 +404,14 @@ impl Shop {
     }
 
     pub async fn limit(&self, role: &str, one_refund: &str, per_day: &str) {
-        let kept =
-            backoffice::refunds::limits::set(self.books(), &Actor::CommandLine, role, one_refund, per_day)
-                .await;
+        let kept = backoffice::refunds::limits::set(
+            self.backoffice(),
+            &Actor::CommandLine,
+            role,
+            one_refund,
+            per_day,
+        )
+        .await;
         assert_eq!(kept.unwrap(), Ok(()));
     }
 

@@ -37,9 +37,9 @@ async fn a_payment_is_made_once_and_executed_once() {
     );
     assert_eq!(shop.execute("tp-1", token).await.0, 200, "asked again it answers like the first time");
     assert_eq!(shop.calls(token).iter().filter(|call| *call == "execute-payment").count(), 1);
-    let order = backoffice::orders::get(shop.books(), "tp-1").await.unwrap().unwrap();
+    let order = backoffice::orders::get(shop.backoffice(), "tp-1").await.unwrap().unwrap();
     assert_eq!((order.balance_amount, order.method.as_deref()), (Some(12_000.into()), Some("TOSS_MONEY")));
-    let rows = backoffice::transactions::of_order(shop.books(), "tp-1").await.unwrap();
+    let rows = backoffice::transactions::of_order(shop.backoffice(), "tp-1").await.unwrap();
     assert_eq!((rows.len(), rows[0].status.as_str(), rows[0].amount), (1, "PAY_COMPLETE", 12_000.into()));
     // The other rail's call does not touch it.
     assert_eq!(shop.confirm("tp-1", "another_key", 12_000).await.0, 404);
@@ -91,33 +91,34 @@ async fn a_refund_is_read_sent_once_and_read_again() {
     let shop = Shop::open().await;
     let token = shop.paid_by_toss_pay("tp-refund", 12_000, json!({})).await;
     let agent = shop.log_in(Role::Support).await;
-    let part = backoffice::refunds::request(shop.books(), &agent.actor(), &refund("tp-refund", "5000"))
+    let part = backoffice::refunds::request(shop.backoffice(), &agent.actor(), &refund("tp-refund", "5000"))
         .await
         .unwrap_err();
     assert!(matches!(part, RefundError::Refused(Refused::WholeOnly)), "{part:?}");
     let mut long = refund("tp-refund", "12000");
     long.reason = "가".repeat(56);
-    let error = backoffice::refunds::request(shop.books(), &agent.actor(), &long).await.unwrap_err();
+    let error = backoffice::refunds::request(shop.backoffice(), &agent.actor(), &long).await.unwrap_err();
     assert!(matches!(error, RefundError::Refused(Refused::ReasonTooLongFor { most: 55 })), "{error:?}");
     long.reason = "별★".into();
-    let error = backoffice::refunds::request(shop.books(), &agent.actor(), &long).await.unwrap_err();
+    let error = backoffice::refunds::request(shop.backoffice(), &agent.actor(), &long).await.unwrap_err();
     let RefundError::Refused(Refused::ReasonCharacters { not_taken, sent }) = error else {
         panic!("{error:?}")
     };
     assert_eq!((not_taken.as_str(), sent.as_str()), ("★", "별"));
 
     let before = shop.calls(&token).len();
-    let done = backoffice::refunds::request(shop.books(), &agent.actor(), &refund("tp-refund", "12000"))
+    let done = backoffice::refunds::request(shop.backoffice(), &agent.actor(), &refund("tp-refund", "12000"))
         .await
         .unwrap();
     assert_eq!((done.state, shop.refunds_at_toss_pay(&token)), (State::Succeeded, 1));
     let calls = shop.calls(&token).split_off(before);
     assert_eq!(calls, ["get-payment-status", "get-payment-status", "refund-payment", "get-payment-status"]);
-    let order = backoffice::orders::get(shop.books(), "tp-refund").await.unwrap().unwrap();
+    let order = backoffice::orders::get(shop.backoffice(), "tp-refund").await.unwrap().unwrap();
     assert_eq!((order.status.as_str(), order.balance_amount), ("REFUND_SUCCESS", Some(0.into())));
-    let again = backoffice::refunds::request(shop.books(), &agent.actor(), &refund("tp-refund", "12000"))
-        .await
-        .unwrap_err();
+    let again =
+        backoffice::refunds::request(shop.backoffice(), &agent.actor(), &refund("tp-refund", "12000"))
+            .await
+            .unwrap_err();
     assert!(matches!(again, RefundError::Refused(Refused::NotPossible(WhyNot::NothingLeft))), "{again:?}");
 }
 
@@ -140,21 +141,22 @@ async fn a_lost_refund_is_asked_about_before_anything_is_sent_again() {
         let mut fault = kind.clone();
         fault["on"] = json!("refund-payment");
         shop.fault(fault).await;
-        let asked =
-            backoffice::refunds::request(shop.books(), &agent, &refund(&order_no, "3000")).await.unwrap();
+        let asked = backoffice::refunds::request(shop.backoffice(), &agent, &refund(&order_no, "3000"))
+            .await
+            .unwrap();
         assert_eq!(asked.state, State::Unknown, "{kind}");
         // Nothing is sent again while the first request may still be on its way.
-        backoffice::refunds::execute(shop.books(), asked.id).await.unwrap();
+        backoffice::refunds::execute(shop.backoffice(), asked.id).await.unwrap();
         let sent = shop.calls(&token).iter().filter(|call| *call == "refund-payment").count();
         assert_eq!(sent, 1, "{kind}");
         // A lease later it is quiet.
         sqlx::query("update refunds set last_attempt_at = now() - interval '1 hour', lease_until = null where id = $1")
             .bind(asked.id)
-            .execute(&shop.books().pool)
+            .execute(&shop.backoffice().pool)
             .await
             .unwrap();
-        backoffice::refunds::execute(shop.books(), asked.id).await.unwrap();
-        let settled = backoffice::refunds::get(shop.books(), asked.id).await.unwrap().unwrap();
+        backoffice::refunds::execute(shop.backoffice(), asked.id).await.unwrap();
+        let settled = backoffice::refunds::get(shop.backoffice(), asked.id).await.unwrap().unwrap();
         assert_eq!((settled.state, shop.refunds_at_toss_pay(&token)), (State::Succeeded, 1), "{kind}");
     }
 }
@@ -166,22 +168,26 @@ async fn what_toss_refuses_or_is_still_doing_is_told_as_it_is() {
     shop.paid_by_toss_pay("tp-daily", 3_000, json!({})).await;
     shop.fault(json!({ "on": "refund-payment", "kind": "error", "code": "REFUND_EXCEED_DAILY" })).await;
     let failed =
-        backoffice::refunds::request(shop.books(), &agent, &refund("tp-daily", "3000")).await.unwrap();
+        backoffice::refunds::request(shop.backoffice(), &agent, &refund("tp-daily", "3000")).await.unwrap();
     assert_eq!((failed.state, failed.error_code.as_deref()), (State::Failed, Some("REFUND_EXCEED_DAILY")));
     assert_eq!(
-        backoffice::refunds::request(shop.books(), &agent, &refund("tp-daily", "3000")).await.unwrap().state,
+        backoffice::refunds::request(shop.backoffice(), &agent, &refund("tp-daily", "3000"))
+            .await
+            .unwrap()
+            .state,
         State::Succeeded
     );
 
     let slow = shop.paid_by_toss_pay("tp-slow", 3_000, json!({ "slowRefund": true })).await;
     let under_way =
-        backoffice::refunds::request(shop.books(), &agent, &refund("tp-slow", "3000")).await.unwrap();
+        backoffice::refunds::request(shop.backoffice(), &agent, &refund("tp-slow", "3000")).await.unwrap();
     assert_eq!(under_way.state, State::Unknown);
     assert_eq!(shop.status_of("tp-slow").await, "REFUND_PROGRESS");
     shop.control(&format!("apps-in-toss/payments/{slow}/move"), &json!({ "to": "REFUND_SUCCESS" })).await;
     shop.eventually("the refund is known", || async {
-        drop(backoffice::refunds::execute(shop.books(), under_way.id).await);
-        backoffice::refunds::get(shop.books(), under_way.id).await.unwrap().unwrap().state == State::Succeeded
+        drop(backoffice::refunds::execute(shop.backoffice(), under_way.id).await);
+        backoffice::refunds::get(shop.backoffice(), under_way.id).await.unwrap().unwrap().state
+            == State::Succeeded
     })
     .await;
     assert_eq!(shop.refunds_at_toss_pay(&slow), 1);
@@ -189,15 +195,16 @@ async fn what_toss_refuses_or_is_still_doing_is_told_as_it_is() {
     let settled = shop.paid_by_toss_pay("tp-settled", 3_000, json!({ "payMethod": "CARD" })).await;
     shop.control(&format!("apps-in-toss/payments/{settled}/move"), &json!({ "to": "SETTLEMENT_COMPLETE" }))
         .await;
-    let error =
-        backoffice::refunds::request(shop.books(), &agent, &refund("tp-settled", "3000")).await.unwrap_err();
+    let error = backoffice::refunds::request(shop.backoffice(), &agent, &refund("tp-settled", "3000"))
+        .await
+        .unwrap_err();
     assert!(matches!(error, RefundError::Refused(Refused::NotPossible(WhyNot::Settled))), "{error:?}");
 
     // Executing takes a while: the look-ups find out.
     let waiting = shop.toss_pay("tp-progress", 3_000, json!({ "slowPayment": true })).await;
     assert_eq!(shop.execute("tp-progress", &waiting).await.0, 504);
     shop.control(&format!("apps-in-toss/payments/{waiting}/move"), &json!({ "to": "PAY_COMPLETE" })).await;
-    backoffice::payments::toss_pay::poll(shop.books()).await.unwrap();
+    backoffice::payments::toss_pay::poll(shop.backoffice()).await.unwrap();
     assert_eq!(shop.status_of("tp-progress").await, "PAY_COMPLETE");
 
     let declined = shop.toss_pay("tp-declined", 3_000, json!({ "decline": "CARD_LIMIT" })).await;

@@ -117,14 +117,14 @@ async fn in_any_order_and_any_number_a_thousand_payments_end_as_toss_has_them() 
     let keys: Vec<String> =
         stream::iter(0..LIVES).map(|seed| live(&shop, seed)).buffer_unordered(12).collect().await;
     shop.eventually_within(120, "everything was looked into", || async {
-        !backoffice::webhooks::any_waiting(shop.books()).await.unwrap()
+        !backoffice::webhooks::any_waiting(shop.backoffice()).await.unwrap()
     })
     .await;
 
     let mut badges: HashMap<String, usize> = HashMap::new();
     for key in &keys {
         let truth = shop.sandbox.with_books(|books| books.record(key).unwrap().payment.clone());
-        let ours = backoffice::payments::get(shop.books(), key).await.unwrap().expect("a payment");
+        let ours = backoffice::payments::get(shop.backoffice(), key).await.unwrap().expect("a payment");
         let order = truth.order_id.as_str();
         assert_eq!(
             (ours.status.as_str(), ours.balance_amount),
@@ -132,7 +132,7 @@ async fn in_any_order_and_any_number_a_thousand_payments_end_as_toss_has_them() 
             "{order}"
         );
         assert_eq!(shop.status_of(order).await, truth.status.as_str(), "{order}");
-        let booked: Decimal = backoffice::transactions::of_order(shop.books(), order)
+        let booked: Decimal = backoffice::transactions::of_order(shop.backoffice(), order)
             .await
             .unwrap()
             .iter()
@@ -145,7 +145,7 @@ async fn in_any_order_and_any_number_a_thousand_payments_end_as_toss_has_them() 
             "{order}: what was cancelled is booked once"
         );
         never_backwards(&shop, order).await;
-        for delivery in backoffice::webhooks::of_order(shop.books(), order).await.unwrap() {
+        for delivery in backoffice::webhooks::of_order(shop.backoffice(), order).await.unwrap() {
             assert!(matches!(delivery.state.as_str(), "applied" | "unchanged"), "{delivery:?}");
             for badge in delivery.badges {
                 *badges.entry(badge).or_default() += 1;
@@ -160,7 +160,7 @@ async fn in_any_order_and_any_number_a_thousand_payments_end_as_toss_has_them() 
 }
 
 async fn never_backwards(shop: &Shop, order: &str) {
-    let mut rows = audit::of_subject(&shop.books().pool, "order", order).await.unwrap();
+    let mut rows = audit::of_subject(&shop.backoffice().pool, "order", order).await.unwrap();
     rows.sort_by_key(|row| row.seq);
     let (mut reached, mut balance) = (0, Decimal::MAX);
     for row in rows.iter().filter(|row| row.action == "payment.changed") {

@@ -24,7 +24,7 @@ fn billing(n: i64) -> Incoming {
 
 async fn rows(shop: &Shop, action: &str) -> Vec<audit::Row> {
     let filter = audit::Filter { action: Some(action.into()), ..audit::Filter::default() };
-    audit::list(&shop.books().pool, &filter, None, 50).await.unwrap().rows
+    audit::list(&shop.backoffice().pool, &filter, None, 50).await.unwrap().rows
 }
 
 #[tokio::test]
@@ -47,7 +47,9 @@ async fn one_is_looked_into_again_and_brings_the_books_up_to_date() {
     // Again and again: nothing more happens.
     for _ in 0..3 {
         assert!(
-            !backoffice::webhooks::replay::replay(shop.books(), &agent.actor(), delivery.id).await.unwrap()
+            !backoffice::webhooks::replay::replay(shop.backoffice(), &agent.actor(), delivery.id)
+                .await
+                .unwrap()
         );
     }
     let by = rows(&shop, "webhook.replayed").await;
@@ -55,13 +57,13 @@ async fn one_is_looked_into_again_and_brings_the_books_up_to_date() {
     let changes = rows(&shop, "payment.changed").await;
     assert_eq!(changes.len(), 2, "the approval and the refund, once each");
     // Toss is away: nothing is lost, and a person is told.
-    let before = backoffice::webhooks::get(shop.books(), delivery.id).await.unwrap().unwrap().delivery;
+    let before = backoffice::webhooks::get(shop.backoffice(), delivery.id).await.unwrap().unwrap().delivery;
     shop.fault(json!({ "on": "payment", "kind": "error", "code": "FAILED_INTERNAL_SYSTEM_PROCESSING" }))
         .await;
     shop.form("replay_webhook", Some(&agent.cookie), &[("id", &delivery.id.to_string())]).await;
     let (_, page) = shop.page(&path, Some(&agent.cookie)).await;
     assert!(page.contains("토스 응답이 없어요"), "{page}");
-    let kept = backoffice::webhooks::get(shop.books(), delivery.id).await.unwrap().unwrap().delivery;
+    let kept = backoffice::webhooks::get(shop.backoffice(), delivery.id).await.unwrap().unwrap().delivery;
     assert_eq!((kept.state, kept.error, kept.badges), (before.state, None, before.badges));
 }
 
@@ -95,7 +97,7 @@ async fn what_a_filter_finds_is_looked_into_again_by_a_job_that_can_be_stopped()
     shop.fault(json!({ "on": "payment", "kind": "error", "code": "FAILED_INTERNAL_SYSTEM_PROCESSING", "times": 100_000 })).await;
     let id = begin(&shop, &agent, &fields).await;
     shop.eventually("it holds back", || async {
-        backoffice::webhooks::replay::get(shop.books(), id).await.unwrap().unwrap().error.is_some()
+        backoffice::webhooks::replay::get(shop.backoffice(), id).await.unwrap().unwrap().error.is_some()
     })
     .await;
     let path = format!("/webhooks/replays/{id}");
@@ -103,24 +105,24 @@ async fn what_a_filter_finds_is_looked_into_again_by_a_job_that_can_be_stopped()
     assert!(page.contains("토스 응답이 없어 잠시 기다려요") && page.contains("중지<!></button>"), "{page}");
     shop.form("stop_replay", Some(&agent.cookie), &[("id", &id.to_string())]).await;
     shop.sandbox.faults().clear();
-    let stopped = backoffice::webhooks::replay::get(shop.books(), id).await.unwrap().unwrap();
+    let stopped = backoffice::webhooks::replay::get(shop.backoffice(), id).await.unwrap().unwrap();
     assert_eq!((stopped.state, stopped.done), (ReplayState::Stopped, 0));
 
     shop.form("go_on_with_replay", Some(&agent.cookie), &[("id", &id.to_string())]).await;
     shop.eventually("it has ended", || async {
-        backoffice::webhooks::replay::get(shop.books(), id).await.unwrap().unwrap().state
+        backoffice::webhooks::replay::get(shop.backoffice(), id).await.unwrap().unwrap().state
             == ReplayState::Finished
     })
     .await;
-    let ended = backoffice::webhooks::replay::get(shop.books(), id).await.unwrap().unwrap();
+    let ended = backoffice::webhooks::replay::get(shop.backoffice(), id).await.unwrap().unwrap();
     assert_eq!((ended.total, ended.done, ended.changed), (70, 70, 10), "{ended:?}");
     for key in keys.iter().take(10) {
         assert_eq!(
-            backoffice::payments::get(shop.books(), key).await.unwrap().unwrap().balance_amount,
+            backoffice::payments::get(shop.backoffice(), key).await.unwrap().unwrap().balance_amount,
             9_000.into()
         );
     }
-    let actions: Vec<String> = audit::of_subject(&shop.books().pool, "webhook_replay", &id.to_string())
+    let actions: Vec<String> = audit::of_subject(&shop.backoffice().pool, "webhook_replay", &id.to_string())
         .await
         .unwrap()
         .into_iter()
@@ -130,7 +132,7 @@ async fn what_a_filter_finds_is_looked_into_again_by_a_job_that_can_be_stopped()
     let viewer = shop.log_in(Role::Viewer).await;
     assert_eq!(shop.form("start_replay", Some(&viewer.cookie), &[]).await.status(), 403);
     assert_eq!(
-        backoffice::webhooks::replay::list(shop.books()).await.unwrap().len(),
+        backoffice::webhooks::replay::list(shop.backoffice()).await.unwrap().len(),
         1,
         "a viewer starts none"
     );
@@ -140,13 +142,13 @@ async fn what_a_filter_finds_is_looked_into_again_by_a_job_that_can_be_stopped()
 async fn a_replay_goes_on_where_a_dead_process_left_it() {
     let shop = Shop::open().await;
     let all: Vec<Incoming> = (0..120).map(billing).collect();
-    let ids = backoffice::webhooks::keep(shop.books(), &all).await.unwrap();
+    let ids = backoffice::webhooks::keep(shop.backoffice(), &all).await.unwrap();
     shop.quiet().await;
-    let id = backoffice::webhooks::replay::start(shop.books(), &Actor::CommandLine, &Filter::default())
+    let id = backoffice::webhooks::replay::start(shop.backoffice(), &Actor::CommandLine, &Filter::default())
         .await
         .unwrap();
     shop.eventually("it has ended", || async {
-        backoffice::webhooks::replay::get(shop.books(), id).await.unwrap().unwrap().state
+        backoffice::webhooks::replay::get(shop.backoffice(), id).await.unwrap().unwrap().state
             == ReplayState::Finished
     })
     .await;
@@ -154,60 +156,60 @@ async fn a_replay_goes_on_where_a_dead_process_left_it() {
     sqlx::query("update webhook_replays set state = 'running', done = 100, at_id = $2 where id = $1")
         .bind(id)
         .bind(ids[99])
-        .execute(&shop.books().pool)
+        .execute(&shop.backoffice().pool)
         .await
         .unwrap();
-    backoffice::worker::requeue_orphaned(shop.books()).await.unwrap();
+    backoffice::worker::requeue_orphaned(shop.backoffice()).await.unwrap();
     shop.eventually("it has ended again", || async {
-        backoffice::webhooks::replay::get(shop.books(), id).await.unwrap().unwrap().state
+        backoffice::webhooks::replay::get(shop.backoffice(), id).await.unwrap().unwrap().state
             == ReplayState::Finished
     })
     .await;
-    assert_eq!(backoffice::webhooks::replay::get(shop.books(), id).await.unwrap().unwrap().done, 120);
+    assert_eq!(backoffice::webhooks::replay::get(shop.backoffice(), id).await.unwrap().unwrap().done, 120);
 }
 
 #[tokio::test]
 async fn a_delivery_without_a_job_gets_one() {
     let shop = Shop::open().await;
-    let ids = backoffice::webhooks::keep(shop.books(), &[billing(1), billing(2)]).await.unwrap();
+    let ids = backoffice::webhooks::keep(shop.backoffice(), &[billing(1), billing(2)]).await.unwrap();
     shop.quiet().await;
     sqlx::query("update webhook_deliveries set state = 'received' where id = $1")
         .bind(ids[1])
-        .execute(&shop.books().pool)
+        .execute(&shop.backoffice().pool)
         .await
         .unwrap();
-    backoffice::worker::requeue_orphaned(shop.books()).await.unwrap();
+    backoffice::worker::requeue_orphaned(shop.backoffice()).await.unwrap();
     shop.quiet().await;
 }
 
 #[tokio::test]
 async fn months_beyond_the_years_are_dropped_while_others_read() {
     let shop = Shop::open().await;
-    let mut books = shop.books().clone();
+    let mut backoffice = shop.backoffice().clone();
     let today = datetime!(2026-11-22 12:00 UTC);
     for days in [800, 400, 370, 40, 0] {
-        books.clock.set(today - Duration::days(days));
-        backoffice::webhooks::keep(&books, &[billing(days)]).await.unwrap();
+        backoffice.clock.set(today - Duration::days(days));
+        backoffice::webhooks::keep(&backoffice, &[billing(days)]).await.unwrap();
     }
     assert_eq!(shop.deliveries(&Filter::default()).await.len(), 5);
-    books.webhook_years = 5;
-    backoffice::webhooks::rotate_partitions(&books).await.unwrap();
+    backoffice.webhook_years = 5;
+    backoffice::webhooks::rotate_partitions(&backoffice).await.unwrap();
     assert_eq!(shop.deliveries(&Filter::default()).await.len(), 5, "nothing is five years old");
 
     // Somebody is reading a long list meanwhile.
-    let mut reader = books.pool.begin().await.unwrap();
+    let mut reader = backoffice.pool.begin().await.unwrap();
     let (seen,): (i64,) =
         sqlx::query_as("select count(*) from webhook_deliveries").fetch_one(&mut *reader).await.unwrap();
     assert_eq!(seen, 5);
-    books.webhook_years = 2;
+    backoffice.webhook_years = 2;
     let turning = tokio::spawn({
-        let books = books.clone();
-        async move { backoffice::webhooks::rotate_partitions(&books).await }
+        let backoffice = backoffice.clone();
+        async move { backoffice::webhooks::rotate_partitions(&backoffice).await }
     });
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     let others = async {
         let list = shop.deliveries(&Filter::default()).await;
-        backoffice::webhooks::keep(&books, &[billing(-1)]).await.unwrap();
+        backoffice::webhooks::keep(&backoffice, &[billing(-1)]).await.unwrap();
         list.len()
     };
     let listed = tokio::time::timeout(std::time::Duration::from_secs(3), others).await;
@@ -218,13 +220,13 @@ async fn months_beyond_the_years_are_dropped_while_others_read() {
     let dropped = rows(&shop, "webhooks.month_dropped").await;
     assert_eq!(dropped.len(), 1);
     // Again: nothing more to do.
-    backoffice::webhooks::rotate_partitions(&books).await.unwrap();
+    backoffice::webhooks::rotate_partitions(&backoffice).await.unwrap();
     assert_eq!(rows(&shop, "webhooks.month_dropped").await.len(), 1);
     // A process died between detaching a month and dropping it: it goes the next time.
     let detach = "alter table webhook_deliveries detach partition webhook_deliveries_2025_10";
-    sqlx::raw_sql(detach).execute(&books.pool).await.unwrap();
-    books.webhook_years = 1;
-    backoffice::webhooks::rotate_partitions(&books).await.unwrap();
+    sqlx::raw_sql(detach).execute(&backoffice.pool).await.unwrap();
+    backoffice.webhook_years = 1;
+    backoffice::webhooks::rotate_partitions(&backoffice).await.unwrap();
     assert_eq!(rows(&shop, "webhooks.month_dropped").await[0].subject, "2025-10");
     // The month in which the year began is kept whole: 370 days ago is in it.
     assert_eq!(shop.deliveries(&Filter::default()).await.len(), 4);
@@ -233,13 +235,13 @@ async fn months_beyond_the_years_are_dropped_while_others_read() {
 #[tokio::test]
 async fn the_days_of_a_filter_open_only_their_months() {
     let shop = Shop::open().await;
-    let books = shop.books();
-    let now = books.clock.now();
+    let backoffice = shop.backoffice();
+    let now = backoffice.clock.now();
     for days in [60, 30, 0] {
-        books.clock.set_offset(-Duration::days(days));
-        backoffice::webhooks::keep(books, &[billing(days)]).await.unwrap();
+        backoffice.clock.set_offset(-Duration::days(days));
+        backoffice::webhooks::keep(backoffice, &[billing(days)]).await.unwrap();
     }
-    books.clock.set_offset(Duration::ZERO);
+    backoffice.clock.set_offset(Duration::ZERO);
     let between = Filter {
         from: Some(now - Duration::days(31)),
         to: Some(now - Duration::days(29)),
@@ -250,7 +252,7 @@ async fn the_days_of_a_filter_open_only_their_months() {
         "explain select id from webhook_deliveries where id >= webhook_floor(now() - interval '31 days')
          and id < webhook_floor(now() - interval '29 days') order by id desc limit 50",
     )
-    .fetch_all(&books.pool)
+    .fetch_all(&backoffice.pool)
     .await
     .unwrap();
     let scanned = plan.iter().filter(|(line,)| line.contains("webhook_deliveries_20")).count();
@@ -260,19 +262,19 @@ async fn the_days_of_a_filter_open_only_their_months() {
 #[tokio::test]
 async fn a_stream_more_silent_than_its_habit_is_said() {
     let shop = Shop::open().await;
-    let (books, now) = (shop.books(), shop.books().clock.now());
+    let (backoffice, now) = (shop.backoffice(), shop.backoffice().clock.now());
     // Two weeks with a delivery every ten minutes; the last one came four hours ago.
     for days in (1..=14).rev() {
         for minutes in (0..1440).step_by(10) {
             let at = now - Duration::days(days) + Duration::minutes(minutes);
             if at <= now - Duration::hours(4) {
-                books.clock.set(at);
-                backoffice::webhooks::keep(books, &[billing(minutes)]).await.unwrap();
+                backoffice.clock.set(at);
+                backoffice::webhooks::keep(backoffice, &[billing(minutes)]).await.unwrap();
             }
         }
     }
-    books.clock.set_offset(Duration::ZERO);
-    let health = backoffice::webhooks::health(books).await.unwrap();
+    backoffice.clock.set_offset(Duration::ZERO);
+    let health = backoffice::webhooks::health(backoffice).await.unwrap();
     let silence = health.silence.expect("it is silent");
     assert!((20.0..30.0).contains(&silence.usual), "{silence:?}");
     let viewer = shop.log_in(Role::Viewer).await;
@@ -285,34 +287,36 @@ async fn a_stream_more_silent_than_its_habit_is_said() {
     // A stranger's post is no sign of life, and days of silence do not become a habit.
     assert_eq!(shop.hook(&[], "no webhook").await, 200);
     shop.eventually("it was looked into", || async {
-        !backoffice::webhooks::any_waiting(shop.books()).await.unwrap()
+        !backoffice::webhooks::any_waiting(shop.backoffice()).await.unwrap()
     })
     .await;
-    assert!(backoffice::webhooks::health(books).await.unwrap().silence.is_some());
-    books.clock.set_offset(Duration::days(3));
+    assert!(backoffice::webhooks::health(backoffice).await.unwrap().silence.is_some());
+    backoffice.clock.set_offset(Duration::days(3));
     assert!(
-        backoffice::webhooks::health(books).await.unwrap().silence.is_some(),
+        backoffice::webhooks::health(backoffice).await.unwrap().silence.is_some(),
         "three days later it is silent still"
     );
-    books.clock.set_offset(Duration::ZERO);
+    backoffice.clock.set_offset(Duration::ZERO);
     // One comes: all is well.
-    backoffice::webhooks::keep(books, &[billing(0)]).await.unwrap();
-    assert_eq!(backoffice::webhooks::health(books).await.unwrap().silence, None);
+    backoffice::webhooks::keep(backoffice, &[billing(0)]).await.unwrap();
+    assert_eq!(backoffice::webhooks::health(backoffice).await.unwrap().silence, None);
 }
 
 #[tokio::test]
 async fn a_night_that_is_always_quiet_is_no_silence() {
     let shop = Shop::open().await;
-    let (books, now) = (shop.books(), shop.books().clock.now());
+    let (backoffice, now) = (shop.backoffice(), shop.backoffice().clock.now());
     // Every day the stream rests in the hours before now.
     for days in (0..=14).rev() {
         for minutes in (0..600).step_by(10) {
-            books.clock.set(now - Duration::days(days) - Duration::hours(16) + Duration::minutes(minutes));
-            backoffice::webhooks::keep(books, &[billing(minutes)]).await.unwrap();
+            backoffice
+                .clock
+                .set(now - Duration::days(days) - Duration::hours(16) + Duration::minutes(minutes));
+            backoffice::webhooks::keep(backoffice, &[billing(minutes)]).await.unwrap();
         }
     }
-    books.clock.set_offset(Duration::ZERO);
-    let health = backoffice::webhooks::health(books).await.unwrap();
+    backoffice.clock.set_offset(Duration::ZERO);
+    let health = backoffice::webhooks::health(backoffice).await.unwrap();
     assert_eq!(health.silence, None, "{health:?}");
 }
 
@@ -336,7 +340,7 @@ async fn retries_that_did_not_reach_us_are_drawn_and_counted() {
     assert!(page.contains("앞선 시도 3번은 여기에 오지 않았거나"), "{page}");
     assert_eq!(page.matches("class=\"lost\"").count(), 3, "{page}");
     assert!(!page.contains("c2VjcmV0"), "secrets of headers are masked");
-    assert_eq!(backoffice::webhooks::health(shop.books()).await.unwrap().retried, 1);
+    assert_eq!(backoffice::webhooks::health(shop.backoffice()).await.unwrap().retried, 1);
     let (_, list) = shop.page("/webhooks?q=whtrans_1", Some(&viewer.cookie)).await;
     assert!(list.contains("하루 동안 토스가 다시 보낸 웹훅 1건"), "{list}");
 }

@@ -45,7 +45,7 @@ async fn a_signature_is_believed_under_either_reading_of_the_key_and_says_what_m
     // One that came late does not bring the payout back.
     let late = signed(&shop, false, &payout("FAILED", "2026-11-20T09:00:00+09:00")).await;
     assert_eq!((late.state.as_str(), late.changed), ("unchanged", Some(json!({}))));
-    let (now, _) = backoffice::webhooks::get(shop.books(), late.id).await.unwrap().unwrap().now.unwrap();
+    let (now, _) = backoffice::webhooks::get(shop.backoffice(), late.id).await.unwrap().unwrap().now.unwrap();
     assert_eq!(now["status"], "COMPLETED");
     // Whatever id somebody is given finds it.
     for q in ["FPA_1", "my-payout-1", "e-COMPLETED-2026-11-21T10:00:00+09:00"] {
@@ -72,11 +72,11 @@ async fn a_signed_event_is_not_believed_altered_unsigned_or_signed_for_another_t
     for delivery in [bare, changed, moved] {
         assert_eq!(delivery.state, "ignored");
         assert!(
-            backoffice::webhooks::get(shop.books(), delivery.id).await.unwrap().unwrap().now.is_none(),
+            backoffice::webhooks::get(shop.backoffice(), delivery.id).await.unwrap().unwrap().now.is_none(),
             "nothing is told"
         );
     }
-    let home = backoffice::home::overview(shop.books()).await.unwrap();
+    let home = backoffice::home::overview(shop.backoffice()).await.unwrap();
     assert_eq!(home.webhooks.untrusted, 3, "it is loud");
 }
 
@@ -149,21 +149,24 @@ async fn forged_and_altered_deliveries_of_every_type_change_nothing() {
             "fetched_different",
         ),
     ];
-    let before =
-        backoffice::audit::list(&shop.books().pool, &Default::default(), None, 500).await.unwrap().rows.len();
+    let before = backoffice::audit::list(&shop.backoffice().pool, &Default::default(), None, 500)
+        .await
+        .unwrap()
+        .rows
+        .len();
     for (body, badge) in &forged {
         let delivery = told(&shop, &[], body).await;
         assert!(delivery.badges.contains(&(*badge).to_owned()), "{badge}: {:?} for {body}", delivery.badges);
         assert_ne!(delivery.state, "applied", "{body}");
     }
     let after =
-        backoffice::audit::list(&shop.books().pool, &Default::default(), None, 500).await.unwrap().rows;
+        backoffice::audit::list(&shop.backoffice().pool, &Default::default(), None, 500).await.unwrap().rows;
     assert_eq!(after.len(), before, "nothing was done: {:?}", after.first());
     assert_eq!(shop.status_of("ord_true").await, "DONE");
     assert_eq!(shop.status_of("ord_va").await, "WAITING_FOR_DEPOSIT");
-    assert!(backoffice::orders::get(shop.books(), "ord_forged").await.unwrap().is_none());
+    assert!(backoffice::orders::get(shop.backoffice(), "ord_forged").await.unwrap().is_none());
     let honest = shop.deliveries(&Filter { q: Some(key), ..Filter::default() }).await.pop().unwrap();
-    let series = backoffice::webhooks::get(shop.books(), honest.id).await.unwrap().unwrap().series;
+    let series = backoffice::webhooks::get(shop.backoffice(), honest.id).await.unwrap().unwrap().series;
     assert_eq!(series.len(), 1, "a forgery is no attempt of Toss's: {series:?}");
     let untrusted = Filter { badge: Some(backoffice::webhooks::UNTRUSTED.into()), ..Filter::default() };
     let loud = shop.deliveries(&untrusted).await;
@@ -189,14 +192,14 @@ async fn what_cannot_be_asked_about_is_settled_and_holds_nobody_up() {
         assert_eq!(delivery.retried_count, None, "no attempt of Toss's has that number");
     }
     let id = backoffice::webhooks::replay::start(
-        shop.books(),
+        shop.backoffice(),
         &backoffice::Actor::CommandLine,
         &Filter::default(),
     )
     .await
     .unwrap();
     shop.eventually("the replay has ended", || async {
-        backoffice::webhooks::replay::get(shop.books(), id).await.unwrap().unwrap().state
+        backoffice::webhooks::replay::get(shop.backoffice(), id).await.unwrap().unwrap().state
             == backoffice::webhooks::ReplayState::Finished
     })
     .await;
@@ -214,10 +217,12 @@ async fn a_forged_cancel_does_not_hide_that_the_true_one_never_came() {
     shop.refund_behind_our_back(&key, 24_000);
     let now = shop.sandbox.clock.now();
     let (from, to) = (now - time::Duration::hours(1), now + time::Duration::minutes(5));
-    shop.books().clock.set_offset(time::Duration::hours(2));
-    backoffice::transactions::sync(shop.books(), &backoffice::Actor::CommandLine, from, to).await.unwrap();
+    shop.backoffice().clock.set_offset(time::Duration::hours(2));
+    backoffice::transactions::sync(shop.backoffice(), &backoffice::Actor::CommandLine, from, to)
+        .await
+        .unwrap();
     assert_eq!(shop.status_of("ord_hidden").await, "CANCELED");
-    assert_eq!(backoffice::webhooks::missing::list(shop.books(), None, 10).await.unwrap().rows.len(), 1);
+    assert_eq!(backoffice::webhooks::missing::list(shop.backoffice(), None, 10).await.unwrap().rows.len(), 1);
 }
 
 #[tokio::test]
@@ -269,7 +274,7 @@ async fn an_overseas_cancel_is_linked_by_its_own_transaction() {
     shop.quiet().await;
     let agent = shop.log_in(backoffice::staff::Role::Support).await;
     let refund = backoffice::refunds::request(
-        shop.books(),
+        shop.backoffice(),
         &agent.actor(),
         &crate::support::refund("ord_paypal", "24000"),
     )
@@ -300,7 +305,7 @@ async fn an_address_that_is_not_tosss_is_remarked_and_waits_behind_the_others() 
         read_at: std::time::Instant::now(),
     };
     let both = [from("203.0.113.9"), from("13.124.18.147")];
-    backoffice::webhooks::keep(shop.books(), &both).await.unwrap();
+    backoffice::webhooks::keep(shop.backoffice(), &both).await.unwrap();
     shop.quiet().await;
     let all = shop.deliveries(&Filter::default()).await;
     let (listed, stranger) = (&all[0], &all[1]);

@@ -51,7 +51,7 @@ async fn whatever_is_posted_is_kept_and_answered_with_200() {
     assert_eq!(all.len(), bodies.len());
     assert!(all.iter().all(|d| d.state == "ignored"), "{all:?}");
     let second = all.get(bodies.len() - 2).unwrap().id;
-    let kept = backoffice::webhooks::get(shop.books(), second).await.unwrap().unwrap();
+    let kept = backoffice::webhooks::get(shop.backoffice(), second).await.unwrap().unwrap();
     assert_eq!(kept.body, b"\xff\xfe\x00\x01", "the very bytes are kept");
 
     assert_eq!(post(&shop, vec![b'x'; (1 << 20) + 1]).await, 413);
@@ -82,9 +82,9 @@ async fn a_forged_delivery_changes_nothing() {
         badges,
         [vec!["secret_wrong", "fetched_different"], vec!["unknown_to_toss"], vec!["fetched_different"]]
     );
-    let order = backoffice::orders::get(shop.books(), "ord_forged").await.unwrap().unwrap();
+    let order = backoffice::orders::get(shop.backoffice(), "ord_forged").await.unwrap().unwrap();
     assert_eq!((order.status.as_str(), order.balance_amount), ("DONE", Some(24_000.into())));
-    assert!(backoffice::orders::get(shop.books(), "ord_unheard").await.unwrap().is_none());
+    assert!(backoffice::orders::get(shop.backoffice(), "ord_unheard").await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -96,7 +96,8 @@ async fn copies_and_late_comers_change_nothing_twice() {
     shop.quiet().await;
     let all = deliveries(&shop).await;
     assert!(all.iter().filter(|d| d.duplicate_of.is_some()).count() == 9, "{all:?}");
-    let changes = backoffice::audit::of_subject(&shop.books().pool, "order", "ord_copies").await.unwrap();
+    let changes =
+        backoffice::audit::of_subject(&shop.backoffice().pool, "order", "ord_copies").await.unwrap();
     assert_eq!(changes.iter().filter(|row| row.action == "payment.changed").count(), 1);
 }
 

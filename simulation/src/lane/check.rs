@@ -34,7 +34,7 @@ pub async fn run(
     // What the console did is learnt by webhook or by the next question, whichever comes.
     for _ in 0..20 {
         if backoffice::payments::look_up_on_rail(
-            &shared.books,
+            &shared.backoffice,
             &Actor::Job("simulation"),
             order_id,
             Some(key),
@@ -46,7 +46,7 @@ pub async fn run(
         }
     }
     let filter = Filter { order_id: Some(order_id.to_owned()), ..Filter::default() };
-    let refunds = backoffice::refunds::list(&shared.books, &filter, None, 100).await?.rows;
+    let refunds = backoffice::refunds::list(&shared.backoffice, &filter, None, 100).await?.rows;
     for refund in &refunds {
         *outcome.states.entry(refund.state.as_str().to_owned()).or_default() += 1;
     }
@@ -70,7 +70,7 @@ fn cancels(
     refunds: &[Refund],
     wrong: &mut Vec<String>,
 ) {
-    let payment = shared.world.with_books(|books| books.record(key).map(|r| r.payment.clone()));
+    let payment = shared.world.with_books(|backoffice| backoffice.record(key).map(|r| r.payment.clone()));
     let Some(payment) = payment else {
         wrong.push("the payment is gone".into());
         return;
@@ -153,7 +153,7 @@ fn cancels(
 fn left_at_toss(world: &World, rail: Rail, key: &str) -> Option<(Decimal, Decimal)> {
     match rail {
         Rail::TossPayments => {
-            let payment = world.with_books(|books| books.record(key).map(|r| r.payment.clone()))?;
+            let payment = world.with_books(|backoffice| backoffice.record(key).map(|r| r.payment.clone()))?;
             Some((payment.balance_amount, payment.cancels().iter().map(|c| c.cancel_amount).sum()))
         }
         Rail::TossPay => {
@@ -194,11 +194,11 @@ async fn sums(
     let (balance, promised): (Decimal, Decimal) =
         sqlx::query_as("select balance_amount, refunds_promised from payments where payment_key = $1")
             .bind(key)
-            .fetch_one(&shared.books.pool)
+            .fetch_one(&shared.backoffice.pool)
             .await?;
     let order: Option<Decimal> = sqlx::query_scalar("select balance_amount from orders where order_id = $1")
         .bind(order_id)
-        .fetch_one(&shared.books.pool)
+        .fetch_one(&shared.backoffice.pool)
         .await?;
     let Some((left, back)) = left_at_toss(&shared.world, rail, key) else { return Ok(()) };
     if balance != left || order != Some(balance) {
@@ -225,7 +225,7 @@ async fn audit(
     refunds: &[Refund],
     wrong: &mut Vec<String>,
 ) -> anyhow::Result<()> {
-    let rows = backoffice::audit::of_subject(&shared.books.pool, "order", order_id).await?;
+    let rows = backoffice::audit::of_subject(&shared.backoffice.pool, "order", order_id).await?;
     for refund in refunds {
         let id = refund.id.to_string();
         let count = |actions: &[&str]| {

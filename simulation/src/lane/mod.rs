@@ -46,7 +46,7 @@ const ENOUGH_LOOKS: u32 = 1000;
 
 /// What every lane shares.
 pub struct Shared {
-    pub books: Backoffice,
+    pub backoffice: Backoffice,
     pub world: Arc<World>,
     pub database_url: String,
     pub toss: Toss,
@@ -189,21 +189,21 @@ impl Lane {
         let amount = Decimal::from(TOTAL);
         let now = world.clock.now();
         let refused = |refused: sandbox::books::Refused| anyhow::anyhow!("the sandbox: {}", refused.0);
-        let key = world.with_books(|books| {
+        let key = world.with_books(|backoffice| {
             let opening: Opening = serde_json::from_value(
                 json!({ "orderId": order_id, "orderName": "머그컵", "amount": TOTAL }),
             )
             .map_err(anyhow::Error::from)?;
-            let key = books.open(opening, now).map_err(refused)?.payment.payment_key;
-            books.authenticate(&key.0, Choice::default(), now).map_err(refused)?;
+            let key = backoffice.open(opening, now).map_err(refused)?.payment.payment_key;
+            backoffice.authenticate(&key.0, Choice::default(), now).map_err(refused)?;
             let confirm =
                 ConfirmRequest { payment_key: key.clone(), order_id: OrderId(order_id.into()), amount };
-            books.confirm(&confirm, now).map_err(refused)?;
+            backoffice.confirm(&confirm, now).map_err(refused)?;
             anyhow::Ok(key)
         })?;
         for _ in 0..20 {
             // A busy machine may make this look-up too slow for its client.
-            if backoffice::payments::look_up(&self.shared.books, &Actor::Job("simulation"), &key)
+            if backoffice::payments::look_up(&self.shared.backoffice, &Actor::Job("simulation"), &key)
                 .await
                 .is_ok()
             {
@@ -286,7 +286,7 @@ impl Lane {
                 "select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1",
             )
             .bind(self.application(*process));
-            drop(cut.execute(&self.shared.books.pool).await);
+            drop(cut.execute(&self.shared.backoffice.pool).await);
         }));
         let clocks = join_all(schedule.clocks.iter().map(|(at, process, seconds)| async move {
             tokio::time::sleep(Duration::from_millis(*at)).await;
@@ -309,7 +309,7 @@ impl Lane {
             };
             let world = &self.shared.world;
             let now = world.clock.now();
-            let payment = world.with_books(|books| books.cancel(key, &request, now)).ok()?;
+            let payment = world.with_books(|backoffice| backoffice.cancel(key, &request, now)).ok()?;
             payment.last_transaction_key.map(|key| key.0)
         }));
         let approvals = async {
@@ -347,11 +347,11 @@ impl Lane {
             "select id, requested_by from refunds where payment_key = $1 and state = 'waiting_for_approval'",
         )
         .bind(key)
-        .fetch_all(&self.shared.books.pool)
+        .fetch_all(&self.shared.backoffice.pool)
         .await
         .unwrap_or_default();
         let mut refused_well = true;
-        for (id, asked_by) in waiting {
+        for (id, requested_by) in waiting {
             let approve = |process, who: &Person| self.tell(process, Act::Approve { who: who.clone(), id });
             match approvers {
                 Approvers::Nobody => {}
@@ -359,7 +359,7 @@ impl Lane {
                     drop(self.tell(0, Act::Decline { who: self.shared.finance[0].clone(), id }).await);
                 }
                 Approvers::Approve => {
-                    let own = self.shared.support.iter().find(|person| person.id == asked_by);
+                    let own = self.shared.support.iter().find(|person| person.id == requested_by);
                     if let Some(own) = own {
                         // From another browser, and with the role of an approver by now.
                         let promoted = Person { role: backoffice::staff::Role::Admin, ..own.clone() };
@@ -380,7 +380,7 @@ impl Lane {
             "select id from refunds where payment_key = $1 and state in ('requested', 'approved', 'sending', 'unknown')",
         )
         .bind(key)
-        .fetch_all(&self.shared.books.pool)
+        .fetch_all(&self.shared.backoffice.pool)
         .await?)
     }
 
@@ -395,16 +395,19 @@ impl Lane {
                 return Ok(());
             }
             for id in open {
-                let books = &self.shared.books;
-                let Some(refund) = backoffice::refunds::get(books, id).await? else { continue };
+                let backoffice = &self.shared.backoffice;
+                let Some(refund) = backoffice::refunds::get(backoffice, id).await? else { continue };
                 if refund.needs_person.is_none() {
                     continue;
                 }
-                let facts = backoffice::refunds::facts(books, &refund).await?;
+                let facts = backoffice::refunds::facts(backoffice, &refund).await?;
                 let truth = check::truth(&self.shared.world, &refund);
                 let decision = truth.map_or(Decision::NotMade, Decision::Ours);
                 let person = self.shared.finance[0].actor();
-                if backoffice::refunds::decide(books, &person, id, &decision, &facts.mark).await.is_ok() {
+                if backoffice::refunds::decide(backoffice, &person, id, &decision, &facts.version)
+                    .await
+                    .is_ok()
+                {
                     outcome.decided_by_people += 1;
                 }
             }

@@ -27,12 +27,14 @@ pub async fn paid(shared: &Shared, order_no: &str) -> anyhow::Result<String> {
         // A busy machine may make a call too slow for its client.
         match &token {
             None => {
-                token = backoffice::payments::toss_pay::make(&shared.books, &actor, user, &payment).await.ok()
+                token = backoffice::payments::toss_pay::make(&shared.backoffice, &actor, user, &payment)
+                    .await
+                    .ok()
             }
             Some(PayToken(known)) => {
                 shared.world.with_mini_app(|app| app.authenticate(known, Choice::default()));
                 let executed = backoffice::payments::toss_pay::execute(
-                    &shared.books,
+                    &shared.backoffice,
                     &actor,
                     order_no,
                     &PayToken(known.clone()),

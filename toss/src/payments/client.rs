@@ -162,7 +162,7 @@ impl Client {
 
     /// Paced so that most of what Toss allows is left to others: one call a second of the 100 a minute in its test
     /// environment, ten a second otherwise, as fast as it goes in a sandbox.
-    pub fn gently(&self) -> Self {
+    pub fn rate_limited(&self) -> Self {
         if self.url != OFFICIAL_URL {
             return self.clone();
         }

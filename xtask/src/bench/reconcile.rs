@@ -55,7 +55,7 @@ fn fill(url: &str) -> anyhow::Result<()> {
                 "--valid-from",
                 "2026-01-01",
             ])
-            .args(["--per-cent", per_cent, "--flat", flat, "--pay-out-days", "5"]))?;
+            .args(["--per-cent", per_cent, "--flat", flat, "--payout-days", "5"]))?;
     }
     let trade = Command::new(target().join("release/examples/trade"))
         .args([PAYMENTS.to_string(), DAYS.to_string(), FIRST.to_owned()])

@@ -27,7 +27,7 @@ use crate::{
 /// Lines on a page.
 const LINES: usize = 100;
 
-fn acts(ctx: &Ctx, batch: &Batch) -> AnyView {
+fn actions(ctx: &Ctx, batch: &Batch) -> AnyView {
     let own = ctx.visitor.staff.as_ref().is_some_and(|me| Some(me.id) == batch.created_by);
     let button = |path: &'static str, class: &'static str, word: String| {
         view! {
@@ -86,13 +86,13 @@ fn row(ctx: &Ctx, batch: State, line: Line) -> AnyView {
 pub async fn page(ctx: Ctx, id: String, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
     let found = match uuid::Uuid::parse_str(&id) {
-        Ok(id) => backoffice::promotions::batch::get(ctx.books(), id).await?,
+        Ok(id) => backoffice::promotions::batch::get(ctx.backoffice(), id).await?,
         Err(_) => None,
     };
     let Some(batch) = found else { return Ok(errors::missing(&ctx, ctx.t("batch-not-found"))) };
-    let done = backoffice::promotions::batch::progress(ctx.books(), batch.id).await?;
+    let done = backoffice::promotions::batch::progress(ctx.backoffice(), batch.id).await?;
     let after = query.get("after").and_then(|after| after.parse().ok()).unwrap_or(0);
-    let mut lines = backoffice::promotions::batch::lines(ctx.books(), batch.id, after, 101).await?;
+    let mut lines = backoffice::promotions::batch::lines(ctx.backoffice(), batch.id, after, 101).await?;
     let path = routes::grant_batch(&batch.id);
     let more = lines.len() > LINES;
     lines.truncate(LINES);
@@ -105,10 +105,10 @@ pub async fn page(ctx: Ctx, id: String, query: Query) -> Answer {
             </nav>
         }
     });
-    let look = list::Look {
+    let spec = list::ListSpec {
         path: &path,
         class: "batch-rows",
-        heads: vec![
+        headers: vec![
             list::figures(&ctx, "col-line"),
             ("userKey".into(), false),
             list::figures(&ctx, "campaign-amount"),
@@ -145,9 +145,9 @@ pub async fn page(ctx: Ctx, id: String, query: Query) -> Answer {
             </p>
             <p class="soft">{facts.into_iter().flatten().collect::<Vec<_>>().join(" · ")}</p>
             {begun.then(|| view! { <Progress of="grants".to_owned() id=batch.id.to_string() now=now label=ctx.t("grants-bar")/> })}
-            <div class="acts">{acts(&ctx, &batch)}</div>
+            <div class="actions">{actions(&ctx, &batch)}</div>
         </section>
-        {list::table(look, rows)}
+        {list::table(spec, rows)}
         {next}
     };
     Ok(Frame { title: batch.file_name, active: routes::PROMOTIONS, flash, body: body.into_any() })

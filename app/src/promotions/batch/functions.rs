@@ -1,141 +1,96 @@
 //! Grants for a file of users: previewed, started, stopped, approved.
 
+#[cfg(feature = "ssr")]
+use backoffice::{promotions::batch, refunds::batch::State, staff::Permission};
 use leptos::prelude::*;
 use server_fn::codec::{MultipartData, MultipartFormData};
 
+#[cfg(feature = "ssr")]
+use super::progress;
+#[cfg(feature = "ssr")]
+use crate::{
+    action::{Done, action, parse_id, question},
+    explain::OrExplain as _,
+    routes,
+    upload::Upload,
+};
 use crate::{error::AppError, progress::Tick};
 
 /// Reads a file of users and keeps what would become of each of its lines. Nothing is granted.
 #[server(prefix = "/fn", endpoint = "preview_grants", input = MultipartFormData)]
 pub async fn preview_grants(data: MultipartData) -> Result<(), AppError> {
-    use backoffice::staff::Permission;
-
-    use crate::{context::Ctx, promotions::messages, routes, upload::Upload};
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let actor = match ctx.allow(Permission::Grant) {
-        Ok(actor) => actor,
-        Err(error) => return ctx.finish("grants", &[], Err(error), routes::PROMOTIONS).await,
-    };
-    let Some(upload) = Upload::read(data).await? else {
-        let wrong = AppError::Invalid { field: "file".into(), message: ctx.t("batch-error-upload") };
-        return ctx.finish("grants", &[], Err(wrong), routes::PROMOTIONS).await;
-    };
+    let upload = Upload::read(data).await?;
     let (code, event) = (upload.field("promotion_code"), upload.field("event"));
-    match backoffice::promotions::batch::preview(
-        ctx.books(),
-        &actor,
-        code,
-        event,
-        &upload.file_name,
-        &upload.bytes,
-    )
+    let page = match code {
+        "" => routes::PROMOTIONS.to_owned(),
+        code => format!("{}#file", routes::campaign(code)),
+    };
+    action("grants", &page, &[("event", event)], async |ctx| {
+        let actor = ctx.allow(Permission::Grant)?;
+        let file = upload.file(ctx)?;
+        let id = batch::preview(ctx.backoffice(), &actor, code, event, &upload.file_name, file)
+            .await
+            .or_explain(ctx)?;
+        Ok(Done::on(routes::grant_batch(&id), ctx.t("batch-previewed")))
+    })
     .await
-    {
-        Ok(id) => ctx.finish("grants", &[], Ok(ctx.t("batch-previewed")), &routes::grant_batch(&id)).await,
-        Err(error) => {
-            let wrong = messages::batch_error(&ctx, error);
-            let back = format!("{}#file", routes::campaign(code));
-            ctx.finish("grants", &[("event", event)], Err(wrong), &back).await
-        }
-    }
 }
 
 #[server(prefix = "/fn", endpoint = "start_grants")]
 pub async fn start_grants(#[server(default)] id: String) -> Result<(), AppError> {
-    use backoffice::{refunds::batch::State, staff::Permission};
-
-    use crate::{context::Ctx, promotions::messages, refunds, routes};
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let outcome = match refunds::messages::about(&ctx, Permission::Grant, &id) {
-        Ok((actor, id)) => match backoffice::promotions::batch::start(ctx.books(), &actor, id).await {
-            Ok(State::WaitingForApproval) => Ok(ctx.t("batch-waits")),
-            Ok(_) => Ok(ctx.t("batch-started")),
-            Err(error) => Err(messages::batch_error(&ctx, error)),
-        },
-        Err(error) => Err(error),
-    };
-    ctx.finish("grants", &[], outcome, &routes::grant_batch(&id)).await
+    action("grants", &routes::grant_batch(&id), &[], async |ctx| {
+        let actor = ctx.allow(Permission::Grant)?;
+        let id = parse_id(ctx, &id)?;
+        let state = batch::start(ctx.backoffice(), &actor, id).await.or_explain(ctx)?;
+        Ok(ctx.t(if state == State::WaitingForApproval { "batch-waits" } else { "batch-started" }))
+    })
+    .await
 }
 
 #[server(prefix = "/fn", endpoint = "stop_grants")]
 pub async fn stop_grants(#[server(default)] id: String) -> Result<(), AppError> {
-    use backoffice::staff::Permission;
-
-    use crate::{context::Ctx, promotions::messages, refunds, routes};
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let outcome = match refunds::messages::about(&ctx, Permission::Grant, &id) {
-        Ok((actor, id)) => match backoffice::promotions::batch::stop(ctx.books(), &actor, id).await {
-            Ok(()) => Ok(ctx.t("batch-stopped")),
-            Err(error) => Err(messages::batch_error(&ctx, error)),
-        },
-        Err(error) => Err(error),
-    };
-    ctx.finish("grants", &[], outcome, &routes::grant_batch(&id)).await
+    action("grants", &routes::grant_batch(&id), &[], async |ctx| {
+        let actor = ctx.allow(Permission::Grant)?;
+        let id = parse_id(ctx, &id)?;
+        batch::stop(ctx.backoffice(), &actor, id).await.or_explain(ctx)?;
+        Ok(ctx.t("batch-stopped"))
+    })
+    .await
 }
 
 /// The second person approves the whole file, and it runs.
 #[server(prefix = "/fn", endpoint = "approve_grants")]
 pub async fn approve_grants(#[server(default)] id: String) -> Result<(), AppError> {
-    use backoffice::staff::Permission;
-
-    use crate::{context::Ctx, promotions::messages, refunds, routes};
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let outcome = match refunds::messages::about(&ctx, Permission::ManageCampaigns, &id) {
-        Ok((actor, id)) => match backoffice::promotions::batch::approve(ctx.books(), &actor, id).await {
-            Ok(()) => Ok(ctx.t("batch-started")),
-            Err(error) => Err(messages::batch_error(&ctx, error)),
-        },
-        Err(error) => Err(error),
-    };
-    ctx.finish("grants", &[], outcome, &routes::grant_batch(&id)).await
+    action("grants", &routes::grant_batch(&id), &[], async |ctx| {
+        let actor = ctx.allow(Permission::ManageCampaigns)?;
+        let id = parse_id(ctx, &id)?;
+        batch::approve(ctx.backoffice(), &actor, id).await.or_explain(ctx)?;
+        Ok(ctx.t("batch-started"))
+    })
+    .await
 }
 
 #[server(prefix = "/fn", endpoint = "decline_grants")]
 pub async fn decline_grants(#[server(default)] id: String) -> Result<(), AppError> {
-    use backoffice::staff::Permission;
-
-    use crate::{context::Ctx, promotions::messages, refunds, routes};
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let outcome = match refunds::messages::about(&ctx, Permission::ManageCampaigns, &id) {
-        Ok((actor, id)) => match backoffice::promotions::batch::decline(ctx.books(), &actor, id).await {
-            Ok(()) => Ok(ctx.t("batch-declined")),
-            Err(error) => Err(messages::batch_error(&ctx, error)),
-        },
-        Err(error) => Err(error),
-    };
-    ctx.finish("grants", &[], outcome, &routes::grant_batch(&id)).await
+    action("grants", &routes::grant_batch(&id), &[], async |ctx| {
+        let actor = ctx.allow(Permission::ManageCampaigns)?;
+        let id = parse_id(ctx, &id)?;
+        batch::decline(ctx.backoffice(), &actor, id).await.or_explain(ctx)?;
+        Ok(ctx.t("batch-declined"))
+    })
+    .await
 }
 
 /// How far a file of grants is, for the bar that moves by itself.
 #[server(prefix = "/fn", endpoint = "grants_progress")]
 pub async fn grants_progress(#[server(default)] id: String) -> Result<Tick, AppError> {
-    use backoffice::staff::Permission;
-
-    use super::progress;
-    use crate::{
-        context::{Ctx, shown},
-        refunds, routes,
-    };
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let refused = match refunds::messages::about(&ctx, Permission::ViewTrade, &id) {
-        Ok((_, id)) => {
-            match backoffice::promotions::batch::get(ctx.books(), id).await.map_err(|fault| shown(&fault))? {
-                Some(batch) => {
-                    let done = backoffice::promotions::batch::progress(ctx.books(), id)
-                        .await
-                        .map_err(|fault| shown(&fault))?;
-                    return Ok(progress::tick(&ctx, &done, batch.state));
-                }
-                None => AppError::Invalid { field: String::new(), message: ctx.t("batch-not-found") },
-            }
-        }
-        Err(error) => error,
-    };
-    ctx.finish("grants", &[], Err(refused), routes::PROMOTIONS).await.map(|()| Tick::default())
+    question(routes::PROMOTIONS, async |ctx| {
+        ctx.allow(Permission::ViewTrade)?;
+        let id = parse_id(ctx, &id)?;
+        let batch = batch::get(ctx.backoffice(), id).await.or_explain(ctx)?;
+        let batch = batch.ok_or_else(|| AppError::form(ctx.t("batch-not-found")))?;
+        let done = batch::progress(ctx.backoffice(), id).await.or_explain(ctx)?;
+        Ok(progress::tick(ctx, &done, batch.state))
+    })
+    .await
 }

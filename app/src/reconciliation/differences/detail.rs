@@ -2,7 +2,10 @@
 
 use backoffice::{
     Decimal,
-    reconciliation::differences::{Difference, Key, State, Step, exchange_rate},
+    reconciliation::{
+        Finding,
+        differences::{Difference, Key, State, Step, exchange_rate},
+    },
     staff::Permission,
 };
 use leptos::{prelude::*, server_fn::ServerFn};
@@ -29,7 +32,7 @@ use crate::{
 };
 
 fn sides(ctx: &Ctx, d: &Difference) -> AnyView {
-    let has = |remark: &str| d.remarks.iter().any(|r| r == remark);
+    let has = |finding| d.findings.contains(&finding);
     // The row's currency goes without saying; another one does not.
     let in_own = |amount: Decimal, currency: &Option<String>| match currency {
         Some(other) => format::amount(ctx.words, amount, other),
@@ -37,17 +40,20 @@ fn sides(ctx: &Ctx, d: &Difference) -> AnyView {
     };
     let figure = |amount: Decimal| in_own(amount, &d.settled_currency);
     let absent = || ctx.t("side-absent");
-    let second = d.key.nth > 1;
-    let ours = if has("not_booked") || second { absent() } else { in_own(d.ours, &d.booked_currency) };
-    let toss =
-        if has("not_listed") || has("list_not_read") || second { absent() } else { in_own(d.toss, &None) };
+    let second = d.key.occurrence > 1;
+    let ours = if has(Finding::NotBooked) || second { absent() } else { in_own(d.ours, &d.booked_currency) };
+    let toss = if has(Finding::NotListed) || has(Finding::ListNotRead) || second {
+        absent()
+    } else {
+        in_own(d.toss, &None)
+    };
     let rate = d.settled_currency.as_ref().and_then(|settled| {
         let moved = if d.toss.is_zero() { d.ours } else { d.toss };
         let rate = exchange_rate(moved, d.settled)?;
         let words = [("settled", settled.clone()), ("rate", rate.to_string()), ("currency", d.currency.clone())];
         Some(view! { <dt>{ctx.t("exchange-rate")}</dt><dd class="n">{ctx.tr("exchange-rate-of", &words)}</dd> })
     });
-    let is_settled = !d.settled.is_zero() || !d.pay_out.is_zero();
+    let is_settled = !d.settled.is_zero() || !d.payout.is_zero();
     let settled = if is_settled { figure(d.settled) } else { absent() };
     let fee_due = d.fee_due.filter(|due| is_settled && *due != d.fee).map(|due| {
         view! { <dt>{ctx.t("fee-due")}</dt><dd class="n">{figure(due)}</dd> }
@@ -56,7 +62,7 @@ fn sides(ctx: &Ctx, d: &Difference) -> AnyView {
         view! {
             <dt>{ctx.t("fee-with-vat")}</dt><dd class="n">{figure(d.fee)}</dd>
             {fee_due}
-            <dt>{ctx.t("sum-pay-out")}</dt><dd class="n">{figure(d.pay_out)}</dd>
+            <dt>{ctx.t("sum-payout")}</dt><dd class="n">{figure(d.payout)}</dd>
         }
     });
     view! {
@@ -72,11 +78,11 @@ fn sides(ctx: &Ctx, d: &Difference) -> AnyView {
 }
 
 fn head(ctx: &Ctx, d: &Difference) -> AnyView {
-    let why = messages::remarks(ctx, &d.remarks)
+    let why = messages::findings(ctx, &d.findings)
         .into_iter()
         .map(|sentence| view! { <li>{sentence}</li> })
         .collect_view();
-    let order = ctx.href(&routes::order_on(&d.rail, &d.order_id));
+    let order = ctx.href(&routes::order_on(d.rail, &d.order_id));
     let method = d.method.as_deref().map_or_else(|| "–".into(), |m| method_word(ctx, m));
     let late = d.after_close.then(|| badge::badge(("waiting", ctx.t("after-close"))));
     let due = d.due.map(|due| view! { <dt>{ctx.t("due-on")}</dt><dd>{format::iso_day(due)}</dd> });
@@ -123,13 +129,13 @@ fn button(ctx: &Ctx, path: &str, key: &Key, class: &'static str, word: String) -
 
 fn decide(ctx: &Ctx, d: &Difference, flash: &Flash) -> AnyView {
     let asked = ctx.tr(
-        "difference-asked-by",
+        "difference-requested-by",
         &[
-            ("who", d.asked_by_name.clone().unwrap_or_else(|| "–".into())),
+            ("who", d.requested_by_name.clone().unwrap_or_else(|| "–".into())),
             ("reason", d.reason.clone().unwrap_or_default()),
         ],
     );
-    let own = ctx.visitor.staff.as_ref().is_some_and(|staff| Some(staff.id) == d.asked_by);
+    let own = ctx.visitor.staff.as_ref().is_some_and(|staff| Some(staff.id) == d.requested_by);
     let agree = if own {
         view! { <p class="soft">{ctx.t("difference-own")}</p> }.into_any()
     } else {
@@ -190,13 +196,13 @@ fn work(ctx: &Ctx, d: &Difference, flash: &Flash) -> AnyView {
             </form>
         }
     });
-    let decide = (d.state == State::Asked).then(|| decide(ctx, d, flash));
+    let decide = (d.state == State::PendingApproval).then(|| decide(ctx, d, flash));
     view! {
         <section class="card pad decide" id="work">
             <h2>{ctx.t("difference-work")}</h2>
             {error}
             {decide}
-            <div class="acts">
+            <div class="actions">
                 {button(ctx, LookIntoDifference::PATH, &d.key, "button", ctx.t("difference-look"))}
                 {button(ctx, AssignDifference::PATH, &d.key, "button quiet", ctx.words.get(assign, &[]))}
             </div>
@@ -248,7 +254,7 @@ fn history(ctx: &Ctx, steps: Vec<Step>) -> AnyView {
 
 pub async fn page(ctx: Ctx, key: String) -> Answer {
     let key = Key::parse(&key);
-    let Some(difference) = backoffice::reconciliation::differences::get(ctx.books(), &key).await? else {
+    let Some(difference) = backoffice::reconciliation::differences::get(ctx.backoffice(), &key).await? else {
         return Ok(errors::missing(&ctx, ctx.t("difference-not-found")));
     };
     let mut flash = ctx.take_flash().await;
@@ -256,7 +262,7 @@ pub async fn page(ctx: Ctx, key: String) -> Answer {
     if own.form == "difference" && own.is_error {
         flash.notice = None;
     }
-    let steps = backoffice::reconciliation::differences::steps(ctx.books(), &key).await?;
+    let steps = backoffice::reconciliation::differences::steps(ctx.backoffice(), &key).await?;
     let title = format!("{} {}", messages::class(&ctx, difference.class).1, difference.order_id);
     let body = view! {
         <nav class="crumbs" aria-label=ctx.t("crumbs")>

@@ -23,7 +23,7 @@ use crate::{
 /// One difference as a row; also on its day's page.
 pub fn row(ctx: &Ctx, difference: Difference) -> AnyView {
     let href = ctx.href(&routes::difference(&difference.key));
-    let why = messages::remarks(ctx, &difference.remarks).join(" · ");
+    let why = messages::findings(ctx, &difference.findings).join(" · ");
     let who = difference.assignee_name.clone().unwrap_or_else(|| "–".into());
     let late =
         difference.after_close.then(|| view! { " " {badge::badge(("waiting", ctx.t("after-close")))} });
@@ -42,11 +42,11 @@ pub fn row(ctx: &Ctx, difference: Difference) -> AnyView {
     .into_any()
 }
 
-pub fn look<'a>(ctx: &Ctx, path: &'a str) -> list::Look<'a> {
-    list::Look {
+pub fn look<'a>(ctx: &Ctx, path: &'a str) -> list::ListSpec<'a> {
+    list::ListSpec {
         path,
         class: "difference-rows",
-        heads: vec![
+        headers: vec![
             list::head(ctx, "col-order"),
             list::head(ctx, "difference-class"),
             list::figures(ctx, "sum-ours"),
@@ -79,7 +79,7 @@ fn filters(ctx: &Ctx, query: &Query, flash: &Flash) -> AnyView {
             {form::select("class", ctx.t("difference-class"), classes, &chosen("class"), flash)}
             {form::select("state", ctx.t("col-status"), states, &chosen("state"), flash)}
             {form::select("whose", ctx.t("difference-assignee"), whose, &chosen("whose"), flash)}
-            {form::filter_acts(ctx, routes::DIFFERENCES)}
+            {form::filter_actions(ctx, routes::DIFFERENCES)}
         </form>
     }
     .into_any()
@@ -100,9 +100,13 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let body = match query.cursor() {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::DIFFERENCES)} }.into_any(),
         Ok(cursor) => {
-            let page =
-                backoffice::reconciliation::differences::list(ctx.books(), &filter, cursor.as_ref(), SIZE)
-                    .await?;
+            let page = backoffice::reconciliation::differences::list(
+                ctx.backoffice(),
+                &filter,
+                cursor.as_ref(),
+                SIZE,
+            )
+            .await?;
             view! { {heading} {list::view(&ctx, &query, look(&ctx, routes::DIFFERENCES), page, row)} {export::form(&ctx, "differences", &query)} }
                 .into_any()
         }

@@ -39,7 +39,7 @@ fn button(ctx: &Ctx, path: &str, id: &str, class: &'static str, word: String) ->
 }
 
 /// What may be done with it now, by whoever looks at it.
-fn acts(ctx: &Ctx, batch: &Batch, done: &Done, flash: &Flash) -> AnyView {
+fn actions(ctx: &Ctx, batch: &Batch, done: &Done, flash: &Flash) -> AnyView {
     let id = batch.id.to_string();
     let own = ctx.visitor.staff.as_ref().is_some_and(|me| Some(me.id) == batch.created_by);
     let foreign = (done.foreign > 0).then(|| ctx.tr("batch-foreign", &[("count", done.foreign.to_string())]));
@@ -85,7 +85,7 @@ fn row(ctx: &Ctx, batch: State, line: Line) -> AnyView {
     let amount = line.amount.map_or(typed, |amount| format::figures(amount, &currency));
     let (state, note) = match (&line.refund, &line.why) {
         (Some(state), _) => {
-            let said = messages::said(ctx, *state, line.code.as_deref(), line.error.as_deref());
+            let said = messages::failure_text(ctx, *state, line.code.as_deref(), line.error.as_deref());
             (badge::refund_state(ctx, *state), said.unwrap_or_default())
         }
         (None, Some(why)) => (("failed", ctx.t("batch-line-refused")), messages::line_refused(ctx, why)),
@@ -114,15 +114,15 @@ fn row(ctx: &Ctx, batch: State, line: Line) -> AnyView {
 pub async fn page(ctx: Ctx, id: String, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
     let found = match uuid::Uuid::parse_str(&id) {
-        Ok(id) => backoffice::refunds::batch::get(ctx.books(), id).await?,
+        Ok(id) => backoffice::refunds::batch::get(ctx.backoffice(), id).await?,
         Err(_) => None,
     };
     let Some(batch) = found else { return Ok(errors::missing(&ctx, ctx.t("batch-not-found"))) };
-    let done = backoffice::refunds::batch::progress(ctx.books(), batch.id).await?;
+    let done = backoffice::refunds::batch::progress(ctx.backoffice(), batch.id).await?;
     let only_refused = query.get("only").as_deref() == Some("refused");
     let after = query.get("after").and_then(|after| after.parse().ok()).unwrap_or(0);
     let lines =
-        backoffice::refunds::batch::lines(ctx.books(), batch.id, only_refused, after, LINES + 1).await?;
+        backoffice::refunds::batch::lines(ctx.backoffice(), batch.id, only_refused, after, LINES + 1).await?;
     let path = routes::refund_batch(&batch.id);
     let next = (lines.len() > 100).then(|| lines.get(99).map(|line| line.line)).flatten().map(|last| {
         let only = if only_refused { "&only=refused" } else { "" };
@@ -135,10 +135,10 @@ pub async fn page(ctx: Ctx, id: String, query: Query) -> Answer {
         }
     });
     let rows = lines.into_iter().take(100).map(|line| row(&ctx, batch.state, line)).collect();
-    let look = list::Look {
+    let spec = list::ListSpec {
         path: &path,
         class: "batch-rows",
-        heads: vec![
+        headers: vec![
             list::figures(&ctx, "col-line"),
             list::head(&ctx, "col-order"),
             list::figures(&ctx, "col-amount"),
@@ -157,7 +157,7 @@ pub async fn page(ctx: Ctx, id: String, query: Query) -> Answer {
         view! { <a class="chip" href=href aria-current=current>{word}</a> }
     };
     let because = batch
-        .approval_because
+        .approval_reason
         .filter(|_| batch.state == State::WaitingForApproval)
         .map(|because| messages::because(&ctx, because));
     let approved = batch.approved_by_name.clone().map(|by| ctx.tr("batch-approved-by", &[("by", by)]));
@@ -186,13 +186,13 @@ pub async fn page(ctx: Ctx, id: String, query: Query) -> Answer {
             </p>
             <p class="soft">{facts.into_iter().flatten().collect::<Vec<_>>().join(" · ")}</p>
             {begun.then(|| view! { <Progress of="batch".to_owned() id=batch.id.to_string() now=now label=ctx.t("batch-bar")/> })}
-            <div class="acts">{acts(&ctx, &batch, &done, &flash)}</div>
+            <div class="actions">{actions(&ctx, &batch, &done, &flash)}</div>
         </section>
         <div class="chips">
             {chip("", ctx.t("all-states"), !only_refused)}
             {chip("?only=refused", ctx.t("batch-only-refused"), only_refused)}
         </div>
-        {list::table(look, rows)}
+        {list::table(spec, rows)}
         {next}
     };
     Ok(Frame { title: batch.file_name, active: routes::REFUNDS, flash, body: body.into_any() })

@@ -1,105 +1,73 @@
 //! Many refunds at once: a file is previewed, started, stopped, approved.
 
+#[cfg(feature = "ssr")]
+use backoffice::{
+    refunds::batch::{self, State},
+    staff::Permission,
+};
 use leptos::prelude::*;
 use server_fn::codec::{MultipartData, MultipartFormData};
 
+#[cfg(feature = "ssr")]
+use super::progress;
+#[cfg(feature = "ssr")]
+use crate::{
+    action::{Done, action, parse_id, question},
+    explain::OrExplain as _,
+    refunds::messages,
+    routes,
+    upload::Upload,
+};
 use crate::{error::AppError, progress::Tick};
 
 /// Reads a file and keeps what would become of each of its lines. Nothing is refunded.
 #[server(prefix = "/fn", endpoint = "preview_batch", input = MultipartFormData)]
 pub async fn preview_batch(data: MultipartData) -> Result<(), AppError> {
-    use backoffice::{refunds::batch::BatchError, staff::Permission};
-
-    use crate::{context::Ctx, refunds::messages, routes, upload::Upload};
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let actor = match ctx.allow(Permission::Refund) {
-        Ok(actor) => actor,
-        Err(error) => return ctx.finish("batch", &[], Err(error), routes::REFUND_BATCHES).await,
-    };
-    let Some(upload) = Upload::read(data).await? else {
-        let wrong = AppError::Invalid { field: "file".into(), message: ctx.t("batch-error-upload") };
-        return ctx.finish("batch", &[], Err(wrong), routes::REFUND_BATCHES).await;
-    };
+    let upload = Upload::read(data).await?;
     let (code, words) = (upload.field("reason_code"), upload.field("reason"));
-    let values = [("reason_code", code), ("reason", words)];
-    let said = if words.trim().is_empty() { ctx.words.word("reason", code) } else { words.to_owned() };
-    let made = backoffice::refunds::batch::preview(
-        ctx.books(),
-        &actor,
-        &upload.file_name,
-        &upload.bytes,
-        code,
-        &said,
-    )
-    .await;
-    match made {
-        Ok(id) => {
-            let back = routes::refund_batch(&id);
-            ctx.finish("batch", &[], Ok(ctx.t("batch-previewed")), &back).await
-        }
-        Err(BatchError::File(error)) => {
-            let message = messages::file_error(&ctx, error);
-            let wrong = AppError::Invalid { field: "file".into(), message };
-            ctx.finish("batch", &values, Err(wrong), routes::REFUND_BATCHES).await
-        }
-        Err(error) => {
-            let wrong = messages::batch_error(&ctx, error);
-            ctx.finish("batch", &values, Err(wrong), routes::REFUND_BATCHES).await
-        }
-    }
+    let typed = [("reason_code", code), ("reason", words)];
+    action("batch", routes::REFUND_BATCHES, &typed, async |ctx| {
+        let actor = ctx.allow(Permission::Refund)?;
+        let (file, reason) = (upload.file(ctx)?, messages::reason(ctx, code, words));
+        let id = batch::preview(ctx.backoffice(), &actor, &upload.file_name, file, code, &reason)
+            .await
+            .or_explain(ctx)?;
+        Ok(Done::on(routes::refund_batch(&id), ctx.t("batch-previewed")))
+    })
+    .await
 }
 
 #[server(prefix = "/fn", endpoint = "start_batch")]
 pub async fn start_batch(#[server(default)] id: String) -> Result<(), AppError> {
-    use backoffice::{refunds::batch::State, staff::Permission};
-
-    use crate::{context::Ctx, refunds::messages, routes};
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let outcome = match messages::about(&ctx, Permission::Refund, &id) {
-        Ok((actor, id)) => match backoffice::refunds::batch::start(ctx.books(), &actor, id).await {
-            Ok(State::WaitingForApproval) => Ok(ctx.t("batch-waits")),
-            Ok(_) => Ok(ctx.t("batch-started")),
-            Err(error) => Err(messages::batch_error(&ctx, error)),
-        },
-        Err(error) => Err(error),
-    };
-    ctx.finish("batch", &[], outcome, &routes::refund_batch(&id)).await
+    action("batch", &routes::refund_batch(&id), &[], async |ctx| {
+        let actor = ctx.allow(Permission::Refund)?;
+        let id = parse_id(ctx, &id)?;
+        let state = batch::start(ctx.backoffice(), &actor, id).await.or_explain(ctx)?;
+        Ok(ctx.t(if state == State::WaitingForApproval { "batch-waits" } else { "batch-started" }))
+    })
+    .await
 }
 
 #[server(prefix = "/fn", endpoint = "stop_batch")]
 pub async fn stop_batch(#[server(default)] id: String) -> Result<(), AppError> {
-    use backoffice::staff::Permission;
-
-    use crate::{context::Ctx, refunds::messages, routes};
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let outcome = match messages::about(&ctx, Permission::Refund, &id) {
-        Ok((actor, id)) => match backoffice::refunds::batch::stop(ctx.books(), &actor, id).await {
-            Ok(()) => Ok(ctx.t("batch-stopped")),
-            Err(error) => Err(messages::batch_error(&ctx, error)),
-        },
-        Err(error) => Err(error),
-    };
-    ctx.finish("batch", &[], outcome, &routes::refund_batch(&id)).await
+    action("batch", &routes::refund_batch(&id), &[], async |ctx| {
+        let actor = ctx.allow(Permission::Refund)?;
+        let id = parse_id(ctx, &id)?;
+        batch::stop(ctx.backoffice(), &actor, id).await.or_explain(ctx)?;
+        Ok(ctx.t("batch-stopped"))
+    })
+    .await
 }
 
 #[server(prefix = "/fn", endpoint = "approve_batch")]
 pub async fn approve_batch(#[server(default)] id: String) -> Result<(), AppError> {
-    use backoffice::staff::Permission;
-
-    use crate::{context::Ctx, refunds::messages, routes};
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let outcome = match messages::about(&ctx, Permission::ApproveRefund, &id) {
-        Ok((actor, id)) => match backoffice::refunds::batch::approve(ctx.books(), &actor, id).await {
-            Ok(()) => Ok(ctx.t("batch-started")),
-            Err(error) => Err(messages::batch_error(&ctx, error)),
-        },
-        Err(error) => Err(error),
-    };
-    ctx.finish("batch", &[], outcome, &routes::refund_batch(&id)).await
+    action("batch", &routes::refund_batch(&id), &[], async |ctx| {
+        let actor = ctx.allow(Permission::ApproveRefund)?;
+        let id = parse_id(ctx, &id)?;
+        batch::approve(ctx.backoffice(), &actor, id).await.or_explain(ctx)?;
+        Ok(ctx.t("batch-started"))
+    })
+    .await
 }
 
 #[server(prefix = "/fn", endpoint = "decline_batch")]
@@ -107,46 +75,24 @@ pub async fn decline_batch(
     #[server(default)] id: String,
     #[server(default)] note: String,
 ) -> Result<(), AppError> {
-    use backoffice::staff::Permission;
-
-    use crate::{context::Ctx, refunds::messages, routes};
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let outcome = match messages::about(&ctx, Permission::ApproveRefund, &id) {
-        Ok((actor, id)) => match backoffice::refunds::batch::decline(ctx.books(), &actor, id, &note).await {
-            Ok(()) => Ok(ctx.t("batch-declined")),
-            Err(error) => Err(messages::batch_error(&ctx, error)),
-        },
-        Err(error) => Err(error),
-    };
-    ctx.finish("batch", &[("note", &note)], outcome, &routes::refund_batch(&id)).await
+    action("batch", &routes::refund_batch(&id), &[("note", &note)], async |ctx| {
+        let actor = ctx.allow(Permission::ApproveRefund)?;
+        let id = parse_id(ctx, &id)?;
+        batch::decline(ctx.backoffice(), &actor, id, &note).await.or_explain(ctx)?;
+        Ok(ctx.t("batch-declined"))
+    })
+    .await
 }
 
 #[server(prefix = "/fn", endpoint = "batch_progress")]
 pub async fn batch_progress(#[server(default)] id: String) -> Result<Tick, AppError> {
-    use backoffice::{refunds::batch::State, staff::Permission};
-
-    use super::progress;
-    use crate::{
-        context::{Ctx, shown},
-        refunds::messages,
-        routes,
-    };
-
-    let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    let refused = match messages::about(&ctx, Permission::ViewTrade, &id) {
-        Ok((_, id)) => {
-            match backoffice::refunds::batch::get(ctx.books(), id).await.map_err(|fault| shown(&fault))? {
-                Some(batch) => {
-                    let progress = backoffice::refunds::batch::progress(ctx.books(), id)
-                        .await
-                        .map_err(|fault| shown(&fault))?;
-                    return Ok(progress::tick(&ctx, &progress, batch.state == State::Running));
-                }
-                None => AppError::Invalid { field: String::new(), message: ctx.t("batch-not-found") },
-            }
-        }
-        Err(error) => error,
-    };
-    ctx.finish("batch", &[], Err(refused), routes::REFUND_BATCHES).await.map(|()| Tick::default())
+    question(routes::REFUND_BATCHES, async |ctx| {
+        ctx.allow(Permission::ViewTrade)?;
+        let id = parse_id(ctx, &id)?;
+        let batch = batch::get(ctx.backoffice(), id).await.or_explain(ctx)?;
+        let batch = batch.ok_or_else(|| AppError::form(ctx.t("batch-not-found")))?;
+        let done = batch::progress(ctx.backoffice(), id).await.or_explain(ctx)?;
+        Ok(progress::tick(ctx, &done, batch.state == State::Running))
+    })
+    .await
 }

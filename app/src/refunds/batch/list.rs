@@ -72,11 +72,11 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let body = match query.cursor() {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::REFUND_BATCHES)} }.into_any(),
         Ok(cursor) => {
-            let page = backoffice::refunds::batch::list(ctx.books(), cursor.as_ref(), SIZE).await?;
-            let look = list::Look {
+            let page = backoffice::refunds::batch::list(ctx.backoffice(), cursor.as_ref(), SIZE).await?;
+            let spec = list::ListSpec {
                 path: routes::REFUND_BATCHES,
                 class: "refund-rows",
-                heads: vec![
+                headers: vec![
                     list::head(&ctx, "batch-file"),
                     list::figures(&ctx, "col-amount"),
                     list::head(&ctx, "col-status"),
@@ -89,7 +89,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
             view! {
                 {heading}
                 <div class="two">
-                    <div>{list::view(&ctx, &query, look, page, row)}</div>
+                    <div>{list::view(&ctx, &query, spec, page, row)}</div>
                     {upload}
                 </div>
             }

@@ -5,7 +5,7 @@ use leptos::{prelude::*, server_fn::ServerFn};
 
 use super::{
     functions::{GoOnWithReplay, StopReplay},
-    list::said,
+    list::describe,
     messages,
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
 pub async fn page(ctx: Ctx, id: String) -> Answer {
     let flash = ctx.take_flash().await;
     let found = match uuid::Uuid::try_parse(&id) {
-        Ok(id) => backoffice::webhooks::replay::get(ctx.books(), id).await?,
+        Ok(id) => backoffice::webhooks::replay::get(ctx.backoffice(), id).await?,
         Err(_) => None,
     };
     let Some(replay) = found else { return Ok(errors::missing(&ctx, ctx.t("replay-not-found"))) };
@@ -39,7 +39,7 @@ pub async fn page(ctx: Ctx, id: String) -> Answer {
             }
         })
     };
-    let acts = match replay.state {
+    let actions = match replay.state {
         ReplayState::Running => act(StopReplay::PATH, "button danger", ctx.t("batch-stop")),
         ReplayState::Stopped => act(GoOnWithReplay::PATH, "button", ctx.t("batch-go-on")),
         ReplayState::Finished => None,
@@ -53,13 +53,13 @@ pub async fn page(ctx: Ctx, id: String) -> Answer {
         <nav class="crumbs" aria-label=ctx.t("crumbs")>
             <a href=ctx.href(routes::WEBHOOK_REPLAYS)>{ctx.t("nav-replays")}</a>
             " / "
-            <h1>{said(&ctx, &query)}</h1>
+            <h1>{describe(&ctx, &query)}</h1>
         </nav>
         <section class="card order-head">
             {badge::badge(messages::state(&ctx, replay.state))}
             <p class="soft">{format!("{} · {}", replay.created_by_name, times.join(" – "))}</p>
             <Progress of="replay".to_owned() id=replay.id.to_string() now=now label=ctx.t("nav-replays")/>
-            <div class="acts">{acts} <a class="link" href=list>{ctx.t("replay-see-list")}</a></div>
+            <div class="actions">{actions} <a class="link" href=list>{ctx.t("replay-see-list")}</a></div>
         </section>
     };
     Ok(Frame { title: ctx.t("nav-replays"), active: routes::WEBHOOKS, flash, body: body.into_any() })

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The filter in words: what stands in the address, or "everything".
-pub fn said(ctx: &Ctx, query: &Query) -> String {
+pub fn describe(ctx: &Ctx, query: &Query) -> String {
     let parts: Vec<String> = filter::NAMES
         .iter()
         .filter_map(|name| {
@@ -43,7 +43,7 @@ async fn preview(ctx: &Ctx, query: &Query) -> Result<AnyView, backoffice::Fault>
     if let Some(message) = wrong.errors.into_values().next() {
         return Ok(view! { <p class="notice bad" role="alert">{message}</p> }.into_any());
     }
-    let count = backoffice::webhooks::replay::count(ctx.books(), &filter).await?;
+    let count = backoffice::webhooks::replay::count(ctx.backoffice(), &filter).await?;
     let fields = filter::NAMES
         .iter()
         .filter_map(|name| {
@@ -64,9 +64,9 @@ async fn preview(ctx: &Ctx, query: &Query) -> Result<AnyView, backoffice::Fault>
     Ok(view! {
         <section class="card pad">
             <h2>{ctx.tr("replay-count", &[("count", count.to_string())])}</h2>
-            <p>{said(ctx, query)}</p>
+            <p>{describe(ctx, query)}</p>
             <p class="soft">{hint}</p>
-            <div class="acts">{start} <a class="link" href=back>{ctx.t("replay-other-filter")}</a></div>
+            <div class="actions">{start} <a class="link" href=back>{ctx.t("replay-other-filter")}</a></div>
         </section>
     }
     .into_any())
@@ -76,7 +76,7 @@ fn row(ctx: &Ctx, replay: Replay) -> AnyView {
     let href = ctx.href(&routes::webhook_replay(&replay.id));
     view! {
         <tr>
-            <td class="id"><a class="row-link" href=href>{said(ctx, &filter::to_query(&replay.filter))}</a></td>
+            <td class="id"><a class="row-link" href=href>{describe(ctx, &filter::to_query(&replay.filter))}</a></td>
             <td class="n amount">{format!("{} / {}", replay.done, replay.total)}</td>
             <td class="state">{badge::badge(messages::state(ctx, replay.state))}</td>
             <td class="what">{ctx.tr("replay-changed", &[("count", replay.changed.to_string())])}</td>
@@ -90,15 +90,15 @@ fn row(ctx: &Ctx, replay: Replay) -> AnyView {
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
     let preview = preview(&ctx, &query).await?;
-    let rows = backoffice::webhooks::replay::list(ctx.books())
+    let rows = backoffice::webhooks::replay::list(ctx.backoffice())
         .await?
         .into_iter()
         .map(|replay| row(&ctx, replay))
         .collect();
-    let look = list::Look {
+    let spec = list::ListSpec {
         path: routes::WEBHOOK_REPLAYS,
         class: "refund-rows",
-        heads: vec![
+        headers: vec![
             list::head(&ctx, "replay-filter"),
             list::figures(&ctx, "replay-deliveries"),
             list::head(&ctx, "col-status"),
@@ -112,7 +112,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         <h1>{ctx.t("nav-webhooks")}</h1>
         {tabs::tabs(&ctx, routes::WEBHOOK_REPLAYS)}
         {preview}
-        <section class="below">{list::table(look, rows)}</section>
+        <section class="below">{list::table(spec, rows)}</section>
     };
     Ok(Frame { title: ctx.t("nav-replays"), active: routes::WEBHOOKS, flash, body: body.into_any() })
 }

@@ -1,37 +1,20 @@
 //! What replays say.
 
-use backoffice::{
-    Actor,
-    staff::Permission,
-    webhooks::{Replay, ReplayError, ReplayState},
-};
-use uuid::Uuid;
+use backoffice::webhooks::{Replay, ReplayError, ReplayState};
 
-use crate::{
-    context::{Ctx, shown},
-    error::AppError,
-    progress::Tick,
-};
+use crate::{context::Ctx, error::AppError, explain::Explain, progress::Tick};
 
-/// Who asks, and about which delivery or replay.
-pub fn about(ctx: &Ctx, permission: Permission, id: &str) -> Result<(Actor, Uuid), AppError> {
-    let actor = ctx.allow(permission)?;
-    match Uuid::try_parse(id) {
-        Ok(id) => Ok((actor, id)),
-        Err(_) => Err(error(ctx, ReplayError::NotFound)),
+impl Explain for ReplayError {
+    fn explain(self, ctx: &Ctx) -> AppError {
+        AppError::form(match self {
+            Self::NotFound => ctx.t("replay-not-found"),
+            Self::Nothing => ctx.t("replay-nothing"),
+            Self::State(ReplayState::Running) => ctx.t("replay-is-running"),
+            Self::State(ReplayState::Stopped | ReplayState::Finished) => ctx.t("replay-is-over"),
+            Self::TossSilent => ctx.t("replay-toss-silent"),
+            Self::Fault(fault) => return fault.explain(ctx),
+        })
     }
-}
-
-pub fn error(ctx: &Ctx, error: ReplayError) -> AppError {
-    let message = match error {
-        ReplayError::NotFound => ctx.t("replay-not-found"),
-        ReplayError::Nothing => ctx.t("replay-nothing"),
-        ReplayError::State(ReplayState::Running) => ctx.t("replay-is-running"),
-        ReplayError::State(ReplayState::Stopped | ReplayState::Finished) => ctx.t("replay-is-over"),
-        ReplayError::TossSilent => ctx.t("replay-toss-silent"),
-        ReplayError::Fault(fault) => return shown(&fault),
-    };
-    AppError::Invalid { field: String::new(), message }
 }
 
 pub fn state(ctx: &Ctx, state: ReplayState) -> (&'static str, String) {

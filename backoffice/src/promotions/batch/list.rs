@@ -1,64 +1,22 @@
 //! Reading files of grants.
 
-use sqlx::PgConnection;
-use time::OffsetDateTime;
+use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Batch, BatchError, GrantState, Line, Progress, State};
+use super::{Batch, BatchError, GrantState, Line, Progress};
 use crate::{
     Backoffice, Fault,
     page::{Cursor, Page, push_keyset},
 };
 
-#[derive(Debug, Clone, sqlx::FromRow)]
-struct Stored {
-    id: Uuid,
-    promotion_code: String,
-    file_name: String,
-    event: String,
-    created_by: Option<Uuid>,
-    created_by_name: String,
-    created_at: OffsetDateTime,
-    state: String,
-    needs_second: bool,
-    approved_by_name: Option<String>,
-    lines: i32,
-    ready: i32,
-    ready_amount: i64,
-}
-
-impl TryFrom<Stored> for Batch {
-    type Error = Fault;
-
-    fn try_from(s: Stored) -> Result<Self, Fault> {
-        Ok(Self {
-            state: State::stored(&s.state)?,
-            id: s.id,
-            promotion_code: s.promotion_code,
-            file_name: s.file_name,
-            event: s.event,
-            created_by: s.created_by,
-            created_by_name: s.created_by_name,
-            created_at: s.created_at,
-            needs_second: s.needs_second,
-            approved_by_name: s.approved_by_name,
-            lines: s.lines,
-            ready: s.ready,
-            ready_amount: s.ready_amount,
-        })
-    }
-}
+const COLUMNS: &str =
+    "select id, promotion_code, file_name, event, created_by, created_by_name, created_at, state, needs_second,
+    approved_by_name, lines, ready, ready_amount from grant_batches where true";
 
 pub async fn get(backoffice: &Backoffice, id: Uuid) -> Result<Option<Batch>, Fault> {
-    let row = sqlx::query_as!(
-        Stored,
-        "select id, promotion_code, file_name, event, created_by, created_by_name, created_at, state, needs_second,
-                approved_by_name, lines, ready, ready_amount from grant_batches where id = $1",
-        id
-    )
-    .fetch_optional(&backoffice.pool)
-    .await?;
-    row.map(Batch::try_from).transpose()
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    query.push(" and id = ").push_bind(id);
+    Ok(query.build_query_as().fetch_optional(&backoffice.pool).await?)
 }
 
 /// Files of one campaign, newest first.
@@ -68,14 +26,10 @@ pub async fn list(
     cursor: Option<&Cursor>,
     size: usize,
 ) -> Result<Page<Batch>, Fault> {
-    let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(
-        "select id, promotion_code, file_name, event, created_by, created_by_name, created_at, state, needs_second,
-                approved_by_name, lines, ready, ready_amount from grant_batches where promotion_code = ",
-    );
-    query.push_bind(code.to_owned());
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    query.push(" and promotion_code = ").push_bind(code.to_owned());
     push_keyset(&mut query, cursor, "created_at", "id::text", size);
-    let rows: Vec<Stored> = query.build_query_as().fetch_all(&backoffice.pool).await?;
-    let rows = rows.into_iter().map(Batch::try_from).collect::<Result<Vec<_>, _>>()?;
+    let rows: Vec<Batch> = query.build_query_as().fetch_all(&backoffice.pool).await?;
     Ok(Page::new(rows, size, cursor, |batch| (batch.created_at, batch.id.to_string())))
 }
 
@@ -106,7 +60,7 @@ pub async fn progress(backoffice: &Backoffice, id: Uuid) -> Result<Progress, Fau
 /// Lines after `after`, as the file counts them.
 pub async fn lines(backoffice: &Backoffice, id: Uuid, after: i32, most: i64) -> Result<Vec<Line>, Fault> {
     let rows = sqlx::query!(
-        r#"select l.line, l.user_key, l.amount, l.why, g.state as "grant?", g.error_code, g.error_message
+        r#"select l.line, l.user_key, l.amount, l.why, g.state as "grant?: GrantState", g.error_code, g.error_message
            from grant_batch_lines l left join grants g on g.id = l.grant_id
            where l.batch_id = $1 and l.line > $2 order by l.line limit $3"#,
         id,
@@ -123,7 +77,7 @@ pub async fn lines(backoffice: &Backoffice, id: Uuid, after: i32, most: i64) -> 
                 user_key: row.user_key,
                 amount: row.amount,
                 why: why.map_err(Fault::unreadable("why a line is refused"))?,
-                grant: row.grant.as_deref().map(GrantState::stored).transpose()?,
+                grant: row.grant,
                 code: row.error_code,
                 error: row.error_message,
             })
@@ -131,15 +85,8 @@ pub async fn lines(backoffice: &Backoffice, id: Uuid, after: i32, most: i64) -> 
         .collect()
 }
 
-pub(super) async fn hold(tx: &mut PgConnection, id: Uuid) -> Result<Batch, BatchError> {
-    let row = sqlx::query_as!(
-        Stored,
-        "select id, promotion_code, file_name, event, created_by, created_by_name, created_at, state, needs_second,
-                approved_by_name, lines, ready, ready_amount from grant_batches where id = $1 for update",
-        id
-    )
-    .fetch_optional(tx)
-    .await?
-    .ok_or(BatchError::NotFound)?;
-    Ok(row.try_into()?)
+pub(super) async fn lock_batch_for_update(tx: &mut PgConnection, id: Uuid) -> Result<Batch, BatchError> {
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    query.push(" and id = ").push_bind(id).push(" for update");
+    query.build_query_as().fetch_optional(tx).await?.ok_or(BatchError::NotFound)
 }

@@ -24,7 +24,7 @@ use crate::{
     audit::{self, Act, Actor},
     files::{batch::State, import::FileError},
 };
-use list::hold;
+use list::lock_batch_for_update;
 
 /// Why a line is not run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ pub enum LineRefused {
     },
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Batch {
     pub id: Uuid,
     pub promotion_code: String,
@@ -110,7 +110,7 @@ impl From<sqlx::Error> for BatchError {
 /// Starts a previewed file, or goes on with a stopped one. Above the campaign's limit it waits for a second person.
 pub async fn start(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<State, BatchError> {
     let mut tx = backoffice.pool.begin().await?;
-    let batch = hold(&mut tx, id).await?;
+    let batch = lock_batch_for_update(&mut tx, id).await?;
     if !matches!(batch.state, State::Previewed | State::Stopped) {
         return Err(BatchError::State(batch.state));
     }
@@ -137,7 +137,7 @@ pub async fn decline(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result
 pub async fn approve(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<(), BatchError> {
     let approver = actor.staff_id().ok_or(BatchError::Own)?;
     let mut tx = backoffice.pool.begin().await?;
-    let batch = hold(&mut tx, id).await?;
+    let batch = lock_batch_for_update(&mut tx, id).await?;
     if batch.state != State::WaitingForApproval {
         return Err(BatchError::State(batch.state));
     }
@@ -166,7 +166,7 @@ async fn turn_from(
     action: &'static str,
 ) -> Result<(), BatchError> {
     let mut tx = backoffice.pool.begin().await?;
-    let batch = hold(&mut tx, id).await?;
+    let batch = lock_batch_for_update(&mut tx, id).await?;
     if batch.state != from {
         return Err(BatchError::State(batch.state));
     }

@@ -1,59 +1,16 @@
 //! Reading files of refunds, their lines and how far they are.
 
-use rust_decimal::Decimal;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Batch, BatchError, Line, Progress, State};
+use super::{Batch, BatchError, Line, Progress};
 use crate::{
     Backoffice, Fault,
     page::{Cursor, Page, push_keyset},
-    refunds::{self, Because},
+    refunds,
 };
 
-#[derive(sqlx::FromRow)]
-struct Stored {
-    id: Uuid,
-    file_name: String,
-    reason_code: String,
-    reason: String,
-    created_by: Option<Uuid>,
-    created_by_name: String,
-    created_at: OffsetDateTime,
-    state: String,
-    approval_because: Option<String>,
-    approved_by_name: Option<String>,
-    lines: i32,
-    ready: i32,
-    ready_amount: Decimal,
-    seen_before: Option<OffsetDateTime>,
-}
-
-impl TryFrom<Stored> for Batch {
-    type Error = Fault;
-
-    fn try_from(s: Stored) -> Result<Self, Fault> {
-        Ok(Self {
-            state: State::stored(&s.state)?,
-            id: s.id,
-            file_name: s.file_name,
-            reason_code: s.reason_code,
-            reason: s.reason,
-            created_by: s.created_by,
-            created_by_name: s.created_by_name,
-            created_at: s.created_at,
-            approval_because: s.approval_because.as_deref().map(Because::stored).transpose()?,
-            approved_by_name: s.approved_by_name,
-            lines: s.lines,
-            ready: s.ready,
-            ready_amount: s.ready_amount,
-            seen_before: s.seen_before,
-        })
-    }
-}
-
 const COLUMNS: &str = "select id, file_name, reason_code, reason, created_by, created_by_name, created_at, state,
-    approval_because, approved_by_name, lines, ready, ready_amount,
+    approval_reason, approved_by_name, lines, ready, ready_amount,
     (select max(e.created_at) from refund_batches e where e.file_hash = b.file_hash and e.created_at < b.created_at)
         as seen_before
     from refund_batches b where true";
@@ -61,8 +18,7 @@ const COLUMNS: &str = "select id, file_name, reason_code, reason, created_by, cr
 pub async fn get(backoffice: &Backoffice, id: Uuid) -> Result<Option<Batch>, Fault> {
     let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(COLUMNS);
     query.push(" and id = ").push_bind(id);
-    let row: Option<Stored> = query.build_query_as().fetch_optional(&backoffice.pool).await?;
-    row.map(Batch::try_from).transpose()
+    Ok(query.build_query_as().fetch_optional(&backoffice.pool).await?)
 }
 
 pub async fn list(
@@ -72,8 +28,7 @@ pub async fn list(
 ) -> Result<Page<Batch>, Fault> {
     let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(COLUMNS);
     push_keyset(&mut query, cursor, "created_at", "id::text", size);
-    let rows: Vec<Stored> = query.build_query_as().fetch_all(&backoffice.pool).await?;
-    let rows = rows.into_iter().map(Batch::try_from).collect::<Result<Vec<_>, _>>()?;
+    let rows: Vec<Batch> = query.build_query_as().fetch_all(&backoffice.pool).await?;
     Ok(Page::new(rows, size, cursor, |batch| (batch.created_at, batch.id.to_string())))
 }
 
@@ -87,7 +42,7 @@ pub async fn lines(
 ) -> Result<Vec<Line>, Fault> {
     let rows = sqlx::query!(
         r#"select l.line, l.order_id, l.amount_text, l.amount, l.why,
-                  r.state as "refund?", r.error_code as "code?", r.error_message as "error?",
+                  r.state as "refund?: refunds::State", r.error_code as "code?", r.error_message as "error?",
                   o.currency as "currency?"
            from refund_batch_lines l left join refunds r on r.id = l.refund_id
            left join orders o on o.order_id = l.order_id
@@ -110,7 +65,7 @@ pub async fn lines(
                 amount: row.amount,
                 currency: row.currency,
                 why: why.map_err(Fault::unreadable("why a line is refused"))?,
-                refund: row.refund.as_deref().map(refunds::State::stored).transpose()?,
+                refund: row.refund,
                 code: row.code,
                 error: row.error,
             })
@@ -149,9 +104,11 @@ pub async fn progress(backoffice: &Backoffice, id: Uuid) -> Result<Progress, Fau
 }
 
 /// One file, locked.
-pub(super) async fn hold(tx: &mut sqlx::PgConnection, id: Uuid) -> Result<Batch, BatchError> {
+pub(super) async fn lock_batch_for_update(
+    tx: &mut sqlx::PgConnection,
+    id: Uuid,
+) -> Result<Batch, BatchError> {
     let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(COLUMNS);
     query.push(" and id = ").push_bind(id).push(" for update of b");
-    let row: Option<Stored> = query.build_query_as().fetch_optional(tx).await?;
-    Ok(row.ok_or(BatchError::NotFound)?.try_into()?)
+    query.build_query_as().fetch_optional(tx).await?.ok_or(BatchError::NotFound)
 }

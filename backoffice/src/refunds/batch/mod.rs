@@ -15,7 +15,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Because, Refused, limits};
+use super::{ApprovalReason, Refused, limits};
 pub use crate::files::batch::State;
 pub use list::{get, lines, list, progress};
 pub use preview::preview;
@@ -26,7 +26,7 @@ use crate::{
     audit::{self, Act, Actor},
     files::import::FileError,
 };
-use list::hold;
+use list::lock_batch_for_update;
 
 const JOB: Actor = Actor::Job("batch");
 
@@ -46,7 +46,7 @@ pub enum LineRefused {
     Earlier { file: String },
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Batch {
     pub id: Uuid,
     pub file_name: String,
@@ -56,7 +56,7 @@ pub struct Batch {
     pub created_by_name: String,
     pub created_at: OffsetDateTime,
     pub state: State,
-    pub approval_because: Option<Because>,
+    pub approval_reason: Option<ApprovalReason>,
     pub approved_by_name: Option<String>,
     pub lines: i32,
     /// Lines that could be refunded when the file was previewed, and their sum.
@@ -129,7 +129,7 @@ pub async fn start(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<S
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
     let held = limits::of(&mut tx, actor).await?;
-    let batch = hold(&mut tx, id).await?;
+    let batch = lock_batch_for_update(&mut tx, id).await?;
     if !matches!(batch.state, State::Previewed | State::Stopped) {
         return Err(BatchError::State(batch.state));
     }
@@ -158,10 +158,10 @@ pub async fn start(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<S
     };
     let state = if because.is_some() { State::WaitingForApproval } else { State::Running };
     sqlx::query!(
-        "update refund_batches set state = $2, approval_because = coalesce($3, approval_because) where id = $1",
+        "update refund_batches set state = $2, approval_reason = coalesce($3, approval_reason) where id = $1",
         id,
         state.as_str(),
-        because.map(Because::as_str)
+        because.map(ApprovalReason::as_str)
     )
     .execute(&mut *tx)
     .await?;
@@ -169,7 +169,7 @@ pub async fn start(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<S
         queue::plan(&mut tx, &RunRefundBatch { id }, Duration::ZERO).await?;
     }
     let detail = json!({ "file": batch.file_name, "ready": batch.ready, "amount": batch.ready_amount,
-                         "approvalBecause": because.map(Because::as_str) });
+                         "approvalReason": because.map(ApprovalReason::as_str) });
     note(&mut tx, now, actor, id, "refund_batch.started", detail).await?;
     tx.commit().await?;
     Ok(state)
@@ -210,7 +210,7 @@ pub async fn approve(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result
     let now = backoffice.clock.now();
     let approver = actor.staff_id().ok_or(BatchError::Own)?;
     let mut tx = backoffice.pool.begin().await?;
-    let batch = hold(&mut tx, id).await?;
+    let batch = lock_batch_for_update(&mut tx, id).await?;
     if batch.state != State::WaitingForApproval {
         return Err(BatchError::State(batch.state));
     }
@@ -245,7 +245,7 @@ async fn turn(
 ) -> Result<(), BatchError> {
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
-    let batch = hold(&mut tx, id).await?;
+    let batch = lock_batch_for_update(&mut tx, id).await?;
     if batch.state != from {
         return Err(BatchError::State(batch.state));
     }

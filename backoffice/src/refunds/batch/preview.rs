@@ -12,10 +12,12 @@ use crate::{
     Backoffice, Fault,
     audit::Actor,
     money,
-    payments::{Held, Rail},
+    payments::ProviderPayment,
+    rail::Rail,
     refunds::{
-        Form, Refused, WhyNot, eligibility,
-        take_down::{check_amount, check_reason, parse, parse_account},
+        Form, Refused, WhyNot,
+        create_intent::{check_amount, check_reason, parse, parse_account},
+        eligibility,
     },
 };
 
@@ -25,7 +27,7 @@ const CHUNK: usize = 500;
 /// What the books say of one order.
 struct Known {
     currency: String,
-    payment: Option<Held>,
+    payment: Option<ProviderPayment>,
     open_by: Option<(String, Decimal)>,
 }
 
@@ -83,7 +85,7 @@ async fn preview_lines(
                 None => line.refused = Some(LineRefused::Refund(Refused::NoSuchOrder)),
                 Some(order) => {
                     previewed.currency = Some(order.currency.clone());
-                    previewed.balance = order.payment.as_ref().map(Held::left);
+                    previewed.balance = order.payment.as_ref().map(ProviderPayment::left);
                     match judge(&line, &order, reason, now) {
                         Err(refused) => line.refused = Some(LineRefused::Refund(refused)),
                         Ok((amount, account)) => {
@@ -107,7 +109,7 @@ async fn preview_lines(
 
 async fn known_orders(backoffice: &Backoffice, ids: &[String]) -> Result<HashMap<String, Known>, Fault> {
     let rows = sqlx::query!(
-        r#"select o.order_id as "order_id!", o.currency as "currency!", p.raw as "raw?", o.rail as "rail!", r.requested_by_name as "open_by?", r.amount as "open_amount?"
+        r#"select o.order_id as "order_id!", o.currency as "currency!", p.raw as "raw?", o.rail as "rail!: Rail", r.requested_by_name as "open_by?", r.amount as "open_amount?"
            from orders o
            left join payments p on p.payment_key = o.payment_key
            left join refunds r on r.payment_key = o.payment_key
@@ -119,8 +121,7 @@ async fn known_orders(backoffice: &Backoffice, ids: &[String]) -> Result<HashMap
     .await?;
     rows.into_iter()
         .map(|row| {
-            let rail = Rail::stored(&row.rail)?;
-            let payment = row.raw.map(|raw| Held::read(rail, raw)).transpose()?;
+            let payment = row.raw.map(|raw| ProviderPayment::read(row.rail, raw)).transpose()?;
             let known = Known { currency: row.currency, payment, open_by: row.open_by.zip(row.open_amount) };
             Ok((row.order_id, known))
         })

@@ -12,7 +12,7 @@ use crate::{
     kernel::role::{Permission, Role},
     refunds::{
         self, Form, RefundError,
-        take_down::{self, Approval, Origin},
+        create_intent::{self, Approval, Origin},
     },
 };
 
@@ -109,12 +109,12 @@ async fn author(backoffice: &Backoffice, batch: &Batch) -> Result<Option<Actor>,
 
 async fn approval_of(backoffice: &Backoffice, id: Uuid) -> Result<Option<Approval>, Fault> {
     let row = sqlx::query!(
-        "select approval_because, approved_by, approved_by_name from refund_batches where id = $1",
+        "select approval_reason, approved_by, approved_by_name from refund_batches where id = $1",
         id
     )
     .fetch_one(&backoffice.pool)
     .await?;
-    Ok(match (row.approval_because, row.approved_by, row.approved_by_name) {
+    Ok(match (row.approval_reason, row.approved_by, row.approved_by_name) {
         (Some(because), Some(by), Some(by_name)) => Some(Approval { because, by, by_name }),
         _ => None,
     })
@@ -146,10 +146,10 @@ async fn run_line(
         for_return: true,
     };
     let origin = Origin { balance: line.balance, approval };
-    match take_down::create_intent_from(backoffice, &actor, &form, &origin).await {
+    match create_intent::create_intent_from(backoffice, &actor, &form, &origin).await {
         Ok(id) => {
             mark_line(backoffice, batch.id, line.line, "taken", None).await?;
-            match take_down::execute_detached(backoffice, id).await {
+            match create_intent::execute_detached(backoffice, id).await {
                 Ok(refund) => {
                     let waits = matches!(refund.state, refunds::State::Requested | refunds::State::Approved);
                     Ok(if waits { Ran::NotTaken } else { Ran::Done })

@@ -1,0 +1,160 @@
+//! Who asks, and whether they may: the gate in front of every page and server function.
+
+use std::net::{IpAddr, SocketAddr};
+
+use app::{
+    access::{self, Access},
+    context::{SESSION_STAFF, Theme, Visitor},
+    error::AppError,
+    i18n::{Lang, Translator},
+    routes,
+};
+use axum::{
+    extract::{ConnectInfo, Request, State},
+    http::{HeaderMap, Method, StatusCode, header},
+    middleware::Next,
+    response::{Html, IntoResponse, Response},
+};
+use backoffice::staff::sessions;
+use tower_sessions::Session;
+use uuid::Uuid;
+
+use crate::{Jangbu, observe, settings::Settings};
+
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+}
+
+/// The address of the visitor: walking `X-Forwarded-For` from its end, the first that is not a proxy of ours. What a
+/// proxy of ours did not write cannot be believed: an entry that is not an address ends the walk.
+pub(crate) fn address(settings: &Settings, request: &Request) -> Option<IpAddr> {
+    let peer = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|ConnectInfo(addr)| addr.ip().to_canonical())?;
+    let trusted = |ip: &IpAddr| settings.trusted_proxies.iter().any(|net| net.contains(ip));
+    let read = |text: &str| {
+        let text = text.trim();
+        let ip =
+            text.parse::<IpAddr>().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|addr| addr.ip()));
+        ip.map(|ip| ip.to_canonical())
+    };
+    let lines = request.headers().get_all("x-forwarded-for");
+    let entries: Vec<&str> =
+        lines.iter().filter_map(|v| v.to_str().ok()).flat_map(|line| line.split(',')).collect();
+    let mut nearest = peer;
+    for entry in entries.into_iter().rev() {
+        if !trusted(&nearest) {
+            break;
+        }
+        let Some(ip) = read(entry) else { break };
+        nearest = ip;
+    }
+    Some(nearest)
+}
+
+pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::ACCEPT)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"))
+}
+
+pub(crate) async fn authenticate(
+    State(jangbu): State<Jangbu>,
+    session: Session,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let pool = &jangbu.backoffice.pool;
+    let known: Option<Uuid> = match session.get(SESSION_STAFF).await {
+        Ok(id) => id,
+        Err(error) => {
+            tracing::error!(%error, "a session could not be read");
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+    };
+    let staff = match known {
+        None => None,
+        Some(id) => match sessions::staff(pool, id).await {
+            Ok(staff) => staff,
+            Err(error) => {
+                tracing::error!(%error, "nobody could be identified");
+                return StatusCode::SERVICE_UNAVAILABLE.into_response();
+            }
+        },
+    };
+    if let Some(staff) = &staff {
+        observe::note_staff(&request, staff.id);
+    }
+    let headers = request.headers();
+    let lang = cookie(headers, "jangbu_lang").and_then(Lang::parse).unwrap_or_else(|| {
+        let header = headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok());
+        Lang::from_header(header.unwrap_or_default())
+    });
+    let theme = Theme::parse(cookie(headers, "jangbu_theme").unwrap_or_default());
+    let wants_html = wants_html(headers);
+    let ip = address(&jangbu.settings, &request).map(|ip| ip.to_string()).unwrap_or_default();
+
+    let path = request.uri().path().to_owned();
+    let is_function = path.starts_with("/fn/");
+    let refusal = match (access::rule(&path), &staff) {
+        (Some(Access::Open), _) | (Some(Access::Staff), Some(_)) => None,
+        // What is not in the table is nothing for a stranger, and a 404 for staff.
+        (None, Some(_)) if !is_function => None,
+        (None, _) if is_function => Some(AppError::Forbidden),
+        (_, None) => Some(AppError::LoggedOut),
+        (Some(Access::Needs(permission)), Some(staff)) => {
+            // A page says so inside its frame (`app::shell`); a function ends here.
+            (is_function && !staff.role.may(permission)).then_some(AppError::Forbidden)
+        }
+        (None, Some(_)) => None,
+    };
+    if let Some(error) = refusal {
+        return refuse(&jangbu, &error, &request, is_function, wants_html, lang);
+    }
+    request.extensions_mut().insert(Visitor { staff, lang, theme, ip, session });
+    next.run(request).await
+}
+
+fn refuse(
+    jangbu: &Jangbu,
+    error: &AppError,
+    request: &Request,
+    is_function: bool,
+    wants_html: bool,
+    lang: Lang,
+) -> Response {
+    if *error == AppError::LoggedOut && (wants_html || !is_function) {
+        let next = match request.method() {
+            &Method::GET => request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
+            _ => String::new(),
+        };
+        let login = format!("{}{}?next={}", jangbu.settings.base_path, routes::LOGIN, routes::encode(&next));
+        return (StatusCode::SEE_OTHER, [(header::LOCATION, login)]).into_response();
+    }
+    let (status, key) = match error {
+        AppError::LoggedOut => (StatusCode::UNAUTHORIZED, "error-logged-out"),
+        _ => (StatusCode::FORBIDDEN, "error-forbidden"),
+    };
+    if wants_html {
+        return sentence(status, Translator::new(lang), key);
+    }
+    (status, axum::Json(error)).into_response()
+}
+
+/// A page with nothing but a sentence.
+pub(crate) fn sentence(status: StatusCode, words: Translator, key: &str) -> Response {
+    let page = format!(
+        "<!DOCTYPE html><html lang=\"{}\"><meta charset=\"utf-8\"><title>{}</title><h1>{}</h1>",
+        words.lang.as_str(),
+        words.get("product", &[]),
+        words.get(key, &[])
+    );
+    (status, Html(page)).into_response()
+}

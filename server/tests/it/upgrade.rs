@@ -1,0 +1,99 @@
+//! A database of an earlier version, with rows in it, under the program of today.
+
+use std::{collections::BTreeMap, path::Path};
+
+use backoffice::reconciliation::{
+    Finding,
+    differences::{self, State},
+};
+use sandbox::PUBLIC_TEST_KEYS;
+use server::{
+    Jangbu,
+    settings::{Settings, Source},
+};
+use sqlx::migrate::Migrator;
+
+use crate::support::empty_database;
+
+/// Tables as they were when `last` was the newest migration, with `rows` in them; the database's URL.
+async fn as_of(last: i64, rows: &'static str) -> String {
+    let url = empty_database().await;
+    let pool = server::database::connect(&url, 2).await.unwrap();
+    sqlx::query("create schema jangbu").execute(&pool).await.unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
+    let mut migrations = Migrator::new(folder).await.unwrap();
+    migrations.migrations.to_mut().retain(|migration| migration.version <= last);
+    migrations.run(&pool).await.unwrap();
+    sqlx::raw_sql(rows).execute(&pool).await.unwrap();
+    pool.close().await;
+    url
+}
+
+/// The words of the version before, in every column that holds one of them.
+const ROWS_OF_18: &str = r#"
+    insert into staff (id, email, name, role, password_hash, created_at)
+        values ('00000000-0000-0000-0000-000000000001', 'a@jangbu.test', 'a', 'finance', '', now());
+    insert into orders (order_id, rail, origin, order_name, amount, currency, status, created_at, updated_at)
+        values ('o1', 'toss_payments', 'merchant', 'x', 1000, 'KRW', 'DONE', now(), now());
+    insert into payments (payment_key, rail, order_id, status, method, currency, total_amount, balance_amount, raw, asked,
+                          fetched_at)
+        values ('p1', 'toss_payments', 'o1', 'DONE', '카드', 'KRW', 1000, 1000, '{}', nextval('asked'), now());
+    insert into told (subject, subject_id, happened_at, delivery_id, body)
+        values ('payout', 'w1', now(), '00000000-0000-0000-0000-000000000002', '{}');
+    insert into told_rows (source, key, nth, raw, read_at) values ('settlements', 't1', 2, '{}', now());
+    insert into read_windows (source, starts_at, ends_at, read_at) values ('toss_pay', now(), now(), now());
+    insert into contract_rates (method, currency, valid_from, per_mille, cycle, pay_out_days)
+        values ('카드', 'KRW', '2026-01-01', 30, 'daily', 3);
+    insert into exports (id, what, title, heads, words, format, reason, is_masked, asked_by_name, asked_at, state)
+        values ('00000000-0000-0000-0000-000000000003', '{"list": "pay_out", "filter": [2026, 329]}', 't', '[]',
+                '{"pay_out": "x", "asked": "y", "agreed": "z", "open": "o"}', 'csv', 'r', true, 'a', now(), 'waiting'),
+               ('00000000-0000-0000-0000-000000000004', '{"list": "differences", "filter": {"state": "asked"}}', 't',
+                '[]', '{}', 'csv', 'r', true, 'a', now(), 'waiting');
+    insert into export_parts (export_id, nth, bytes) values ('00000000-0000-0000-0000-000000000003', 0, 'x');
+    insert into differences (transaction_key, nth, day, rail, payment_key, order_id, currency, transaction_at, class,
+                             remarks, ours, toss, settled, fee, pay_out, state, asked_by, found_at, changed_at)
+    select 't' || state, 1, '2026-11-24', 'toss_payments', 'p1', 'o1', 'KRW', '2026-11-24T10:00:00+09:00', 'fee_differs',
+           array['fee_rate', 'pay_out'], 1000, 1000, 1000, 30, 970, state,
+           case when state = 'asked' then '00000000-0000-0000-0000-000000000001'::uuid end, now(), now()
+    from unnest(array['open', 'asked', 'accepted', 'agreed']) as state;
+    insert into difference_steps (transaction_key, nth, at, actor, actor_name, kind)
+    select 'tasked', 1, now(), 'staff', 'a', kind from unnest(array['found', 'given_back', 'asked', 'agreed']) as kind;
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_that_the_version_before_left_behind_goes_on() {
+    let url = as_of(18, ROWS_OF_18).await;
+    let settings = [
+        ("JANGBU_MODE", "sandbox"),
+        ("TOSS_PAYMENTS_URL", "http://127.0.0.1:1"),
+        ("TOSS_PAYMENTS_SECRET_KEY", PUBLIC_TEST_KEYS[0]),
+    ];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let settings = Settings::read(&Source(BTreeMap::from(settings))).unwrap();
+    let jangbu = Jangbu::start(settings, &url).await.unwrap();
+    let (backoffice, pool) = (&jangbu.backoffice, &jangbu.backoffice.pool);
+
+    let found = |state: Option<State>| async move {
+        let filter = differences::Filter { state, ..Default::default() };
+        differences::list(backoffice, &filter, None, 10).await.unwrap().rows
+    };
+    for state in State::ALL {
+        let rows = found(Some(state)).await;
+        assert_eq!(rows.len(), 1, "{state:?}");
+        assert_eq!(rows[0].findings, [Finding::FeeRate, Finding::Payout], "{state:?}");
+    }
+    assert_eq!(found(None).await.len(), 2, "what waited for a person still does");
+    let pending = found(Some(State::PendingApproval)).await.remove(0);
+    assert!(pending.requested_by.is_some());
+    let steps = differences::steps(backoffice, &pending.key).await.unwrap();
+    let kinds: Vec<&str> = steps.iter().map(|step| step.kind.as_str()).collect();
+    assert_eq!(kinds, ["resolved", "approval_requested", "unassigned", "found"]);
+
+    let files: Vec<(serde_json::Value, serde_json::Value)> =
+        sqlx::query_as("select what, words from exports order by id").fetch_all(pool).await.unwrap();
+    for (what, _) in &files {
+        serde_json::from_value::<backoffice::exports::What>(what.clone()).unwrap();
+    }
+    let words = serde_json::json!({ "payout": "x", "pending_approval": "y", "resolved": "z", "open": "o" });
+    assert_eq!(files[0].1, words, "a file that is still to be written finds its words");
+}

@@ -6,6 +6,11 @@ use time::{Date, OffsetDateTime, macros::format_description};
 
 use crate::i18n::{Lang, Translator};
 
+/// What waits for people is counted up to a hundred.
+pub fn counted(count: i64) -> String {
+    if count >= 100 { "100+".to_owned() } else { count.to_string() }
+}
+
 /// `52,500원`, `₩52,500` in English, `USD 12.50`.
 pub fn amount(words: Translator, amount: Decimal, currency: &str) -> String {
     let figures = money::group(amount, currency);

@@ -1,9 +1,12 @@
 //! `cargo xtask lint`.
 
+use std::process::Command;
+
 use crate::{
     front::{self, Warnings},
     report,
-    run::{ask, cargo, run},
+    run::{cargo, root, run},
+    tools,
 };
 
 pub(crate) fn lint() -> anyhow::Result<()> {
@@ -12,10 +15,11 @@ pub(crate) fn lint() -> anyhow::Result<()> {
         run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
     })?;
     front::build(Warnings::AreErrors)?;
-    if ask(cargo().args(["deny", "--version"])).is_some() {
-        report::step("dependencies", || run(cargo().args(["deny", "check", "bans", "licenses", "sources"])))?;
-    } else {
-        report::line("▸ dependencies: left out, cargo-deny is not installed");
-    }
+    let (deny, machete) =
+        (tools::cargo_tool("cargo-deny", "0.20.2")?, tools::cargo_tool("cargo-machete", "0.9.2")?);
+    report::step("dependencies: licences, sources, duplicates", || {
+        run(Command::new(deny).args(["check", "bans", "licenses", "sources"]).current_dir(root()))
+    })?;
+    report::step("dependencies: unused ones", || run(Command::new(machete).current_dir(root())))?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 
 use crate::{
     report,
-    run::{ask, cargo, forget_our_package, root, run},
+    run::{ask, cargo, forget_our_package, root, run, target},
 };
 
 const WASM: &str = "wasm32-unknown-unknown";
@@ -118,6 +118,24 @@ pub(crate) fn install(packages: &[&str]) -> anyhow::Result<()> {
         run(apt().args(["update", "-q"]))?;
         run(apt().args(["install", "-qy", "--no-install-recommends"]).args(packages))
     })
+}
+
+/// A tool of cargo's at this version, in a folder of our own: nobody's installed ones change.
+pub(crate) fn cargo_tool(name: &str, version: &str) -> anyhow::Result<PathBuf> {
+    let home = target().join("tools").join(format!("{name}-{version}"));
+    let program = home.join("bin").join(name);
+    if !program.exists() {
+        report::step(&format!("installing {name} {version}"), || {
+            let mut install = cargo();
+            install
+                .args(["install", "--quiet", "--locked", "--version", version, "--root"])
+                .arg(&home)
+                .arg(name);
+            // Built in a folder that cargo deletes again.
+            run(install.env_remove("CARGO_TARGET_DIR"))
+        })?;
+    }
+    Ok(program)
 }
 
 /// A Chromium of this machine. Playwright never downloads one.

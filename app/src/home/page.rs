@@ -129,7 +129,7 @@ pub async fn page(ctx: Ctx) -> Answer {
                 <li>
                     <a href=ctx.href(&path)>
                         <span class=format!("dot {tone}")></span>
-                        {ctx.words.get(key, &[("count", count.to_string())])}
+                        {ctx.words.get(key, &[("count", format::counted(count))])}
                     </a>
                 </li>
             }

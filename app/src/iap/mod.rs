@@ -5,4 +5,4 @@ pub mod functions;
 #[cfg(feature = "ssr")]
 pub(crate) mod list;
 #[cfg(feature = "ssr")]
-mod messages;
+pub(crate) mod messages;

@@ -8,7 +8,8 @@ use crate::{context::Ctx, format};
 pub fn method_word(ctx: &Ctx, method: &str) -> String {
     match METHODS.iter().find(|(word, _)| *word == method) {
         Some((_, code)) => ctx.words.word("method", code),
-        None => method.to_owned(),
+        // A store's purchase has a platform in its place.
+        None => ctx.words.word("platform", method),
     }
 }
 

@@ -30,10 +30,13 @@ fn money(ctx: &Ctx, detail: &Value, name: &str) -> Option<String> {
     Some(format::amount(ctx.words, amount, &currency))
 }
 
-/// By how much the balance fell.
+/// By how much the balance fell, if it did: of a payment that was not known before nobody can say.
 fn given_back(ctx: &Ctx, detail: &Value) -> Option<String> {
     let balance = |index| detail.pointer(index)?.as_str()?.parse::<Decimal>().ok();
     let fell = balance("/balanceAmount/0")? - balance("/balanceAmount/1")?;
+    if fell <= Decimal::ZERO {
+        return None;
+    }
     let currency = text(detail, "currency").unwrap_or_else(|| "KRW".into());
     Some(format::amount(ctx.words, fell, &currency))
 }
@@ -57,9 +60,10 @@ fn of_audit(ctx: &Ctx, row: &audit::Row) -> Entry {
             let moved = if status.ends_with("CANCELED") { given_back(ctx, detail) } else { None };
             (tone, ctx.tr("event-payment", &[("status", word), ("amount", moved.unwrap_or(amount))]))
         }
-        ("payment.changed", None) => {
-            ("part", ctx.tr("event-balance", &[("amount", given_back(ctx, detail).unwrap_or_default())]))
-        }
+        ("payment.changed", None) => match given_back(ctx, detail) {
+            Some(fell) => ("part", ctx.tr("event-balance", &[("amount", fell)])),
+            None => ("plain", ctx.tr("event-payment-known", &[("amount", amount)])),
+        },
         (action, _) => {
             let tone = match action {
                 "refund.succeeded" => "done",

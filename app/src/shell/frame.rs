@@ -12,6 +12,7 @@ use crate::{
         layout::{Frame, mode_badge, title},
     },
     context::Ctx,
+    format,
     islands::{Palette, PaletteWords},
     routes,
     staff::functions::LogOut,
@@ -19,7 +20,7 @@ use crate::{
 
 fn entry(ctx: &Ctx, path: &'static str, key: &str, active: &str, count: i64) -> AnyView {
     let current = (path == active).then_some("page");
-    let shown = if count >= 100 { "100+".to_owned() } else { count.to_string() };
+    let shown = format::counted(count);
     let label = ctx.words.get(key, &[]);
     let spoken = format!("{} {shown}", ctx.t("waiting-count"));
     view! {

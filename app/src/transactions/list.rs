@@ -1,6 +1,6 @@
 //! Money in and out, by Toss's transaction key.
 
-use backoffice::transactions::Row;
+use backoffice::{Rail, transactions::Row};
 use leptos::prelude::*;
 
 use super::filter;
@@ -12,7 +12,7 @@ use crate::{
     },
     context::Ctx,
     flash::Flash,
-    format,
+    format, iap,
     orders::messages::method_word,
     routes,
 };
@@ -22,13 +22,17 @@ fn row(ctx: &Ctx, row: Row) -> AnyView {
     let amount = if row.is_outgoing() { -row.amount } else { row.amount };
     let class = if row.is_outgoing() { "n amount out" } else { "n amount" };
     let method = row.method.as_deref().map_or_else(|| "–".into(), |m| method_word(ctx, m));
+    let status = match row.rail {
+        Rail::Iap => iap::messages::status(ctx, Some(&row.status)),
+        Rail::TossPayments | Rail::TossPay => badge::payment_status(ctx, &row.status),
+    };
     view! {
         <tr>
             <td class="id"><a class="row-link" href=href><code>{row.order_id.clone()}</code></a></td>
             <td class="what"><code>{row.transaction_key}</code></td>
             <td class="method">{method}</td>
             <td class=class>{format::figures(amount, &row.currency)}</td>
-            <td class="state">{badge::badge(badge::payment_status(ctx, &row.status))}</td>
+            <td class="state">{badge::badge(status)}</td>
             <td class="when">{list::time(row.transaction_at)}</td>
         </tr>
     }

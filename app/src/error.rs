@@ -7,7 +7,7 @@ use leptos::{
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", from = "Wire")]
 pub enum AppError {
     /// Nobody is logged in, or the session has ended.
     #[error("log in first")]
@@ -26,6 +26,28 @@ pub enum AppError {
     Transport { message: String },
 }
 
+/// As it is read: all members beside each other. What serde makes for a tag inside weighs several kB in the browser.
+#[derive(Deserialize)]
+struct Wire {
+    kind: String,
+    #[serde(default)]
+    field: String,
+    #[serde(default)]
+    message: String,
+}
+
+impl From<Wire> for AppError {
+    fn from(Wire { kind, field, message }: Wire) -> Self {
+        match kind.as_str() {
+            "logged_out" => Self::LoggedOut,
+            "forbidden" => Self::Forbidden,
+            "invalid" => Self::Invalid { field, message },
+            "fault" => Self::Fault,
+            _ => Self::Transport { message },
+        }
+    }
+}
+
 impl AppError {
     /// Something is wrong with one field.
     pub fn field(field: &str, message: String) -> Self {
@@ -42,6 +64,15 @@ impl FromServerFnError for AppError {
     type Encoder = JsonEncoding;
 
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
+        // What cannot be read is the fault of whoever wrote it.
+        #[cfg(feature = "ssr")]
+        if let ServerFnErrorErr::Args(_)
+        | ServerFnErrorErr::MissingArg(_)
+        | ServerFnErrorErr::Deserialization(_) = &error
+            && let Some(response) = leptos::prelude::use_context::<leptos_axum::ResponseOptions>()
+        {
+            response.set_status(http::StatusCode::BAD_REQUEST);
+        }
         Self::Transport { message: error.to_string() }
     }
 }

@@ -8,14 +8,14 @@ use backoffice::{
 use leptos::prelude::*;
 
 #[cfg(feature = "ssr")]
-use super::{progress, request};
+use super::request;
+use crate::error::AppError;
 #[cfg(feature = "ssr")]
 use crate::{
-    action::{Done, action, question},
+    action::{Done, action},
     explain::OrExplain as _,
     routes,
 };
-use crate::{error::AppError, progress::Tick};
 
 /// Has the list or report of a page written as a file. `filter` is the query of that page.
 #[server(prefix = "/fn", endpoint = "ask_for_export")]
@@ -41,17 +41,6 @@ pub async fn ask_for_export(
         };
         let id = exports::request(ctx.backoffice(), &actor, &request).await.or_explain(ctx)?;
         Ok(Done::on(routes::export(&id), ctx.t("export-asked")))
-    })
-    .await
-}
-
-#[server(prefix = "/fn", endpoint = "export_progress")]
-pub async fn export_progress(#[server(default)] id: String) -> Result<Tick, AppError> {
-    question(routes::EXPORTS, async |ctx| {
-        let actor = ctx.allow(Permission::Export)?;
-        let export = progress::own(ctx, &actor, &id).await.or_explain(ctx)?;
-        let export = export.ok_or_else(|| AppError::form(ctx.t("export-not-found")))?;
-        Ok(progress::tick(ctx, &export))
     })
     .await
 }

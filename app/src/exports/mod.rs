@@ -7,6 +7,6 @@ pub(crate) mod detail;
 #[cfg(feature = "ssr")]
 pub(crate) mod list;
 #[cfg(feature = "ssr")]
-mod progress;
+pub(crate) mod progress;
 #[cfg(feature = "ssr")]
 mod request;

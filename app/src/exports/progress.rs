@@ -1,8 +1,14 @@
 //! Whose an export is, and how far.
 
-use backoffice::{Actor, Fault, exports::Export};
+use backoffice::{Actor, Fault, exports::Export, staff::Permission};
 
-use crate::{context::Ctx, progress::Tick};
+use crate::{context::Ctx, error::AppError, explain::OrExplain as _, progress::Tick};
+
+/// Of a file of whoever asks.
+pub async fn of(ctx: &Ctx, id: &str) -> Result<Option<Tick>, AppError> {
+    let actor = ctx.allow(Permission::Export)?;
+    Ok(own(ctx, &actor, id).await.or_explain(ctx)?.map(|export| tick(ctx, &export)))
+}
 
 /// An export of whoever asks.
 pub async fn own(ctx: &Ctx, actor: &Actor, id: &str) -> Result<Option<Export>, Fault> {

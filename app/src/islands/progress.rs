@@ -1,16 +1,40 @@
 //! A bar that moves while long work goes on, and the page anew once it is done.
 
-use leptos::prelude::*;
+#[cfg(feature = "ssr")]
+use backoffice::staff::Permission;
+use leptos::{prelude::*, server_fn::codec::Json};
 
+#[cfg(feature = "ssr")]
 use crate::{
-    exports::functions::export_progress, progress::Tick, promotions::batch::functions::grants_progress,
-    refunds::batch::functions::batch_progress, webhooks::replay::functions::replay_progress,
+    action::{parse_id, question},
+    exports, promotions, refunds, routes, webhooks,
 };
+use crate::{error::AppError, progress::Tick};
 
 /// Milliseconds between two questions.
 const EVERY: u64 = 1000;
 
-/// `of` is "batch", "export", "grants" or "replay". Without a count of lines the bar says only that it goes on.
+/// How far one of the works is that go on by themselves: `of` is "batch", "export", "grants" or "replay".
+#[server(prefix = "/fn", endpoint = "progress", input = Json)]
+pub async fn progress(
+    #[server(default)] of: String,
+    #[server(default)] id: String,
+) -> Result<Tick, AppError> {
+    question(routes::HOME, async |ctx| {
+        ctx.allow(Permission::ViewTrade)?;
+        let tick = match of.as_str() {
+            "batch" => refunds::batch::progress::of(ctx, parse_id(ctx, &id)?).await?,
+            "export" => exports::progress::of(ctx, &id).await?,
+            "grants" => promotions::batch::progress::of(ctx, parse_id(ctx, &id)?).await?,
+            "replay" => webhooks::replay::messages::progress(ctx, parse_id(ctx, &id)?).await?,
+            _ => None,
+        };
+        tick.ok_or_else(|| AppError::form(ctx.t("page-not-found")))
+    })
+    .await
+}
+
+/// `of` is as for [`progress`]. Without a count of lines the bar says only that it goes on.
 #[island]
 pub fn Progress(of: String, id: String, now: Tick, label: String) -> impl IntoView {
     let running = now.running;
@@ -23,13 +47,7 @@ pub fn Progress(of: String, id: String, now: Tick, label: String) -> impl IntoVi
         let ask = move || {
             let (id, of) = (id.clone(), of.clone());
             leptos::task::spawn_local(async move {
-                let asked = match of.as_str() {
-                    "replay" => replay_progress(id).await,
-                    "export" => export_progress(id).await,
-                    "grants" => grants_progress(id).await,
-                    _ => batch_progress(id).await,
-                };
-                if let Ok(new) = asked {
+                if let Ok(new) = progress(of, id).await {
                     let over = !new.running;
                     tick.set(new);
                     if over {

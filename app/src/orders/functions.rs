@@ -2,7 +2,7 @@
 
 #[cfg(feature = "ssr")]
 use backoffice::{Fault, orders, payments, staff::Permission};
-use leptos::prelude::*;
+use leptos::{prelude::*, server_fn::codec::Json};
 use serde::{Deserialize, Serialize};
 
 use crate::error::AppError;
@@ -59,7 +59,7 @@ pub struct Hit {
 }
 
 /// What the palette finds for an id or a name.
-#[server(prefix = "/fn", endpoint = "find")]
+#[server(prefix = "/fn", endpoint = "find", input = Json)]
 pub async fn find(#[server(default)] q: String) -> Result<Vec<Hit>, AppError> {
     question(routes::HOME, async |ctx| {
         ctx.allow(Permission::ViewTrade)?;

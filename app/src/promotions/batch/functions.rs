@@ -5,16 +5,14 @@ use backoffice::{promotions::batch, refunds::batch::State, staff::Permission};
 use leptos::prelude::*;
 use server_fn::codec::{MultipartData, MultipartFormData};
 
-#[cfg(feature = "ssr")]
-use super::progress;
+use crate::error::AppError;
 #[cfg(feature = "ssr")]
 use crate::{
-    action::{Done, action, parse_id, question},
+    action::{Done, action, parse_id},
     explain::OrExplain as _,
     routes,
     upload::Upload,
 };
-use crate::{error::AppError, progress::Tick};
 
 /// Reads a file of users and keeps what would become of each of its lines. Nothing is granted.
 #[server(prefix = "/fn", endpoint = "preview_grants", input = MultipartFormData)]
@@ -77,20 +75,6 @@ pub async fn decline_grants(#[server(default)] id: String) -> Result<(), AppErro
         let id = parse_id(ctx, &id)?;
         batch::decline(ctx.backoffice(), &actor, id).await.or_explain(ctx)?;
         Ok(ctx.t("batch-declined"))
-    })
-    .await
-}
-
-/// How far a file of grants is, for the bar that moves by itself.
-#[server(prefix = "/fn", endpoint = "grants_progress")]
-pub async fn grants_progress(#[server(default)] id: String) -> Result<Tick, AppError> {
-    question(routes::PROMOTIONS, async |ctx| {
-        ctx.allow(Permission::ViewTrade)?;
-        let id = parse_id(ctx, &id)?;
-        let batch = batch::get(ctx.backoffice(), id).await.or_explain(ctx)?;
-        let batch = batch.ok_or_else(|| AppError::form(ctx.t("batch-not-found")))?;
-        let done = batch::progress(ctx.backoffice(), id).await.or_explain(ctx)?;
-        Ok(progress::tick(ctx, &done, batch.state))
     })
     .await
 }

@@ -5,4 +5,4 @@ pub mod functions;
 #[cfg(feature = "ssr")]
 pub(crate) mod detail;
 #[cfg(feature = "ssr")]
-mod progress;
+pub(crate) mod progress;

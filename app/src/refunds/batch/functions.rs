@@ -8,17 +8,15 @@ use backoffice::{
 use leptos::prelude::*;
 use server_fn::codec::{MultipartData, MultipartFormData};
 
-#[cfg(feature = "ssr")]
-use super::progress;
+use crate::error::AppError;
 #[cfg(feature = "ssr")]
 use crate::{
-    action::{Done, action, parse_id, question},
+    action::{Done, action, parse_id},
     explain::OrExplain as _,
     refunds::messages,
     routes,
     upload::Upload,
 };
-use crate::{error::AppError, progress::Tick};
 
 /// Reads a file and keeps what would become of each of its lines. Nothing is refunded.
 #[server(prefix = "/fn", endpoint = "preview_batch", input = MultipartFormData)]
@@ -80,19 +78,6 @@ pub async fn decline_batch(
         let id = parse_id(ctx, &id)?;
         batch::decline(ctx.backoffice(), &actor, id, &note).await.or_explain(ctx)?;
         Ok(ctx.t("batch-declined"))
-    })
-    .await
-}
-
-#[server(prefix = "/fn", endpoint = "batch_progress")]
-pub async fn batch_progress(#[server(default)] id: String) -> Result<Tick, AppError> {
-    question(routes::REFUND_BATCHES, async |ctx| {
-        ctx.allow(Permission::ViewTrade)?;
-        let id = parse_id(ctx, &id)?;
-        let batch = batch::get(ctx.backoffice(), id).await.or_explain(ctx)?;
-        let batch = batch.ok_or_else(|| AppError::form(ctx.t("batch-not-found")))?;
-        let done = batch::progress(ctx.backoffice(), id).await.or_explain(ctx)?;
-        Ok(progress::tick(ctx, &done, batch.state == State::Running))
     })
     .await
 }

@@ -7,4 +7,4 @@ pub(crate) mod detail;
 #[cfg(feature = "ssr")]
 pub(crate) mod list;
 #[cfg(feature = "ssr")]
-mod progress;
+pub(crate) mod progress;

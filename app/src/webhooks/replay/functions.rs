@@ -4,17 +4,15 @@
 use backoffice::{staff::Permission, webhooks::replay};
 use leptos::prelude::*;
 
-#[cfg(feature = "ssr")]
-use super::messages;
+use crate::error::AppError;
 #[cfg(feature = "ssr")]
 use crate::{
-    action::{Done, action, parse_id, question},
+    action::{Done, action, parse_id},
     components::list::Query,
     explain::OrExplain as _,
     routes,
     webhooks::filter,
 };
-use crate::{error::AppError, progress::Tick};
 
 /// Looks into one delivery again, now.
 #[server(prefix = "/fn", endpoint = "replay_webhook")]
@@ -71,18 +69,6 @@ pub async fn go_on_with_replay(#[server(default)] id: String) -> Result<(), AppE
         let id = parse_id(ctx, &id)?;
         replay::resume(ctx.backoffice(), &actor, id).await.or_explain(ctx)?;
         Ok(ctx.t("replay-started"))
-    })
-    .await
-}
-
-#[server(prefix = "/fn", endpoint = "replay_progress")]
-pub async fn replay_progress(#[server(default)] id: String) -> Result<Tick, AppError> {
-    question(routes::WEBHOOKS, async |ctx| {
-        ctx.allow(Permission::ViewTrade)?;
-        let id = parse_id(ctx, &id)?;
-        let replay = replay::get(ctx.backoffice(), id).await.or_explain(ctx)?;
-        let replay = replay.ok_or_else(|| AppError::form(ctx.t("replay-not-found")))?;
-        Ok(messages::tick(ctx, &replay))
     })
     .await
 }

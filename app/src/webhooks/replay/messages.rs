@@ -1,8 +1,14 @@
 //! What replays say.
 
 use backoffice::webhooks::{Replay, ReplayError, ReplayState};
+use uuid::Uuid;
 
-use crate::{context::Ctx, error::AppError, explain::Explain, progress::Tick};
+use crate::{
+    context::Ctx,
+    error::AppError,
+    explain::{Explain, OrExplain as _},
+    progress::Tick,
+};
 
 impl Explain for ReplayError {
     fn explain(self, ctx: &Ctx) -> AppError {
@@ -24,6 +30,11 @@ pub fn state(ctx: &Ctx, state: ReplayState) -> (&'static str, String) {
         ReplayState::Finished => "done",
     };
     (tone, ctx.words.word("replay-state", state.as_str()))
+}
+
+pub async fn progress(ctx: &Ctx, id: Uuid) -> Result<Option<Tick>, AppError> {
+    let replay = backoffice::webhooks::replay::get(ctx.backoffice(), id).await.or_explain(ctx)?;
+    Ok(replay.map(|replay| tick(ctx, &replay)))
 }
 
 /// How far it is, in figures and in words.

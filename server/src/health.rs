@@ -68,6 +68,7 @@ async fn render(State(jangbu): State<Jangbu>) -> Response {
             ("webhooks_missing", waiting.webhooks_missing),
             ("iap_requested", waiting.iap_requested),
             ("grants_to_approve", waiting.grants_to_approve),
+            ("differences", waiting.differences),
         ] {
             metrics::gauge!("jangbu_waiting", "what" => what).set(count as f64);
         }

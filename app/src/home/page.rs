@@ -1,6 +1,11 @@
 //! Today against yesterday, and what waits for a person.
 
-use backoffice::{Decimal, Fault, home::Taken, refunds::Filter, staff::Permission};
+use backoffice::{
+    Decimal, Fault,
+    home::{Home, Taken},
+    refunds::Filter,
+    staff::Permission,
+};
 use leptos::prelude::*;
 
 use crate::{
@@ -41,9 +46,7 @@ async fn overdue(ctx: &Ctx) -> Result<AnyView, Fault> {
     Ok(view! { <ul class="tasks overdue">{rows}</ul> }.into_any())
 }
 
-pub async fn page(ctx: Ctx) -> Answer {
-    let flash = ctx.take_flash().await;
-    let home = backoffice::home::overview(ctx.backoffice()).await?;
+fn figures(ctx: &Ctx, home: &Home) -> AnyView {
     let won = |amount: Decimal| format::amount(ctx.words, amount, "KRW");
     let against = change(home.today, home.yesterday)
         .map(|change| ctx.tr("home-against", &[("change", change)]))
@@ -66,8 +69,28 @@ pub async fn page(ctx: Ctx) -> Answer {
             ctx.t("home-last-webhook-hint"),
         ),
     ];
-    let waiting = home.waiting;
-    // Worst first. Only whoever may approve is asked to.
+    view! {
+        <dl class="figures">
+            {figures
+                .into_iter()
+                .map(|(name, value, hint)| {
+                    view! {
+                        <div class="card">
+                            <dt>{name}</dt>
+                            <dd class="figure">{value}</dd>
+                            <dd class="soft">{hint}</dd>
+                        </div>
+                    }
+                })
+                .collect_view()}
+        </dl>
+    }
+    .into_any()
+}
+
+/// What waits for people, worst first. Only whoever may approve is asked to.
+fn tasks(ctx: &Ctx, home: &Home) -> AnyView {
+    let waiting = &home.waiting;
     let for_approvers = |count: i64| if ctx.may(Permission::ApproveRefund) { count } else { 0 };
     let tasks = [
         ("unknown", waiting.refunds_overdue, "home-task-overdue", format!("{}?overdue=1", routes::REFUNDS)),
@@ -120,7 +143,9 @@ pub async fn page(ctx: Ctx) -> Answer {
         ),
         ("waiting", waiting.refunds_under_way, "home-task-under-way", routes::REFUNDS.to_owned()),
     ];
-    let nothing_waits = tasks.iter().all(|(_, count, ..)| *count == 0);
+    if tasks.iter().all(|(_, count, ..)| *count == 0) {
+        return view! { <p class="soft pad">{ctx.t("home-nothing-waits")}</p> }.into_any();
+    }
     let tasks = tasks
         .into_iter()
         .filter(|(_, count, ..)| *count > 0)
@@ -135,31 +160,20 @@ pub async fn page(ctx: Ctx) -> Answer {
             }
         })
         .collect_view();
-    let owners = if waiting.refunds_overdue > 0 { overdue(&ctx).await? } else { ().into_any() };
+    view! { <ul class="tasks">{tasks}</ul> }.into_any()
+}
+
+pub async fn page(ctx: Ctx) -> Answer {
+    let flash = ctx.take_flash().await;
+    let home = backoffice::home::overview(ctx.backoffice()).await?;
+    let owners = if home.waiting.refunds_overdue > 0 { overdue(&ctx).await? } else { ().into_any() };
     let body = view! {
         <h1>{ctx.t("nav-home")}</h1>
         <p class="soft lead">{ctx.tr("home-day", &[("day", format::iso_day(ctx.backoffice().clock.today()))])}</p>
-        <dl class="figures">
-            {figures
-                .into_iter()
-                .map(|(name, value, hint)| {
-                    view! {
-                        <div class="card">
-                            <dt>{name}</dt>
-                            <dd class="figure">{value}</dd>
-                            <dd class="soft">{hint}</dd>
-                        </div>
-                    }
-                })
-                .collect_view()}
-        </dl>
+        {figures(&ctx, &home)}
         <section class="card">
             <h2>{ctx.t("home-waiting")}</h2>
-            {if nothing_waits {
-                view! { <p class="soft pad">{ctx.t("home-nothing-waits")}</p> }.into_any()
-            } else {
-                view! { <ul class="tasks">{tasks}</ul> }.into_any()
-            }}
+            {tasks(&ctx, &home)}
             {owners}
         </section>
     };

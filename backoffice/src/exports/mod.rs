@@ -1,7 +1,8 @@
 //! What leaves the house as a file: lists and reports for people's spreadsheets. Somebody says why, a job writes the file,
-//! who asked takes it, and after a day it is gone. Personal data is masked unless whoever asks may see it. [`rows`] says
+//! who asked takes it, and after a day it is gone. Personal data is masked unless whoever asks may see it. [`columns`] says
 //! what stands in each file, [`sheet`] writes it.
 
+mod columns;
 pub(crate) mod job;
 mod rows;
 pub mod sheet;
@@ -24,6 +25,7 @@ use crate::{
     audit::{self, Act, Actor},
     iap, orders, reconciliation, refunds, transactions, webhooks,
 };
+use columns::Column;
 use sheet::{Cell, Format, Sheet};
 
 /// A file stands ready for this long.
@@ -84,8 +86,8 @@ impl What {
     }
 
     /// Its columns, in Toss's and our own names; whoever asks brings the words for them.
-    pub fn columns(&self) -> &'static [&'static str] {
-        rows::columns(self)
+    pub fn columns(&self) -> Vec<&'static str> {
+        columns::names(self)
     }
 }
 
@@ -344,7 +346,8 @@ pub(super) struct Out<'a> {
 }
 
 impl Out<'_> {
-    pub(super) async fn row(&mut self, cells: Vec<Cell>) -> Result<(), Fault> {
+    async fn row<T>(&mut self, columns: &[Column<T>], row: &T) -> Result<(), Fault> {
+        let cells: Vec<Cell> = columns.iter().map(|(_, cell)| cell(self, row)).collect();
         self.sheet
             .row(&cells)
             .map_err(|error| Fault::Inconsistent(format!("export {}: {error}", self.id)))?;
@@ -358,18 +361,18 @@ impl Out<'_> {
     }
 
     /// The word of a value, in the language of whoever asked.
-    pub(super) fn word(&self, value: &str) -> Cell {
+    fn word(&self, value: &str) -> Cell {
         Cell::Text(self.words.get(value).cloned().unwrap_or_else(|| value.to_owned()))
     }
 
-    pub(super) fn words<'v>(&self, values: impl Iterator<Item = &'v str>) -> Cell {
+    fn words<'v>(&self, values: impl Iterator<Item = &'v str>) -> Cell {
         let words: Vec<&str> =
             values.map(|value| self.words.get(value).map_or(value, String::as_str)).collect();
         Cell::Text(words.join(" · "))
     }
 
     /// Personal data, as much of it as whoever asked may see.
-    pub(super) fn personal(&self, value: Option<&str>, mask: fn(&str) -> String) -> Cell {
+    fn personal(&self, value: Option<&str>, mask: fn(&str) -> String) -> Cell {
         match value {
             None => Cell::Empty,
             Some(value) if self.is_masked => Cell::Text(mask(value)),

@@ -58,6 +58,10 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
+    pub fn map<U>(self, to: impl FnMut(T) -> U) -> Page<U> {
+        Page { rows: self.rows.into_iter().map(to).collect(), newer: self.newer, older: self.older }
+    }
+
     /// Builds a page from up to `size + 1` rows that were read in the cursor's direction.
     pub fn new(
         mut rows: Vec<T>,

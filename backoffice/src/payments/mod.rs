@@ -90,11 +90,12 @@ pub async fn apply(
         return Err(Fault::Inconsistent("an answer of Toss with more left than there was".into()));
     }
     let (key, order_id) = (payment.key(), payment.order_id());
-    let (method, detail) = (payment.method(), payment.method_detail());
     adopt_order(tx, now, actor, payment).await?;
     // The order row is locked by whoever applies: answers about one order are written one after the other.
-    let order = sqlx::query!(
-        r#"select rail as "rail: Rail", status, balance_amount, payment_key, amount, currency from orders where order_id = $1 for update"#,
+    let order = sqlx::query_as!(
+        Shown,
+        r#"select order_id, rail as "rail: Rail", status, payment_key, amount, currency
+           from orders where order_id = $1 for update"#,
         order_id
     )
     .fetch_one(&mut *tx)
@@ -109,7 +110,6 @@ pub async fn apply(
     if before.as_ref().is_some_and(|b| b.order_id != order_id) {
         return Err(Fault::Inconsistent("an answer of Toss with the payment of another order".into()));
     }
-    let account = payment.refund_account();
     if before.as_ref().is_some_and(|b| b.fetch_seq >= seq.0) {
         // What only this answer may carry is kept all the same.
         sqlx::query!(
@@ -117,70 +117,16 @@ pub async fn apply(
                     refund_receive_account = coalesce(refund_receive_account, $3) where payment_key = $1",
             key,
             payment.secret(),
-            account,
+            payment.refund_account(),
         )
         .execute(&mut *tx)
         .await?;
         return Ok(Applied { changed: Map::new(), superseded: true });
     }
-    sqlx::query!(
-        "insert into payments (payment_key, order_id, status, method, currency, total_amount, balance_amount, approved_at,
-                               last_transaction_key, secret, refund_receive_account, raw, fetch_seq, fetched_at, rail)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-         on conflict (payment_key) do update set
-            status = excluded.status, method = coalesce(excluded.method, payments.method),
-            total_amount = excluded.total_amount, balance_amount = excluded.balance_amount,
-            approved_at = excluded.approved_at, last_transaction_key = excluded.last_transaction_key,
-            secret = coalesce(payments.secret, excluded.secret),
-            refund_receive_account = coalesce(payments.refund_receive_account, excluded.refund_receive_account),
-            raw = excluded.raw, fetch_seq = excluded.fetch_seq, fetched_at = excluded.fetched_at",
-        key,
-        order_id,
-        payment.status(),
-        method,
-        payment.currency(),
-        payment.total(),
-        payment.left(),
-        payment.approved_at(),
-        payment.last_transaction_key(),
-        payment.secret(),
-        account,
-        fetched.raw,
-        seq.0,
-        now,
-        payment.rail().as_str(),
-    )
-    .execute(&mut *tx)
-    .await?;
+    upsert(tx, seq, fetched, now).await?;
     record_movements(tx, payment, now).await?;
 
-    // A second attempt that failed must hide neither the first one that was paid nor the one that is being confirmed.
-    let shown = order.payment_key.as_deref();
-    let is_shown = shown.is_none_or(|shown| shown == key)
-        || holds_money(payment.status())
-        || (!holds_money(&order.status) && order.status != "IN_PROGRESS");
-    // The same number on the other rail is another order's money.
-    if is_shown && order.rail == payment.rail() {
-        let attention = (payment.total() != order.amount || payment.currency() != order.currency)
-            .then_some("amount_differs");
-        sqlx::query!(
-            "update orders set status = $2, balance_amount = $3, method = coalesce($4, method),
-                method_detail = coalesce($5, method_detail), payment_key = $6, paid_at = coalesce($7, paid_at),
-                attention = coalesce($8, attention), updated_at = $9
-             where order_id = $1",
-            order_id,
-            payment.status(),
-            payment.left(),
-            method,
-            detail,
-            key,
-            payment.approved_at(),
-            attention,
-            now,
-        )
-        .execute(&mut *tx)
-        .await?;
-    }
+    show_on_order(tx, &order, payment, now).await?;
 
     let mut changed = Map::new();
     let was = before.as_ref().map_or(order.status.as_str(), |b| b.status.as_str());
@@ -192,22 +138,114 @@ pub async fn apply(
         changed.insert("balanceAmount".into(), json!([balance_before, payment.left()]));
     }
     if !changed.is_empty() {
-        let mut detail = changed.clone();
-        detail.insert("paymentKey".into(), json!(key));
-        detail.insert("totalAmount".into(), json!(payment.total()));
-        detail.insert("currency".into(), json!(redact::code(payment.currency())));
-        if let Some(failure) = payment.failure() {
-            detail.insert("failure".into(), failure);
-        }
-        let act = Act {
-            action: "payment.changed",
-            subject_kind: "order",
-            subject: order_id,
-            detail: detail.into(),
-        };
-        audit::record(tx, now, actor, act).await?;
+        note_change(tx, now, actor, payment, changed.clone()).await?;
     }
     Ok(Applied { changed, superseded: false })
+}
+
+/// The payment as Toss has it now. What Toss shows only once is kept.
+async fn upsert(
+    tx: &mut PgConnection,
+    seq: FetchSeq,
+    fetched: &FetchedPayment,
+    now: OffsetDateTime,
+) -> Result<(), Fault> {
+    let payment = &fetched.payment;
+    sqlx::query!(
+        "insert into payments (payment_key, order_id, status, method, currency, total_amount, balance_amount, approved_at,
+                               last_transaction_key, secret, refund_receive_account, raw, fetch_seq, fetched_at, rail)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+         on conflict (payment_key) do update set
+            status = excluded.status, method = coalesce(excluded.method, payments.method),
+            total_amount = excluded.total_amount, balance_amount = excluded.balance_amount,
+            approved_at = excluded.approved_at, last_transaction_key = excluded.last_transaction_key,
+            secret = coalesce(payments.secret, excluded.secret),
+            refund_receive_account = coalesce(payments.refund_receive_account, excluded.refund_receive_account),
+            raw = excluded.raw, fetch_seq = excluded.fetch_seq, fetched_at = excluded.fetched_at",
+        payment.key(),
+        payment.order_id(),
+        payment.status(),
+        payment.method(),
+        payment.currency(),
+        payment.total(),
+        payment.left(),
+        payment.approved_at(),
+        payment.last_transaction_key(),
+        payment.secret(),
+        payment.refund_account(),
+        fetched.raw,
+        seq.0,
+        now,
+        payment.rail().as_str(),
+    )
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}
+
+/// What an order shows of its payment, while it is written to.
+struct Shown {
+    order_id: String,
+    rail: Rail,
+    status: String,
+    payment_key: Option<String>,
+    amount: Decimal,
+    currency: String,
+}
+
+async fn show_on_order(
+    tx: &mut PgConnection,
+    order: &Shown,
+    payment: &ProviderPayment,
+    now: OffsetDateTime,
+) -> Result<(), Fault> {
+    // A second attempt that failed must hide neither the first one that was paid nor the one that is being confirmed.
+    let shown = order.payment_key.as_deref();
+    let is_shown = shown.is_none_or(|shown| shown == payment.key())
+        || holds_money(payment.status())
+        || (!holds_money(&order.status) && order.status != "IN_PROGRESS");
+    // The same number on the other rail is another order's money.
+    if !is_shown || order.rail != payment.rail() {
+        return Ok(());
+    }
+    let attention =
+        (payment.total() != order.amount || payment.currency() != order.currency).then_some("amount_differs");
+    sqlx::query!(
+        "update orders set status = $2, balance_amount = $3, method = coalesce($4, method),
+            method_detail = coalesce($5, method_detail), payment_key = $6, paid_at = coalesce($7, paid_at),
+            attention = coalesce($8, attention), updated_at = $9
+         where order_id = $1",
+        order.order_id,
+        payment.status(),
+        payment.left(),
+        payment.method(),
+        payment.method_detail(),
+        payment.key(),
+        payment.approved_at(),
+        attention,
+        now,
+    )
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}
+
+async fn note_change(
+    tx: &mut PgConnection,
+    now: OffsetDateTime,
+    actor: &Actor,
+    payment: &ProviderPayment,
+    mut detail: Map<String, Value>,
+) -> Result<(), Fault> {
+    detail.insert("paymentKey".into(), json!(payment.key()));
+    detail.insert("totalAmount".into(), json!(payment.total()));
+    detail.insert("currency".into(), json!(redact::code(payment.currency())));
+    if let Some(failure) = payment.failure() {
+        detail.insert("failure".into(), failure);
+    }
+    let subject = payment.order_id();
+    let act = Act { action: "payment.changed", subject_kind: "order", subject, detail: detail.into() };
+    audit::record(tx, now, actor, act).await
 }
 
 /// A payment for an order that nobody registered still belongs on the list.

@@ -1,4 +1,4 @@
--- Standard words for private ones (docs/house-review.md D). Only names and a few stored words change; no row is added or
+-- Standard words for private ones. Only names and a few stored words change; no row is added or
 -- dropped. Processes of the version before cannot work on a renamed table: stop them first, then migrate, then start.
 --
 -- What stays as it was, on purpose: the audit log (its rows are chained), `closed_days.sums` (a closed day is never

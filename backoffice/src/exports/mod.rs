@@ -7,8 +7,6 @@ pub(crate) mod job;
 mod rows;
 pub mod sheet;
 
-use self::job::RunExport;
-use crate::queue;
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -20,13 +18,16 @@ use serde_json::json;
 use time::{Date, Duration, OffsetDateTime};
 use uuid::Uuid;
 
+use self::{
+    columns::Column,
+    job::RunExport,
+    sheet::{Cell, Format, Sheet},
+};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    iap, orders, reconciliation, refunds, transactions, webhooks,
+    iap, orders, queue, reconciliation, refunds, transactions, webhooks,
 };
-use columns::Column;
-use sheet::{Cell, Format, Sheet};
 
 /// A file stands ready for this long.
 const KEPT_FOR: Duration = Duration::DAY;

@@ -1,7 +1,5 @@
 //! Sending: kept first, then once.
 
-use super::job::SendMessage;
-use crate::queue;
 use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::json;
@@ -11,13 +9,13 @@ use toss::apps_in_toss::{Bulk, Client, Error as TossError, Headers, MessageResul
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{Form, Message, MessageError, Refused, State, Template, note, templates};
+use super::{Form, Message, MessageError, Refused, State, Template, job::SendMessage, note, templates};
 use crate::{
     Backoffice, Fault,
     audit::Actor,
     files::import::{self, FileError},
     kernel::apps_in_toss::wait_for_a_user,
-    messages,
+    messages, queue,
 };
 
 const JOB_AFTER: Duration = Duration::from_secs(30);

@@ -1,7 +1,5 @@
 //! Taking the money: the amount is compared first, and a confirm that got no answer is looked up.
 
-use super::job::SettleConfirm;
-use crate::queue;
 use std::time::Duration;
 
 use rust_decimal::Decimal;
@@ -10,11 +8,13 @@ use toss::payments::{
     ConfirmRequest, Error as TossError, OrderId, PaymentKey, PaymentStatus, Refusal, RetryClass,
 };
 
+use super::job::SettleConfirm;
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     orders::{self, Order},
     payments::{self, FetchedPayment},
+    queue,
     rail::Rail,
 };
 

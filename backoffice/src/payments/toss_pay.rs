@@ -1,8 +1,6 @@
 //! Toss Pay in a mini-app: the merchant's server begins a payment here, the buyer authenticates in the Toss app, the
 //! merchant's server has it executed. Every step is written down before it is sent, and a lost answer is asked for.
 
-use super::job::LookUp;
-use crate::queue;
 use std::time::Duration;
 
 use serde_json::json;
@@ -10,11 +8,13 @@ use toss::apps_in_toss::{
     Error as TossError, ExecutePayment, Invalid, MakePayment, NotDone, PayStatus, PayToken, Refusal, UserKey,
 };
 
+use super::job::LookUp;
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     orders::{self, Order},
     payments::{self, ProviderPayment},
+    queue,
     rail::Rail,
 };
 

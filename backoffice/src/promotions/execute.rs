@@ -1,8 +1,6 @@
 //! Carrying a grant out. The key is stored before it is used, and a key that may have been used is never given up before
 //! Toss has said that it was not: "already paid" (4113) means look, not pay again (toss-api.md B3).
 
-use super::job::ExecuteGrant;
-use crate::queue;
 use std::time::Duration;
 
 use serde_json::json;
@@ -12,9 +10,10 @@ use toss::apps_in_toss::{
 };
 use uuid::Uuid;
 
-use super::{State, grant};
+use super::{State, grant, job::ExecuteGrant};
 use crate::{
     Backoffice, Fault, audit::Actor, kernel::apps_in_toss::wait_for_a_user, messages, money, promotions,
+    queue,
 };
 
 const JOB: Actor = Actor::Job("grant");

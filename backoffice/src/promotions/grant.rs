@@ -1,7 +1,5 @@
 //! Taking a grant down: under the campaign's row nothing passes budget, cap or event, however many ask at once.
 
-use super::job::ExecuteGrant;
-use crate::queue;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -11,11 +9,11 @@ use toss::apps_in_toss::{self, UserKey};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{Campaign, Form, Grant, GrantError, Refused, State, campaigns::points};
+use super::{Campaign, Form, Grant, GrantError, Refused, State, campaigns::points, job::ExecuteGrant};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    promotions,
+    promotions, queue,
 };
 
 /// A job looks after a grant whose process has died. The process itself tries at once.

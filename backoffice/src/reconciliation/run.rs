@@ -1,7 +1,5 @@
 //! Reconciling days: their rows are put side by side, summed by class, and what does not agree is kept for people.
 
-use super::job::ReadDay;
-use crate::queue;
 use std::collections::BTreeSet;
 
 use serde_json::json;
@@ -9,11 +7,12 @@ use sqlx::PgConnection;
 use time::{Date, Duration, OffsetDateTime};
 
 use super::expectations;
+use super::job::ReadDay;
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     clock::day_start,
-    reconciliation,
+    queue, reconciliation,
     settlements::{self, SyncError},
     transactions,
 };

@@ -1,7 +1,5 @@
 //! The second person. An approval is for one amount at one balance: when either has changed, it lapses.
 
-use super::job::ExecuteRefund;
-use crate::queue;
 use serde_json::json;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -10,12 +8,15 @@ use uuid::Uuid;
 use super::{
     Refund, RefundError, Refused, State,
     create_intent::{self, JOB_AFTER, check_amount},
-    eligibility, note_of,
+    eligibility,
+    job::ExecuteRefund,
+    note_of,
 };
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     payments::{self, ProviderPayment},
+    queue,
     rail::Rail,
     refunds,
 };

@@ -1,8 +1,6 @@
 //! Taking an intent down: the intent, its key, its audit row and the job that finishes it are committed before
 //! anybody calls Toss.
 
-use super::job::ExecuteRefund;
-use crate::queue;
 use std::time::Duration;
 
 use serde_json::json;
@@ -13,12 +11,15 @@ use toss::{
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{Form, REASONS, Refund, RefundError, Refused, State, WhyNot, eligibility, limits};
+use super::{
+    Form, REASONS, Refund, RefundError, Refused, State, WhyNot, eligibility, job::ExecuteRefund, limits,
+};
 use crate::{
     Backoffice, Fault,
     audit::Actor,
     money, orders,
     payments::{self, ProviderPayment},
+    queue,
     rail::Rail,
     refunds,
 };

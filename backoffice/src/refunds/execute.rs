@@ -1,9 +1,6 @@
 //! Carrying an intent out. Whoever holds the lease calls Toss; the fence keeps a holder who came too late from
 //! writing over the next one. How a rail is asked stands in [`super::at_toss_payments`] and [`super::at_toss_pay`].
 
-use super::job::ExecuteRefund;
-use crate::payments::job::LookUp;
-use crate::queue;
 use std::time::Duration;
 
 use rust_decimal::Decimal;
@@ -13,12 +10,14 @@ use time::OffsetDateTime;
 use toss::{apps_in_toss::UserKey, payments::RefundAccount};
 use uuid::Uuid;
 
-use super::{State, TASK_AFTER, at_toss_pay, at_toss_payments};
+use super::{State, TASK_AFTER, at_toss_pay, at_toss_payments, job::ExecuteRefund};
 use crate::{
     Backoffice, Fault,
     audit::Actor,
     messages, money,
+    payments::job::LookUp,
     payments::{self, FetchSeq, FetchedPayment},
+    queue,
     rail::Rail,
     refunds, returns,
 };

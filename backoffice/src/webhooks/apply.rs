@@ -1,7 +1,5 @@
 //! Looking into a delivery: read it, prove it, let a fresh look-up change the books. The body itself never does.
 
-use super::job::ApplyDelivery;
-use crate::queue;
 use futures::{StreamExt, stream};
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
@@ -18,12 +16,13 @@ use uuid::Uuid;
 
 use super::{
     Badge,
+    job::ApplyDelivery,
     trust::{Agreement, compare},
 };
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    payments,
+    payments, queue,
 };
 
 const JOB: Actor = Actor::Job("webhook");

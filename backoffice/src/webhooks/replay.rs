@@ -1,18 +1,17 @@
 //! Looking into deliveries once more: one at once, or all that a filter finds as a job that can be stopped. It asks
 //! Toss again and believes nothing that was found before, so it is always harmless.
 
-use super::job::RunReplay;
-use crate::queue;
 use serde_json::json;
 use sqlx::{Postgres, QueryBuilder};
 use time::OffsetDateTime;
 use toss::payments::Error as TossError;
 use uuid::Uuid;
 
-use super::{Filter, apply};
+use super::{Filter, apply, job::RunReplay};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
+    queue,
 };
 
 const JOB: Actor = Actor::Job("webhook-replay");

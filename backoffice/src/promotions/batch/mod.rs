@@ -5,8 +5,6 @@ mod list;
 mod preview;
 mod run;
 
-use super::job::RunGrantBatch;
-use crate::queue;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -14,7 +12,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Refused, State as GrantState};
+use super::{Refused, State as GrantState, job::RunGrantBatch};
 pub use list::{get, lines, list, progress};
 pub use preview::preview;
 pub(crate) use run::run;
@@ -23,6 +21,7 @@ use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     files::{batch::State, import::FileError},
+    queue,
 };
 use list::lock_batch_for_update;
 

@@ -6,8 +6,6 @@ mod list;
 mod preview;
 mod run;
 
-use super::job::RunRefundBatch;
-use crate::queue;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -15,7 +13,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{ApprovalReason, Refused, limits};
+use super::{ApprovalReason, Refused, job::RunRefundBatch, limits};
 pub use crate::files::batch::State;
 pub use list::{get, lines, list, progress};
 pub use preview::preview;
@@ -25,6 +23,7 @@ use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     files::import::FileError,
+    queue,
 };
 use list::lock_batch_for_update;
 

@@ -40,11 +40,11 @@ test("a deposited virtual account asks where the money goes", async ({ page }) =
   await expect(page.getByLabel("계좌번호")).toHaveCount(0);
 
   await deposit(page, id);
-  // The history may know of it before the head of the same page does.
   await expect(async () => {
     await page.reload();
     await expect(page.getByLabel("은행")).toBeVisible({ timeout: 500 });
   }).toPass({ timeout: 15_000 });
+  // No reload between these two: the head of a page knows what its form knows.
   await expect(page.locator(".badge", { hasText: "결제완료" })).toBeVisible();
   await page.getByLabel("은행").selectOption({ label: "신한은행" });
   await page.getByLabel("계좌번호").fill("12");

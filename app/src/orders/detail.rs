@@ -148,12 +148,14 @@ pub async fn page(ctx: Ctx, order_id: String) -> Answer {
     let Some(order) = backoffice::orders::get(ctx.backoffice(), &order_id).await? else {
         return Ok(errors::missing(&ctx, ctx.t("order-not-found")));
     };
+    // From below to above: neither the history nor the form knows of something that the head does not.
+    let filter = refunds::Filter { order_id: Some(order.order_id.clone()), ..refunds::Filter::default() };
+    let (audit, deliveries, refunds) = story(&ctx, &order, &filter).await?;
     let record = match &order.payment_key {
         Some(key) => backoffice::payments::get(ctx.backoffice(), key).await?,
         None => None,
     };
-    let filter = refunds::Filter { order_id: Some(order.order_id.clone()), ..refunds::Filter::default() };
-    let (audit, deliveries, refunds) = story(&ctx, &order, &filter).await?;
+    let order = backoffice::orders::get(ctx.backoffice(), &order_id).await?.unwrap_or(order);
     let may = record
         .as_ref()
         .map(Record::payment)

@@ -1,6 +1,12 @@
 //! What went wrong, in words that a person can act on. Each room explains its own errors; what is everybody's is here.
 
-use backoffice::{Fault, files::import::FileError, money::AmountError};
+use std::fmt::Debug;
+
+use backoffice::{
+    Fault,
+    files::{batch::BatchError, import::FileError},
+    money::AmountError,
+};
 
 use crate::{context::Ctx, error::AppError};
 
@@ -23,6 +29,23 @@ impl Explain for Fault {
 impl Explain for FileError {
     fn explain(self, ctx: &Ctx) -> AppError {
         AppError::field("file", file(ctx, self))
+    }
+}
+
+impl<R: Explain + Debug> Explain for BatchError<R> {
+    fn explain(self, ctx: &Ctx) -> AppError {
+        match self {
+            Self::NotFound => AppError::form(ctx.t("batch-not-found")),
+            Self::File(error) => error.explain(ctx),
+            Self::Refused(refused) => refused.explain(ctx),
+            Self::State(state) => {
+                let state = ctx.words.word("batch-state", state.as_str());
+                AppError::form(ctx.tr("batch-error-state", &[("state", state)]))
+            }
+            Self::NotYours => AppError::form(ctx.t("batch-error-not-yours")),
+            Self::Own => AppError::form(ctx.t("refund-error-own")),
+            Self::Fault(fault) => fault.explain(ctx),
+        }
     }
 }
 

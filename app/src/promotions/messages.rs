@@ -1,9 +1,6 @@
 //! What promotions say to the people who grant.
 
-use backoffice::promotions::{
-    CampaignError, Grant, GrantError, Refused, State,
-    batch::{BatchError, LineRefused},
-};
+use backoffice::promotions::{CampaignError, Grant, GrantError, Refused, State, batch::LineRefused};
 
 use crate::{context::Ctx, error::AppError, explain::Explain, format};
 
@@ -62,7 +59,7 @@ pub fn refused(ctx: &Ctx, refused: &Refused) -> AppError {
 impl Explain for GrantError {
     fn explain(self, ctx: &Ctx) -> AppError {
         match self {
-            Self::Refused(why) => refused(ctx, &why),
+            Self::Refused(why) => why.explain(ctx),
             Self::Fault(fault) => fault.explain(ctx),
         }
     }
@@ -119,20 +116,9 @@ pub fn state(ctx: &Ctx, state: State) -> (&'static str, String) {
     (tone, ctx.words.word("grant-state", state.as_str()))
 }
 
-impl Explain for BatchError {
+impl Explain for Refused {
     fn explain(self, ctx: &Ctx) -> AppError {
-        match self {
-            Self::NotFound => AppError::form(ctx.t("batch-not-found")),
-            Self::File(error) => error.explain(ctx),
-            Self::Refused(why) => refused(ctx, &why),
-            Self::State(state) => {
-                let state = ctx.words.word("batch-state", state.as_str());
-                AppError::form(ctx.tr("batch-error-state", &[("state", state)]))
-            }
-            Self::NotYours => AppError::form(ctx.t("batch-error-not-yours")),
-            Self::Own => AppError::form(ctx.t("refund-error-own")),
-            Self::Fault(fault) => fault.explain(ctx),
-        }
+        refused(ctx, &self)
     }
 }
 

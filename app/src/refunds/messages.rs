@@ -1,8 +1,7 @@
 //! What refunds say to the people who make them.
 
 use backoffice::refunds::{
-    ApprovalReason, Eligibility, Refund, RefundError, Refused, State, WhyNot,
-    batch::{BatchError, LineRefused},
+    ApprovalReason, Eligibility, Refund, RefundError, Refused, State, WhyNot, batch::LineRefused,
     eligibility::Arrival,
 };
 
@@ -116,7 +115,7 @@ pub fn invalid(ctx: &Ctx, refused: &Refused) -> AppError {
 impl Explain for RefundError {
     fn explain(self, ctx: &Ctx) -> AppError {
         match self {
-            Self::Refused(refused) => invalid(ctx, &refused),
+            Self::Refused(refused) => refused.explain(ctx),
             Self::Fault(fault) => fault.explain(ctx),
         }
     }
@@ -188,20 +187,9 @@ pub fn because(ctx: &Ctx, because: ApprovalReason) -> String {
     }
 }
 
-impl Explain for BatchError {
+impl Explain for Refused {
     fn explain(self, ctx: &Ctx) -> AppError {
-        match self {
-            Self::NotFound => AppError::form(ctx.t("batch-not-found")),
-            Self::File(error) => error.explain(ctx),
-            Self::Reason(refused) => invalid(ctx, &refused),
-            Self::State(state) => {
-                let state = ctx.words.word("batch-state", state.as_str());
-                AppError::form(ctx.tr("batch-error-state", &[("state", state)]))
-            }
-            Self::NotYours => AppError::form(ctx.t("batch-error-not-yours")),
-            Self::Own => AppError::form(ctx.t("refund-error-own")),
-            Self::Fault(fault) => fault.explain(ctx),
-        }
+        invalid(ctx, &self)
     }
 }
 

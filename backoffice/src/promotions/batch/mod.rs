@@ -20,7 +20,7 @@ pub(crate) use run::run;
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    files::{batch::State, import::FileError},
+    files::batch::State,
     queue,
 };
 use list::lock_batch_for_update;
@@ -81,30 +81,7 @@ pub struct Progress {
     pub amount: i64,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum BatchError {
-    #[error("no such file")]
-    NotFound,
-    #[error("the file cannot be read: {0:?}")]
-    File(FileError),
-    #[error("refused: {0:?}")]
-    Refused(Refused),
-    /// It is in another state by now.
-    #[error("not in this state: {0:?}")]
-    State(State),
-    #[error("nobody approves their own")]
-    Own,
-    #[error("only whoever made it starts it")]
-    NotYours,
-    #[error(transparent)]
-    Fault(#[from] Fault),
-}
-
-impl From<sqlx::Error> for BatchError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Fault(error.into())
-    }
-}
+pub type BatchError = crate::files::batch::BatchError<Refused>;
 
 /// Starts a previewed file, or goes on with a stopped one. Above the campaign's limit it waits for a second person.
 pub async fn start(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<State, BatchError> {

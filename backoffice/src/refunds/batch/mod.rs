@@ -22,7 +22,6 @@ pub(crate) use run::run;
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    files::import::FileError,
     queue,
 };
 use list::lock_batch_for_update;
@@ -98,30 +97,7 @@ pub struct Progress {
     pub amount: Decimal,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum BatchError {
-    #[error("no such batch")]
-    NotFound,
-    #[error("the file cannot be read: {0:?}")]
-    File(FileError),
-    #[error("the reason is refused: {0:?}")]
-    Reason(Refused),
-    /// It is in another state by now.
-    #[error("not in this state: {0:?}")]
-    State(State),
-    #[error("nobody approves their own")]
-    Own,
-    #[error("only whoever made it starts it")]
-    NotYours,
-    #[error(transparent)]
-    Fault(#[from] Fault),
-}
-
-impl From<sqlx::Error> for BatchError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Fault(error.into())
-    }
-}
+pub type BatchError = crate::files::batch::BatchError<Refused>;
 
 /// Starts a previewed file, or goes on with a stopped one. Above a limit it waits for a second person instead.
 pub async fn start(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<State, BatchError> {
@@ -199,7 +175,7 @@ pub async fn stop(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<()
 }
 
 pub async fn decline(backoffice: &Backoffice, actor: &Actor, id: Uuid, note: &str) -> Result<(), BatchError> {
-    let note = super::note_of(note).map_err(BatchError::Reason)?;
+    let note = super::note_of(note).map_err(BatchError::Refused)?;
     let (from, to) = (State::WaitingForApproval, State::Declined);
     turn(backoffice, actor, id, from, to, "refund_batch.declined", Some(&note)).await
 }

@@ -55,7 +55,7 @@ pub async fn preview(
         reason: reason.into(),
         ..Form::default()
     };
-    parse(&form).map_err(BatchError::Reason)?;
+    parse(&form).map_err(BatchError::Refused)?;
     let mut lines = file::read(bytes).map_err(BatchError::File)?;
     let mut previewed = Vec::with_capacity(lines.len());
     while !lines.is_empty() {

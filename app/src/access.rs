@@ -68,6 +68,7 @@ pub const FUNCTIONS: &[(&str, Access)] = &[
     ("/fn/decline_refund", Access::Needs(ApproveRefund)),
     ("/fn/withdraw_refund", Access::Needs(Refund)),
     ("/fn/decide_refund", Access::Needs(Refund)),
+    ("/fn/record_way_out", Access::Needs(Refund)),
     ("/fn/set_refund_limit", Access::Needs(ChangeSettings)),
     ("/fn/preview_batch", Access::Needs(Refund)),
     ("/fn/start_batch", Access::Needs(Refund)),

@@ -38,6 +38,8 @@ pub struct Waiting {
     pub refunds_overdue_unknown: i64,
     /// What waits for a second person.
     pub refunds_to_approve: i64,
+    /// Money that a bank gave back, or has had for too long.
+    pub refunds_not_arrived: i64,
     pub batches_to_approve: i64,
     /// Returns whose last legal day is today or has passed.
     pub returns_due: i64,
@@ -111,6 +113,8 @@ pub async fn waiting(backoffice: &Backoffice) -> Result<Waiting, Fault> {
             (select count(*) from (select 1 from refunds where state = 'unknown'
                 and (needs_person is not null or coalesce(approved_at, requested_at) <= $2) limit 100) x) as "overdue_unknown!",
             (select count(*) from (select 1 from refunds where state = 'waiting_for_approval' limit 100) x) as "to_approve!",
+            (select count(*) from (select 1 from refunds where look_at is not null and (stage <> 'at_the_bank' or bank_due_on < $3)
+                limit 100) x) as "not_arrived!",
             (select count(*) from (select 1 from refund_batches where state = 'waiting_for_approval' limit 100) x)
                 as "batches_to_approve!",
             (select count(*) from (select 1 from iap_refunds r join iap_orders o on o.order_id = r.order_id
@@ -134,6 +138,7 @@ pub async fn waiting(backoffice: &Backoffice) -> Result<Waiting, Fault> {
         refunds_overdue: row.overdue,
         refunds_overdue_unknown: row.overdue_unknown,
         refunds_to_approve: row.to_approve,
+        refunds_not_arrived: row.not_arrived,
         batches_to_approve: row.batches_to_approve,
         returns_due: row.returns,
         refunds_under_way: row.under_way,

@@ -85,18 +85,20 @@ pub(crate) async fn close_refunded(
     actor: &Actor,
     order_id: &str,
     for_return: bool,
+    nothing_under_way: bool,
 ) -> Result<(), Fault> {
-    // A part that was given back for something else leaves the clock running.
+    // A part that was given back for something else leaves the clock running, and so does a whole of which some is with a bank.
     let closed = sqlx::query!(
         "update returns r set closed_at = $2, closed_reason = 'refunded', closed_by_name = $3
          from orders o
          where r.order_id = $1 and r.closed_at is null and o.order_id = r.order_id
-           and ($4 or o.balance_amount = 0)
+           and ($4 or o.balance_amount = 0 and $5)
          returning r.due_on",
         order_id,
         now,
         actor.name(),
         for_return,
+        nothing_under_way,
     )
     .fetch_optional(&mut *tx)
     .await?;
@@ -104,6 +106,30 @@ pub(crate) async fn close_refunded(
         let late = now.to_offset(SEOUL).date() > row.due_on;
         let detail = json!({ "dueOn": row.due_on.to_string(), "late": late });
         let act = Act { action: "return.refunded", subject_kind: "order", subject: order_id, detail };
+        audit::record(tx, now, actor, act).await?;
+    }
+    Ok(())
+}
+
+/// The money that stopped the clock came back: it runs on, from the day it began.
+pub(crate) async fn reopen_refunded(
+    tx: &mut PgConnection,
+    now: OffsetDateTime,
+    actor: &Actor,
+    order_id: &str,
+) -> Result<(), Fault> {
+    let reopened = sqlx::query!(
+        "update returns set closed_at = null, closed_reason = null, closed_by_name = null
+         where id = (select id from returns where order_id = $1 and closed_reason = 'refunded' order by closed_at desc limit 1)
+           and not exists (select 1 from returns where order_id = $1 and closed_at is null)
+         returning due_on",
+        order_id,
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    if let Some(row) = reopened {
+        let detail = json!({ "dueOn": row.due_on.to_string() });
+        let act = Act { action: "return.reopened", subject_kind: "order", subject: order_id, detail };
         audit::record(tx, now, actor, act).await?;
     }
     Ok(())

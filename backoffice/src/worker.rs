@@ -24,7 +24,7 @@ use crate::{
     queue::{Attempt, Job, SCHEMA},
     reconciliation::job::{ReadDay, Reconcile},
     refunds,
-    refunds::job::{ExecuteRefund, RunRefundBatch},
+    refunds::job::{ExecuteRefund, FollowRefunds, RunRefundBatch},
     staff::{form_answers, sessions},
     transactions::job::SyncTransactions,
     webhooks,
@@ -132,6 +132,7 @@ async fn run(
         .define_job::<Task<RotatePartitions>>()
         .define_job::<Task<ExecuteRefund>>()
         .define_job::<Task<RunRefundBatch>>()
+        .define_job::<Task<FollowRefunds>>()
         .define_job::<Task<ExecuteGrant>>()
         .define_job::<Task<RunGrantBatch>>()
         .define_job::<Task<SettleConfirm>>()
@@ -152,6 +153,14 @@ async fn run(
         .with_cron(
             Cron::every_n_minutes::<Task<RotatePartitions>>(30)?
                 .id("turn_webhook_months")
+                .payload_value(json!({})),
+        )
+        .with_cron(
+            Cron::every_minute::<Task<FollowRefunds>>()
+                .id("follow_refunds")
+                // One run at a time, as with Toss Pay below.
+                .queue("follow-refunds")
+                .job_key("follow_refunds")
                 .payload_value(json!({})),
         )
         .with_cron(

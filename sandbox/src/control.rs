@@ -121,7 +121,16 @@ async fn deposit_error(State(world): Shared, Path(key): Path<String>) -> Respons
     answer(world.with_books(|books| books.deposit_error(&key)))
 }
 
+/// The bank's answer: `{"status": "COMPLETED"}`. `{"sendAgain": {bankCode, accountNumber, holderName}}` is what Toss's admin
+/// does with money that came back; null keeps the account.
 async fn bank_refund(State(world): Shared, Path(key): Path<String>, Json(body): Json<Value>) -> Response {
+    if let Some(account) = body.get("sendAgain") {
+        let now = world.clock.now();
+        let Ok(account) = serde_json::from_value(account.clone()) else {
+            return StatusCode::BAD_REQUEST.into_response();
+        };
+        return answer(world.with_books(|books| books.send_again(&key, account, now)));
+    }
     let status = RefundStatus::from(body["status"].as_str().unwrap_or("COMPLETED"));
     answer(world.with_books(|books| books.finish_bank_refund(&key, status)))
 }

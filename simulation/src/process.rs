@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use toss::{
     apps_in_toss::{self, Identity},
-    payments::{Client, Config},
+    payments::{Client, Config, RefundAccount},
 };
 use uuid::Uuid;
 
@@ -46,6 +46,8 @@ pub enum Act {
         order_id: String,
         amount: i64,
         reason: String,
+        /// Where the money of a virtual account goes.
+        account: Option<RefundAccount>,
         die_at: Option<u32>,
     },
     Approve {
@@ -61,6 +63,11 @@ pub enum Act {
         payment_key: String,
     },
     Rest {
+        payment_key: String,
+    },
+    /// What the job does that asks about money at banks.
+    Follow {
+        order_id: String,
         payment_key: String,
     },
     Webhook {
@@ -216,8 +223,13 @@ async fn act(
     act: Act,
 ) -> String {
     match act {
-        Act::Refund { who, intent, order_id, amount, reason, die_at } => {
+        Act::Refund { who, intent, order_id, amount, reason, account, die_at } => {
+            let (bank, account_number, holder_name) =
+                account.map(|a| (a.bank, a.account_number, a.holder_name)).unwrap_or_default();
             let form = Form {
+                bank,
+                account_number,
+                holder_name,
                 intent,
                 order_id,
                 amount: amount.to_string(),
@@ -263,6 +275,16 @@ async fn act(
             }
             backoffice.clock.set_offset(time::Duration::ZERO);
             "resting".into()
+        }
+        Act::Follow { order_id, payment_key } => {
+            let job = Actor::Job("simulation");
+            let looked =
+                backoffice::payments::look_up_on_rail(backoffice, &job, &order_id, Some(&payment_key));
+            let followed = match looked.await {
+                Ok(_) => backoffice::refunds::follow(backoffice, &payment_key).await,
+                Err(fault) => Err(fault),
+            };
+            followed.map_or_else(|fault| format!("fault: {fault}"), |()| "followed".into())
         }
         Act::Webhook { headers, body } => {
             let incoming = Incoming {

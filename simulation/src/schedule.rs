@@ -62,12 +62,25 @@ pub struct Schedule {
     /// `(after milliseconds, process, seconds)`: its clock jumps.
     pub clocks: Vec<(u64, usize, i64)>,
     pub approvers: Approvers,
+    /// What the bank says, in order, and which process dies over it after how many milliseconds.
+    pub bank: Vec<(BankAnswer, Option<(u64, usize)>)>,
+}
+
+/// What a bank does with the refund of a virtual account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum BankAnswer {
+    Pays,
+    PaysPart,
+    GivesBack,
+    IsSilent,
 }
 
 /// Which way the money took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Rail {
     TossPayments,
+    /// Toss Payments too: a buyer paid into an account, and a bank pays back.
+    VirtualAccount,
     TossPay,
 }
 
@@ -150,8 +163,13 @@ impl Schedule {
             .collect();
         let approvers =
             pick(&mut rng, &[Approvers::Approve, Approvers::Approve, Approvers::Decline, Approvers::Nobody]);
-        let rail = if seed.is_multiple_of(3) { Rail::TossPay } else { Rail::TossPayments };
-        let mut schedule = Self { seed, rail, agents, faults, behind, kills, cuts, clocks, approvers };
+        let rail = match seed % 3 {
+            0 => Rail::TossPay,
+            1 => Rail::TossPayments,
+            _ => Rail::VirtualAccount,
+        };
+        let bank = if rail == Rail::VirtualAccount { bank(&mut rng) } else { Vec::new() };
+        let mut schedule = Self { seed, rail, agents, faults, behind, kills, cuts, clocks, approvers, bank };
         if rail == Rail::TossPay {
             schedule.for_toss_pay(&mut rng);
         }
@@ -178,6 +196,17 @@ impl Schedule {
 fn pick<T: Copy>(rng: &mut StdRng, from: &[T]) -> T {
     // Every list above has an entry.
     from.choose(rng).copied().unwrap_or(from[0])
+}
+
+fn bank(rng: &mut StdRng) -> Vec<(BankAnswer, Option<(u64, usize)>)> {
+    use BankAnswer::{GivesBack, IsSilent, Pays, PaysPart};
+    (0..rng.random_range(1..=3))
+        .map(|_| {
+            let answer = pick(rng, &[Pays, Pays, PaysPart, GivesBack, GivesBack, IsSilent]);
+            let kill = rng.random_ratio(3, 10).then(|| (rng.random_range(0..30), rng.random_range(0..2)));
+            (answer, kill)
+        })
+        .collect()
 }
 
 fn fault(rng: &mut StdRng) -> Value {

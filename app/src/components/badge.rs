@@ -3,7 +3,7 @@
 use backoffice::{
     orders::Order,
     payouts::AtBank,
-    refunds::{State, batch},
+    refunds::{Refund, Stage, State, batch},
 };
 use leptos::prelude::*;
 
@@ -42,6 +42,17 @@ pub fn refund_state(ctx: &Ctx, state: State) -> (&'static str, String) {
         State::Requested | State::WaitingForApproval | State::Approved | State::Sending => "waiting",
     };
     (tone, ctx.words.word("refund-state", state.as_str()))
+}
+
+/// The state of a refund until Toss takes it, and from then on where the money is, as far as Toss tells.
+pub fn refund(ctx: &Ctx, refund: &Refund) -> (&'static str, String) {
+    let tone = match refund.stage {
+        None | Some(Stage::Accepted) => return refund_state(ctx, refund.state),
+        Some(Stage::AtTheBank) => "waiting",
+        Some(Stage::Arrived) => "done",
+        Some(Stage::PartlyArrived | Stage::Returned) => "failed",
+    };
+    (tone, ctx.words.word("stage", refund.stage.map_or("", Stage::as_str)))
 }
 
 pub fn batch_state(ctx: &Ctx, state: batch::State) -> (&'static str, String) {

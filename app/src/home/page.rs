@@ -61,7 +61,7 @@ fn figures(ctx: &Ctx, home: &Home) -> AnyView {
         (
             ctx.t("home-refunds"),
             won(home.refunded_today.amount),
-            ctx.tr("home-refund-count", &[("count", home.refunded_today.orders.to_string())]),
+            ctx.tr("home-refunded-count", &[("count", home.refunded_today.orders.to_string())]),
         ),
         (
             ctx.t("home-last-webhook"),
@@ -94,6 +94,12 @@ fn tasks(ctx: &Ctx, home: &Home) -> AnyView {
     let for_approvers = |count: i64| if ctx.may(Permission::ApproveRefund) { count } else { 0 };
     let tasks = [
         ("unknown", waiting.refunds_overdue, "home-task-overdue", format!("{}?overdue=1", routes::REFUNDS)),
+        (
+            "failed",
+            waiting.refunds_not_arrived,
+            "home-task-not-arrived",
+            format!("{}?not_arrived=1", routes::REFUNDS),
+        ),
         ("failed", waiting.returns_due, "home-task-returns", routes::RETURNS.to_owned()),
         (
             "waiting",

@@ -1,7 +1,7 @@
 //! What is done to an order: look it up, settle a mark, find it.
 
 #[cfg(feature = "ssr")]
-use backoffice::{Fault, orders, payments, staff::Permission};
+use backoffice::{Fault, orders, payments, refunds, staff::Permission};
 use leptos::{prelude::*, server_fn::codec::Json};
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,12 @@ pub async fn look_up(#[server(default)] order_id: String) -> Result<(), AppError
         let actor = ctx.allow(Permission::LookUpAtToss)?;
         let order = orders::get(ctx.backoffice(), &order_id).await.or_explain(ctx)?;
         let order = order.ok_or_else(|| AppError::form(ctx.t("order-not-found")))?;
-        match payments::look_up_on_rail(ctx.backoffice(), &actor, &order.order_id, None).await {
+        let looked = payments::look_up_on_rail(ctx.backoffice(), &actor, &order.order_id, None).await;
+        // What the bank did with refunds of it is part of the question.
+        if let (Ok(_), Some(key)) = (&looked, &order.payment_key) {
+            refunds::follow(ctx.backoffice(), key).await.or_explain(ctx)?;
+        }
+        match looked {
             Ok((_, changed)) if changed.is_empty() => Ok(ctx.t("look-up-same")),
             Ok(_) => Ok(ctx.t("look-up-changed")),
             Err(fault) if fault.is_not_found() => Err(AppError::form(ctx.t("look-up-not-found"))),

@@ -66,7 +66,9 @@ fn of_audit(ctx: &Ctx, row: &audit::Row) -> Entry {
         },
         (action, _) => {
             let tone = match action {
+                "refund.arrived" | "refund.paid_otherwise" => "done",
                 "refund.succeeded" => "done",
+                "refund.returned" | "refund.partly_arrived" => "failed",
                 "refund.failed" | "order.confirm_refused" => "failed",
                 "refund.unknown" | "refund.not_sent" => "unknown",
                 _ => "plain",
@@ -80,6 +82,7 @@ fn of_audit(ctx: &Ctx, row: &audit::Row) -> Entry {
     let parts = [
         Some(who(ctx, row)),
         text(detail, "reason"),
+        text(detail, "note"),
         money(ctx, detail, "got").map(|got| ctx.tr("event-got", &[("amount", got)])),
         balance
             .filter(|_| row.action == "payment.changed")

@@ -1,13 +1,14 @@
-//! The refund that is open on an order: waiting for a second person, under way, or somebody's task.
+//! The refunds of an order that somebody has to do something about: waiting for a second person, under way, not settled, or
+//! taken by Toss and not with the buyer.
 
 use backoffice::{
-    refunds::{Candidate, Facts, Refund, State},
+    refunds::{Candidate, Facts, Refund, Stage, State},
     staff::Permission,
 };
 use leptos::{prelude::*, server_fn::ServerFn};
 
 use super::{
-    functions::{ApproveRefund, DecideRefund, DeclineRefund, WithdrawRefund},
+    functions::{ApproveRefund, DecideRefund, DeclineRefund, RecordWayOut, WithdrawRefund},
     messages,
 };
 use crate::{components::form::Field, context::Ctx, flash::Flash, format};
@@ -134,6 +135,56 @@ fn decision(ctx: &Ctx, refund: &Refund, facts: &Facts) -> AnyView {
             {theirs}
             {ctx.may(Permission::Refund).then_some(not_made)}
         </div>
+    }
+    .into_any()
+}
+
+/// Money that Toss sent and the buyer does not have. Toss's API offers no way to send it again (toss-api.md A5.3): the page says
+/// what to do in Toss's admin, and keeps what was done.
+pub fn not_arrived(ctx: &Ctx, refund: &Refund, flash: &Flash) -> AnyView {
+    let amount = format::amount(ctx.words, refund.amount, &refund.currency);
+    let heading = match refund.stage {
+        Some(Stage::PartlyArrived) => ctx.tr("not-arrived-partly", &[("amount", amount)]),
+        Some(Stage::AtTheBank) => ctx.tr("not-arrived-late", &[("amount", amount)]),
+        _ => ctx.tr("not-arrived", &[("amount", amount)]),
+    };
+    let form = |way_out: &'static str, label: &str, quiet: bool| {
+        let note = Field {
+            hint: Some(ctx.words.get(&format!("{label}-hint"), &[])),
+            id: Some(format!("note-{way_out}")),
+            ..Field::text("note", ctx.t("way-out-note"), flash)
+        };
+        view! {
+            <details class="confirm" open=flash.is_error.then_some("")>
+                <summary>{ctx.words.get(label, &[])}</summary>
+                <form method="post" action=ctx.href(RecordWayOut::PATH)>
+                    {hidden(refund)}
+                    <input type="hidden" name="way_out" value=way_out/>
+                    {note.view()}
+                    <button class=if quiet { "button quiet" } else { "button" } type="submit">
+                        {ctx.words.get(label, &[])}
+                    </button>
+                </form>
+            </details>
+        }
+    };
+    let forms = ctx.may(Permission::Refund).then(|| {
+        view! {
+            {form("sent_again", "way-out-sent-again", false)}
+            {form("paid_otherwise", "way-out-paid-otherwise", true)}
+        }
+    });
+    view! {
+        <div class="unknown-box">
+            <p><strong>{heading}</strong></p>
+            <p>{messages::whereabouts(ctx, refund)}</p>
+        </div>
+        <ol class="steps">
+            <li>{ctx.t("not-arrived-step-ask")}</li>
+            <li>{ctx.t("not-arrived-step-correct")}</li>
+            <li>{ctx.t("not-arrived-step-record")}</li>
+        </ol>
+        {forms}
     }
     .into_any()
 }

@@ -33,8 +33,9 @@ fn made(ctx: &Ctx, refunds: &[Refund]) -> AnyView {
                 <li>
                     <span class="refund-line">
                         <strong>{format::amount(ctx.words, refund.amount, &refund.currency)}</strong>
-                        {badge::badge(badge::refund_state(ctx, refund.state))}
+                        {badge::badge(badge::refund(ctx, refund))}
                     </span>
+                    {messages::whereabouts(ctx, refund).map(|text| view! { <span class="whereabouts">{text}</span> })}
                     <span class="soft">
                         {format!("{} · {} · {note}", refund.requested_by_name, format::short_time(refund.requested_at))}
                     </span>
@@ -148,6 +149,12 @@ pub fn view(
 ) -> AnyView {
     let open = refunds.iter().find(|refund| !refund.state.is_settled());
     let error = flash.is_error.then(|| form::notice(flash));
+    let today = ctx.backoffice().clock.today();
+    let not_arrived = refunds
+        .iter()
+        .filter(|refund| refund.did_not_arrive(today))
+        .map(|refund| view! { <div class="pad">{desk::not_arrived(ctx, refund, flash)}</div> })
+        .collect_view();
     let body = match (may, open) {
         (_, Some(open)) => view! { <div class="pad">{desk::view(ctx, open, facts, flash)}</div> }.into_any(),
         (None, _) => view! { <p class="soft pad">{ctx.t("why-not-paid")}</p> }.into_any(),
@@ -163,6 +170,7 @@ pub fn view(
         <section class="card" id="refund" aria-label=ctx.t("refund")>
             <h2>{ctx.t("refund")}</h2>
             {error}
+            {not_arrived}
             {body}
             {made(ctx, refunds)}
         </section>

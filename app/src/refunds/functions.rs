@@ -2,7 +2,7 @@
 
 #[cfg(feature = "ssr")]
 use backoffice::{
-    refunds::{self, Decision, Form, LimitError},
+    refunds::{self, Decision, Form, LimitError, WayOut},
     staff::Permission,
 };
 use leptos::prelude::*;
@@ -123,6 +123,28 @@ pub async fn decide_refund(
         let decision = if ours.is_empty() { Decision::NotMade } else { Decision::Ours(ours) };
         let decided = refunds::decide(ctx.backoffice(), &actor, id, &decision, &version).await;
         messages::news(ctx, &decided.or_explain(ctx)?)
+    })
+    .await
+}
+
+/// A person writes down what they did about money that did not reach the buyer: `sent_again` in Toss's admin, or
+/// `paid_otherwise`.
+#[server(prefix = "/fn", endpoint = "record_way_out")]
+pub async fn record_way_out(
+    #[server(default)] order_id: String,
+    #[server(default)] id: String,
+    #[server(default)] way_out: String,
+    #[server(default)] note: String,
+) -> Result<(), AppError> {
+    action("refund", &page(&order_id), &[("note", &note)], async |ctx| {
+        let actor = ctx.allow(Permission::Refund)?;
+        let id = parse_id(ctx, &id)?;
+        let way_out = WayOut::parse(&way_out).ok_or_else(|| AppError::form(ctx.t("refund-error-form")))?;
+        refunds::record_way_out(ctx.backoffice(), &actor, id, way_out, &note).await.or_explain(ctx)?;
+        Ok(ctx.t(match way_out {
+            WayOut::SentAgain => "way-out-recorded-again",
+            WayOut::PaidOtherwise => "way-out-recorded-otherwise",
+        }))
     })
     .await
 }

@@ -1,6 +1,6 @@
 //! All refunds, newest first.
 
-use backoffice::refunds::{REASONS, Refund, State};
+use backoffice::refunds::{REASONS, Refund, Stage, State};
 use leptos::prelude::*;
 
 use super::{filter, messages, tabs::tabs};
@@ -17,16 +17,20 @@ use crate::{
 
 fn row(ctx: &Ctx, refund: Refund) -> AnyView {
     let href = ctx.href(&format!("{}#refund", routes::order(&refund.order_id)));
-    let overdue = refund.is_overdue(ctx.backoffice().clock.now()).then(|| {
+    let clock = &ctx.backoffice().clock;
+    let overdue = (refund.is_overdue(clock.now()) || refund.did_not_arrive(clock.today())).then(|| {
         let why = ctx.t("refund-needs-person");
         view! { <span class="flag" title=why.clone() role="img" aria-label=why>"!"</span> }
     });
     let note = messages::note(ctx, &refund);
+    let whereabouts = messages::whereabouts(ctx, &refund);
+    let badge = badge::badge(badge::refund(ctx, &refund));
     view! {
         <tr>
             <td class="id"><a class="row-link" href=href><code>{refund.order_id}</code></a>{overdue}</td>
             <td class="n amount">{format::figures(refund.amount, &refund.currency)}</td>
-            <td class="state">{badge::badge(badge::refund_state(ctx, refund.state))}</td>
+            <td class="state">{badge}</td>
+            <td class="arrival soft">{whereabouts}</td>
             <td class="what">{note}</td>
             <td class="buyer">{refund.requested_by_name}</td>
             <td class="when">{list::time(refund.requested_at)}</td>
@@ -39,6 +43,9 @@ fn filters(ctx: &Ctx, query: &Query, typed: &Flash) -> AnyView {
     let states = std::iter::once((String::new(), ctx.t("all-states")))
         .chain(State::ALL.map(|state| (state.as_str().to_owned(), badge::refund_state(ctx, state).1)))
         .collect();
+    let stages = std::iter::once((String::new(), ctx.t("all-stages")))
+        .chain(Stage::ALL.map(|stage| (stage.as_str().to_owned(), ctx.words.word("stage", stage.as_str()))))
+        .collect();
     let reasons = std::iter::once((String::new(), ctx.t("all-reasons")))
         .chain(REASONS.map(|code| (code.to_owned(), ctx.words.word("reason", code))))
         .collect();
@@ -46,11 +53,12 @@ fn filters(ctx: &Ctx, query: &Query, typed: &Flash) -> AnyView {
         kind: "date",
         ..form::Field::text(name, ctx.words.get(key, &[]), typed)
     };
-    let overdue = query.get("overdue").is_some();
+    let (overdue, not_arrived) = (query.get("overdue").is_some(), query.get("not_arrived").is_some());
     view! {
         <form class="filters" method="get" action=ctx.href(routes::REFUNDS)>
             {form::Field { kind: "search", ..form::Field::text("q", ctx.t("col-order"), typed) }.view()}
             {form::select("state", ctx.t("col-status"), states, "", typed)}
+            {form::select("stage", ctx.t("col-arrival"), stages, "", typed)}
             {form::select("reason", ctx.t("refund-reason"), reasons, "", typed)}
             {form::Field::text("by", ctx.t("col-by"), typed).view()}
             {day("from", "filter-from").view()}
@@ -58,6 +66,10 @@ fn filters(ctx: &Ctx, query: &Query, typed: &Flash) -> AnyView {
             <label class="check">
                 <input type="checkbox" name="overdue" value="1" checked=overdue/>
                 <span>{ctx.t("refund-overdue")}</span>
+            </label>
+            <label class="check">
+                <input type="checkbox" name="not_arrived" value="1" checked=not_arrived/>
+                <span>{ctx.t("refund-not-arrived")}</span>
             </label>
             {form::filter_actions(ctx, routes::REFUNDS)}
         </form>
@@ -84,6 +96,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
                     list::head(&ctx, "col-order"),
                     list::figures(&ctx, "col-amount"),
                     list::head(&ctx, "col-status"),
+                    list::head(&ctx, "col-arrival"),
                     list::head(&ctx, "refund-reason"),
                     list::head(&ctx, "col-by"),
                     list::head(&ctx, "col-requested-at"),

@@ -1,8 +1,8 @@
 //! What refunds say to the people who make them.
 
 use backoffice::refunds::{
-    ApprovalReason, Eligibility, Refund, RefundError, Refused, State, WhyNot, batch::LineRefused,
-    eligibility::Arrival,
+    ApprovalReason, Arrival, Eligibility, Refund, RefundError, Refused, Stage, State, WhyNot,
+    batch::LineRefused,
 };
 
 use crate::{
@@ -36,6 +36,36 @@ pub fn arrival(ctx: &Ctx, arrival: Arrival) -> String {
         Arrival::FiveBusinessDays => ctx.t("arrival-five-days"),
         Arrival::UpToThirtyDays => ctx.t("arrival-thirty-days"),
     }
+}
+
+/// Where the money is, and by when the buyer has it. Nothing until Toss has taken the refund.
+pub fn whereabouts(ctx: &Ctx, refund: &Refund) -> Option<String> {
+    let today = ctx.backoffice().clock.today();
+    let day = |day: Option<time::Date>| day.map(format::iso_day).unwrap_or_default();
+    let at = refund.stage_at.map(format::short_time).unwrap_or_default();
+    let by_person = refund.stage_by_name.as_ref().map(|by| {
+        let note = refund.stage_note.clone().unwrap_or_default();
+        [("by", by.clone()), ("note", note), ("time", at.clone())]
+    });
+    let text = match (refund.stage?, by_person) {
+        (Stage::Arrived, Some(words)) => ctx.tr("stage-paid-otherwise-by", &words),
+        (Stage::AtTheBank, Some(words)) => ctx.tr("stage-sent-again-by", &words),
+        (Stage::Accepted, _) => ctx.tr("stage-expected", &[("day", format::iso_day(refund.expected_on?))]),
+        (Stage::AtTheBank, None) if refund.did_not_arrive(today) => {
+            ctx.tr("stage-bank-overdue", &[("day", day(refund.bank_due_on))])
+        }
+        (Stage::AtTheBank, None) if refund.expected_on.is_some_and(|on| today > on) => {
+            ctx.tr("stage-bank-late", &[("day", day(refund.bank_due_on))])
+        }
+        (Stage::AtTheBank, None) => match refund.expected_on {
+            Some(on) => ctx.tr("stage-bank-expected", &[("day", format::iso_day(on))]),
+            None => ctx.t("stage-bank"),
+        },
+        (Stage::Arrived, None) => ctx.tr("stage-arrival-at", &[("time", at)]),
+        (Stage::PartlyArrived, _) => ctx.tr("stage-partly-arrived-at", &[("time", at)]),
+        (Stage::Returned, _) => ctx.tr("stage-returned-at", &[("time", at)]),
+    };
+    Some(text)
 }
 
 /// What is possible, in one line each, before anybody clicks.
@@ -109,6 +139,7 @@ pub fn invalid(ctx: &Ctx, refused: &Refused) -> AppError {
         Refused::FactsChanged => at("", ctx.t("refund-error-facts")),
         Refused::TooEarly => at("", ctx.t("refund-error-early")),
         Refused::TossSilent => at("", ctx.t("look-up-failed")),
+        Refused::NotReturned => at("", ctx.t("refund-error-not-returned")),
     }
 }
 
@@ -130,7 +161,7 @@ pub fn reason(ctx: &Ctx, code: &str, words: &str) -> String {
 pub fn news(ctx: &Ctx, refund: &Refund) -> Result<String, AppError> {
     let money = [("amount", format::amount(ctx.words, refund.amount, &refund.currency))];
     match refund.state {
-        State::Succeeded => Ok(ctx.tr("refund-done", &money)),
+        State::Succeeded => Ok(done(ctx, refund)),
         State::WaitingForApproval => Ok(ctx.tr("refund-waits", &money)),
         State::Declined if refund.error_code.as_deref() == Some("WITHDRAWN") => {
             Ok(ctx.tr("refund-was-withdrawn", &money))
@@ -147,6 +178,21 @@ pub fn news(ctx: &Ctx, refund: &Refund) -> Result<String, AppError> {
         State::Requested | State::Approved | State::Sending | State::Unknown => {
             Ok(ctx.tr("refund-unknown-yet", &money))
         }
+    }
+}
+
+/// Toss took it: whether the buyer has it by now, or when.
+fn done(ctx: &Ctx, refund: &Refund) -> String {
+    let amount = format::amount(ctx.words, refund.amount, &refund.currency);
+    let day = refund.expected_on.filter(|on| *on > ctx.backoffice().clock.today()).map(format::iso_day);
+    match (refund.stage, day) {
+        (Some(Stage::AtTheBank), Some(day)) => {
+            ctx.tr("refund-done-at-the-bank", &[("amount", amount), ("day", day)])
+        }
+        (Some(Stage::Accepted), Some(day)) => {
+            ctx.tr("refund-done-expected", &[("amount", amount), ("day", day)])
+        }
+        _ => ctx.tr("refund-done", &[("amount", amount)]),
     }
 }
 

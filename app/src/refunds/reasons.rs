@@ -71,6 +71,13 @@ pub async fn page(ctx: Ctx) -> Answer {
             }
         })
         .collect_view();
+    let not_arrived = months
+        .iter()
+        .map(|m| {
+            let sum = (!m.not_arrived.is_zero()).then(|| format::figures(m.not_arrived, "KRW"));
+            view! { <td class="n">{sum}</td> }
+        })
+        .collect_view();
     let body = view! {
         <h1>{ctx.t("nav-refunds")}</h1>
         {tabs::tabs(&ctx, routes::REFUND_REASONS)}
@@ -78,7 +85,10 @@ pub async fn page(ctx: Ctx) -> Answer {
             <table class="reasons">
                 <thead><tr><th scope="col">{ctx.t("refund-reason")}</th>{headers}</tr></thead>
                 <tbody>{rows}</tbody>
-                <tfoot><tr><th scope="row">{ctx.t("sum")}</th>{sums}</tr></tfoot>
+                <tfoot>
+                    <tr><th scope="row">{ctx.t("sum")}</th>{sums}</tr>
+                    <tr><th scope="row">{ctx.t("refund-by-reason-not-arrived")}</th>{not_arrived}</tr>
+                </tfoot>
             </table>
         </div>
         <p class="soft">{ctx.t("refund-by-reason-hint")}</p>

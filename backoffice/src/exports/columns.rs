@@ -89,6 +89,9 @@ pub(super) const REFUNDS: &[Column<Refund>] = &[
     ("approvedBy", |_, r| r.approved_by_name.as_deref().into()),
     ("settledAt", |_, r| r.settled_at.into()),
     ("transactionKey", |_, r| r.transaction_key.as_deref().into()),
+    ("stage", |out, r| r.stage.map(|stage| out.word(stage.as_str())).unwrap_or(Cell::Empty)),
+    ("stageAt", |_, r| r.stage_at.into()),
+    ("expectedOn", |_, r| r.expected_on.into()),
     ("errorCode", |_, r| r.error_code.as_deref().into()),
 ];
 

@@ -18,7 +18,7 @@ use toss::{
 
 pub use confirm::{Confirm, ConfirmError, confirm};
 pub(crate) use movements::{SourceRow, book_listed, record_movements};
-pub use provider_payment::{Cancellation, FetchedPayment, ProviderPayment, Stage};
+pub use provider_payment::{CancelState, Cancellation, FetchedPayment, ProviderPayment};
 pub(crate) use provider_payment::{Movement, OUTGOING, holds_money};
 
 use crate::{
@@ -153,14 +153,18 @@ async fn upsert(
     let payment = &fetched.payment;
     sqlx::query!(
         "insert into payments (payment_key, order_id, status, method, currency, total_amount, balance_amount, approved_at,
-                               last_transaction_key, secret, refund_receive_account, raw, fetch_seq, fetched_at, rail)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+                               last_transaction_key, secret, refund_receive_account, raw, fetch_seq, fetched_at, rail,
+                               refund_status)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
          on conflict (payment_key) do update set
             status = excluded.status, method = coalesce(excluded.method, payments.method),
             total_amount = excluded.total_amount, balance_amount = excluded.balance_amount,
             approved_at = excluded.approved_at, last_transaction_key = excluded.last_transaction_key,
             secret = coalesce(payments.secret, excluded.secret),
             refund_receive_account = coalesce(payments.refund_receive_account, excluded.refund_receive_account),
+            bank_news = payments.bank_news
+                or coalesce(excluded.refund_status, payments.refund_status) is distinct from payments.refund_status,
+            refund_status = coalesce(excluded.refund_status, payments.refund_status),
             raw = excluded.raw, fetch_seq = excluded.fetch_seq, fetched_at = excluded.fetched_at",
         payment.key(),
         payment.order_id(),
@@ -177,6 +181,7 @@ async fn upsert(
         seq.0,
         now,
         payment.rail().as_str(),
+        payment.refund_status(),
     )
     .execute(&mut *tx)
     .await?;

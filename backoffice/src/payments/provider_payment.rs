@@ -20,7 +20,7 @@ pub enum ProviderPayment {
 
 /// How far Toss is with giving money back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub enum CancelState {
     Done,
     UnderWay,
     /// It came to nothing.
@@ -35,7 +35,7 @@ pub struct Cancellation {
     /// Toss Pay tells none.
     pub reason: Option<String>,
     pub at: Option<OffsetDateTime>,
-    pub stage: Stage,
+    pub state: CancelState,
     /// What was left right after it.
     pub left: Option<Decimal>,
     pub request_id: Option<String>,
@@ -196,6 +196,16 @@ impl ProviderPayment {
         }
     }
 
+    /// What the bank did with what goes back to the buyer of a virtual account; one word for all refunds of the payment.
+    pub(super) fn refund_status(&self) -> Option<&str> {
+        match self {
+            Self::TossPayments(p) => {
+                p.virtual_account.as_ref()?.refund_status.as_ref().map(toss::payments::RefundStatus::as_str)
+            }
+            Self::TossPay(_) => None,
+        }
+    }
+
     /// Why it was not paid: the code alone.
     pub(super) fn failure(&self) -> Option<Value> {
         match self {
@@ -217,10 +227,10 @@ impl ProviderPayment {
                     amount: c.cancel_amount,
                     reason: c.cancel_reason.clone(),
                     at: c.canceled_at,
-                    stage: match c.cancel_status {
-                        Some(CancelStatus::InProgress) => Stage::UnderWay,
-                        Some(CancelStatus::Aborted) => Stage::Aborted,
-                        _ => Stage::Done,
+                    state: match c.cancel_status {
+                        Some(CancelStatus::InProgress) => CancelState::UnderWay,
+                        Some(CancelStatus::Aborted) => CancelState::Aborted,
+                        _ => CancelState::Done,
                     },
                     left: c.refundable_amount,
                     request_id: c.cancel_request_id.clone(),
@@ -234,7 +244,7 @@ impl ProviderPayment {
                         amount: step.transaction_amount.abs().into(),
                         reason: None,
                         at: step.reg_ts,
-                        stage: if under_way { Stage::UnderWay } else { Stage::Done },
+                        state: if under_way { CancelState::UnderWay } else { CancelState::Done },
                         left: None,
                         request_id: None,
                     })

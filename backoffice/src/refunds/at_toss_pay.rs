@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Backoffice, Fault, orders,
-    payments::{self, ProviderPayment, Stage},
+    payments::{self, CancelState, ProviderPayment},
 };
 
 /// What a read says of an intent.
@@ -117,7 +117,7 @@ async fn read_status(
     // points and discounts have made of its amount.
     let last = unattributed.into_iter().rfind(|back| all_back || back.amount == refund.amount);
     Ok(Ok(match last {
-        Some(back) if back.stage == Stage::Done => RemoteStatus::Made(back.transaction_key),
+        Some(back) if back.state == CancelState::Done => RemoteStatus::Made(back.transaction_key),
         None if all_back => RemoteStatus::Made(None),
         _ => remote_status(payment, refund.refundable_amount),
     }))

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Backoffice, Fault,
-    payments::{self, Cancellation, FetchedPayment, ProviderPayment, Stage},
+    payments::{self, CancelState, Cancellation, FetchedPayment, ProviderPayment},
 };
 
 /// What a look-up says when Toss knows of no cancel that could be ours.
@@ -179,11 +179,11 @@ async fn match_cancellation(
             && c.left.is_none_or(|after| after == left)
             && c.request_id.as_deref().is_none_or(|id| id == refund.id.to_string())
     });
-    let has = |stage: Stage| fitting.iter().any(|c| c.stage == stage);
-    if has(Stage::Aborted) {
+    let has = |state: CancelState| fitting.iter().any(|c| c.state == state);
+    if has(CancelState::Aborted) {
         return Ok(CancellationMatch::Aborted);
     }
-    if has(Stage::UnderWay) {
+    if has(CancelState::UnderWay) {
         return Ok(CancellationMatch::UnderWay);
     }
     let mut keys = fitting.into_iter().filter_map(|c| c.transaction_key);

@@ -248,8 +248,8 @@ async fn insert_intent(
     sqlx::query!(
         "insert into refunds (id, order_id, payment_key, amount, currency, refundable_amount, reason_code, reason,
                               refund_account, state, idempotency_key, requested_by, requested_by_name, requested_at,
-                              known_cancels, approval_reason, approved_by, approved_by_name, approved_at, for_return)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
+                              known_cancels, approval_reason, approved_by, approved_by_name, approved_at, for_return, arrival)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
         id,
         form.order_id,
         key,
@@ -270,6 +270,7 @@ async fn insert_intent(
         approval.map(|a| a.by_name.clone()),
         approval.map(|_| now),
         form.for_return,
+        may.arrival_of(amount).as_str(),
     )
     .execute(&mut *tx)
     .await?;

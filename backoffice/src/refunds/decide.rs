@@ -12,7 +12,7 @@ use super::{
 use crate::{
     Backoffice, Fault,
     audit::Actor,
-    payments::{self, Cancellation, ProviderPayment, Stage},
+    payments::{self, CancelState, Cancellation, ProviderPayment},
     refunds,
 };
 
@@ -55,7 +55,7 @@ async fn facts_of(backoffice: &Backoffice, id: Uuid, payment: &ProviderPayment) 
     let mut hasher = Sha256::new();
     hasher.update(payment.left().normalize().to_string());
     for cancel in &unattributed {
-        hasher.update(format!("|{:?}|{:?}", cancel.transaction_key, cancel.stage));
+        hasher.update(format!("|{:?}|{:?}", cancel.transaction_key, cancel.state));
     }
     let version = hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let candidates = unattributed
@@ -66,7 +66,7 @@ async fn facts_of(backoffice: &Backoffice, id: Uuid, payment: &ProviderPayment) 
                 amount: cancel.amount,
                 reason: cancel.reason.clone(),
                 canceled_at: cancel.at,
-                done: cancel.stage == Stage::Done,
+                done: cancel.state == CancelState::Done,
             })
         })
         .collect();

@@ -10,6 +10,7 @@ use toss::{
     timestamp::SEOUL,
 };
 
+use super::Arrival;
 use crate::payments::ProviderPayment;
 
 /// Why nothing can be given back.
@@ -32,22 +33,6 @@ pub enum WhyNot {
     UnknownStatus,
 }
 
-/// When the buyer has the money.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Arrival {
-    /// Nothing was paid in yet.
-    NothingToReturn,
-    AtOnce,
-    SameDay,
-    /// Before acquisition at once, after it or in part in three to four business days.
-    CardThreeToFourDays,
-    TwoBusinessDays,
-    FiveBusinessDays,
-    /// Part refunds of PayPal.
-    UpToThirtyDays,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Eligibility {
     pub left: Decimal,
@@ -60,9 +45,18 @@ pub struct Eligibility {
     /// After this moment Toss refuses.
     pub until: Option<OffsetDateTime>,
     pub arrival: Arrival,
+    /// Nothing of it is acquired: the whole goes back at once (toss-api.md A5.3).
+    whole_at_once: bool,
     /// Older than a year: the card company may not find it any more.
     pub may_fail: bool,
     pub why_not: Option<WhyNot>,
+}
+
+impl Eligibility {
+    /// When the buyer has so much of it.
+    pub fn arrival_of(&self, amount: Decimal) -> Arrival {
+        if self.whole_at_once && amount == self.left { Arrival::AtOnce } else { self.arrival }
+    }
 }
 
 pub fn eligibility(payment: &ProviderPayment, now: OffsetDateTime) -> Eligibility {
@@ -96,6 +90,7 @@ fn of_toss_pay(payment: &apps_in_toss::Payment) -> Eligibility {
             Some(PayMethod::TossMoney) => Arrival::AtOnce,
             _ => Arrival::CardThreeToFourDays,
         },
+        whole_at_once: false,
         may_fail: false,
         why_not,
     }
@@ -145,6 +140,8 @@ fn of_toss_payments(payment: &Payment, now: OffsetDateTime) -> Eligibility {
         needs_account: why_not.is_none() && payment.virtual_account.is_some() && !waiting,
         until,
         arrival: arrival(payment, waiting),
+        whole_at_once: untouched
+            && payment.card.as_ref().is_some_and(|card| card.acquire_status.as_deref() == Some("READY")),
         may_fail: payment.card.is_some()
             && payment.approved_at.is_some_and(|at| now - at > Duration::days(365)),
         why_not,

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use toss::{apps_in_toss::UserKey, payments::RefundAccount};
 use uuid::Uuid;
 
-use super::{State, TASK_AFTER, at_toss_pay, at_toss_payments, job::ExecuteRefund};
+use super::{Arrival, Stage, State, TASK_AFTER, at_toss_pay, at_toss_payments, follow, job::ExecuteRefund};
 use crate::{
     Backoffice, Fault,
     audit::Actor,
@@ -19,7 +19,7 @@ use crate::{
     payments::{self, FetchSeq, FetchedPayment},
     queue,
     rail::Rail,
-    refunds, returns,
+    refunds,
 };
 
 /// The job that finishes what a request could not.
@@ -43,6 +43,7 @@ pub(super) struct Claimed {
     pub attempt: i32,
     fence: i64,
     for_return: bool,
+    arrival: Arrival,
     /// Nothing that was sent before is still on its way: a lease has passed since the last attempt began.
     pub no_request_in_flight: bool,
     /// It was written down as unknown before.
@@ -152,7 +153,7 @@ pub(super) async fn claim(
          returning id, order_id, payment_key, amount, currency, refundable_amount, reason, refund_account,
                    idempotency_key, coalesce(approved_at, requested_at) as "sendable_since!", attempts, fence,
                    unknown_since,
-                   for_return,
+                   for_return, arrival as "arrival!: Arrival",
                    (select coalesce(before.last_attempt_at < now() - make_interval(secs => $2), true)
                     from refunds before where before.id = refunds.id) as "no_request_in_flight!",
                    (select method from payments p where p.payment_key = refunds.payment_key) as method,
@@ -192,6 +193,7 @@ pub(super) async fn claim(
         attempt: row.attempts,
         fence: row.fence,
         for_return: row.for_return,
+        arrival: row.arrival,
         no_request_in_flight: row.no_request_in_flight,
         known_as_unknown: row.unknown_since.is_some(),
     }))
@@ -322,7 +324,10 @@ pub(super) async fn settle(
         queue::plan(&mut tx, &ExecuteRefund { id: refund.id }, wait).await?;
     }
     if state == State::Succeeded {
-        returns::close_refunded(&mut tx, now, actor, &refund.order_id, refund.for_return).await?;
+        // What a bank has is not with the buyer yet.
+        if follow::begin(&mut tx, now, refund.id, refund.arrival).await? == Some(Stage::Accepted) {
+            follow::stop_clock(&mut tx, now, actor, &refund.order_id, refund.for_return).await?;
+        }
         plan_message(backoffice, &mut tx, &refund).await?;
     }
     // An attempt that found out nothing new is not worth a row of its own.

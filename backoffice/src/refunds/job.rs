@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{batch, execute};
+use super::{batch, execute, follow};
 use crate::{
     Backoffice, Fault,
     queue::{self, Attempt, Job},
@@ -59,6 +59,22 @@ impl Job for RunRefundBatch {
             queue::plan_now(backoffice, &self, Duration::ZERO).await?;
         }
         Ok(())
+    }
+}
+
+/// Asks how money does that a bank has.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct FollowRefunds {}
+
+impl Job for FollowRefunds {
+    const NAME: &'static str = "follow_refunds";
+
+    fn key(&self) -> String {
+        Self::NAME.to_owned()
+    }
+
+    async fn run(self, backoffice: &Backoffice, _: Attempt) -> Result<(), Fault> {
+        follow::follow_due(backoffice).await
     }
 }
 

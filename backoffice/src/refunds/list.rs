@@ -5,7 +5,7 @@ use sqlx::{Postgres, QueryBuilder};
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{Refund, State, TASK_AFTER};
+use super::{Refund, Stage, State, TASK_AFTER};
 use crate::{
     Backoffice, Fault,
     clock::day_start,
@@ -15,12 +15,14 @@ use crate::{
 const COLUMNS: &str =
     "select id, order_id, payment_key, amount, currency, refundable_amount, reason_code, reason, state,
     requested_by, requested_by_name, requested_at, approval_reason, approved_by_name, approved_at, attempts,
-    settled_at, settled_by_name, needs_person, transaction_key, error_code, error_message
+    settled_at, settled_by_name, needs_person, transaction_key, arrival, stage, stage_at, stage_by_name, stage_note,
+    expected_on, bank_due_on, error_code, error_message
     from refunds where true";
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Filter {
     pub state: Option<State>,
+    pub stage: Option<Stage>,
     pub order_id: Option<String>,
     pub reason_code: Option<String>,
     /// A part of the name of whoever asked for it.
@@ -31,6 +33,9 @@ pub struct Filter {
     /// What is somebody's task: not settled after a quarter of an hour, or beyond a machine.
     #[serde(with = "toss::timestamp::option", default)]
     pub overdue_at: Option<OffsetDateTime>,
+    /// On this day in Korea the buyer does not have it as they should ([`Refund::did_not_arrive`]).
+    #[serde(default)]
+    pub not_arrived_on: Option<Date>,
 }
 
 pub async fn list(
@@ -42,6 +47,9 @@ pub async fn list(
     let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
     if let Some(state) = filter.state {
         query.push(" and state = ").push_bind(state.as_str());
+    }
+    if let Some(stage) = filter.stage {
+        query.push(" and stage = ").push_bind(stage.as_str());
     }
     if let Some(order_id) = &filter.order_id {
         query.push(" and order_id = ").push_bind(order_id.clone());
@@ -62,6 +70,12 @@ pub async fn list(
         query
             .push(" and state in ('requested', 'approved', 'sending', 'unknown') and (needs_person is not null or coalesce(approved_at, requested_at) <= ")
             .push_bind(now - TASK_AFTER)
+            .push(")");
+    }
+    if let Some(today) = filter.not_arrived_on {
+        query
+            .push(" and look_at is not null and (stage <> 'at_the_bank' or bank_due_on < ")
+            .push_bind(today)
             .push(")");
     }
     push_keyset(&mut query, cursor, "requested_at", "id::text", size);

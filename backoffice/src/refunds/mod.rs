@@ -5,9 +5,11 @@
 //!
 //! One intent walks `requested → (waiting_for_approval → approved | declined) → sending → succeeded | failed |
 //! unknown → succeeded | failed`. [`create_intent`] begins it, [`approval`] is the second person, [`execute`] carries it out on
-//! its rail, [`mod@decide`] is the person who settles what no machine can tell, [`batch`] does it for a whole file.
+//! its rail, [`mod@decide`] is the person who settles what no machine can tell, [`mod@follow`] follows the money from Toss to
+//! the buyer, [`batch`] does it for a whole file.
 
 mod approval;
+pub mod arrival;
 mod at_toss_pay;
 mod at_toss_payments;
 pub mod batch;
@@ -15,6 +17,7 @@ mod create_intent;
 mod decide;
 pub mod eligibility;
 mod execute;
+mod follow;
 pub(crate) mod job;
 pub mod limits;
 mod list;
@@ -23,16 +26,18 @@ mod report;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 use toss::payments::institutions;
 use uuid::Uuid;
 
 pub(crate) use approval::lapse_stale;
 pub use approval::{approve, decline, withdraw};
+pub use arrival::{Arrival, Stage};
 pub use create_intent::{create_intent, request};
 pub use decide::{Candidate, Decision, Facts, decide, facts};
 pub use eligibility::{Eligibility, WhyNot, eligibility};
 pub use execute::execute;
+pub use follow::{WayOut, follow, follow_due, record_way_out};
 pub use limits::{ApprovalReason, Limit, LimitError};
 pub use list::{Filter, get, list};
 pub use report::{MonthOfReasons, OpenCount, count_open, reasons};
@@ -115,6 +120,17 @@ pub struct Refund {
     /// Why no machine can tell how it ended.
     pub needs_person: Option<String>,
     pub transaction_key: Option<String>,
+    pub arrival: Arrival,
+    /// Where the money is since Toss took it; nothing where none goes back.
+    pub stage: Option<Stage>,
+    pub stage_at: Option<OffsetDateTime>,
+    /// The person who said so, where it was one, and their words.
+    pub stage_by_name: Option<String>,
+    pub stage_note: Option<String>,
+    /// The day in Korea by which the buyer has it.
+    pub expected_on: Option<Date>,
+    /// The last day that a bank may take.
+    pub bank_due_on: Option<Date>,
     pub error_code: Option<String>,
     pub error_message: Option<String>,
 }
@@ -129,6 +145,12 @@ impl Refund {
     pub fn is_overdue(&self, now: OffsetDateTime) -> bool {
         self.state.is_under_way()
             && (self.needs_person.is_some() || now - self.sendable_since() >= TASK_AFTER)
+    }
+
+    /// Toss took it, and the buyer does not have it as they should: it came back, or a bank has had it for too long.
+    pub fn did_not_arrive(&self, today: Date) -> bool {
+        self.stage.is_some_and(Stage::needs_person)
+            || self.stage == Some(Stage::AtTheBank) && self.bank_due_on.is_some_and(|due| today > due)
     }
 }
 
@@ -208,6 +230,8 @@ pub enum Refused {
     TooEarly,
     /// Toss cannot be asked, and nobody decides without having asked.
     TossSilent,
+    /// Its money did not come back.
+    NotReturned,
 }
 
 #[derive(Debug, thiserror::Error)]

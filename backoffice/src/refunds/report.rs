@@ -9,12 +9,14 @@ use crate::{
     clock::{SEOUL, day_start},
 };
 
-/// One month in Seoul, in won: `(reason, refunds, sum)`.
+/// One month in Seoul, in won, by the moment at which Toss took a refund: `(reason, refunds, sum)`.
 #[derive(Debug, Clone)]
 pub struct MonthOfReasons {
     pub year: i32,
     pub month: Month,
     pub reasons: Vec<(String, i64, Decimal)>,
+    /// Of it with a bank, or come back from one.
+    pub not_arrived: Decimal,
 }
 
 /// Open refunds of one state and age.
@@ -34,14 +36,15 @@ fn first_of_month(day: Date, months_back: i32) -> Option<Date> {
     Date::from_calendar_date(index.div_euclid(12), month, 1).ok()
 }
 
-/// Succeeded refunds by reason, for this month and the `before` months before it, newest first.
+/// What Toss took, by reason, for this month and the `before` months before it, newest first.
 pub async fn reasons(backoffice: &Backoffice, before: u8) -> Result<Vec<MonthOfReasons>, Fault> {
     let today = backoffice.clock.now().to_offset(SEOUL).date();
     let Some(first) = first_of_month(today, i32::from(before)) else { return Ok(Vec::new()) };
     let rows = sqlx::query!(
         r#"select extract(year from settled_at at time zone 'Asia/Seoul')::int as "year!",
                   extract(month from settled_at at time zone 'Asia/Seoul')::int as "month!",
-                  reason_code, count(*) as "count!", sum(amount) as "sum!"
+                  reason_code, count(*) as "count!", sum(amount) as "sum!",
+                  coalesce(sum(amount) filter (where look_at is not null), 0) as "not_arrived!"
            from refunds where state = 'succeeded' and settled_at >= $1 and currency = 'KRW'
            group by 1, 2, 3 order by 1 desc, 2 desc, 5 desc"#,
         day_start(first),
@@ -52,12 +55,14 @@ pub async fn reasons(backoffice: &Backoffice, before: u8) -> Result<Vec<MonthOfR
     for back in 0..=i32::from(before) {
         let Some(first) = first_of_month(today, back) else { continue };
         let (year, month) = (first.year(), first.month());
-        let reasons = rows
-            .iter()
-            .filter(|row| row.year == year && row.month == i32::from(u8::from(month)))
-            .map(|row| (row.reason_code.clone(), row.count, row.sum))
-            .collect();
-        months.push(MonthOfReasons { year, month, reasons });
+        let of_month =
+            || rows.iter().filter(|row| row.year == year && row.month == i32::from(u8::from(month)));
+        months.push(MonthOfReasons {
+            year,
+            month,
+            reasons: of_month().map(|row| (row.reason_code.clone(), row.count, row.sum)).collect(),
+            not_arrived: of_month().map(|row| row.not_arrived).sum(),
+        });
     }
     Ok(months)
 }

@@ -70,6 +70,7 @@ impl Books {
                 return Err(Refused("INVALID_REFUND_ACCOUNT_INFO"));
             }
             account.refund_status = Some(RefundStatus::Pending);
+            record.bank_since = Some(now);
             record.refund_account = Some(RefundReceiveAccount {
                 bank_code: Some(bank.into()),
                 account_number: Some(number.clone()),
@@ -146,16 +147,6 @@ impl Books {
         let payment = payment.clone();
         self.put(record);
         self.outbox.push(Event::CancelStatusChanged(Box::new(cancel)));
-        Ok(payment)
-    }
-
-    /// The bank has paid the buyer of a virtual account back.
-    pub fn finish_bank_refund(&mut self, key: &str, status: RefundStatus) -> Outcome<Payment> {
-        let mut record = self.get(key)?;
-        let account = record.payment.virtual_account.as_mut().ok_or(Refused("NOT_FOUND"))?;
-        account.refund_status = Some(status);
-        let payment = record.payment.clone();
-        self.put(record);
         Ok(payment)
     }
 }

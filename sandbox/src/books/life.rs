@@ -87,6 +87,7 @@ impl Books {
             fail_url: opening.fail_url,
             decline: None,
             refund_account: None,
+            bank_since: None,
             customer_key: None,
         };
         self.put(record.clone());
@@ -184,8 +185,9 @@ impl Books {
         self.look_up(&key, now)
     }
 
-    /// Closes every window whose time has passed, and every account whose due date has.
+    /// Closes every window whose time has passed, and every account whose due date has; banks do their work.
     pub fn expire_due(&mut self, now: OffsetDateTime) {
+        self.let_banks_work(now);
         let due: Vec<Record> = self
             .payments
             .values()
@@ -372,6 +374,7 @@ impl Books {
             fail_url: None,
             decline: None,
             refund_account: None,
+            bank_since: None,
             customer_key: Some(request.customer_key.clone()),
         });
         self.book(&payment, payment.total_amount, now);

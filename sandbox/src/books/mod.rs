@@ -2,6 +2,7 @@
 //!
 //! Rules only: no HTTP, no clock of its own. Every rule cites the paragraph of toss-api.md it plays.
 
+mod bank;
 mod cancel;
 mod ledger;
 mod life;
@@ -43,6 +44,9 @@ pub struct Record {
     /// Given in the payment window; readable for 30 minutes (toss-api.md A5.3).
     #[serde(default)]
     pub refund_account: Option<RefundReceiveAccount>,
+    /// Since when a bank has the money that goes back to the buyer of a virtual account.
+    #[serde(default, with = "toss::timestamp::option")]
+    pub bank_since: Option<OffsetDateTime>,
     #[serde(default)]
     pub customer_key: Option<String>,
 }

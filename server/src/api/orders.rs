@@ -101,7 +101,7 @@ pub(crate) struct RefundableBody {
     /// nothing_to_return, at_once, same_day, card_three_to_four_days, two_business_days, five_business_days or
     /// up_to_thirty_days
     #[schema(value_type = String)]
-    arrival: refunds::eligibility::Arrival,
+    arrival: refunds::Arrival,
     /// not_paid, expired, aborted, nothing_left, month_is_over, too_late, under_way, settled or
     /// unknown_status
     #[schema(value_type = Option<String>)]
@@ -136,6 +136,16 @@ pub(crate) struct RefundBody {
     #[serde(with = "toss::timestamp")]
     #[schema(value_type = String, format = DateTime)]
     requested_at: OffsetDateTime,
+    /// Where the money is since Toss took the refund: accepted (Toss tells nothing more of this method), at_the_bank,
+    /// arrived, partly_arrived or returned. Absent where no money goes back
+    #[schema(value_type = Option<String>)]
+    stage: Option<refunds::Stage>,
+    #[serde(with = "toss::timestamp::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    stage_at: Option<OffsetDateTime>,
+    /// The day in Korea by which the buyer has it
+    #[schema(value_type = Option<String>, format = Date)]
+    expected_on: Option<String>,
 }
 
 async fn body_of(jangbu: &Jangbu, order: Order) -> Result<OrderBody, backoffice::Fault> {
@@ -169,6 +179,9 @@ async fn body_of(jangbu: &Jangbu, order: Order) -> Result<OrderBody, backoffice:
                 state: refund.state.as_str().to_owned(),
                 transaction_key: refund.transaction_key,
                 requested_at: refund.requested_at,
+                stage: refund.stage,
+                stage_at: refund.stage_at,
+                expected_on: refund.expected_on.map(|day| day.to_string()),
             })
             .collect(),
     })

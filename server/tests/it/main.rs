@@ -12,6 +12,7 @@
 mod access;
 mod approvals;
 mod apps_in_toss;
+mod arrival;
 mod audit;
 mod batches;
 mod finance_files;

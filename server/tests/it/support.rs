@@ -224,6 +224,12 @@ impl Shop {
         (response.status().as_u16(), response.json().await.unwrap_or(Value::Null))
     }
 
+    /// An order as the merchant's server reads it.
+    pub async fn read_order(&self, order_id: &str) -> Value {
+        let url = format!("{}/api/v1/orders/{order_id}", self.url);
+        self.http.get(url).bearer_auth(MERCHANT_KEY).send().await.unwrap().json().await.unwrap()
+    }
+
     pub async fn control(&self, path: &str, body: &Value) -> Value {
         let response =
             self.http.post(format!("{}/_sandbox/{path}", self.sandbox_url)).json(body).send().await.unwrap();

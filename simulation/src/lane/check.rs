@@ -53,7 +53,9 @@ pub async fn run(
     let mut wrong = Vec::new();
     match schedule.rail {
         Rail::TossPay => toss_pay::check(shared, key, behind, &refunds, &mut wrong),
-        Rail::TossPayments => cancels(shared, schedule, key, behind, &refunds, &mut wrong),
+        Rail::TossPayments | Rail::VirtualAccount => {
+            cancels(shared, schedule, key, behind, &refunds, &mut wrong)
+        }
     }
     sums(shared, schedule.rail, order_id, key, &refunds, &mut wrong).await?;
     audit(shared, order_id, &refunds, &mut wrong).await?;
@@ -152,7 +154,7 @@ fn cancels(
 /// What is left at Toss, and what went back.
 fn left_at_toss(world: &World, rail: Rail, key: &str) -> Option<(Decimal, Decimal)> {
     match rail {
-        Rail::TossPayments => {
+        Rail::TossPayments | Rail::VirtualAccount => {
             let payment = world.with_books(|backoffice| backoffice.record(key).map(|r| r.payment.clone()))?;
             Some((payment.balance_amount, payment.cancels().iter().map(|c| c.cancel_amount).sum()))
         }

@@ -1,5 +1,6 @@
 //! One pair of processes and the runs that go through it, one after the other.
 
+mod bank;
 mod check;
 mod toss_pay;
 
@@ -184,7 +185,7 @@ impl Lane {
     }
 
     /// An order that is paid, at Toss and in our books; its payment key.
-    async fn paid(&self, order_id: &str) -> anyhow::Result<String> {
+    async fn paid(&self, order_id: &str, choice: Choice) -> anyhow::Result<String> {
         let world = &self.shared.world;
         let amount = Decimal::from(TOTAL);
         let now = world.clock.now();
@@ -195,7 +196,7 @@ impl Lane {
             )
             .map_err(anyhow::Error::from)?;
             let key = backoffice.open(opening, now).map_err(refused)?.payment.payment_key;
-            backoffice.authenticate(&key.0, Choice::default(), now).map_err(refused)?;
+            backoffice.authenticate(&key.0, choice, now).map_err(refused)?;
             let confirm =
                 ConfirmRequest { payment_key: key.clone(), order_id: OrderId(order_id.into()), amount };
             backoffice.confirm(&confirm, now).map_err(refused)?;
@@ -218,7 +219,14 @@ impl Lane {
         let schedule = Schedule::of(seed);
         let order_id = format!("sim_{}_{seed}", self.number);
         let key = match schedule.rail {
-            Rail::TossPayments => self.paid(&order_id).await?,
+            Rail::TossPayments => self.paid(&order_id, Choice::default()).await?,
+            Rail::VirtualAccount => {
+                let choice = Choice { method: Some("가상계좌".into()), ..Choice::default() };
+                let key = self.paid(&order_id, choice).await?;
+                bank::deposit(self, &order_id, &key).await?;
+                self.record_return(&order_id).await?;
+                key
+            }
             Rail::TossPay => toss_pay::paid(&self.shared, &order_id).await?,
         };
         self.revive(&key).await?;
@@ -244,6 +252,9 @@ impl Lane {
         for process in 0..2 {
             self.tell(process, Act::Rest { payment_key: key.clone() }).await;
         }
+        if schedule.rail == Rail::VirtualAccount {
+            self.hear_bank(&schedule, &order_id, &key, &mut outcome).await?;
+        }
         check::run(&self.shared, &schedule, &order_id, &key, &behind, &mut outcome).await?;
         outcome.took = begun.elapsed();
         Ok(outcome)
@@ -266,6 +277,7 @@ impl Lane {
                 order_id: order_id.to_owned(),
                 amount: agent.amount,
                 reason: agent.reason.to_owned(),
+                account: (schedule.rail == Rail::VirtualAccount).then(bank::account),
                 die_at,
             };
             let first = self.tell(agent.process, refund(agent.die_at));
@@ -305,6 +317,7 @@ impl Lane {
                 }
                 .into(),
                 cancel_amount: Some(Decimal::from(behind.amount)),
+                refund_receive_account: (schedule.rail == Rail::VirtualAccount).then(bank::account),
                 ..CancelRequest::default()
             };
             let world = &self.shared.world;

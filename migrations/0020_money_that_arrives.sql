@@ -37,7 +37,8 @@ update refunds r set arrival = case
         when p.method = '간편결제' and jsonb_typeof(p.raw -> 'card') is distinct from 'object' then 'at_once'
         else 'card_three_to_four_days' end
 from payments p where p.payment_key = r.payment_key;
-alter table refunds alter column arrival set not null;
+-- The default is for processes of the version before that still run.
+alter table refunds alter column arrival set not null, alter column arrival set default 'card_three_to_four_days';
 
 update refunds r set stage_at = r.settled_at,
     stage = case when r.arrival <> 'two_business_days' then 'accepted' else case p.refund_status

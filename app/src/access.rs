@@ -70,6 +70,8 @@ pub const FUNCTIONS: &[(&str, Access)] = &[
     ("/fn/decide_refund", Access::Needs(Refund)),
     ("/fn/record_way_out", Access::Needs(Refund)),
     ("/fn/set_refund_limit", Access::Needs(ChangeSettings)),
+    ("/fn/decide_limit", Access::Needs(ChangeSettings)),
+    ("/fn/approve_campaign", Access::Needs(ManageCampaigns)),
     ("/fn/preview_batch", Access::Needs(Refund)),
     ("/fn/start_batch", Access::Needs(Refund)),
     ("/fn/stop_batch", Access::Needs(Refund)),

@@ -3,12 +3,13 @@
 use std::fmt::Debug;
 
 use backoffice::{
-    Fault,
+    Fault, NotSecond,
     files::{batch::BatchError, import::FileError},
+    limits::{self, LimitError},
     money::AmountError,
 };
 
-use crate::{context::Ctx, error::AppError};
+use crate::{context::Ctx, error::AppError, format};
 
 /// An error of the back office as a field of the form and a sentence beside it.
 pub trait Explain {
@@ -23,6 +24,39 @@ impl Explain for Fault {
         }
         tracing::error!(error = %self, "a request failed");
         AppError::Fault
+    }
+}
+
+impl Explain for NotSecond {
+    fn explain(self, ctx: &Ctx) -> AppError {
+        AppError::form(match self {
+            Self::Own => ctx.t("refund-error-own"),
+            Self::TooNew { until } => ctx.tr("second-too-new", &[("time", format::full_time(until))]),
+            Self::OwnCreation { until } => {
+                ctx.tr("second-own-creation", &[("time", format::full_time(until))])
+            }
+        })
+    }
+}
+
+impl Explain for LimitError {
+    fn explain(self, ctx: &Ctx) -> AppError {
+        let refused = match self {
+            Self::Refused(refused) => refused,
+            Self::Fault(fault) => return fault.explain(ctx),
+        };
+        let at = |field, error| {
+            let empty = error == AmountError::Empty;
+            AppError::field(field, if empty { ctx.t("limit-error-empty") } else { amount(ctx, error) })
+        };
+        match refused {
+            limits::Refused::Role => AppError::form(ctx.t("staff-error-role")),
+            limits::Refused::OneRefund(error) => at("one_refund", error),
+            limits::Refused::PerDay(error) => at("per_day", error),
+            limits::Refused::GrantsPerDay(error) => at("grants_per_day", error),
+            limits::Refused::NothingWaits => AppError::form(ctx.t("limit-error-gone")),
+            limits::Refused::NotSecond(not) => not.explain(ctx),
+        }
     }
 }
 
@@ -43,7 +77,7 @@ impl<R: Explain + Debug> Explain for BatchError<R> {
                 AppError::form(ctx.tr("batch-error-state", &[("state", state)]))
             }
             Self::NotYours => AppError::form(ctx.t("batch-error-not-yours")),
-            Self::Own => AppError::form(ctx.t("refund-error-own")),
+            Self::NotSecond(not) => not.explain(ctx),
             Self::Fault(fault) => fault.explain(ctx),
         }
     }

@@ -54,6 +54,9 @@ pub struct Waiting {
     pub differences: i64,
     /// Grants, and files of them, that wait for a second person.
     pub grants_to_approve: i64,
+    /// Raised limits, and campaigns on one person's word, that wait for a second administrator.
+    pub limits_to_approve: i64,
+    pub campaigns_to_approve: i64,
 }
 
 pub async fn overview(backoffice: &Backoffice) -> Result<Home, Fault> {
@@ -121,6 +124,8 @@ pub async fn waiting(backoffice: &Backoffice) -> Result<Waiting, Fault> {
                                    where r.state = 'requested' and o.platform is distinct from 'IOS' limit 100) x) as "iap!",
             (select count(*) from (select 1 from grants where state = 'waiting_for_approval' limit 100) x)
                 + (select count(*) from (select 1 from grant_batches where state = 'waiting_for_approval' limit 100) x) as "grants!",
+            (select count(*) from limit_requests) as "limits!",
+            (select count(*) from (select 1 from campaigns where needs_second and approved_by_name is null limit 100) x) as "campaigns!",
             (select count(*) from (select 1 from differences where state in ('open', 'pending_approval') limit 100) x) as "differences!",
             (select count(*) from (select 1 from returns where closed_at is null and due_on <= $3 limit 100) x) as "returns!",
             (select count(*) from (select 1 from orders where attention is not null limit 100) x) as "orders!",
@@ -148,5 +153,7 @@ pub async fn waiting(backoffice: &Backoffice) -> Result<Waiting, Fault> {
         iap_requested: row.iap,
         differences: row.differences,
         grants_to_approve: row.grants,
+        limits_to_approve: row.limits,
+        campaigns_to_approve: row.campaigns,
     })
 }

@@ -18,6 +18,8 @@ pub mod files;
 pub mod firewall;
 pub mod home;
 pub mod iap;
+pub mod keys;
+pub mod limits;
 pub mod messages;
 pub mod orders;
 pub mod payments;
@@ -46,6 +48,8 @@ pub use kernel::{
     intake_load::IntakeLoad,
     masking, money, page,
     rail::{self, Rail},
+    seal::{DataKey, Keyring, NoKey},
+    second_person::NotSecond,
 };
 pub use rust_decimal::Decimal;
 use secrecy::SecretString;
@@ -65,12 +69,16 @@ pub struct Backoffice {
     /// The mini-app's side, where the merchant has one.
     pub apps_in_toss: Option<AppsInToss>,
     pub clock: Clock,
+    /// What a dump must not tell is sealed with it.
+    pub keys: Keyring,
     /// Whether Toss settles what is sold: with test keys at Toss it does not (toss-api.md A8.1).
     pub settles: bool,
     /// Proves payout and seller events.
     pub security_key: Option<SecretString>,
     /// How long one attempt at a refund may take; see [`REFUND_LEASE`].
     pub refund_lease: std::time::Duration,
+    /// How old an account, its role and its password have to be before it approves anything.
+    pub approver_age: time::Duration,
     /// How many years of webhook deliveries are kept; one of [`webhooks::KEPT_YEARS`].
     pub webhook_years: u8,
     /// How much is being taken in by this process.

@@ -54,7 +54,66 @@ test("a deposited virtual account asks where the money goes", async ({ page }) =
   await expect(page.getByLabel("예금주"), "what was typed is still there").toHaveValue("홍길동");
   await page.getByLabel("계좌번호").fill("110-123-456789");
   await page.getByRole("button", { name: /환불하기/ }).click();
-  await expect(page.getByText("32,000원 환불을 마쳤어요.")).toBeVisible();
+  await expect(page.getByText(/32,000원 환불을 토스가 받았어요\. 은행이 [0-9-]+까지/)).toBeVisible();
+  await expect(page.locator("#refund .badge", { hasText: "은행 이체 중" })).toBeVisible();
+});
+
+test("money that came back is found, corrected and arrives", async ({ page }) => {
+  const id = await buy(page, "원두 1kg", "가상계좌");
+  await deposit(page, id);
+  await logIn(page, "support");
+  await find(page, id);
+  await eventually(page, "결제완료");
+  await page.getByLabel("은행").selectOption({ label: "신한은행" });
+  await page.getByLabel("계좌번호").fill("110-123-456789");
+  await page.getByLabel("예금주").fill("홍길동");
+  await page.getByRole("button", { name: /환불하기/ }).click();
+  await expect(page.getByText("은행 이체 중").first()).toBeVisible();
+
+  const bank = `${process.env.SANDBOX_URL}/_sandbox/payments/${await keyAtToss(page, id)}/bank-refund`;
+  await page.request.post(bank, { data: { status: "FAILED" } });
+  await page.getByRole("button", { name: "토스에서 다시 확인" }).click();
+  await expect(page.getByText("32,000원 환불이 구매자에게 닿지 않았어요")).toBeVisible();
+  await page.goto("/");
+  await page.getByRole("link", { name: /구매자에게 닿지 않은 환불/ }).click();
+  await page.getByRole("link", { name: id }).click();
+
+  const wayOut = page.locator("details", { hasText: "토스에서 계좌를 고쳐 다시 보냈어요" });
+  await wayOut.locator("summary").click();
+  await wayOut.getByLabel("한 일").fill("예금주를 고침");
+  await wayOut.getByRole("button").click();
+  await expect(page.getByText("은행이 입금하는지 계속 확인할게요")).toBeVisible();
+  await expect(page.getByText("예금주를 고침").first()).toBeVisible();
+
+  const account = { bankCode: "88", accountNumber: "110123456788", holderName: "홍길동" };
+  await page.request.post(bank, { data: { sendAgain: account } });
+  await page.request.post(bank, { data: { status: "COMPLETED" } });
+  await page.getByRole("button", { name: "토스에서 다시 확인" }).click();
+  await expect(page.locator("#refund .badge", { hasText: "입금 완료" })).toBeVisible();
+  await eventually(page, "구매자 계좌에 입금 32,000원");
+});
+
+test("an account that is not the buyer's waits for a second person who sees it", async ({ page, browser }) => {
+  const id = await buy(page, "원두 1kg", "가상계좌");
+  await deposit(page, id);
+  await logIn(page, "support");
+  await find(page, id);
+  await eventually(page, "결제완료");
+  await page.getByLabel("은행").selectOption({ label: "신한은행" });
+  await page.getByLabel("계좌번호").fill("3333-01-2345678");
+  await page.getByLabel("예금주").fill("박다른");
+  await page.getByRole("button", { name: /환불하기/ }).click();
+  await expect(page.getByText("구매자의 계좌인지 다른 사람이 확인하고 승인해야 보내요")).toBeVisible();
+
+  const second = await (await browser.newContext()).newPage();
+  await logIn(second, "finance");
+  await second.goto(`/orders/${id}`);
+  const desk = second.locator("#refund");
+  await expect(desk).toContainText("신한은행 *********5678 · 박다른");
+  await expect(desk).toContainText("예금주가 구매자와 달라요");
+  await expect(desk).not.toContainText("2345678");
+  await desk.getByRole("button", { name: "32,000원 환불 승인" }).click();
+  await expect(second.getByText(/32,000원 환불을 토스가 받았어요/)).toBeVisible();
 });
 
 test("a refund without an answer says so, and settles by itself", async ({ page }) => {

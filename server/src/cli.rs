@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use backoffice::{
     Actor, Backoffice,
     audit::{self, Verdict},
-    refunds::LimitError,
+    limits,
     staff::{NewStaff, Role, password::Password},
 };
 use clap::{Parser, Subcommand};
@@ -100,15 +100,18 @@ enum Staff {
         #[arg(long)]
         email: String,
     },
-    /// Above which amounts, in won, a second person has to approve; what is left out has no limit.
+    /// Above which amounts, in won and in points, a second person has to approve. What is left out stays as it is; `none`
+    /// is no limit.
     Limit {
         /// support, finance or admin
         #[arg(long)]
         role: String,
-        #[arg(long, default_value = "")]
-        one_refund: String,
-        #[arg(long, default_value = "")]
-        per_day: String,
+        #[arg(long)]
+        one_refund: Option<String>,
+        #[arg(long)]
+        per_day: Option<String>,
+        #[arg(long)]
+        grants_per_day: Option<String>,
     },
 }
 
@@ -309,13 +312,22 @@ async fn staff(backoffice: &Backoffice, command: Staff) -> anyhow::Result<()> {
             backoffice::staff::disable(backoffice, &actor, person.id).await?;
             say("disabled; every session of the account has ended");
         }
-        Staff::Limit { role, one_refund, per_day } => {
-            match backoffice::refunds::limits::set(backoffice, &actor, &role, &one_refund, &per_day).await? {
-                Ok(()) => say("the limits are saved"),
-                Err(LimitError::Role) => bail!("--role: support, finance or admin"),
-                Err(LimitError::OneRefund(error)) => bail!("--one-refund: {error}"),
-                Err(LimitError::PerDay(error)) => bail!("--per-day: {error}"),
-            }
+        Staff::Limit { role, one_refund, per_day, grants_per_day } => {
+            let now = limits::list(backoffice).await?;
+            let now = now
+                .iter()
+                .find(|limit| limit.role.as_str() == role)
+                .context("--role: support, finance or admin")?;
+            let kept = |now: Option<String>| now.unwrap_or_else(|| limits::NONE.to_owned());
+            let typed = limits::Typed {
+                role: &role,
+                one_refund: &one_refund.unwrap_or_else(|| kept(now.one_refund.map(|n| n.to_string()))),
+                per_day: &per_day.unwrap_or_else(|| kept(now.per_day.map(|n| n.to_string()))),
+                grants_per_day: &grants_per_day
+                    .unwrap_or_else(|| kept(now.grants_per_day.map(|n| n.to_string()))),
+            };
+            limits::set(backoffice, &actor, typed).await?;
+            say("the limits are saved");
         }
     }
     Ok(())

@@ -5,6 +5,7 @@
 pub mod api;
 mod authenticate;
 pub mod cli;
+mod data_key;
 pub mod database;
 mod downloads;
 mod health;
@@ -61,6 +62,8 @@ impl Jangbu {
         install_crypto();
         let pool = database::connect(database_url, settings.database_connections).await?;
         backoffice::migrate(&pool).await?;
+        let keys = data_key::ring(&settings, &pool).await?;
+        backoffice::keys::seal_clear(&pool, &keys).await?;
         let worker_pool = database::connect(database_url, 12).await?;
         let toss = toss::payments::Client::new(toss::payments::Config::new(
             settings.toss_payments_url.clone(),
@@ -77,9 +80,11 @@ impl Jangbu {
             toss,
             apps_in_toss,
             clock,
+            keys,
             settles: settings.mode != Mode::Test,
             security_key,
             refund_lease: backoffice::REFUND_LEASE,
+            approver_age: settings.approver_age,
             webhook_years: settings.webhook_retention_years,
             intake_load: IntakeLoad::default(),
         };

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use app::context::Mode;
-use backoffice::webhooks::KEPT_YEARS;
+use backoffice::{DataKey, NoKey, webhooks::KEPT_YEARS};
 use ipnet::IpNet;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
@@ -20,6 +20,8 @@ use toss::{
 /// | `JANGBU_PUBLIC_URL` | `http://<addr>` | how browsers and Toss reach us, without the base path |
 /// | `JANGBU_BASE_PATH` | – | for example `/back/office` |
 /// | `JANGBU_DATA_DIR` | `./data` | the private PostgreSQL |
+/// | `JANGBU_DATA_KEY` | a file | seals account numbers: `openssl rand -base64 32`; required in live mode with a `DATABASE_URL`. A sandbox with a `DATABASE_URL` does without. Otherwise `data.key` in `JANGBU_DATA_DIR`, made for a database that has none |
+/// | `JANGBU_DATA_KEY_PREVIOUS` | – | keys before it, by comma |
 /// | `JANGBU_SITE_DIR` | beside the binary | the built browser files |
 /// | `JANGBU_MODE` | – | `sandbox`, `test` or `live` |
 /// | `TOSS_PAYMENTS_URL` | Toss's own | |
@@ -34,6 +36,7 @@ use toss::{
 /// | `JANGBU_MERCHANT_API_KEY` | – | without it `/api` answers 401 to everybody |
 /// | `JANGBU_WEBHOOK_ALLOWED_IPS` | everybody | addresses or ranges, by comma |
 /// | `JANGBU_WEBHOOK_RETENTION_YEARS` | 5 | 1, 2 or 5: older months of webhook deliveries are dropped |
+/// | `JANGBU_APPROVER_AGE_HOURS` | 24; 0 in sandbox mode | how old an account, its role and its password have to be before it approves anything |
 /// | `JANGBU_TRUSTED_PROXIES` | nobody | whose `X-Forwarded-For` is believed |
 /// | `JANGBU_DATABASE_CONNECTIONS` | 16 | |
 /// | `JANGBU_LOG` | `text` | `json`: one object a line; the environment only, and the binary only. `RUST_LOG` says what is written |
@@ -47,6 +50,9 @@ pub struct Settings {
     /// Empty, or with a slash in front and none behind.
     pub base_path: String,
     pub data_dir: PathBuf,
+    /// What a dump must not tell is sealed with it.
+    pub data_key: Option<DataKey>,
+    pub data_keys_previous: Vec<DataKey>,
     pub site_dir: PathBuf,
     pub mode: Mode,
     pub toss_payments_url: String,
@@ -59,6 +65,8 @@ pub struct Settings {
     /// How long deliveries are kept; one of [`KEPT_YEARS`].
     pub webhook_retention_years: u8,
     pub trusted_proxies: Vec<IpNet>,
+    /// How old an account has to be before it approves anything.
+    pub approver_age: time::Duration,
     /// How far the clock is turned; only in a sandbox.
     pub clock_offset: time::Duration,
 }
@@ -135,6 +143,12 @@ fn nets(source: &Source, name: &'static str) -> Result<Vec<IpNet>, SettingError>
             Some(net) => Ok(net),
             None => wrong(name, format!("{text:?} is neither an address nor a range like 10.0.0.0/8")),
         })
+        .collect()
+}
+
+fn data_keys(source: &Source, name: &'static str) -> Result<Vec<DataKey>, SettingError> {
+    let keys = source.get(name).unwrap_or_default().split(',').map(str::trim).filter(|key| !key.is_empty());
+    keys.map(|key| DataKey::parse(&key.to_owned().into()).or_else(|error| wrong(name, error.to_string())))
         .collect()
 }
 
@@ -289,6 +303,8 @@ impl Settings {
             public_url,
             base_path,
             data_dir: source.get("JANGBU_DATA_DIR").unwrap_or("data").into(),
+            data_key: data_keys(source, "JANGBU_DATA_KEY")?.pop(),
+            data_keys_previous: data_keys(source, "JANGBU_DATA_KEY_PREVIOUS")?,
             site_dir,
             mode,
             toss_payments_url: address(source, "TOSS_PAYMENTS_URL", OFFICIAL_URL)?,
@@ -311,6 +327,12 @@ impl Settings {
             {
                 Ok(years) if KEPT_YEARS.contains(&years) => years,
                 _ => return wrong("JANGBU_WEBHOOK_RETENTION_YEARS", "1, 2 or 5"),
+            },
+            approver_age: match source.get("JANGBU_APPROVER_AGE_HOURS").map(str::parse) {
+                None if mode == Mode::Sandbox => time::Duration::ZERO,
+                None => time::Duration::DAY,
+                Some(Ok(hours @ 0..=720)) => time::Duration::hours(hours),
+                Some(_) => return wrong("JANGBU_APPROVER_AGE_HOURS", "a number of hours from 0 to 720"),
             },
             trusted_proxies: nets(source, "JANGBU_TRUSTED_PROXIES")?,
             clock_offset: match source.get("JANGBU_CLOCK_OFFSET_MS").unwrap_or("0").parse() {
@@ -347,6 +369,11 @@ impl Settings {
                 return wrong("TOSS_PAYMENTS_URL", "JANGBU_MODE is sandbox, but this is Toss's own address");
             }
             _ => {}
+        }
+        if self.data_key.is_none()
+            && (self.mode == Mode::Live && self.database_url.is_some() || !self.data_keys_previous.is_empty())
+        {
+            return wrong("JANGBU_DATA_KEY", format!("missing: {NoKey}"));
         }
         if self.mode != Mode::Sandbox && !self.clock_offset.is_zero() {
             return wrong("JANGBU_CLOCK_OFFSET_MS", "only the clock of a sandbox can be turned");

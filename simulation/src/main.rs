@@ -25,7 +25,7 @@ use axum::{
     routing::post,
 };
 use backoffice::{
-    Actor, Backoffice, audit,
+    Actor, Backoffice, audit, limits,
     staff::{NewStaff, Role, password::Password},
 };
 use clap::{Parser, Subcommand};
@@ -142,11 +142,12 @@ async fn run(runs: u64, first: u64, lanes: usize, server: &str, keep_going: bool
     let hook_url = format!("http://{}/hooks", hooks.local_addr()?);
     let (world, toss) = world(hook_url, certificates.path().to_owned()).await?;
     let backoffice = toss.backoffice(&database_url, 10).await?;
-    let admin = staff(&backoffice, "admin", Role::Admin).await?;
-    let limited =
-        backoffice::refunds::limits::set(&backoffice, &admin.actor(), "support", &LIMIT.to_string(), "")
-            .await?;
-    anyhow::ensure!(limited.is_ok(), "no limit");
+    for role in ["support", "finance", "admin"] {
+        let limit = if role == "support" { LIMIT.to_string() } else { limits::NONE.to_owned() };
+        let typed =
+            limits::Typed { role, one_refund: &limit, per_day: limits::NONE, grants_per_day: limits::NONE };
+        limits::set(&backoffice, &Actor::CommandLine, typed).await?;
+    }
     let shared = Arc::new(Shared {
         support: [
             staff(&backoffice, "a", Role::Support).await?,

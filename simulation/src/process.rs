@@ -12,7 +12,7 @@ use std::{
 };
 
 use backoffice::{
-    Actor, AppsInToss, Backoffice, Clock,
+    Actor, AppsInToss, Backoffice, Clock, DataKey,
     refunds::{Form, Refund, RefundError},
     staff::Role,
     webhooks::Incoming,
@@ -29,6 +29,8 @@ use crate::schedule::PATIENCE_MS;
 
 /// Longer than a look-up, a cancel and a look-up may take here, as the real one is.
 pub const LEASE: Duration = Duration::from_millis(1000);
+/// Of every process of a simulation.
+const DATA_KEY: &str = "c2ltdWxhdGlvbnMgb25seTogMzIgYnl0ZXMga2V5Li4=";
 /// Between two looks for intents that are open. The product's own jobs wait longer between attempts.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -168,14 +170,18 @@ impl Toss {
 
     /// The real rules, with a shorter lease and less patience.
     pub async fn backoffice(&self, database_url: &str, connections: u32) -> anyhow::Result<Backoffice> {
+        let pool = backoffice::connect(database_url, connections).await?;
+        let key = DataKey::parse(&DATA_KEY.to_owned().into())?;
         Ok(Backoffice {
-            pool: backoffice::connect(database_url, connections).await?,
+            keys: backoffice::keys::ring(&pool, key, Vec::new()).await?,
+            pool,
             toss: self.client()?,
             apps_in_toss: Some(self.mini_app()?),
             clock: Clock::default(),
             security_key: None,
             settles: true,
             refund_lease: LEASE,
+            approver_age: time::Duration::ZERO,
             webhook_years: 5,
             intake_load: backoffice::IntakeLoad::default(),
         })

@@ -119,6 +119,18 @@ fn tasks(ctx: &Ctx, home: &Home) -> AnyView {
             "home-task-grants",
             routes::PROMOTIONS.to_owned(),
         ),
+        (
+            "waiting",
+            if ctx.may(Permission::ChangeSettings) { waiting.limits_to_approve } else { 0 },
+            "home-task-limits",
+            format!("{}#limits", routes::SETTINGS),
+        ),
+        (
+            "waiting",
+            if ctx.may(Permission::ManageCampaigns) { waiting.campaigns_to_approve } else { 0 },
+            "home-task-campaigns",
+            routes::PROMOTIONS.to_owned(),
+        ),
         ("waiting", waiting.iap_requested, "home-task-iap", format!("{}?tab=requested", routes::IAP)),
         ("failed", waiting.orders_to_look_at, "home-task-orders", format!("{}?attention=1", routes::ORDERS)),
         (

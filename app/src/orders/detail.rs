@@ -168,12 +168,31 @@ pub async fn page(ctx: Ctx, order_id: String) -> Answer {
         Some(refund) => Some(backoffice::refunds::facts(ctx.backoffice(), refund).await?),
         None => None,
     };
+    let waits = refunds.iter().find(|refund| refund.state == refunds::State::WaitingForApproval);
+    let account = match waits {
+        Some(refund) => refunds::account_facts(ctx.backoffice(), refund).await?,
+        None => None,
+    };
+    let own = match (&may, &record) {
+        (Some(may), Some(record)) if may.needs_account => {
+            refunds::own_account(ctx.backoffice(), &record.payment_key).await?
+        }
+        _ => None,
+    };
     let kept = backoffice::returns::get_open(ctx.backoffice(), &order.order_id).await?;
     let paid = order.paid_at.is_some();
     if matches!(flash.form.as_str(), "refund" | "return") && flash.is_error {
         // Said inside the form, beside what it is about.
         flash.notice = None;
     }
+    let beside = refund_form::Beside {
+        may: may.as_ref(),
+        refunds: &refunds,
+        facts: facts.as_ref(),
+        account: account.as_ref(),
+        own: own.as_ref(),
+        for_return: kept.is_some(),
+    };
     let body = view! {
         <nav class="crumbs" aria-label=ctx.t("crumbs")>
             <a href=ctx.href(routes::ORDERS)>{ctx.t("nav-orders")}</a>
@@ -183,7 +202,7 @@ pub async fn page(ctx: Ctx, order_id: String) -> Answer {
         <div class="two order">
             {head(&ctx, &order, record.as_ref())}
             <div class="beside">
-                {refund_form::view(&ctx, &order, may.as_ref(), &refunds, facts.as_ref(), kept.is_some(), &refund_flash)}
+                {refund_form::view(&ctx, &order, &beside, &refund_flash)}
                 {paid.then(|| returns::clock::view(&ctx, &order.order_id, kept.as_ref(), &return_flash))}
             </div>
             <div class="stack story">

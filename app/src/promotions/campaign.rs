@@ -8,7 +8,7 @@ use leptos::{prelude::*, server_fn::ServerFn};
 
 use super::{
     batch::functions::PreviewGrants,
-    functions::{ApproveGrant, DecideGrant, DeclineGrant, GrantPromotion, StopCampaign},
+    functions::{ApproveCampaign, ApproveGrant, DecideGrant, DeclineGrant, GrantPromotion, StopCampaign},
     list::{period, standing},
     messages::{self, points},
 };
@@ -35,6 +35,19 @@ fn head(ctx: &Ctx, campaign: &Campaign, chart: Option<String>) -> AnyView {
                 <button class="button quiet" type="submit">{ctx.words.get(word, &[])}</button>
             </form>
         }
+    });
+    let own = ctx.visitor.staff.as_ref().is_some_and(|me| Some(me.id) == campaign.created_by);
+    let approve = (campaign.waits() && !own && ctx.may(Permission::ManageCampaigns)).then(|| {
+        view! {
+            <form method="post" action=ctx.href(ApproveCampaign::PATH)>
+                <input type="hidden" name="promotion_code" value=campaign.promotion_code.clone()/>
+                <button class="button" type="submit">{ctx.t("campaign-approve")}</button>
+            </form>
+        }
+    });
+    let waits = campaign.waits().then(|| {
+        let line = ctx.tr("campaign-waits", &[("by", campaign.created_by_name.clone())]);
+        view! { <p class="waiting-box">{line}</p> }
     });
     let tested = match campaign.tested_at {
         Some(at) => ctx.tr("campaign-tested", &[("time", format::short_time(at))]),
@@ -68,7 +81,8 @@ fn head(ctx: &Ctx, campaign: &Campaign, chart: Option<String>) -> AnyView {
                 <dt>{ctx.t("campaign-approval")}</dt><dd>{second}</dd>
                 <dt>{ctx.t("campaign-test")}</dt><dd>{tested}</dd>
             </dl>
-            <div class="actions">{turn}</div>
+            {waits}
+            <div class="actions">{approve} {turn}</div>
         </section>
     }
     .into_any()
@@ -191,6 +205,9 @@ fn actions(ctx: &Ctx, grant: &Grant) -> AnyView {
         <details class="confirm">
             <summary>{ctx.t("grant-decide")}</summary>
             <p>{ctx.t("grant-decide-hint")}</p>
+            {grant.not_paid_by_name.clone().map(|by| {
+                view! { <p><strong>{ctx.tr("grant-not-paid-by", &[("by", by)])}</strong></p> }
+            })}
             <div class="actions">
                 {button(DecideGrant::PATH, "1", "button quiet", "grant-decide-paid")}
                 {button(DecideGrant::PATH, "", "button danger", "grant-decide-not-paid")}

@@ -49,6 +49,17 @@ pub async fn add_campaign(
     .await
 }
 
+/// A second administrator has seen that it gives points on one person's word.
+#[server(prefix = "/fn", endpoint = "approve_campaign")]
+pub async fn approve_campaign(#[server(default)] promotion_code: String) -> Result<(), AppError> {
+    action("campaign", &routes::campaign(&promotion_code), &[], async |ctx| {
+        let actor = ctx.allow(Permission::ManageCampaigns)?;
+        promotions::campaigns::approve(ctx.backoffice(), &actor, &promotion_code).await.or_explain(ctx)?;
+        Ok(ctx.t("campaign-approved"))
+    })
+    .await
+}
+
 /// No more grants begin, or (with an empty `stop`) they may again.
 #[server(prefix = "/fn", endpoint = "stop_campaign")]
 pub async fn stop_campaign(

@@ -47,6 +47,10 @@ pub fn refused(ctx: &Ctx, refused: &Refused) -> AppError {
             at("event", ctx.tr("grant-error-already", &[("state", state)]))
         }
         Refused::NoSuchGrant => at("", ctx.t("grant-error-gone")),
+        Refused::NotSecond(not) => not.explain(ctx),
+        Refused::NotApproved => at("", ctx.t("grant-error-not-approved")),
+        Refused::PaidAtToss => at("", ctx.t("grant-error-paid-at-toss")),
+        Refused::TossSilent => at("", ctx.t("look-up-failed")),
         Refused::OwnRequest => at("", ctx.t("refund-error-own")),
         Refused::TooEarly => at("", ctx.t("refund-error-early")),
         Refused::AlreadyDecided { state } => {
@@ -76,6 +80,9 @@ pub fn news(ctx: &Ctx, grant: &Grant) -> Result<String, AppError> {
         State::Failed if grant.error_code.as_deref() == Some("NOT_PAID") => Ok(ctx.t("grant-not-paid")),
         State::Failed => {
             Err(AppError::form(ctx.tr("grant-refused-by-toss", &[("why", failure_text(ctx, grant))])))
+        }
+        State::Pending | State::Unknown if grant.not_paid_by_name.is_some() => {
+            Ok(ctx.t("grant-said-not-paid"))
         }
         State::Pending | State::Requested | State::Sending | State::Unknown => {
             Ok(ctx.tr("grant-under-way", &who))

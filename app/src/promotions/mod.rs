@@ -8,4 +8,4 @@ pub(crate) mod campaign;
 #[cfg(feature = "ssr")]
 pub(crate) mod list;
 #[cfg(feature = "ssr")]
-mod messages;
+pub(crate) mod messages;

@@ -2,12 +2,13 @@
 //! taken by Toss and not with the buyer.
 
 use backoffice::{
-    refunds::{Candidate, Facts, Refund, Stage, State},
+    refunds::{AccountFacts, Candidate, Facts, Refund, Stage, State},
     staff::Permission,
 };
 use leptos::{prelude::*, server_fn::ServerFn};
 
 use super::{
+    form::Beside,
     functions::{ApproveRefund, DecideRefund, DeclineRefund, RecordWayOut, WithdrawRefund},
     messages,
 };
@@ -21,7 +22,7 @@ fn hidden(refund: &Refund) -> AnyView {
     .into_any()
 }
 
-fn waiting(ctx: &Ctx, refund: &Refund, flash: &Flash) -> AnyView {
+fn waiting(ctx: &Ctx, refund: &Refund, account: Option<&AccountFacts>, flash: &Flash) -> AnyView {
     let money = format::amount(ctx.words, refund.amount, &refund.currency);
     let own = ctx.visitor.staff.as_ref().is_some_and(|me| Some(me.id) == refund.requested_by);
     let line = ctx.tr(
@@ -62,8 +63,36 @@ fn waiting(ctx: &Ctx, refund: &Refund, flash: &Flash) -> AnyView {
         <div class="waiting-box">
             <p><strong>{line}</strong></p>
             <p class="soft">{because}</p>
+            {account.map(|facts| where_to(ctx, facts))}
             {actions}
         </div>
+    }
+    .into_any()
+}
+
+/// Where the money would go, and whose account that is.
+fn where_to(ctx: &Ctx, facts: &AccountFacts) -> AnyView {
+    let holder = facts.holder.clone().unwrap_or_default();
+    let buyer = facts.buyer_masked.clone().unwrap_or_else(|| ctx.t("account-buyer-unknown"));
+    let own = facts.own.as_ref().map(|own| {
+        let words = [("account", own.masked.clone()), ("holder", own.holder_masked.clone())];
+        view! { <dt>{ctx.t("account-own")}</dt><dd>{ctx.tr("account-line", &words)}</dd> }
+    });
+    let others = (facts.other_buyers > 0).then(|| {
+        let line = ctx.tr("account-others", &[("count", format::counted(facts.other_buyers))]);
+        view! { <p class="warn"><strong>{line}</strong></p> }
+    });
+    let line = ctx.tr("account-line", &[("account", facts.masked.clone()), ("holder", holder)]);
+    view! {
+        <dl class="facts where-to">
+            <dt>{ctx.t("refund-account-legend")}</dt>
+            <dd>{line}</dd>
+            {own}
+            <dt>{ctx.t("col-buyer")}</dt>
+            <dd>{buyer}</dd>
+        </dl>
+        <p>{messages::account_check(ctx, facts.check)}</p>
+        {others}
     }
     .into_any()
 }
@@ -189,11 +218,11 @@ pub fn not_arrived(ctx: &Ctx, refund: &Refund, flash: &Flash) -> AnyView {
     .into_any()
 }
 
-/// `facts` are there once it is somebody's task.
-pub fn view(ctx: &Ctx, refund: &Refund, facts: Option<&Facts>, flash: &Flash) -> AnyView {
+pub fn view(ctx: &Ctx, refund: &Refund, beside: &Beside<'_>, flash: &Flash) -> AnyView {
     if refund.state == State::WaitingForApproval {
-        return waiting(ctx, refund, flash);
+        return waiting(ctx, refund, beside.account, flash);
     }
+    let facts = beside.facts;
     let line = ctx.tr(
         "refund-open",
         &[

@@ -3,7 +3,7 @@
 use backoffice::{
     Decimal, Rail, money,
     orders::Order,
-    refunds::{Eligibility, Facts, REASONS, Refund},
+    refunds::{AccountFacts, Eligibility, Facts, OWN_ACCOUNT, REASONS, Refund, Shown},
     staff::Permission,
 };
 use leptos::{prelude::*, server_fn::ServerFn};
@@ -51,26 +51,37 @@ fn smallest_units(amount: Decimal, currency: &str) -> i64 {
     (amount * Decimal::from(10u32.pow(money::places(currency)))).to_i64().unwrap_or(i64::MAX)
 }
 
-fn account_fields(ctx: &Ctx, flash: &Flash) -> AnyView {
-    let banks: Vec<(String, String)> = std::iter::once((String::new(), ctx.t("choose")))
+/// The account that the buyer left, one click away; any other one, and the second person that it needs, behind it.
+fn account_fields(ctx: &Ctx, own: Option<&Shown>, flash: &Flash) -> AnyView {
+    let left = own.map(|own| {
+        let words = [("account", own.masked.clone()), ("holder", own.holder_masked.clone())];
+        (OWN_ACCOUNT.to_owned(), ctx.tr("refund-account-own", &words))
+    });
+    let banks: Vec<(String, String)> = left
+        .or_else(|| Some((String::new(), ctx.t("choose"))))
+        .into_iter()
         .chain(
             backoffice::refunds::banks().iter().map(|(code, name)| ((*code).to_owned(), (*name).to_owned())),
         )
         .collect();
     let number =
         Field { input_mode: "numeric", ..Field::text("account_number", ctx.t("refund-account"), flash) };
+    let hint = ctx.t(if own.is_some() { "refund-account-other-hint" } else { "refund-account-hint" });
     view! {
-        <fieldset>
+        <fieldset class="account">
             <legend>{ctx.t("refund-account-legend")}</legend>
-            {form::select("bank", ctx.t("refund-bank"), banks, "", flash)}
-            {number.view()}
-            {Field::text("holder_name", ctx.t("refund-holder"), flash).view()}
+            {form::select("bank", ctx.t("refund-bank"), banks, if own.is_some() { OWN_ACCOUNT } else { "" }, flash)}
+            <div class="other-account">
+                {number.view()}
+                {Field::text("holder_name", ctx.t("refund-holder"), flash).view()}
+                <p class="soft">{hint}</p>
+            </div>
         </fieldset>
     }
     .into_any()
 }
 
-fn fields(ctx: &Ctx, order: &Order, may: &Eligibility, for_return: bool, flash: &Flash) -> AnyView {
+fn fields(ctx: &Ctx, order: &Order, may: &Eligibility, beside: &Beside<'_>, flash: &Flash) -> AnyView {
     let currency = order.currency.as_str();
     let left = format::amount(ctx.words, may.left, currency);
     let words = GuardWords {
@@ -120,8 +131,8 @@ fn fields(ctx: &Ctx, order: &Order, may: &Eligibility, for_return: bool, flash: 
             {form::select("reason_code", ctx.t("refund-reason"), reasons, "changed_mind", flash)}
             {Field { hint: Some(reason_hint), ..Field::text("reason", ctx.t("refund-reason-text"), flash) }
                 .view()}
-            {may.needs_account.then(|| account_fields(ctx, flash))}
-            {for_return.then(|| view! {
+            {may.needs_account.then(|| account_fields(ctx, beside.own, flash))}
+            {beside.for_return.then(|| view! {
                 <label class="check">
                     <input type="checkbox" name="for_return" value="1" checked/>
                     <span>{ctx.t("refund-for-return")}</span>
@@ -138,15 +149,21 @@ fn fields(ctx: &Ctx, order: &Order, may: &Eligibility, for_return: bool, flash: 
     view! { <RefundGuard left=left places=places part=part words=words>{form}</RefundGuard> }.into_any()
 }
 
-pub fn view(
-    ctx: &Ctx,
-    order: &Order,
-    may: Option<&Eligibility>,
-    refunds: &[Refund],
-    facts: Option<&Facts>,
-    for_return: bool,
-    flash: &Flash,
-) -> AnyView {
+/// What the form and the desk know besides the order.
+pub struct Beside<'a> {
+    pub may: Option<&'a Eligibility>,
+    pub refunds: &'a [Refund],
+    /// Of the refund that is somebody's task.
+    pub facts: Option<&'a Facts>,
+    /// Of the refund that waits for a second person.
+    pub account: Option<&'a AccountFacts>,
+    /// The account that the buyer left.
+    pub own: Option<&'a Shown>,
+    pub for_return: bool,
+}
+
+pub fn view(ctx: &Ctx, order: &Order, beside: &Beside<'_>, flash: &Flash) -> AnyView {
+    let Beside { may, refunds, .. } = *beside;
     let open = refunds.iter().find(|refund| !refund.state.is_settled());
     let error = flash.is_error.then(|| form::notice(flash));
     let today = ctx.backoffice().clock.today();
@@ -156,13 +173,13 @@ pub fn view(
         .map(|refund| view! { <div class="pad">{desk::not_arrived(ctx, refund, flash)}</div> })
         .collect_view();
     let body = match (may, open) {
-        (_, Some(open)) => view! { <div class="pad">{desk::view(ctx, open, facts, flash)}</div> }.into_any(),
+        (_, Some(open)) => view! { <div class="pad">{desk::view(ctx, open, beside, flash)}</div> }.into_any(),
         (None, _) => view! { <p class="soft pad">{ctx.t("why-not-paid")}</p> }.into_any(),
         (Some(may), _) => match (may.why_not, ctx.may(Permission::Refund)) {
             (Some(why), _) => view! { <p class="soft pad">{messages::why_not(ctx, why)}</p> }.into_any(),
             (None, false) => view! { <p class="soft pad">{ctx.t("refund-not-allowed")}</p> }.into_any(),
             (None, true) => {
-                view! { <div class="pad">{fields(ctx, order, may, for_return, flash)}</div> }.into_any()
+                view! { <div class="pad">{fields(ctx, order, may, beside, flash)}</div> }.into_any()
             }
         },
     };

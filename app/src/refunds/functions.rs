@@ -2,7 +2,7 @@
 
 #[cfg(feature = "ssr")]
 use backoffice::{
-    refunds::{self, Decision, Form, LimitError, WayOut},
+    refunds::{self, Decision, Form, WayOut},
     staff::Permission,
 };
 use leptos::prelude::*;
@@ -13,7 +13,7 @@ use crate::error::AppError;
 #[cfg(feature = "ssr")]
 use crate::{
     action::{action, parse_id},
-    explain::{self, OrExplain as _},
+    explain::OrExplain as _,
     routes,
 };
 
@@ -145,30 +145,6 @@ pub async fn record_way_out(
             WayOut::SentAgain => "way-out-recorded-again",
             WayOut::PaidOtherwise => "way-out-recorded-otherwise",
         }))
-    })
-    .await
-}
-
-/// Above which amounts a second person is asked, for one role. Empty means no limit.
-#[server(prefix = "/fn", endpoint = "set_refund_limit")]
-pub async fn set_refund_limit(
-    #[server(default)] role: String,
-    #[server(default)] one_refund: String,
-    #[server(default)] per_day: String,
-) -> Result<(), AppError> {
-    // One form per role: what was typed goes back into the right one.
-    let form = format!("limit-{role}");
-    let page = format!("{}#limits", routes::SETTINGS);
-    let typed = [("one_refund", one_refund.as_str()), ("per_day", &per_day)];
-    action(&form, &page, &typed, async |ctx| {
-        let actor = ctx.allow(Permission::ChangeSettings)?;
-        let kept = refunds::limits::set(ctx.backoffice(), &actor, &role, &one_refund, &per_day).await;
-        kept.or_explain(ctx)?.map_err(|wrong| match wrong {
-            LimitError::Role => AppError::form(ctx.t("staff-error-role")),
-            LimitError::OneRefund(error) => AppError::field("one_refund", explain::amount(ctx, error)),
-            LimitError::PerDay(error) => AppError::field("per_day", explain::amount(ctx, error)),
-        })?;
-        Ok(ctx.tr("limit-kept", &[("role", ctx.words.word("role", &role))]))
     })
     .await
 }

@@ -1,7 +1,7 @@
 //! What refunds say to the people who make them.
 
 use backoffice::refunds::{
-    ApprovalReason, Arrival, Eligibility, Refund, RefundError, Refused, Stage, State, WhyNot,
+    AccountCheck, ApprovalReason, Arrival, Eligibility, Refund, RefundError, Refused, Stage, State, WhyNot,
     batch::LineRefused,
 };
 
@@ -123,6 +123,8 @@ pub fn invalid(ctx: &Ctx, refused: &Refused) -> AppError {
         ),
         Refused::NoSuchRefund => at("", ctx.t("refund-error-gone")),
         Refused::OwnRequest => at("", ctx.t("refund-error-own")),
+        Refused::NotSecond(not) => not.explain(ctx),
+        Refused::FittingCancel => at("", ctx.t("refund-error-fitting")),
         Refused::AlreadyDecided { state, by } => {
             let state = ctx.words.word("refund-state", state.as_str());
             at(
@@ -139,6 +141,7 @@ pub fn invalid(ctx: &Ctx, refused: &Refused) -> AppError {
         Refused::FactsChanged => at("", ctx.t("refund-error-facts")),
         Refused::TooEarly => at("", ctx.t("refund-error-early")),
         Refused::TossSilent => at("", ctx.t("look-up-failed")),
+        Refused::NoOwnAccount => at("bank", ctx.t("refund-error-no-own-account")),
         Refused::NotReturned => at("", ctx.t("refund-error-not-returned")),
     }
 }
@@ -162,6 +165,9 @@ pub fn news(ctx: &Ctx, refund: &Refund) -> Result<String, AppError> {
     let money = [("amount", format::amount(ctx.words, refund.amount, &refund.currency))];
     match refund.state {
         State::Succeeded => Ok(done(ctx, refund)),
+        State::WaitingForApproval if refund.approval_reason == Some(ApprovalReason::Account) => {
+            Ok(ctx.tr("refund-waits-account", &money))
+        }
         State::WaitingForApproval => Ok(ctx.tr("refund-waits", &money)),
         State::Declined if refund.error_code.as_deref() == Some("WITHDRAWN") => {
             Ok(ctx.tr("refund-was-withdrawn", &money))
@@ -230,7 +236,13 @@ pub fn because(ctx: &Ctx, because: ApprovalReason) -> String {
         ApprovalReason::OneRefund => ctx.t("because-one-refund"),
         ApprovalReason::PerDay => ctx.t("because-per-day"),
         ApprovalReason::Currency => ctx.t("because-currency"),
+        ApprovalReason::Account => ctx.t("because-account"),
     }
+}
+
+/// Whose account it is.
+pub fn account_check(ctx: &Ctx, check: AccountCheck) -> String {
+    ctx.words.word("account-check", check.as_str())
 }
 
 impl Explain for Refused {

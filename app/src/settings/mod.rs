@@ -3,6 +3,8 @@
 pub mod functions;
 
 #[cfg(feature = "ssr")]
+pub(crate) mod limits;
+#[cfg(feature = "ssr")]
 pub(crate) mod page;
 #[cfg(feature = "ssr")]
 pub(crate) mod preferences;

@@ -1,73 +1,18 @@
 //! How it looks for this person, and how this process is set up.
 
-use backoffice::{Decimal, money, refunds::Limit, staff::Permission};
-use leptos::{prelude::*, server_fn::ServerFn};
+use leptos::prelude::*;
 
-use super::preferences::preferences;
+use super::{limits, preferences::preferences};
 use crate::{
     components::{
         badge::badge,
-        form::Field,
         layout::{Answer, Frame},
     },
     context::Ctx,
-    flash::Flash,
-    format,
     islands::Copy,
-    refunds::functions::SetRefundLimit,
     routes,
     webhooks::list::hook_url,
 };
-
-/// One form per role, for whoever may change what holds for everybody; figures for everybody else.
-fn limits(ctx: &Ctx, limits: Vec<Limit>, flash: &Flash) -> AnyView {
-    let may = ctx.may(Permission::ChangeSettings);
-    let shown = |limit: Option<Decimal>| limit.map(|limit| money::group(limit, "KRW")).unwrap_or_default();
-    let rows = limits
-        .into_iter()
-        .map(|limit| {
-            let role = limit.role.as_str();
-            let word = ctx.words.word("role", role);
-            if !may {
-                let figure = |limit: Option<Decimal>| {
-                    limit.map_or_else(|| ctx.t("limit-none"), |limit| format::amount(ctx.words, limit, "KRW"))
-                };
-                let line = ctx.tr(
-                    "limit-line",
-                    &[("one", figure(limit.one_refund)), ("day", figure(limit.per_day))],
-                );
-                return view! { <p><strong>{word}</strong> " " {line}</p> }.into_any();
-            }
-            let own = if flash.form == format!("limit-{role}") { flash.clone() } else { Flash::default() };
-            let field = |name: &'static str, key: &str, value: Option<Decimal>| Field {
-                input_mode: "numeric",
-                value: shown(value),
-                id: Some(format!("{name}-{role}")),
-                ..Field::text(name, ctx.words.get(key, &[]), &own)
-            };
-            view! {
-                <form class="limit" method="post" action=ctx.href(SetRefundLimit::PATH) aria-label=word.clone()>
-                    <strong>{word.clone()}</strong>
-                    <input type="hidden" name="role" value=role/>
-                    {field("one_refund", "limit-one", limit.one_refund).view()}
-                    {field("per_day", "limit-day", limit.per_day).view()}
-                    <button class="button quiet" type="submit">{ctx.t("keep")}</button>
-                </form>
-            }
-            .into_any()
-        })
-        .collect_view();
-    view! {
-        <section class="card" id="limits">
-            <h2>{ctx.t("limits")}</h2>
-            <div class="pad">
-                <p class="soft">{ctx.t("limits-hint")}</p>
-                {rows}
-            </div>
-        </section>
-    }
-    .into_any()
-}
 
 /// Both hosts of the mini-app, and who we are to them.
 fn apps_in_toss(ctx: &Ctx) -> AnyView {
@@ -115,7 +60,7 @@ fn apps_in_toss(ctx: &Ctx) -> AnyView {
 
 pub async fn page(ctx: Ctx) -> Answer {
     let flash = ctx.take_flash().await;
-    let kept = backoffice::refunds::limits::list(ctx.backoffice()).await?;
+    let limits = limits::view(&ctx, &flash).await?;
     let hook = hook_url(&ctx);
     let body = view! {
         <h1>{ctx.t("nav-settings")}</h1>
@@ -123,7 +68,7 @@ pub async fn page(ctx: Ctx) -> Answer {
             <h2>{ctx.t("settings-look")}</h2>
             <div class="pad">{preferences(&ctx)}</div>
         </section>
-        {limits(&ctx, kept, &flash)}
+        {limits}
         <section class="card">
             <h2>{ctx.t("settings-process")}</h2>
             <dl class="facts pad">

@@ -12,7 +12,7 @@ use crate::{
     },
     context::Ctx,
     flash::Flash,
-    routes,
+    routes, settings,
 };
 
 fn row(ctx: &Ctx, person: Staff) -> AnyView {
@@ -84,8 +84,10 @@ pub async fn page(ctx: Ctx) -> Answer {
     let flash = ctx.take_flash().await;
     let people = backoffice::staff::list(ctx.backoffice()).await?;
     let rows = people.into_iter().map(|person| row(&ctx, person)).collect_view();
+    let alone = settings::limits::alone(&ctx).await?;
     let body = view! {
         <h1>{ctx.t("nav-staff")}</h1>
+        {alone}
         <div class="two">
             <table class="rows staff-rows">
                 <thead>

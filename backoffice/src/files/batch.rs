@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use super::import::FileError;
-use crate::Fault;
+use crate::{Fault, kernel::second_person::NotSecond};
 
 text_enum! {
     /// Where a file stands.
@@ -29,12 +29,18 @@ pub enum BatchError<R: Debug> {
     /// It is in another state by now.
     #[error("not in this state: {0:?}")]
     State(State),
-    #[error("nobody approves their own")]
-    Own,
+    #[error("not a second person: {0:?}")]
+    NotSecond(NotSecond),
     #[error("only whoever made it starts it")]
     NotYours,
     #[error(transparent)]
     Fault(#[from] Fault),
+}
+
+impl<R: Debug> From<NotSecond> for BatchError<R> {
+    fn from(not: NotSecond) -> Self {
+        Self::NotSecond(not)
+    }
 }
 
 impl<R: Debug> From<sqlx::Error> for BatchError<R> {

@@ -11,4 +11,6 @@ pub mod money;
 pub mod page;
 pub mod rail;
 pub mod role;
+pub mod seal;
+pub mod second_person;
 pub(crate) mod text;

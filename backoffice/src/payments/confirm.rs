@@ -209,7 +209,9 @@ pub(crate) async fn execute_confirm(
             Ok(answer) => {
                 let mut tx = backoffice.pool.begin().await?;
                 let fetched = FetchedPayment::by_toss_payments(answer)?;
-                let applied = payments::apply(&mut tx, backoffice.clock.now(), actor, seq, &fetched).await?;
+                let applied =
+                    payments::apply(&mut tx, backoffice.clock.now(), actor, &backoffice.keys, seq, &fetched)
+                        .await?;
                 tx.commit().await?;
                 // A look-up from before the approval may stand in the books, or this answer may be a replay.
                 if applied.superseded || attempt > 0 || matches!(actor, Actor::Job(_)) {

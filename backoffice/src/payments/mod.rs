@@ -12,7 +12,7 @@ use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 use toss::{
     apps_in_toss::PayToken,
-    payments::{Answer, OrderId, Payment, PaymentKey, codes},
+    payments::{Answer, OrderId, Payment, PaymentKey, RefundReceiveAccount, codes},
     redact,
 };
 
@@ -24,6 +24,7 @@ pub(crate) use provider_payment::{Movement, OUTGOING, holds_money};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
+    kernel::seal::Keyring,
     orders,
     rail::Rail,
 };
@@ -82,6 +83,7 @@ pub async fn apply(
     tx: &mut PgConnection,
     now: OffsetDateTime,
     actor: &Actor,
+    keys: &Keyring,
     seq: FetchSeq,
     fetched: &FetchedPayment,
 ) -> Result<Applied, Fault> {
@@ -117,13 +119,13 @@ pub async fn apply(
                     refund_receive_account = coalesce(refund_receive_account, $3) where payment_key = $1",
             key,
             payment.secret(),
-            payment.refund_account(),
+            refund_account(keys, payment)?,
         )
         .execute(&mut *tx)
         .await?;
         return Ok(Applied { changed: Map::new(), superseded: true });
     }
-    upsert(tx, seq, fetched, now).await?;
+    upsert(tx, keys, seq, fetched, now).await?;
     record_movements(tx, payment, now).await?;
 
     show_on_order(tx, &order, payment, now).await?;
@@ -146,6 +148,7 @@ pub async fn apply(
 /// The payment as Toss has it now. What Toss shows only once is kept.
 async fn upsert(
     tx: &mut PgConnection,
+    keys: &Keyring,
     seq: FetchSeq,
     fetched: &FetchedPayment,
     now: OffsetDateTime,
@@ -176,7 +179,7 @@ async fn upsert(
         payment.approved_at(),
         payment.last_transaction_key(),
         payment.secret(),
-        payment.refund_account(),
+        refund_account(keys, payment)?,
         fetched.raw,
         seq.0,
         now,
@@ -186,6 +189,21 @@ async fn upsert(
     .execute(&mut *tx)
     .await?;
     Ok(())
+}
+
+/// The column, as what is sealed in it knows it.
+pub(crate) const SEALED_ACCOUNT: &str = "payments.refund_receive_account";
+
+/// The account that the buyer left, sealed: Toss tells it for thirty minutes (toss-api.md A5.3).
+fn refund_account(keys: &Keyring, payment: &ProviderPayment) -> Result<Option<String>, Fault> {
+    let Some(account) = payment.refund_account() else { return Ok(None) };
+    let text = serde_json::to_string(account).map_err(Fault::unreadable("an account"))?;
+    keys.seal(SEALED_ACCOUNT, &text).map(Some)
+}
+
+pub(crate) fn open_refund_account(keys: &Keyring, sealed: &str) -> Result<RefundReceiveAccount, Fault> {
+    serde_json::from_str(&keys.open(SEALED_ACCOUNT, sealed)?)
+        .map_err(Fault::unreadable("the account of a buyer"))
 }
 
 /// What an order shows of its payment, while it is written to.
@@ -368,7 +386,8 @@ async fn apply_fetched(
     fetched: &FetchedPayment,
 ) -> Result<Applied, Fault> {
     let mut tx = backoffice.pool.begin().await?;
-    let applied = apply(&mut tx, backoffice.clock.now(), actor, seq, fetched).await?;
+    let now = backoffice.clock.now();
+    let applied = apply(&mut tx, now, actor, &backoffice.keys, seq, fetched).await?;
     tx.commit().await?;
     Ok(applied)
 }

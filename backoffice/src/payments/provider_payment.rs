@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use toss::{
     apps_in_toss::{self, PayStatus, StepType},
-    payments::{CancelStatus, Payment, PaymentStatus},
+    payments::{CancelStatus, Payment, PaymentStatus, RefundReceiveAccount},
     redact,
 };
 
@@ -186,12 +186,11 @@ impl ProviderPayment {
         }
     }
 
-    pub(super) fn refund_account(&self) -> Option<Value> {
+    /// The account that the buyer left in the window. After a cancel nobody could tell it from the one that was paid to.
+    pub(super) fn refund_account(&self) -> Option<&RefundReceiveAccount> {
         match self {
-            Self::TossPayments(p) => {
-                let account = p.virtual_account.as_ref()?.refund_receive_account.as_ref()?;
-                serde_json::to_value(account).ok()
-            }
+            Self::TossPayments(p) if !p.cancels().is_empty() => None,
+            Self::TossPayments(p) => p.virtual_account.as_ref()?.refund_receive_account.as_ref(),
             Self::TossPay(_) => None,
         }
     }

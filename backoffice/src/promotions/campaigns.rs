@@ -2,12 +2,15 @@
 
 use serde_json::json;
 use time::{Date, OffsetDateTime};
+use uuid::Uuid;
 
+use super::{GrantError, Refused};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     clock::day_start,
     page::{Cursor, Page, push_keyset},
+    staff,
 };
 
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -24,13 +27,23 @@ pub struct Campaign {
     pub approval_above: Option<i64>,
     pub stopped_at: Option<OffsetDateTime>,
     pub tested_at: Option<OffsetDateTime>,
+    pub created_by: Option<Uuid>,
     pub created_by_name: String,
     pub created_at: OffsetDateTime,
+    /// It gives points on one person's word.
+    pub needs_second: bool,
+    pub approved_by: Option<Uuid>,
+    pub approved_by_name: Option<String>,
 }
 
 impl Campaign {
     pub fn left(&self) -> i64 {
         self.budget - self.promised
+    }
+
+    /// A second administrator has not seen yet that it gives points on one person's word.
+    pub fn waits(&self) -> bool {
+        self.needs_second && self.approved_by_name.is_none()
     }
 }
 
@@ -116,8 +129,13 @@ impl NewCampaign {
             approval_above,
             stopped_at: None,
             tested_at: None,
+            created_by: None,
             created_by_name: String::new(),
             created_at: OffsetDateTime::UNIX_EPOCH,
+            // A threshold that the whole budget does not reach is none.
+            needs_second: approval_above.is_none_or(|above| above >= budget),
+            approved_by: None,
+            approved_by_name: None,
         })
     }
 }
@@ -135,8 +153,8 @@ pub async fn add(
     let mut tx = backoffice.pool.begin().await?;
     let added = sqlx::query!(
         "insert into campaigns (promotion_code, name, amount, user_cap, budget, starts_at, ends_at, approval_above,
-                                created_by_name, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (promotion_code) do nothing",
+                                created_by_name, created_at, created_by, needs_second)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) on conflict (promotion_code) do nothing",
         campaign.promotion_code,
         campaign.name,
         campaign.amount,
@@ -147,6 +165,9 @@ pub async fn add(
         campaign.approval_above,
         actor.name(),
         now,
+        actor.staff_id(),
+        // Whoever has the machine has the database as well: the command line asks nobody.
+        campaign.needs_second && actor.staff_id().is_some(),
     )
     .execute(&mut *tx)
     .await?;
@@ -160,6 +181,38 @@ pub async fn add(
     audit::record(&mut tx, now, actor, act).await?;
     tx.commit().await?;
     Ok(Ok(campaign.promotion_code))
+}
+
+/// A second administrator has seen that it gives points on one person's word.
+pub async fn approve(backoffice: &Backoffice, actor: &Actor, code: &str) -> Result<(), GrantError> {
+    let mut tx = backoffice.pool.begin().await?;
+    let campaign = sqlx::query_as!(
+        Campaign,
+        "select * from campaigns where promotion_code = $1 for update",
+        code.replace('\0', ""),
+    )
+    .fetch_optional(&mut *tx)
+    .await?
+    .filter(Campaign::waits)
+    .ok_or(Refused::NoSuchCampaign)?;
+    let second = staff::second_person(backoffice, &mut tx, actor, campaign.created_by).await?;
+    sqlx::query!(
+        "update campaigns set approved_by = $2, approved_by_name = $3 where promotion_code = $1",
+        campaign.promotion_code,
+        second.map_err(Refused::from)?,
+        actor.name(),
+    )
+    .execute(&mut *tx)
+    .await?;
+    let act = Act {
+        action: "campaign.approved",
+        subject_kind: "campaign",
+        subject: &campaign.promotion_code,
+        detail: json!({ "budget": campaign.budget, "approvalAbove": campaign.approval_above }),
+    };
+    audit::record(&mut tx, backoffice.clock.now(), actor, act).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// No more grants begin, or they may again. What is under way ends as it ends.

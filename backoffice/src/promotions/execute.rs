@@ -10,7 +10,7 @@ use toss::apps_in_toss::{
 };
 use uuid::Uuid;
 
-use super::{State, grant, job::ExecuteGrant};
+use super::{GrantError, Refused, State, grant, job::ExecuteGrant};
 use crate::{
     Backoffice, Fault, audit::Actor, kernel::apps_in_toss::wait_for_a_user, messages, money, promotions,
     queue,
@@ -50,12 +50,12 @@ struct Claimed {
 impl Claimed {
     /// What Toss is told: a test pays nothing out.
     fn code(&self) -> String {
-        if self.is_test {
-            format!("{TEST_PREFIX}{}", self.promotion_code)
-        } else {
-            self.promotion_code.clone()
-        }
+        told_code(&self.promotion_code, self.is_test)
     }
+}
+
+fn told_code(promotion_code: &str, is_test: bool) -> String {
+    if is_test { format!("{TEST_PREFIX}{promotion_code}") } else { promotion_code.to_owned() }
 }
 
 enum Verdict {
@@ -317,6 +317,27 @@ async fn settle(backoffice: &Backoffice, grant: Claimed, verdict: Verdict) -> Re
     }
     tx.commit().await?;
     Ok(settled)
+}
+
+/// Asked for a person who says that it was not paid: whether Toss says otherwise, or cannot tell yet.
+pub(super) async fn may_have_been_paid(
+    backoffice: &Backoffice,
+    grant: &promotions::Grant,
+) -> Result<bool, GrantError> {
+    let row = sqlx::query!(r#"select key, is_test from grants where id = $1"#, grant.id)
+        .fetch_one(&backoffice.pool)
+        .await?;
+    let Some(key) = row.key.map(PromotionKey) else { return Ok(false) };
+    let code = told_code(&grant.promotion_code, row.is_test);
+    let user = UserKey(grant.user_key);
+    match backoffice.apps_in_toss()?.promotion_result(user.into(), &code, &key).await {
+        Ok(answer) => Ok(answer.value != GrantState::Failed),
+        Err(TossError::NotDone(NotDone::Refused(refusal))) if refusal.code == "4111" => Ok(false),
+        Err(error) => {
+            tracing::warn!(%error, grant = %grant.id, "no look-up before a decision");
+            Err(Refused::TossSilent.into())
+        }
+    }
 }
 
 enum Looked {

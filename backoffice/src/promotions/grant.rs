@@ -13,7 +13,8 @@ use super::{Campaign, Form, Grant, GrantError, Refused, State, campaigns::points
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    promotions, queue,
+    clock::day_start,
+    limits, promotions, queue, staff,
 };
 
 /// A job looks after a grant whose process has died. The process itself tries at once.
@@ -62,6 +63,9 @@ pub(super) fn open(
     }
     if is_test {
         return Ok(());
+    }
+    if campaign.waits() {
+        return Err(Refused::NotApproved);
     }
     if campaign.stopped_at.is_some() {
         return Err(Refused::Stopped);
@@ -155,10 +159,10 @@ pub(super) async fn insert_intent(
             return Err(Refused::Budget { left: campaign.left() }.into());
         }
     }
-    let needs_second = !origin.approved
-        && !form.is_test
-        && origin.batch.is_none()
-        && campaign.approval_above.is_some_and(|limit| amount > limit);
+    let alone = !origin.approved && !form.is_test && origin.batch.is_none();
+    let needs_second = alone
+        && (campaign.approval_above.is_some_and(|limit| amount > limit)
+            || above_the_day(backoffice, tx, actor, amount).await?);
     let state = if needs_second { State::WaitingForApproval } else { State::Requested };
     sqlx::query!(
         "insert into grants (id, promotion_code, user_key, event, amount, is_test, state, batch_id, needs_second,
@@ -186,6 +190,31 @@ pub(super) async fn insert_intent(
                          "test": form.is_test, "needsSecond": needs_second });
     note(backoffice, tx, actor, code, "grant.requested", detail).await?;
     Ok(parsed.id)
+}
+
+/// Whether so many points more are above what the person may grant in a day, over all campaigns, on their own word.
+pub(super) async fn above_the_day(
+    backoffice: &Backoffice,
+    tx: &mut PgConnection,
+    actor: &Actor,
+    amount: i64,
+) -> Result<bool, Fault> {
+    let held = limits::of(&mut *tx, actor).await?;
+    let Some((staff, limit)) = held.and_then(|held| Some((held.staff, held.grants_per_day?))) else {
+        return Ok(false);
+    };
+    // What a second person has answered for does not count against the first.
+    let before = sqlx::query_scalar!(
+        r#"select coalesce(sum(g.amount), 0)::bigint as "sum!" from grants g
+           left join grant_batches b on b.id = g.batch_id
+           where g.requested_by = $1 and g.requested_at >= $2 and not g.needs_second and not g.is_test
+             and not coalesce(b.needs_second, false) and g.state not in ('failed', 'declined')"#,
+        staff,
+        day_start(backoffice.clock.today()),
+    )
+    .fetch_one(tx)
+    .await?;
+    Ok(before + amount > limit)
 }
 
 pub(super) async fn note(
@@ -225,10 +254,8 @@ pub async fn approve(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result
     .await?;
     let grant = lock_waiting_for_update(backoffice, &mut tx, id).await?;
     open(&campaign, grant.amount, grant.is_test, backoffice.clock.now())?;
-    let approver = actor.staff_id().ok_or(Refused::OwnRequest)?;
-    if grant.requested_by == Some(approver) {
-        return Err(Refused::OwnRequest.into());
-    }
+    let approver =
+        staff::second_person(backoffice, &mut tx, actor, grant.requested_by).await?.map_err(Refused::from)?;
     sqlx::query!(
         "update grants set state = 'requested', approved_by = $2, approved_by_name = $3 where id = $1",
         id,
@@ -260,7 +287,8 @@ pub async fn decline(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result
         .ok_or_else(|| Fault::Inconsistent(format!("grant {id} is gone")).into())
 }
 
-/// A person who has looked into Toss's console says whether the points were paid. Nothing is sent.
+/// A person who has looked into Toss's console says whether the points were paid. Toss is asked first, and "not paid", which
+/// gives the points back to the budget, takes a second person. Nothing is sent.
 pub async fn decide(
     backoffice: &Backoffice,
     actor: &Actor,
@@ -275,10 +303,33 @@ pub async fn decide(
     if !grant.needs_person(now) {
         return Err(Refused::TooEarly.into());
     }
+    if !paid && promotions::execute::may_have_been_paid(backoffice, &grant).await? {
+        return Err(Refused::PaidAtToss.into());
+    }
     let mut tx = backoffice.pool.begin().await?;
     sqlx::query!("select 1 as one from campaigns where promotion_code = $1 for update", grant.promotion_code)
         .fetch_one(&mut *tx)
         .await?;
+    let first = sqlx::query_scalar!("select not_paid_by from grants where id = $1 for update", id)
+        .fetch_one(&mut *tx)
+        .await?;
+    if !paid && let Some(staff) = actor.staff_id() {
+        if first.is_none() {
+            sqlx::query!(
+                "update grants set not_paid_by = $2, not_paid_by_name = $3 where id = $1",
+                id,
+                staff,
+                actor.name(),
+            )
+            .execute(&mut *tx)
+            .await?;
+            let detail = json!({ "grant": id, "userKey": grant.user_key, "amount": grant.amount });
+            note(backoffice, &mut tx, actor, &grant.promotion_code, "grant.said_not_paid", detail).await?;
+            tx.commit().await?;
+            return again(backoffice, id).await;
+        }
+        staff::second_person(backoffice, &mut tx, actor, first).await?.map_err(Refused::from)?;
+    }
     let to = if paid { State::Succeeded } else { State::Failed };
     // The fence makes the word of whoever is at it worthless; a request that may still be on its way keeps it open.
     let decided = sqlx::query!(
@@ -299,6 +350,11 @@ pub async fn decide(
     let detail = json!({ "grant": id, "userKey": grant.user_key, "amount": grant.amount, "paid": paid });
     note(backoffice, &mut tx, actor, &grant.promotion_code, "grant.decided", detail).await?;
     tx.commit().await?;
+    again(backoffice, id).await
+}
+
+/// How it stands now.
+async fn again(backoffice: &Backoffice, id: Uuid) -> Result<Grant, GrantError> {
     promotions::get(backoffice, id)
         .await?
         .ok_or_else(|| Fault::Inconsistent(format!("grant {id} is gone")).into())

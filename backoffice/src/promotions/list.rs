@@ -17,8 +17,10 @@ pub struct Filter {
     pub batch: Option<Uuid>,
 }
 
-const COLUMNS: &str = "select id, promotion_code, user_key, event, amount, is_test, state, batch_id, requested_by,
-    requested_by_name, requested_at, approved_by_name, settled_at, error_code, error_message from grants where true";
+const COLUMNS: &str =
+    "select id, promotion_code, user_key, event, amount, is_test, state, batch_id, requested_by,
+    requested_by_name, requested_at, approved_by_name, settled_at, error_code, error_message, not_paid_by_name
+    from grants where true";
 
 pub async fn list(
     backoffice: &Backoffice,

@@ -19,7 +19,7 @@ pub use execute::execute;
 pub use grant::{approve, create_intent, decide, decline, grant};
 pub use list::{Filter, get, list};
 
-use crate::Fault;
+use crate::{Fault, kernel::second_person::NotSecond};
 
 text_enum! {
     State {
@@ -64,6 +64,8 @@ pub struct Grant {
     pub settled_at: Option<OffsetDateTime>,
     pub error_code: Option<String>,
     pub error_message: Option<String>,
+    /// Who says that it was not paid; a second person has to say so as well.
+    pub not_paid_by_name: Option<String>,
 }
 
 impl Grant {
@@ -119,11 +121,28 @@ pub enum Refused {
     NoSuchGrant,
     /// Nobody approves their own.
     OwnRequest,
+    /// They may not be the second person.
+    NotSecond(NotSecond),
+    /// Its campaign gives points on one person's word, and no second one has seen it.
+    NotApproved,
+    /// Toss says that it was paid, or is about to be.
+    PaidAtToss,
+    /// Toss cannot be asked, and nobody decides without having asked.
+    TossSilent,
     AlreadyDecided {
         state: State,
     },
     /// A job is still finding out.
     TooEarly,
+}
+
+impl From<NotSecond> for Refused {
+    fn from(not: NotSecond) -> Self {
+        match not {
+            NotSecond::Own => Self::OwnRequest,
+            other => Self::NotSecond(other),
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

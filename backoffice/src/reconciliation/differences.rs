@@ -13,10 +13,11 @@ use super::{Class, Finding};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
+    kernel::second_person::NotSecond,
     page::{Cursor, Page, push_keyset},
     payments,
     rail::Rail,
-    reconciliation,
+    reconciliation, staff,
 };
 
 pub const LONGEST_NOTE: usize = 500;
@@ -171,8 +172,8 @@ pub enum WorkError {
     Reason,
     #[error("the note is longer than {LONGEST_NOTE} characters")]
     TooLong,
-    #[error("the one who asked cannot be the second person")]
-    OwnRequest,
+    #[error("not a second person: {0:?}")]
+    NotSecond(NotSecond),
     #[error("nothing of ours differs: there is nothing to correct here")]
     NotCorrectable,
     #[error(transparent)]
@@ -341,9 +342,9 @@ pub async fn decide(
     if difference.state != State::PendingApproval {
         return Err(WorkError::NotOpen);
     }
-    // Without a staff id nobody can tell who it is: not the second person either.
-    if agree && (actor.staff_id().is_none() || actor.staff_id() == difference.requested_by) {
-        return Err(WorkError::OwnRequest);
+    if agree {
+        let second = staff::second_person(backoffice, &mut tx, actor, difference.requested_by).await?;
+        second.map_err(WorkError::NotSecond)?;
     }
     let note = if agree && note.trim().is_empty() { None } else { Some(written(note)?) };
     let state = if agree { State::Accepted } else { State::Open };

@@ -18,7 +18,7 @@ use crate::{
     payments::{self, ProviderPayment},
     queue,
     rail::Rail,
-    refunds,
+    refunds, staff,
 };
 
 /// An intent that is being decided on, with its order, payment and own row locked.
@@ -79,13 +79,12 @@ pub async fn approve(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result
 }
 
 async fn record_approval(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<(), RefundError> {
-    let approver = actor.staff_id().ok_or(Refused::OwnRequest)?;
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
     let refund = lock_refund_for_update(&mut tx, id).await?;
-    if refund.requested_by == Some(approver) {
-        return Err(Refused::OwnRequest.into());
-    }
+    let approver = staff::second_person(backoffice, &mut tx, actor, refund.requested_by)
+        .await?
+        .map_err(Refused::from)?;
     let payment = sqlx::query!(
         r#"select rail as "rail: Rail", raw, balance_amount from payments where payment_key = $1"#,
         refund.payment_key

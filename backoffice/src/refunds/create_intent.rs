@@ -12,7 +12,11 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{
-    Form, REASONS, Refund, RefundError, Refused, State, WhyNot, eligibility, job::ExecuteRefund, limits,
+    AccountCheck, Form, REASONS, Refund, RefundError, Refused, State, WhyNot,
+    account::{self, Buyer, Kept},
+    eligibility,
+    job::ExecuteRefund,
+    limits,
 };
 use crate::{
     Backoffice, Fault,
@@ -30,6 +34,8 @@ pub(super) const JOB_AFTER: Duration = Duration::from_secs(90);
 /// A line of a file: what it was previewed on, and who has approved the file.
 pub(super) struct Origin<'a> {
     pub balance: Option<rust_decimal::Decimal>,
+    /// What the preview said of its account, and the second person saw.
+    pub account_check: Option<AccountCheck>,
     pub approval: Option<&'a Approval>,
 }
 
@@ -129,7 +135,13 @@ pub async fn request(backoffice: &Backoffice, actor: &Actor, form: &Form) -> Res
 
 /// Takes the intent down and sends nothing: [`super::execute::execute`] carries it out, here or elsewhere.
 pub async fn create_intent(backoffice: &Backoffice, actor: &Actor, form: &Form) -> Result<Uuid, RefundError> {
-    create_intent_from(backoffice, actor, form, &Origin { balance: None, approval: None }).await
+    create_intent_from(
+        backoffice,
+        actor,
+        form,
+        &Origin { balance: None, account_check: None, approval: None },
+    )
+    .await
 }
 
 pub(super) async fn create_intent_from(
@@ -162,6 +174,29 @@ pub(super) async fn execute_detached(backoffice: &Backoffice, id: Uuid) -> Resul
         .ok_or_else(|| Fault::Inconsistent(format!("refund {id} is gone")).into())
 }
 
+/// The account that the form means, as it is kept.
+fn account_of(backoffice: &Backoffice, form: &Form, buyer: &Buyer) -> Result<Kept, RefundError> {
+    let typed = [&form.bank, &form.account_number, &form.holder_name].map(Clone::clone);
+    let account = buyer.account(&typed)?;
+    Ok(account::keep(&backoffice.keys, account::SEALED, &account, buyer.check(&account))?)
+}
+
+/// Why a second person is asked, and who it was, as far as that is known without looking at limits.
+fn second_person_for<'a>(
+    check: Option<AccountCheck>,
+    origin: &Origin<'a>,
+) -> (Option<String>, Option<&'a Approval>) {
+    let elsewhere = check.is_some_and(AccountCheck::needs_second_person);
+    // Who approved the file has seen this account, or has not approved it.
+    let approval = origin.approval.filter(|_| !elsewhere || check == origin.account_check);
+    let because = match approval {
+        _ if elsewhere => Some(limits::ApprovalReason::Account.as_str().to_owned()),
+        Some(approval) => Some(approval.because.clone()),
+        None => None,
+    };
+    (because, approval)
+}
+
 async fn insert_intent(
     backoffice: &Backoffice,
     actor: &Actor,
@@ -169,16 +204,18 @@ async fn insert_intent(
     parsed: Parsed,
     origin: &Origin<'_>,
 ) -> Result<Uuid, RefundError> {
-    let approval = origin.approval;
     let now = backoffice.clock.now();
     let Parsed { id, reason } = parsed;
     let mut tx = backoffice.pool.begin().await?;
     // Rows are locked in one order everywhere: staff, order, payment, refund.
-    let limit = limits::of(&mut tx, actor).await?;
-    let order = sqlx::query!("select payment_key from orders where order_id = $1 for update", form.order_id)
-        .fetch_optional(&mut *tx)
-        .await?
-        .ok_or(Refused::NoSuchOrder)?;
+    let limit = crate::limits::of(&mut tx, actor).await?;
+    let order = sqlx::query!(
+        "select payment_key, customer_name from orders where order_id = $1 for update",
+        form.order_id
+    )
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or(Refused::NoSuchOrder)?;
     // The same form again is the same intent; a form that was changed meanwhile is not.
     let known = sqlx::query!("select order_id, amount, currency, reason from refunds where id = $1", id)
         .fetch_optional(&mut *tx)
@@ -191,7 +228,7 @@ async fn insert_intent(
     }
     let key = order.payment_key.ok_or(Refused::NotPossible(WhyNot::NotPaid))?;
     let record = sqlx::query!(
-        r#"select rail as "rail: Rail", raw, balance_amount, currency from payments where payment_key = $1 and order_id = $2 for update"#,
+        r#"select rail as "rail: Rail", raw, balance_amount, currency, refund_receive_account from payments where payment_key = $1 and order_id = $2 for update"#,
         key,
         form.order_id
     )
@@ -228,15 +265,19 @@ async fn insert_intent(
     check_amount(&may, amount, &record.currency)?;
     check_reason(payment.rail(), &reason)?;
     let account = if may.needs_account {
-        Some(parse_account(&form.bank, &form.account_number, &form.holder_name)?)
+        let kept = record.refund_receive_account.as_deref();
+        let buyer = Buyer::new(&backoffice.keys, kept, order.customer_name, &payment)?;
+        Some(account_of(backoffice, form, &buyer)?)
     } else {
         None
     };
-    let because = match approval {
-        Some(approval) => Some(approval.because.clone()),
-        None => limits::exceeded(&mut tx, limit.as_ref(), amount, &record.currency, now)
-            .await?
-            .map(|because| because.as_str().to_owned()),
+    let check = account.as_ref().map(|account| account.check);
+    let (because, approval) = match second_person_for(check, origin) {
+        (None, None) => {
+            let because = limits::exceeded(&mut tx, limit.as_ref(), amount, &record.currency, now).await?;
+            (because.map(|because| because.as_str().to_owned()), None)
+        }
+        known => known,
     };
     let state = match (&because, approval) {
         (None, _) => State::Requested,
@@ -248,8 +289,10 @@ async fn insert_intent(
     sqlx::query!(
         "insert into refunds (id, order_id, payment_key, amount, currency, refundable_amount, reason_code, reason,
                               refund_account, state, idempotency_key, requested_by, requested_by_name, requested_at,
-                              known_cancels, approval_reason, approved_by, approved_by_name, approved_at, for_return, arrival)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
+                              known_cancels, approval_reason, approved_by, approved_by_name, approved_at, for_return, arrival,
+                              account_masked, account_hash, account_check)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+                 $23, $24)",
         id,
         form.order_id,
         key,
@@ -258,7 +301,7 @@ async fn insert_intent(
         left,
         form.reason_code,
         reason,
-        account.and_then(|a| serde_json::to_value(a).ok()),
+        account.as_ref().map(|account| account.sealed.as_str()),
         state.as_str(),
         format!("refund-{id}"),
         actor.staff_id(),
@@ -271,6 +314,9 @@ async fn insert_intent(
         approval.map(|_| now),
         form.for_return,
         may.arrival_of(amount).as_str(),
+        account.as_ref().map(|account| account.masked.as_str()),
+        account.as_ref().map(|account| account.hash.as_str()),
+        check.map(AccountCheck::as_str),
     )
     .execute(&mut *tx)
     .await?;
@@ -279,7 +325,8 @@ async fn insert_intent(
     }
     let detail = json!({ "refund": id, "amount": amount, "currency": record.currency, "reasonCode": form.reason_code,
                          "reason": reason, "refundableAmount": left, "approvalReason": because,
-                         "approvedBy": approval.map(|a| a.by_name.as_str()) });
+                         "approvedBy": approval.map(|a| a.by_name.as_str()),
+                         "refundReceiveAccount": account::audited(account.as_ref()) });
     super::note(backoffice, &mut tx, actor, &form.order_id, "refund.requested", detail).await?;
     tx.commit().await?;
     Ok(id)

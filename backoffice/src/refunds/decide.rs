@@ -156,6 +156,9 @@ async fn judge_by_person(
             let found = facts.candidates.iter().find(fits).ok_or(Refused::FactsChanged)?;
             Ok(Verdict::Succeeded { transaction_key: Some(found.transaction_key.clone()) })
         }
+        Decision::NotMade if facts.candidates.iter().any(|c| c.amount == refund.amount && c.done) => {
+            Err(Refused::FittingCancel.into())
+        }
         Decision::NotMade => Ok(Verdict::Failed {
             code: "NOT_MADE".into(),
             message: "a person found no such cancel at Toss".into(),

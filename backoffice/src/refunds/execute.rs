@@ -10,7 +10,9 @@ use time::OffsetDateTime;
 use toss::{apps_in_toss::UserKey, payments::RefundAccount};
 use uuid::Uuid;
 
-use super::{Arrival, Stage, State, TASK_AFTER, at_toss_pay, at_toss_payments, follow, job::ExecuteRefund};
+use super::{
+    Arrival, Stage, State, TASK_AFTER, account, at_toss_pay, at_toss_payments, follow, job::ExecuteRefund,
+};
 use crate::{
     Backoffice, Fault,
     audit::Actor,
@@ -171,11 +173,9 @@ pub(super) async fn claim(
         queue::plan(&mut tx, &ExecuteRefund { id }, backoffice.refund_lease).await?;
     }
     tx.commit().await?;
-    let account = row
-        .refund_account
-        .map(serde_json::from_value)
-        .transpose()
-        .map_err(Fault::unreadable("the account of a refund"))?;
+    let sealed = row.refund_account.as_deref();
+    let account =
+        sealed.map(|sealed| account::open(&backoffice.keys, account::SEALED, sealed)).transpose()?;
     tracing::info!(refund = %id, attempt = row.attempts, age = %(now - row.sendable_since), "refund");
     Ok(Some(Claimed {
         id: row.id,
@@ -255,7 +255,7 @@ pub(super) async fn settle(
     if let Some((seq, fetched)) = &outcome.answer {
         // What became of the intent is written down even if the payment cannot be.
         let mut inner = tx.begin().await?;
-        match payments::apply(&mut inner, now, &JOB, *seq, fetched).await {
+        match payments::apply(&mut inner, now, &JOB, &backoffice.keys, *seq, fetched).await {
             Ok(applied) => {
                 inner.commit().await?;
                 // An answer to a repeated request may be a replay, and as old as the first one.

@@ -8,6 +8,7 @@
 //! its rail, [`mod@decide`] is the person who settles what no machine can tell, [`mod@follow`] follows the money from Toss to
 //! the buyer, [`batch`] does it for a whole file.
 
+pub mod account;
 mod approval;
 pub mod arrival;
 mod at_toss_pay;
@@ -19,7 +20,7 @@ pub mod eligibility;
 mod execute;
 mod follow;
 pub(crate) mod job;
-pub mod limits;
+mod limits;
 mod list;
 mod report;
 
@@ -30,6 +31,7 @@ use time::{Date, OffsetDateTime};
 use toss::payments::institutions;
 use uuid::Uuid;
 
+pub use account::{AccountCheck, AccountFacts, OWN_ACCOUNT, Shown, account_facts, own_account};
 pub(crate) use approval::lapse_stale;
 pub use approval::{approve, decline, withdraw};
 pub use arrival::{Arrival, Stage};
@@ -38,13 +40,14 @@ pub use decide::{Candidate, Decision, Facts, decide, facts};
 pub use eligibility::{Eligibility, WhyNot, eligibility};
 pub use execute::execute;
 pub use follow::{WayOut, follow, follow_due, record_way_out};
-pub use limits::{ApprovalReason, Limit, LimitError};
+pub use limits::ApprovalReason;
 pub use list::{Filter, get, list};
 pub use report::{MonthOfReasons, OpenCount, count_open, reasons};
 
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
+    kernel::second_person::NotSecond,
     money::AmountError,
 };
 
@@ -163,6 +166,7 @@ pub struct Form {
     pub amount: String,
     pub reason_code: String,
     pub reason: String,
+    /// [`OWN_ACCOUNT`] stands for the account that the buyer left.
     pub bank: String,
     pub account_number: String,
     pub holder_name: String,
@@ -205,6 +209,8 @@ pub enum Refused {
     Bank,
     AccountNumber,
     HolderName,
+    /// The buyer left no account.
+    NoOwnAccount,
     NotPossible(WhyNot),
     /// Another refund of this payment is under way.
     AlreadyOpen {
@@ -215,6 +221,8 @@ pub enum Refused {
     NoSuchRefund,
     /// Nobody approves their own.
     OwnRequest,
+    /// They may not be the second person.
+    NotSecond(NotSecond),
     /// Somebody was faster: how it stands now.
     AlreadyDecided {
         state: State,
@@ -232,6 +240,17 @@ pub enum Refused {
     TossSilent,
     /// Its money did not come back.
     NotReturned,
+    /// A cancel at Toss that could be it stands there.
+    FittingCancel,
+}
+
+impl From<NotSecond> for Refused {
+    fn from(not: NotSecond) -> Self {
+        match not {
+            NotSecond::Own => Self::OwnRequest,
+            other => Self::NotSecond(other),
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -2,6 +2,7 @@
 
 pub mod form_answers;
 pub mod password;
+mod second_person;
 pub mod sessions;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::{
     audit::{self, Act, Actor},
 };
 use password::Password;
+pub use second_person::{others_who_approve, second_person};
 
 /// Failed log-ins in a quarter of an hour after which an account, or an address, has to wait.
 const FAILURES_PER_ACCOUNT: i64 = 10;
@@ -106,7 +108,8 @@ pub async fn add(backoffice: &Backoffice, actor: &Actor, new: NewStaff) -> Resul
     let id = Uuid::now_v7();
     let mut tx = backoffice.pool.begin().await?;
     let inserted = sqlx::query!(
-        "insert into staff (id, email, name, role, password_hash, created_at) values ($1, $2, $3, $4, $5, $6)
+        "insert into staff (id, email, name, role, password_hash, created_at, access_set_at, access_set_by)
+         values ($1, $2, $3, $4, $5, $6, $6, $7)
          on conflict (email) do nothing",
         id,
         email,
@@ -114,6 +117,7 @@ pub async fn add(backoffice: &Backoffice, actor: &Actor, new: NewStaff) -> Resul
         new.role.as_str(),
         hash,
         now,
+        actor.staff_id(),
     )
     .execute(&mut *tx)
     .await?;
@@ -169,9 +173,12 @@ pub async fn reset(
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
     let id = sqlx::query_scalar!(
-        "update staff set password_hash = $2, disabled_at = null where email = $1 returning id",
+        "update staff set password_hash = $2, disabled_at = null, access_set_at = $3, access_set_by = $4
+         where email = $1 returning id",
         email,
         hash,
+        now,
+        actor.staff_id(),
     )
     .fetch_optional(&mut *tx)
     .await?

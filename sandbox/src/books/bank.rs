@@ -29,7 +29,7 @@ fn moment(day: Date) -> OffsetDateTime {
 /// What the bank has done by now with what it was given.
 pub(super) fn done_by(record: &Record, now: OffsetDateTime) -> Option<RefundStatus> {
     let since = record.bank_since?;
-    let number = record.refund_account.as_ref()?.account_number.as_deref()?;
+    let number = record.paid_back_to.as_ref()?.account_number.as_deref()?;
     let (status, days) = habit(number);
     (now >= moment(add_business_days(since.to_offset(SEOUL).date(), days))).then_some(status)
 }
@@ -59,7 +59,7 @@ impl Books {
             return Err(Refused("NOT_CANCELABLE_PAYMENT"));
         }
         account.refund_status = Some(RefundStatus::Pending);
-        record.refund_account = to.or(record.refund_account);
+        record.paid_back_to = to.or(record.paid_back_to);
         record.bank_since = Some(now);
         let payment = record.payment.clone();
         self.put(record);

@@ -71,7 +71,7 @@ impl Books {
             }
             account.refund_status = Some(RefundStatus::Pending);
             record.bank_since = Some(now);
-            record.refund_account = Some(RefundReceiveAccount {
+            record.paid_back_to = Some(RefundReceiveAccount {
                 bank_code: Some(bank.into()),
                 account_number: Some(number.clone()),
                 holder_name: Some(to.holder_name.clone()),

@@ -87,6 +87,7 @@ impl Books {
             fail_url: opening.fail_url,
             decline: None,
             refund_account: None,
+            paid_back_to: None,
             bank_since: None,
             customer_key: None,
         };
@@ -374,6 +375,7 @@ impl Books {
             fail_url: None,
             decline: None,
             refund_account: None,
+            paid_back_to: None,
             bank_since: None,
             customer_key: Some(request.customer_key.clone()),
         });

@@ -44,6 +44,9 @@ pub struct Record {
     /// Given in the payment window; readable for 30 minutes (toss-api.md A5.3).
     #[serde(default)]
     pub refund_account: Option<RefundReceiveAccount>,
+    /// Where a cancel sends the money of a virtual account.
+    #[serde(default)]
+    pub paid_back_to: Option<RefundReceiveAccount>,
     /// Since when a bank has the money that goes back to the buyer of a virtual account.
     #[serde(default, with = "toss::timestamp::option")]
     pub bank_since: Option<OffsetDateTime>,

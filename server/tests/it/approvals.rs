@@ -202,19 +202,22 @@ async fn the_database_itself_holds_the_line() {
 async fn only_an_administrator_changes_limits_and_it_is_audited() {
     let shop = Shop::open().await;
     let (finance, admin) = (shop.log_in(Role::Finance).await, shop.log_in(Role::Admin).await);
-    let fields = [("role", "support"), ("one_refund", "₩300,000"), ("per_day", "")];
+    let fields =
+        [("role", "support"), ("one_refund", "₩200,000"), ("per_day", "1,000,000"), ("grants_per_day", "0")];
     shop.form("set_refund_limit", Some(&finance.cookie), &fields).await;
-    assert_eq!(backoffice::refunds::limits::list(shop.backoffice()).await.unwrap()[0].one_refund, None);
+    let before = backoffice::limits::list(shop.backoffice()).await.unwrap()[0];
+    assert_eq!((before.one_refund, before.per_day), (Some(300_000.into()), Some(1_000_000.into())));
     shop.form("set_refund_limit", Some(&admin.cookie), &fields).await;
     assert_eq!(
-        backoffice::refunds::limits::list(shop.backoffice()).await.unwrap()[0].one_refund,
-        Some(300_000.into())
+        backoffice::limits::list(shop.backoffice()).await.unwrap()[0].one_refund,
+        Some(200_000.into())
     );
     let rows = backoffice::audit::of_subject(&shop.backoffice().pool, "role", "support").await.unwrap();
     assert_eq!(rows.len(), 1);
-    assert_eq!(rows[0].detail["oneRefund"], json!([null, "300000"]));
+    assert_eq!(rows[0].detail["oneRefund"], json!(["300000", "200000"]));
     // A mistake keeps what was typed, beside its field.
-    let fields = [("role", "support"), ("one_refund", "많이"), ("per_day", "")];
+    let fields =
+        [("role", "support"), ("one_refund", "많이"), ("per_day", "한도 없음"), ("grants_per_day", "0")];
     shop.form("set_refund_limit", Some(&admin.cookie), &fields).await;
     let (_, html) = shop.page("/settings", Some(&admin.cookie)).await;
     assert!(html.contains("금액은 52,500처럼 숫자로 입력하세요") && html.contains("많이"));

@@ -288,7 +288,7 @@ async fn a_line_that_cannot_be_read_stops_loudly_and_is_lost_nowhere() {
             .await
             .unwrap()
             .flatten()
-            .is_some_and(|error| error.contains("the account of a line of refunds"))
+            .is_some_and(|error| error.contains("refund_batch_lines.account cannot be opened"))
     })
     .await;
     let batch = backoffice::refunds::batch::get(shop.backoffice(), id).await.unwrap().unwrap();

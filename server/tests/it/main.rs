@@ -10,6 +10,7 @@
 )]
 
 mod access;
+mod accounts;
 mod approvals;
 mod apps_in_toss;
 mod arrival;
@@ -33,6 +34,7 @@ mod returns;
 mod support;
 mod toss_client;
 mod toss_pay;
+mod two_people;
 mod upgrade;
 mod webhook_lives;
 mod webhook_log;

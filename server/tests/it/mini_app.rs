@@ -295,7 +295,10 @@ async fn a_message_goes_out_once_and_never_again_when_nobody_knows() {
         approval_above: String::new(),
     };
     assert!(
-        backoffice::promotions::campaigns::add(shop.backoffice(), &admin, &campaign).await.unwrap().is_ok()
+        backoffice::promotions::campaigns::add(shop.backoffice(), &backoffice::Actor::CommandLine, &campaign)
+            .await
+            .unwrap()
+            .is_ok()
     );
     let grant = promotions::Form {
         intent: refunds::new_intent(),

@@ -35,6 +35,12 @@ async fn open(shop: &Shop, finance: &Person, new: NewCampaign, at_toss: Value) {
             .unwrap()
             .is_ok()
     );
+    if new.approval_above.is_empty() {
+        let second = shop.log_in(Role::Admin).await;
+        backoffice::promotions::campaigns::approve(shop.backoffice(), &second.actor(), &new.promotion_code)
+            .await
+            .unwrap();
+    }
 }
 
 fn form(code: &str, user: i64, event: &str) -> Form {
@@ -305,8 +311,19 @@ async fn what_toss_has_taken_is_never_paid_under_another_key() {
     }
     let keys = shop.calls(&user.to_string()).into_iter().filter(|call| call == "get-key").count();
     assert_eq!((keys, paid_out(&shop, "TAKEN")), (1, 0));
-    let settled =
+    // Toss is asked; and while it says that it was paid, nobody says otherwise.
+    let said = |code: &str| json!({ "on": "execution-result", "kind": "error", "code": code, "times": 1 });
+    shop.fault(said("4114")).await;
+    let silent = backoffice::promotions::decide(shop.backoffice(), &finance.actor(), grant.id, false).await;
+    assert_eq!(refused(silent.unwrap_err()), Refused::TossSilent);
+    // One person's word is noted, and the same person's word again is nothing more.
+    let first =
         backoffice::promotions::decide(shop.backoffice(), &finance.actor(), grant.id, false).await.unwrap();
+    assert_eq!((first.state, first.not_paid_by_name.is_some()), (State::Unknown, true));
+    let alone = backoffice::promotions::decide(shop.backoffice(), &finance.actor(), grant.id, false).await;
+    assert_eq!(refused(alone.unwrap_err()), Refused::OwnRequest);
+    let second = shop.log_in(Role::Admin).await.actor();
+    let settled = backoffice::promotions::decide(shop.backoffice(), &second, grant.id, false).await.unwrap();
     assert_eq!((settled.state, settled.error_code.as_deref()), (State::Failed, Some("NOT_PAID")));
     assert_eq!(
         backoffice::promotions::campaigns::get(shop.backoffice(), "TAKEN").await.unwrap().unwrap().promised,

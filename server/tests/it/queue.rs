@@ -55,7 +55,10 @@ async fn work_that_lost_its_job_is_planned_again_as_it_was() {
     };
     shop.control("apps-in-toss/promotions", &json!({ "promotionCode": "QUEUE" })).await;
     assert!(
-        backoffice::promotions::campaigns::add(shop.backoffice(), &finance, &campaign).await.unwrap().is_ok()
+        backoffice::promotions::campaigns::add(shop.backoffice(), &backoffice::Actor::CommandLine, &campaign)
+            .await
+            .unwrap()
+            .is_ok()
     );
     let template = NewTemplate {
         code: "reward_granted".into(),

@@ -437,12 +437,12 @@ async fn money_is_accepted_away_by_two_people_and_what_changes_is_open_again() {
     );
     assert!(matches!(
         backoffice::reconciliation::differences::decide(backoffice, &one, &late, true, "").await,
-        Err(WorkError::OwnRequest)
+        Err(WorkError::NotSecond(backoffice::NotSecond::Own))
     ));
     assert!(matches!(
         backoffice::reconciliation::differences::decide(backoffice, &Actor::CommandLine, &late, true, "")
             .await,
-        Err(WorkError::OwnRequest)
+        Err(WorkError::NotSecond(backoffice::NotSecond::Own))
     ));
     assert_eq!(
         backoffice::reconciliation::differences::decide(backoffice, &other, &late, true, "").await.unwrap(),

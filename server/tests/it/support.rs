@@ -12,7 +12,7 @@ use std::{
 };
 
 use backoffice::{
-    Actor, Backoffice,
+    Actor, Backoffice, limits,
     refunds::Form,
     staff::{NewStaff, Role, password::Password},
     webhooks::{Delivery, Filter},
@@ -78,7 +78,11 @@ async fn create_database(template: &str) -> String {
     format!("{server}/{name}")
 }
 
+/// Of every test.
+pub const DATA_KEY: &str = "dGVzdHMgb25seTogMzIgYnl0ZXMgb2YgYSBkYXRhIGs=";
+
 pub struct Shop {
+    pub database_url: String,
     pub jangbu: Jangbu,
     pub sandbox: Arc<World>,
     pub url: String,
@@ -95,8 +99,18 @@ impl Shop {
         Self::open_at("").await
     }
 
+    /// Where an account has to be a day old before it approves anything, as outside of rehearsals.
+    pub async fn strict() -> Self {
+        Self::open_with(&[("JANGBU_APPROVER_AGE_HOURS", "24")]).await
+    }
+
     /// Mounted at a path of a host that has pages of its own.
     pub async fn open_at(base: &str) -> Self {
+        Self::open_with(&[("JANGBU_BASE_PATH", base)]).await
+    }
+
+    async fn open_with(more: &[(&str, &str)]) -> Self {
+        let base = more.iter().find(|(name, _)| *name == "JANGBU_BASE_PATH").map_or("", |(_, base)| base);
         server::install_crypto();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
@@ -118,11 +132,11 @@ impl Shop {
             ..Options::default()
         })
         .unwrap();
-        let settings = Settings::read(&Source(BTreeMap::from(
+        let mut values = BTreeMap::from(
             [
                 ("JANGBU_MODE", "sandbox"),
+                ("JANGBU_DATA_KEY", DATA_KEY),
                 ("JANGBU_ADDR", &addr.to_string()),
-                ("JANGBU_BASE_PATH", base),
                 ("TOSS_PAYMENTS_URL", &sandbox_url),
                 ("TOSS_PAYMENTS_SECRET_KEY", PUBLIC_TEST_KEYS[0]),
                 ("TOSS_PAYMENTS_SECURITY_KEY", SANDBOX_SECURITY_KEY),
@@ -138,9 +152,11 @@ impl Shop {
                 ("APPS_IN_TOSS_UNLINK_AUTH", UNLINK_AUTH),
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
-        )))
-        .unwrap();
-        let jangbu = Jangbu::start(settings, &database().await).await.unwrap();
+        );
+        values.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let settings = Settings::read(&Source(values)).unwrap();
+        let database_url = database().await;
+        let jangbu = Jangbu::start(settings, &database_url).await.unwrap();
         let host = axum::Router::new()
             .route("/host", axum::routing::get(|| async { "the host's own page" }))
             .merge(jangbu.router());
@@ -155,7 +171,17 @@ impl Shop {
         let stopped = stop.clone();
         tokio::spawn(async move { worker.work(stopped).await });
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { jangbu, sandbox, url, sandbox_url, apps_url, pay_url, http, _stop: stop.drop_guard() }
+        Self {
+            database_url,
+            jangbu,
+            sandbox,
+            url,
+            sandbox_url,
+            apps_url,
+            pay_url,
+            http,
+            _stop: stop.drop_guard(),
+        }
     }
 
     /// A user of the mini-app.
@@ -409,16 +435,12 @@ impl Shop {
         self.sandbox.with_books(|books| books.cancel(key, &request, now)).unwrap();
     }
 
-    pub async fn limit(&self, role: &str, one_refund: &str, per_day: &str) {
-        let kept = backoffice::refunds::limits::set(
-            self.backoffice(),
-            &Actor::CommandLine,
-            role,
-            one_refund,
-            per_day,
-        )
-        .await;
-        assert_eq!(kept.unwrap(), Ok(()));
+    pub async fn limit(&self, role: &str, one_refund: &'static str, per_day: &'static str) {
+        let none = |text: &'static str| if text.is_empty() { limits::NONE } else { text };
+        let (one_refund, per_day) = (none(one_refund), none(per_day));
+        let typed = limits::Typed { role, one_refund, per_day, grants_per_day: limits::NONE };
+        let kept = limits::set(self.backoffice(), &Actor::CommandLine, typed).await;
+        assert_eq!(kept.unwrap(), limits::Kept::Now);
     }
 
     pub async fn page(&self, path: &str, cookie: Option<&str>) -> (u16, String) {

@@ -221,7 +221,11 @@ impl Lane {
         let key = match schedule.rail {
             Rail::TossPayments => self.paid(&order_id, Choice::default()).await?,
             Rail::VirtualAccount => {
-                let choice = Choice { method: Some("가상계좌".into()), ..Choice::default() };
+                let choice = Choice {
+                    method: Some("가상계좌".into()),
+                    customer_name: Some("홍길동".into()),
+                    ..Choice::default()
+                };
                 let key = self.paid(&order_id, choice).await?;
                 bank::deposit(self, &order_id, &key).await?;
                 self.record_return(&order_id).await?;

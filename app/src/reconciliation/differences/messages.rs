@@ -1,8 +1,11 @@
 //! What a difference is called, why it is one, and what came of working it.
 
-use backoffice::reconciliation::{
-    Class, Finding,
-    differences::{Difference, LONGEST_NOTE, State, WorkError},
+use backoffice::{
+    NotSecond,
+    reconciliation::{
+        Class, Finding,
+        differences::{Difference, LONGEST_NOTE, State, WorkError},
+    },
 };
 
 use crate::{context::Ctx, error::AppError, explain::Explain};
@@ -40,7 +43,8 @@ impl Explain for WorkError {
             Self::TooLong => {
                 AppError::field("note", ctx.tr("difference-note-long", &[("most", LONGEST_NOTE.to_string())]))
             }
-            Self::OwnRequest => AppError::form(ctx.t("difference-own")),
+            Self::NotSecond(NotSecond::Own) => AppError::form(ctx.t("difference-own")),
+            Self::NotSecond(not) => not.explain(ctx),
             Self::NotCorrectable => AppError::form(ctx.t("difference-not-correctable")),
             Self::Fault(fault) if fault.is_of_toss() => {
                 tracing::warn!(%fault, "a difference could not be looked into");

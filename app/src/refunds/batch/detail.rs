@@ -92,6 +92,14 @@ fn row(ctx: &Ctx, batch: State, line: Line) -> AnyView {
         (None, None) if batch == State::Declined => (("ended", ctx.t("batch-line-refused")), String::new()),
         (None, None) => (("waiting", ctx.t("batch-line-ready")), String::new()),
     };
+    // Whoever approves the file sees where each line's money goes.
+    let account = line
+        .account_masked
+        .clone()
+        .zip(line.account_check)
+        .map(|(masked, check)| format!("{masked} · {}", messages::account_check(ctx, check)));
+    let note =
+        [Some(note).filter(|note| !note.is_empty()), account].into_iter().flatten().collect::<Vec<_>>();
     let id = match &line.currency {
         Some(_) => {
             let href = ctx.href(&routes::order(&line.order_id));
@@ -105,7 +113,7 @@ fn row(ctx: &Ctx, batch: State, line: Line) -> AnyView {
             <td class="id">{id}</td>
             <td class="n amount">{amount}</td>
             <td class="state">{badge::badge(state)}</td>
-            <td class="what">{note}</td>
+            <td class="what">{note.join(" · ")}</td>
         </tr>
     }
     .into_any()

@@ -12,7 +12,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Refused, State as GrantState, job::RunGrantBatch};
+use super::{Refused, State as GrantState, grant, job::RunGrantBatch};
 pub use list::{get, lines, list, progress};
 pub use preview::preview;
 pub(crate) use run::run;
@@ -21,7 +21,7 @@ use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     files::batch::State,
-    queue,
+    queue, staff,
 };
 use list::lock_batch_for_update;
 
@@ -93,7 +93,14 @@ pub async fn start(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<S
     if batch.created_by.is_some() && batch.created_by != actor.staff_id() {
         return Err(BatchError::NotYours);
     }
-    let waits = batch.needs_second && batch.approved_by_name.is_none();
+    let approved = batch.approved_by_name.is_some();
+    let above = !approved && grant::above_the_day(backoffice, &mut tx, actor, batch.ready_amount).await?;
+    if above && !batch.needs_second {
+        sqlx::query!("update grant_batches set needs_second = true where id = $1", id)
+            .execute(&mut *tx)
+            .await?;
+    }
+    let waits = (batch.needs_second || above) && !approved;
     let to = if waits { State::WaitingForApproval } else { State::Running };
     turn(backoffice, &mut tx, actor, &batch, to, "grant_batch.started").await?;
     tx.commit().await?;
@@ -111,15 +118,12 @@ pub async fn decline(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result
 
 /// A second person approves the whole file, and it runs.
 pub async fn approve(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<(), BatchError> {
-    let approver = actor.staff_id().ok_or(BatchError::Own)?;
     let mut tx = backoffice.pool.begin().await?;
     let batch = lock_batch_for_update(&mut tx, id).await?;
     if batch.state != State::WaitingForApproval {
         return Err(BatchError::State(batch.state));
     }
-    if batch.created_by == Some(approver) {
-        return Err(BatchError::Own);
-    }
+    let approver = staff::second_person(backoffice, &mut tx, actor, batch.created_by).await??;
     sqlx::query!(
         "update grant_batches set approved_by = $2, approved_by_name = $3 where id = $1",
         id,

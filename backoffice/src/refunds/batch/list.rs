@@ -6,7 +6,7 @@ use super::{Batch, BatchError, Line, Progress};
 use crate::{
     Backoffice, Fault,
     page::{Cursor, Page, push_keyset},
-    refunds,
+    refunds::{self, AccountCheck},
 };
 
 const COLUMNS: &str = "select id, file_name, reason_code, reason, created_by, created_by_name, created_at, state,
@@ -41,7 +41,8 @@ pub async fn lines(
     size: i64,
 ) -> Result<Vec<Line>, Fault> {
     let rows = sqlx::query!(
-        r#"select l.line, l.order_id, l.amount_text, l.amount, l.why,
+        r#"select l.line, l.order_id, l.amount_text, l.amount, l.why, l.account_masked,
+                  l.account_check as "account_check: AccountCheck",
                   r.state as "refund?: refunds::State", r.error_code as "code?", r.error_message as "error?",
                   o.currency as "currency?"
            from refund_batch_lines l left join refunds r on r.id = l.refund_id
@@ -65,6 +66,8 @@ pub async fn lines(
                 amount: row.amount,
                 currency: row.currency,
                 why: why.map_err(Fault::unreadable("why a line is refused"))?,
+                account_masked: row.account_masked,
+                account_check: row.account_check,
                 refund: row.refund,
                 code: row.code,
                 error: row.error,

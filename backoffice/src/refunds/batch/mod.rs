@@ -13,7 +13,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{ApprovalReason, Refused, job::RunRefundBatch, limits};
+use super::{AccountCheck, ApprovalReason, Refused, job::RunRefundBatch, limits};
 pub use crate::files::batch::State;
 pub use list::{get, lines, list, progress};
 pub use preview::preview;
@@ -22,7 +22,7 @@ pub(crate) use run::run;
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    queue,
+    queue, staff,
 };
 use list::lock_batch_for_update;
 
@@ -73,6 +73,9 @@ pub struct Line {
     pub amount: Option<Decimal>,
     pub currency: Option<String>,
     pub why: Option<LineRefused>,
+    /// Bank and last digits of where the money goes, and whose account that is.
+    pub account_masked: Option<String>,
+    pub account_check: Option<AccountCheck>,
     /// The state of its intent, once there is one.
     pub refund: Option<super::State>,
     /// What Toss said of it.
@@ -103,7 +106,7 @@ pub type BatchError = crate::files::batch::BatchError<Refused>;
 pub async fn start(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<State, BatchError> {
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
-    let held = limits::of(&mut tx, actor).await?;
+    let held = crate::limits::of(&mut tx, actor).await?;
     let batch = lock_batch_for_update(&mut tx, id).await?;
     if !matches!(batch.state, State::Previewed | State::Stopped) {
         return Err(BatchError::State(batch.state));
@@ -117,16 +120,18 @@ pub async fn start(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<S
     } else {
         let largest = sqlx::query!(
             r#"select coalesce(max(l.amount) filter (where o.currency = 'KRW'), 0) as "amount!", coalesce(sum(l.amount) filter (where o.currency = 'KRW'), 0) as "sum!",
-                      bool_or(o.currency <> 'KRW') as foreign
+                      bool_or(o.currency <> 'KRW') as foreign,
+                      coalesce(bool_or(l.account_check not in ('own', 'same_holder')), false) as "elsewhere!"
                from refund_batch_lines l join orders o on o.order_id = l.order_id
                where l.batch_id = $1 and l.state = 'ready'"#,
             id
         )
         .fetch_one(&mut *tx)
         .await?;
+        let elsewhere = largest.elsewhere.then_some(ApprovalReason::Account);
         let currency = if largest.foreign == Some(true) { "" } else { "KRW" };
         let one = limits::exceeded(&mut tx, held.as_ref(), largest.amount, currency, now).await?;
-        match one {
+        match elsewhere.or(one) {
             Some(because) => Some(because),
             None => limits::exceeded_by_sum(&mut tx, held.as_ref(), largest.sum, now).await?,
         }
@@ -183,15 +188,12 @@ pub async fn decline(backoffice: &Backoffice, actor: &Actor, id: Uuid, note: &st
 /// A second person approves the whole file, and it runs.
 pub async fn approve(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<(), BatchError> {
     let now = backoffice.clock.now();
-    let approver = actor.staff_id().ok_or(BatchError::Own)?;
     let mut tx = backoffice.pool.begin().await?;
     let batch = lock_batch_for_update(&mut tx, id).await?;
     if batch.state != State::WaitingForApproval {
         return Err(BatchError::State(batch.state));
     }
-    if batch.created_by == Some(approver) {
-        return Err(BatchError::Own);
-    }
+    let approver = staff::second_person(backoffice, &mut tx, actor, batch.created_by).await??;
     sqlx::query!(
         "update refund_batches set state = 'running', approved_by = $2, approved_by_name = $3, approved_at = $4
          where id = $1",

@@ -5,18 +5,21 @@ use std::collections::HashMap;
 use rust_decimal::Decimal;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use toss::payments::RefundAccount;
 use uuid::Uuid;
 
 use super::{BatchError, LineRefused, file, note};
 use crate::{
     Backoffice, Fault,
     audit::Actor,
+    kernel::seal::Keyring,
     money,
     payments::ProviderPayment,
     rail::Rail,
     refunds::{
         Form, Refused, WhyNot,
-        create_intent::{check_amount, check_reason, parse, parse_account},
+        account::{self, Buyer, Kept},
+        create_intent::{check_amount, check_reason, parse},
         eligibility,
     },
 };
@@ -28,6 +31,7 @@ const CHUNK: usize = 500;
 struct Known {
     currency: String,
     payment: Option<ProviderPayment>,
+    buyer: Buyer,
     open_by: Option<(String, Decimal)>,
 }
 
@@ -35,7 +39,7 @@ struct Known {
 struct Previewed {
     line: file::Line,
     amount: Option<Decimal>,
-    account: Option<serde_json::Value>,
+    account: Option<Kept>,
     currency: Option<String>,
     balance: Option<Decimal>,
 }
@@ -86,7 +90,7 @@ async fn preview_lines(
                 Some(order) => {
                     previewed.currency = Some(order.currency.clone());
                     previewed.balance = order.payment.as_ref().map(ProviderPayment::left);
-                    match judge(&line, &order, reason, now) {
+                    match judge(&backoffice.keys, &line, &order, reason, now)? {
                         Err(refused) => line.refused = Some(LineRefused::Refund(refused)),
                         Ok((amount, account)) => {
                             previewed.amount = Some(amount);
@@ -109,7 +113,7 @@ async fn preview_lines(
 
 async fn known_orders(backoffice: &Backoffice, ids: &[String]) -> Result<HashMap<String, Known>, Fault> {
     let rows = sqlx::query!(
-        r#"select o.order_id as "order_id!", o.currency as "currency!", p.raw as "raw?", o.rail as "rail!: Rail", r.requested_by_name as "open_by?", r.amount as "open_amount?"
+        r#"select o.order_id as "order_id!", o.currency as "currency!", p.raw as "raw?", p.refund_receive_account as "own?", o.customer_name, o.rail as "rail!: Rail", r.requested_by_name as "open_by?", r.amount as "open_amount?"
            from orders o
            left join payments p on p.payment_key = o.payment_key
            left join refunds r on r.payment_key = o.payment_key
@@ -122,7 +126,14 @@ async fn known_orders(backoffice: &Backoffice, ids: &[String]) -> Result<HashMap
     rows.into_iter()
         .map(|row| {
             let payment = row.raw.map(|raw| ProviderPayment::read(row.rail, raw)).transpose()?;
-            let known = Known { currency: row.currency, payment, open_by: row.open_by.zip(row.open_amount) };
+            let buyer = match &payment {
+                Some(payment) => {
+                    Buyer::new(&backoffice.keys, row.own.as_deref(), row.customer_name, payment)?
+                }
+                None => Buyer::default(),
+            };
+            let open_by = row.open_by.zip(row.open_amount);
+            let known = Known { currency: row.currency, payment, buyer, open_by };
             Ok((row.order_id, known))
         })
         .collect()
@@ -189,15 +200,20 @@ async fn keep(
             .iter()
             .map(|p| {
                 json!({ "line": p.line.number, "order_id": p.line.order_id, "amount_text": p.line.amount,
-                        "amount": p.amount, "balance": p.balance, "account": p.account,
+                        "amount": p.amount, "balance": p.balance, "account": p.account.as_ref().map(|a| &a.sealed),
+                        "account_masked": p.account.as_ref().map(|a| &a.masked),
+                        "account_hash": p.account.as_ref().map(|a| &a.hash),
+                        "account_check": p.account.as_ref().map(|a| a.check),
                         "state": if p.line.refused.is_some() { "refused" } else { "ready" },
                         "why": p.line.refused, "refund_id": Uuid::now_v7() })
             })
             .collect();
         sqlx::query!(
-            "insert into refund_batch_lines (batch_id, line, order_id, amount_text, amount, balance, account, state, why, refund_id)
-             select $1, line, order_id, amount_text, amount, balance, nullif(account, 'null'), state, nullif(why, 'null'), refund_id
-             from jsonb_to_recordset($2) as x(line int, order_id text, amount_text text, amount numeric, balance numeric, account jsonb,
+            "insert into refund_batch_lines (batch_id, line, order_id, amount_text, amount, balance, account, account_masked, account_hash,
+                                             account_check, state, why, refund_id)
+             select $1, line, order_id, amount_text, amount, balance, account, account_masked, account_hash, account_check, state, nullif(why, 'null'), refund_id
+             from jsonb_to_recordset($2) as x(line int, order_id text, amount_text text, amount numeric, balance numeric, account text,
+                                              account_masked text, account_hash text, account_check text,
                                               state text, why jsonb, refund_id uuid)",
             id,
             serde_json::Value::Array(rows),
@@ -213,11 +229,28 @@ async fn keep(
 
 /// The rule of the refund form, for one line.
 fn judge(
+    keys: &Keyring,
     line: &file::Line,
     order: &Known,
     reason: &str,
     now: time::OffsetDateTime,
-) -> Result<(Decimal, Option<serde_json::Value>), Refused> {
+) -> Result<Result<(Decimal, Option<Kept>), Refused>, Fault> {
+    let (amount, account) = match judge_amount(line, order, reason, now) {
+        Ok(judged) => judged,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    let kept = account
+        .map(|account| account::keep(keys, account::SEALED_LINE, &account, order.buyer.check(&account)))
+        .transpose()?;
+    Ok(Ok((amount, kept)))
+}
+
+fn judge_amount(
+    line: &file::Line,
+    order: &Known,
+    reason: &str,
+    now: time::OffsetDateTime,
+) -> Result<(Decimal, Option<RefundAccount>), Refused> {
     let payment = order.payment.as_ref().ok_or(Refused::NotPossible(WhyNot::NotPaid))?;
     if let Some((by, amount)) = &order.open_by {
         return Err(Refused::AlreadyOpen {
@@ -236,7 +269,6 @@ fn judge(
     if !may.needs_account {
         return Ok((amount, None));
     }
-    let [bank, number, holder] = line.account.as_ref().ok_or(Refused::Bank)?;
-    let account = parse_account(bank, number, holder)?;
-    Ok((amount, serde_json::to_value(account).ok()))
+    let typed = line.account.clone().unwrap_or_default();
+    Ok((amount, Some(order.buyer.account(&typed)?)))
 }

@@ -2,7 +2,6 @@
 
 use futures::{StreamExt, TryStreamExt, stream};
 use rust_decimal::Decimal;
-use toss::payments::RefundAccount;
 use uuid::Uuid;
 
 use super::{Batch, BatchError, JOB, LineRefused, State};
@@ -11,7 +10,7 @@ use crate::{
     audit::Actor,
     kernel::role::{Permission, Role},
     refunds::{
-        self, Form, RefundError,
+        self, AccountCheck, Form, RefundError, account,
         create_intent::{self, Approval, Origin},
     },
 };
@@ -28,7 +27,8 @@ struct Ready {
     order_id: String,
     amount_text: String,
     balance: Option<Decimal>,
-    account: Option<serde_json::Value>,
+    account: Option<String>,
+    account_check: Option<AccountCheck>,
     refund_id: Uuid,
 }
 
@@ -53,8 +53,8 @@ pub(crate) async fn run(backoffice: &Backoffice, id: Uuid) -> Result<bool, Fault
     let approval = approval_of(backoffice, id).await?;
     let lines = sqlx::query_as!(
         Ready,
-        "select line, order_id, amount_text, balance, account, refund_id from refund_batch_lines
-         where batch_id = $1 and state = 'ready' order by line limit $2",
+        r#"select line, order_id, amount_text, balance, account, account_check as "account_check: AccountCheck", refund_id from refund_batch_lines
+         where batch_id = $1 and state = 'ready' order by line limit $2"#,
         id,
         CHUNK,
     )
@@ -127,11 +127,9 @@ async fn run_line(
     line: Ready,
 ) -> Result<Ran, Fault> {
     let Some(actor) = author(backoffice, batch).await? else { return Ok(Ran::Stopped) };
-    let account: Option<RefundAccount> = line
-        .account
-        .map(serde_json::from_value)
-        .transpose()
-        .map_err(Fault::unreadable("the account of a line of refunds"))?;
+    let sealed = line.account.as_deref();
+    let account =
+        sealed.map(|sealed| account::open(&backoffice.keys, account::SEALED_LINE, sealed)).transpose()?;
     let (bank, account_number, holder_name) =
         account.map(|a| (a.bank, a.account_number, a.holder_name)).unwrap_or_default();
     let form = Form {
@@ -145,7 +143,7 @@ async fn run_line(
         holder_name,
         for_return: true,
     };
-    let origin = Origin { balance: line.balance, approval };
+    let origin = Origin { balance: line.balance, account_check: line.account_check, approval };
     match create_intent::create_intent_from(backoffice, &actor, &form, &origin).await {
         Ok(id) => {
             mark_line(backoffice, batch.id, line.line, "taken", None).await?;

@@ -184,7 +184,7 @@ pub fn not_arrived(ctx: &Ctx, refund: &Refund, flash: &Flash) -> AnyView {
             ..Field::text("note", ctx.t("way-out-note"), flash)
         };
         view! {
-            <details class="confirm" open=flash.is_error.then_some("")>
+            <details class="confirm way-out" open=flash.is_error.then_some("")>
                 <summary>{ctx.words.get(label, &[])}</summary>
                 <form method="post" action=ctx.href(RecordWayOut::PATH)>
                     {hidden(refund)}

@@ -40,7 +40,10 @@ fn menu(ctx: &Ctx, active: &'static str, waiting: Waiting) -> AnyView {
     } else {
         0
     };
-    let refunds = waiting.refunds_unknown.max(waiting.refunds_overdue) + waiting.returns_due + to_approve;
+    let refunds = waiting.refunds_unknown.max(waiting.refunds_overdue)
+        + waiting.refunds_not_arrived
+        + waiting.returns_due
+        + to_approve;
     let grants = if ctx.may(Permission::ManageCampaigns) { waiting.grants_to_approve } else { 0 };
     let differences = if ctx.may(Permission::Reconcile) { waiting.differences } else { 0 };
     let manage = ctx.may(Permission::ManageStaff);

@@ -61,7 +61,7 @@ async fn the_account_that_the_buyer_left_is_kept_and_one_click_away() {
     let job = backoffice::Actor::Job("look_up");
     backoffice::payments::look_up_on_rail(shop.backoffice(), &job, "ord_own_1", None).await.unwrap();
     let (_, html) = shop.page("/orders/ord_own_1", Some(&agent.cookie)).await;
-    assert!(html.contains("구매자가 남긴 계좌: 신한은행 ********6789 · 김*준"), "{html}");
+    assert!(html.contains("구매자가 남긴 신한은행 ********6789 · 김*준"), "{html}");
     assert!(!html.contains(OWN), "masked");
 
     let refund = asked(&shop, &agent, &own("ord_own_1", "30000")).await;

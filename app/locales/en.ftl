@@ -212,6 +212,10 @@ job-confirm = Confirm job
 ## Refunds
 refund = Refund
 refund-max = at most {$amount}
+refund-tax-free = Tax-free part of it
+refund-tax-free-hint = {$free} of what is left is tax-free. Left empty, a part takes its share. Leave it empty for the whole.
+refund-error-tax-free = Of this amount the tax-free part is {$least} to {$most}
+terms-tax-free = A tax-free payment: parts go back tax-free, too
 refund-reason = Reason
 refund-reason-text = Details
 refund-reason-hint = Empty sends the chosen reason. Up to 200 characters.

@@ -212,6 +212,10 @@ job-confirm = 승인 처리
 ## 환불
 refund = 환불
 refund-max = 최대 {$amount}
+refund-tax-free = 이 중 면세 금액
+refund-tax-free-hint = 남은 면세 금액은 {$free}이에요. 비우면 비율대로 나눠요. 전액 환불이면 비워 두세요.
+refund-error-tax-free = 이 금액에서 면세 금액은 {$least} 이상 {$most} 이하여야 해요
+terms-tax-free = 면세 결제예요. 부분환불도 전부 면세로 돌아가요
 refund-reason = 사유
 refund-reason-text = 상세 사유
 refund-reason-hint = 비우면 선택한 사유를 그대로 보내요. 200자까지.

@@ -348,7 +348,7 @@ mod tests {
             (typed("", "1", "1"), Refused::OneRefund(AmountError::Empty)),
             (typed("1", " ", "1"), Refused::PerDay(AmountError::Empty)),
             (typed("1", "1", ""), Refused::GrantsPerDay(AmountError::Empty)),
-            (typed("-1", "1", "1"), Refused::OneRefund(AmountError::NotANumber)),
+            (typed("-1", "1", "1"), Refused::OneRefund(AmountError::NotPositive)),
         ] {
             assert_eq!(bad.parse(), Err(why));
         }

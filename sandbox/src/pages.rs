@@ -278,6 +278,7 @@ async fn buy(State(world): Shared, Form(form): Form<Buy>) -> Response {
         amount: order.amount,
         currency: None,
         tax_free_amount: None,
+        tax_exemption_amount: None,
         success_url: back("success"),
         fail_url: back("fail"),
         use_escrow: false,

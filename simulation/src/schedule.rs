@@ -51,6 +51,8 @@ const CODES: [&str; 32] = [
 pub struct Schedule {
     pub seed: u64,
     pub rail: Rail,
+    /// What of the order bears no VAT.
+    pub tax_free: i64,
     pub agents: Vec<Agent>,
     /// Fault switches of the sandbox, without the payment they are about.
     pub faults: Vec<Value>,
@@ -168,8 +170,10 @@ impl Schedule {
             1 => Rail::TossPayments,
             _ => Rail::VirtualAccount,
         };
+        let tax_free = pick(&mut rng, &[0, 0, 40_000, TOTAL]);
         let bank = if rail == Rail::VirtualAccount { bank(&mut rng) } else { Vec::new() };
-        let mut schedule = Self { seed, rail, agents, faults, behind, kills, cuts, clocks, approvers, bank };
+        let mut schedule =
+            Self { seed, rail, tax_free, agents, faults, behind, kills, cuts, clocks, approvers, bank };
         if rail == Rail::TossPay {
             schedule.for_toss_pay(&mut rng);
         }

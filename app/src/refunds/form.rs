@@ -81,6 +81,17 @@ fn account_fields(ctx: &Ctx, own: Option<&Shown>, flash: &Flash) -> AnyView {
     .into_any()
 }
 
+/// Of a payment that bears VAT in part: how much of the part does not.
+fn tax_field(ctx: &Ctx, may: &Eligibility, currency: &str, flash: &Flash) -> AnyView {
+    let free = format::amount(ctx.words, may.tax.free, currency);
+    Field {
+        input_mode: "decimal",
+        hint: Some(ctx.tr("refund-tax-free-hint", &[("free", free)])),
+        ..Field::text("tax_free_amount", ctx.t("refund-tax-free"), flash)
+    }
+    .view()
+}
+
 fn fields(ctx: &Ctx, order: &Order, may: &Eligibility, beside: &Beside<'_>, flash: &Flash) -> AnyView {
     let currency = order.currency.as_str();
     let left = format::amount(ctx.words, may.left, currency);
@@ -128,6 +139,7 @@ fn fields(ctx: &Ctx, order: &Order, may: &Eligibility, beside: &Beside<'_>, flas
                     {amount_error.unwrap_or_default()}
                 </span>
             </label>
+            {(may.part && may.tax.is_chosen()).then(|| tax_field(ctx, may, currency, flash))}
             {form::select("reason_code", ctx.t("refund-reason"), reasons, "changed_mind", flash)}
             {Field { hint: Some(reason_hint), ..Field::text("reason", ctx.t("refund-reason-text"), flash) }
                 .view()}

@@ -33,6 +33,7 @@ pub async fn refund(
     #[server(default)] bank: String,
     #[server(default)] account_number: String,
     #[server(default)] holder_name: String,
+    #[server(default)] tax_free_amount: String,
     #[server(default)] for_return: String,
 ) -> Result<(), AppError> {
     let typed = [
@@ -42,6 +43,7 @@ pub async fn refund(
         ("bank", &bank),
         ("account_number", &account_number),
         ("holder_name", &holder_name),
+        ("tax_free_amount", &tax_free_amount),
     ];
     action("refund", &page(&order_id), &typed, async |ctx| {
         let actor = ctx.allow(Permission::Refund)?;
@@ -55,6 +57,7 @@ pub async fn refund(
             account_number: account_number.clone(),
             holder_name: holder_name.clone(),
             for_return: for_return == "1",
+            tax_free_amount: tax_free_amount.clone(),
         };
         let refund = refunds::request(ctx.backoffice(), &actor, &form).await.or_explain(ctx)?;
         messages::news(ctx, &refund)

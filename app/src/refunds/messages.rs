@@ -79,8 +79,12 @@ pub fn terms(ctx: &Ctx, may: &Eligibility, currency: &str) -> Vec<String> {
     let least = may
         .least
         .map(|least| ctx.tr("terms-least", &[("amount", format::amount(ctx.words, least, currency))]));
+    let free = (!may.tax.is_chosen() && !may.tax.free.is_zero()).then(|| ctx.t("terms-tax-free"));
     let may_fail = may.may_fail.then(|| ctx.t("terms-may-fail"));
-    [Some(scope), least, Some(arrival(ctx, may.arrival)), until, may_fail].into_iter().flatten().collect()
+    [Some(scope), least, free, Some(arrival(ctx, may.arrival)), until, may_fail]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// A refused form as field and sentence.
@@ -97,6 +101,14 @@ pub fn invalid(ctx: &Ctx, refused: &Refused) -> AppError {
         Refused::BelowLeast { least, currency } => {
             at("amount", ctx.tr("refund-error-least", &[("least", format::figures(*least, currency))]))
         }
+        Refused::TaxFreeAmount(error) => at("tax_free_amount", explain::amount(ctx, *error)),
+        Refused::TaxFree { least, most } => at(
+            "tax_free_amount",
+            ctx.tr(
+                "refund-error-tax-free",
+                &[("least", format::figures(*least, "KRW")), ("most", format::figures(*most, "KRW"))],
+            ),
+        ),
         Refused::ReasonCode => at("reason_code", ctx.t("refund-error-reason-code")),
         Refused::ReasonTooShort => at("reason", ctx.t("refund-error-reason-empty")),
         Refused::ReasonTooLong => at("reason", ctx.t("refund-error-reason-long")),

@@ -84,6 +84,7 @@ pub(super) const REFUNDS: &[Column<Refund>] = &[
     ("state", |out, r| out.word(r.state.as_str())),
     ("currency", |_, r| r.currency.as_str().into()),
     ("cancelAmount", |_, r| r.amount.into()),
+    ("taxFreeAmount", |_, r| r.tax_free_amount.into()),
     ("reason", |_, r| r.reason.as_str().into()),
     ("requestedBy", |_, r| r.requested_by_name.as_str().into()),
     ("approvedBy", |_, r| r.approved_by_name.as_deref().into()),

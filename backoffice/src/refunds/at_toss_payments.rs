@@ -38,12 +38,13 @@ async fn send(backoffice: &Backoffice, refund: &Claimed) -> Result<Outcome, Faul
         cancel_reason: refund.reason.clone(),
         cancel_amount: (!whole).then_some(refund.amount),
         refund_receive_account: refund.account.clone(),
+        tax_free_amount: refund.tax.map(|tax| tax.free),
+        tax_exemption_amount: refund.tax.map(|tax| tax.exempt).filter(|exempt| !exempt.is_zero()),
         currency: (refund.currency != "KRW").then(|| refund.currency.clone()),
         refundable_amount: Some(refund.refundable_amount),
         // Only methods that cancel later take one (toss-api.md A5.1).
         cancel_request_id: (refund.method.as_deref() == Some(Method::ForeignEasyPay.as_str()))
             .then(|| refund.id.to_string()),
-        ..CancelRequest::default()
     };
     let payment_key = PaymentKey(refund.payment_key.clone());
     let seq = payments::next_fetch_seq(&backoffice.pool).await?;

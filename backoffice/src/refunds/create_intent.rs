@@ -12,7 +12,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{
-    AccountCheck, Form, REASONS, Refund, RefundError, Refused, State, WhyNot,
+    AccountCheck, Form, REASONS, Refund, RefundError, Refused, State, TaxSplit, WhyNot,
     account::{self, Buyer, Kept},
     eligibility,
     job::ExecuteRefund,
@@ -108,6 +108,22 @@ pub(super) fn check_amount(
         }
     }
     Ok(())
+}
+
+/// What of the refund bears no VAT: as the form says, or in proportion.
+pub(super) fn tax_split(
+    may: &eligibility::Eligibility,
+    form: &Form,
+    amount: rust_decimal::Decimal,
+    currency: &str,
+) -> Result<Option<TaxSplit>, Refused> {
+    let typed = match form.tax_free_amount.trim() {
+        "" => None,
+        // Nothing of it is an answer, too.
+        "0" => Some(rust_decimal::Decimal::ZERO),
+        text => Some(money::parse(text, currency).map_err(Refused::TaxFreeAmount)?),
+    };
+    may.tax.split(amount, typed, money::places(currency))
 }
 
 /// Toss Pay takes shorter reasons, of fewer characters (toss-api.md B5.3). Nothing is left out unsaid.
@@ -264,6 +280,7 @@ async fn insert_intent(
     let amount = money::parse(&form.amount, &record.currency).map_err(Refused::Amount)?;
     check_amount(&may, amount, &record.currency)?;
     check_reason(payment.rail(), &reason)?;
+    let tax = tax_split(&may, form, amount, &record.currency)?;
     let account = if may.needs_account {
         let kept = record.refund_receive_account.as_deref();
         let buyer = Buyer::new(&backoffice.keys, kept, order.customer_name, &payment)?;
@@ -290,9 +307,9 @@ async fn insert_intent(
         "insert into refunds (id, order_id, payment_key, amount, currency, refundable_amount, reason_code, reason,
                               refund_account, state, idempotency_key, requested_by, requested_by_name, requested_at,
                               known_cancels, approval_reason, approved_by, approved_by_name, approved_at, for_return, arrival,
-                              account_masked, account_hash, account_check)
+                              account_masked, account_hash, account_check, tax_free_amount, tax_exemption_amount)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-                 $23, $24)",
+                 $23, $24, $25, $26)",
         id,
         form.order_id,
         key,
@@ -317,6 +334,8 @@ async fn insert_intent(
         account.as_ref().map(|account| account.masked.as_str()),
         account.as_ref().map(|account| account.hash.as_str()),
         check.map(AccountCheck::as_str),
+        tax.map(|tax| tax.free),
+        tax.map(|tax| tax.exempt),
     )
     .execute(&mut *tx)
     .await?;
@@ -326,6 +345,8 @@ async fn insert_intent(
     let detail = json!({ "refund": id, "amount": amount, "currency": record.currency, "reasonCode": form.reason_code,
                          "reason": reason, "refundableAmount": left, "approvalReason": because,
                          "approvedBy": approval.map(|a| a.by_name.as_str()),
+                         "taxFreeAmount": tax.map(|tax| tax.free),
+                         "taxExemptionAmount": tax.map(|tax| tax.exempt),
                          "refundReceiveAccount": account::audited(account.as_ref()) });
     super::note(backoffice, &mut tx, actor, &form.order_id, "refund.requested", detail).await?;
     tx.commit().await?;

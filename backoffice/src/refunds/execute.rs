@@ -11,7 +11,8 @@ use toss::{apps_in_toss::UserKey, payments::RefundAccount};
 use uuid::Uuid;
 
 use super::{
-    Arrival, Stage, State, TASK_AFTER, account, at_toss_pay, at_toss_payments, follow, job::ExecuteRefund,
+    Arrival, Stage, State, TASK_AFTER, TaxSplit, account, at_toss_pay, at_toss_payments, follow,
+    job::ExecuteRefund,
 };
 use crate::{
     Backoffice, Fault,
@@ -35,6 +36,7 @@ pub(super) struct Claimed {
     pub amount: Decimal,
     pub currency: String,
     pub refundable_amount: Decimal,
+    pub tax: Option<TaxSplit>,
     pub reason: String,
     pub account: Option<RefundAccount>,
     pub idempotency_key: String,
@@ -153,6 +155,7 @@ pub(super) async fn claim(
          where id = $1 and state in ('requested', 'approved', 'sending', 'unknown')
            and (lease_until is null or lease_until < now())
          returning id, order_id, payment_key, amount, currency, refundable_amount, reason, refund_account,
+                   tax_free_amount, tax_exemption_amount,
                    idempotency_key, coalesce(approved_at, requested_at) as "sendable_since!", attempts, fence,
                    unknown_since,
                    for_return, arrival as "arrival!: Arrival",
@@ -185,6 +188,9 @@ pub(super) async fn claim(
         amount: row.amount,
         currency: row.currency,
         refundable_amount: row.refundable_amount,
+        tax: row
+            .tax_free_amount
+            .map(|free| TaxSplit { free, exempt: row.tax_exemption_amount.unwrap_or_default() }),
         reason: row.reason,
         account,
         idempotency_key: row.idempotency_key,

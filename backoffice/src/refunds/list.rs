@@ -13,7 +13,7 @@ use crate::{
 };
 
 const COLUMNS: &str =
-    "select id, order_id, payment_key, amount, currency, refundable_amount, reason_code, reason, state,
+    "select id, order_id, payment_key, amount, currency, refundable_amount, tax_free_amount, tax_exemption_amount, reason_code, reason, state,
     requested_by, requested_by_name, requested_at, approval_reason, approved_by_name, approved_at, attempts,
     settled_at, settled_by_name, needs_person, transaction_key, arrival, stage, stage_at, stage_by_name, stage_note,
     expected_on, bank_due_on, error_code, error_message

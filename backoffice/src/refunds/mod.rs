@@ -23,6 +23,7 @@ pub(crate) mod job;
 mod limits;
 mod list;
 mod report;
+pub mod tax;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,7 @@ pub use follow::{WayOut, follow, follow_due, record_way_out};
 pub use limits::ApprovalReason;
 pub use list::{Filter, get, list};
 pub use report::{MonthOfReasons, OpenCount, count_open, reasons};
+pub use tax::{TaxLeft, TaxSplit};
 
 use crate::{
     Backoffice, Fault,
@@ -106,6 +108,9 @@ pub struct Refund {
     pub amount: Decimal,
     pub currency: String,
     pub refundable_amount: Decimal,
+    /// What of a part bears no VAT.
+    pub tax_free_amount: Option<Decimal>,
+    pub tax_exemption_amount: Option<Decimal>,
     pub reason_code: String,
     pub reason: String,
     pub state: State,
@@ -172,6 +177,8 @@ pub struct Form {
     pub holder_name: String,
     /// It is the refund of what came back, and stops the legal clock.
     pub for_return: bool,
+    /// What of a part bears no VAT; empty means in proportion.
+    pub tax_free_amount: String,
 }
 
 /// What is wrong with it, and where.
@@ -193,6 +200,13 @@ pub enum Refused {
     BelowLeast {
         least: Decimal,
         currency: String,
+    },
+    /// What of a part bears no VAT: not a number.
+    TaxFreeAmount(AmountError),
+    /// It has to be between these, in the payment's currency.
+    TaxFree {
+        least: Decimal,
+        most: Decimal,
     },
     ReasonCode,
     ReasonTooShort,

@@ -31,6 +31,8 @@ pub struct Opening {
     pub currency: Option<String>,
     #[serde(default, with = "toss::decimal::option")]
     pub tax_free_amount: Option<Decimal>,
+    #[serde(default, with = "toss::decimal::option")]
+    pub tax_exemption_amount: Option<Decimal>,
     #[serde(default)]
     pub success_url: Option<String>,
     #[serde(default)]
@@ -77,6 +79,7 @@ impl Books {
         payment.currency = Some(opening.currency.unwrap_or_else(|| "KRW".into()));
         payment.total_amount = opening.amount;
         payment.tax_free_amount = opening.tax_free_amount;
+        payment.tax_exemption_amount = opening.tax_exemption_amount;
         payment.use_escrow = Some(opening.use_escrow);
         set_balance(&mut payment, opening.amount);
         let record = Record {
@@ -297,6 +300,7 @@ impl Books {
                 amount: request.amount,
                 currency: None,
                 tax_free_amount: request.tax_free_amount,
+                tax_exemption_amount: None,
                 success_url: None,
                 fail_url: None,
                 use_escrow: request.use_escrow.unwrap_or(false),

@@ -130,6 +130,10 @@ pub(crate) struct RefundBody {
     #[schema(value_type = f64)]
     cancel_amount: Decimal,
     cancel_reason: String,
+    /// What of a part bears no VAT. Absent where the whole went back, or where all of it bears VAT
+    #[serde(with = "toss::decimal::option")]
+    #[schema(value_type = Option<f64>)]
+    tax_free_amount: Option<Decimal>,
     /// requested, waiting_for_approval, approved, declined, sending, succeeded, failed or unknown
     state: String,
     transaction_key: Option<String>,
@@ -176,6 +180,7 @@ async fn body_of(jangbu: &Jangbu, order: Order) -> Result<OrderBody, backoffice:
                 refund_id: refund.id.to_string(),
                 cancel_amount: refund.amount,
                 cancel_reason: refund.reason,
+                tax_free_amount: refund.tax_free_amount,
                 state: refund.state.as_str().to_owned(),
                 transaction_key: refund.transaction_key,
                 requested_at: refund.requested_at,

@@ -32,6 +32,7 @@ mod reconciliation;
 mod refunds;
 mod returns;
 mod support;
+mod tax;
 mod toss_client;
 mod toss_pay;
 mod two_people;

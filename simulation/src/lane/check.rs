@@ -148,6 +148,21 @@ fn cancels(
             ));
         }
     }
+    let back: Decimal = cancels.iter().filter_map(|c| c.tax_free_amount).sum();
+    let left = payment.tax_free_amount.unwrap_or_default();
+    if back + left != Decimal::from(schedule.tax_free) {
+        wrong.push(format!("{back} went back without VAT, {left} is left of {}", schedule.tax_free));
+    }
+    for refund in refunds.iter().filter(|refund| refund.state == State::Succeeded) {
+        let made = cancels.iter().find(|c| Some(key_of(c)) == refund.transaction_key);
+        let share = made.and_then(|c| c.tax_free_amount);
+        if refund.tax_free_amount.is_some() && share != refund.tax_free_amount {
+            wrong.push(format!(
+                "{}: {share:?} without VAT instead of {:?}",
+                refund.id, refund.tax_free_amount
+            ));
+        }
+    }
     keys(shared, schedule, key, refunds, wrong);
 }
 

@@ -185,14 +185,14 @@ impl Lane {
     }
 
     /// An order that is paid, at Toss and in our books; its payment key.
-    async fn paid(&self, order_id: &str, choice: Choice) -> anyhow::Result<String> {
+    async fn paid(&self, order_id: &str, tax_free: i64, choice: Choice) -> anyhow::Result<String> {
         let world = &self.shared.world;
         let amount = Decimal::from(TOTAL);
         let now = world.clock.now();
         let refused = |refused: sandbox::books::Refused| anyhow::anyhow!("the sandbox: {}", refused.0);
         let key = world.with_books(|backoffice| {
             let opening: Opening = serde_json::from_value(
-                json!({ "orderId": order_id, "orderName": "머그컵", "amount": TOTAL }),
+                json!({ "orderId": order_id, "orderName": "머그컵", "amount": TOTAL, "taxFreeAmount": tax_free }),
             )
             .map_err(anyhow::Error::from)?;
             let key = backoffice.open(opening, now).map_err(refused)?.payment.payment_key;
@@ -219,14 +219,14 @@ impl Lane {
         let schedule = Schedule::of(seed);
         let order_id = format!("sim_{}_{seed}", self.number);
         let key = match schedule.rail {
-            Rail::TossPayments => self.paid(&order_id, Choice::default()).await?,
+            Rail::TossPayments => self.paid(&order_id, schedule.tax_free, Choice::default()).await?,
             Rail::VirtualAccount => {
                 let choice = Choice {
                     method: Some("가상계좌".into()),
                     customer_name: Some("홍길동".into()),
                     ..Choice::default()
                 };
-                let key = self.paid(&order_id, choice).await?;
+                let key = self.paid(&order_id, schedule.tax_free, choice).await?;
                 bank::deposit(self, &order_id, &key).await?;
                 self.record_return(&order_id).await?;
                 key

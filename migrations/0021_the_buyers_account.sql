@@ -3,7 +3,9 @@
 -- One row: the key of the keyed hashes, itself sealed with a key that the database never sees.
 create table data_keys (
     one       boolean primary key default true check (one),
-    index_key text not null
+    index_key text not null,
+    -- nothing that a version before has kept is left in the clear
+    sealed_at timestamptz
 );
 
 -- Sealed from here on. What was kept in the clear before is sealed when the program starts (kept as its JSON until then).

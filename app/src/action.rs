@@ -32,6 +32,12 @@ pub async fn action<D: Into<Done>>(
     work: impl AsyncFnOnce(&Ctx) -> Result<D, AppError>,
 ) -> Result<(), AppError> {
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
+    if let Some((field, _)) = typed.iter().find(|(name, text)| may_be_card_number(name, text)) {
+        let refused = AppError::field(field, ctx.t("error-card-number"));
+        // It is not even kept for the page.
+        let typed: Vec<_> = typed.iter().copied().filter(|(name, _)| name != field).collect();
+        return refuse(&ctx, form, page, &typed, refused).await;
+    }
     match work(&ctx).await {
         Ok(done) => {
             if ctx.wants_html {
@@ -45,6 +51,12 @@ pub async fn action<D: Into<Done>>(
         }
         Err(error) => refuse(&ctx, form, page, typed, error).await,
     }
+}
+
+/// Ids and accounts may look like a card's number by chance; a person's own words do not.
+fn may_be_card_number(field: &str, text: &str) -> bool {
+    const NUMBERS: [&str; 5] = ["account_number", "order_id", "user_key", "transaction_key", "q"];
+    !NUMBERS.contains(&field) && backoffice::contains_card_number(text)
 }
 
 /// Answers what a page asks by itself. Where it may not be answered, a browser is sent to `page`.

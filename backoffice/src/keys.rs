@@ -14,7 +14,7 @@ const COLUMNS: [(&str, &str); 3] = [
     ("refund_batch_lines", "account"),
 ];
 
-/// Rows sealed in one transaction.
+/// Rows sealed in one statement.
 const AT_ONCE: i64 = 500;
 
 /// Why a database and a key do not belong together. Nothing was written.
@@ -52,35 +52,109 @@ pub async fn ring(pool: &PgPool, current: DataKey, previous: Vec<DataKey>) -> Re
     Ok(Keyring::of(current, previous, &index)?)
 }
 
-/// Seals what versions before this one have kept in the clear. Nothing is left to do the next time.
+/// Seals what versions before this one have kept in the clear. Once done it is not looked for again.
 pub async fn seal_clear(pool: &PgPool, keys: &Keyring) -> Result<(), Fault> {
+    let done = sqlx::query_scalar!(r#"select sealed_at is not null as "done!" from data_keys"#);
+    if done.fetch_one(pool).await? {
+        return Ok(());
+    }
     for (table, column) in COLUMNS {
-        let context = format!("{table}.{column}");
-        let select = format!(
-            "select ctid::text, {column} from {table} where {column} is not null and {column} not like 'v1.%' limit {AT_ONCE}"
-        );
-        let update = format!(
-            "update {table} t set {column} = x.sealed from unnest($1::text[], $2::text[], $3::text[]) as x(at, clear, sealed)
-             where t.ctid = x.at::tid and t.{column} = x.clear"
-        );
-        loop {
-            let clear: Vec<(String, String)> =
-                sqlx::query_as(AssertSqlSafe(select.clone())).fetch_all(pool).await?;
-            if clear.is_empty() {
-                break;
-            }
-            let sealed: Result<Vec<String>, Fault> =
-                clear.iter().map(|(_, text)| keys.seal(&context, text)).collect();
-            let (at, texts): (Vec<String>, Vec<String>) = clear.into_iter().unzip();
-            // A row that has moved meanwhile is found again.
-            sqlx::query(AssertSqlSafe(update.clone()))
-                .bind(&at)
-                .bind(&texts)
-                .bind(sealed?)
-                .execute(pool)
-                .await?;
-            tracing::info!(rows = at.len(), column = context, "sealed what was in the clear");
+        let sealed = reseal(pool, keys, table, column, "v1.%", &mut |_| {}).await?;
+        if sealed > 0 {
+            tracing::info!(
+                rows = sealed,
+                column = format!("{table}.{column}"),
+                "sealed what was in the clear"
+            );
         }
     }
+    sqlx::query!("update data_keys set sealed_at = now()").execute(pool).await?;
     Ok(())
+}
+
+/// How far a rotation is, in pages of PostgreSQL's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rotated {
+    pub pages: u64,
+    pub of: u64,
+}
+
+/// Seals with the current key whatever is sealed with another one. Stopped at any moment, it goes on where it was: every
+/// value says which key it has. Gives the number of values that were sealed anew.
+pub async fn rotate(
+    pool: &PgPool,
+    keys: &Keyring,
+    mut progress: impl FnMut(Rotated) + Send,
+) -> Result<u64, Fault> {
+    let index = sqlx::query_scalar!("select index_key from data_keys").fetch_one(pool).await?;
+    sqlx::query!("update data_keys set index_key = $1", keys.reseal_index(&index)?).execute(pool).await?;
+    let current = format!("v1.{}.%", keys.current());
+    let mut sizes = Vec::new();
+    for (table, _) in COLUMNS {
+        let pages = sqlx::query_scalar!(
+            r#"select (pg_relation_size($1::text::regclass) / current_setting('block_size')::bigint) as "pages!""#,
+            table
+        )
+        .fetch_one(pool)
+        .await?;
+        sizes.push(u64::try_from(pages).unwrap_or_default());
+    }
+    let of = sizes.iter().sum();
+    let mut sealed = 0;
+    loop {
+        let (mut before, mut in_this_turn) = (0, 0);
+        for ((table, column), size) in COLUMNS.into_iter().zip(&sizes) {
+            let mut at = |page: u64| progress(Rotated { pages: (before + page).min(of), of });
+            in_this_turn += reseal(pool, keys, table, column, &current, &mut at).await?;
+            before += size;
+        }
+        // A process that still has the old key may have written behind our back.
+        if in_this_turn == 0 {
+            return Ok(sealed);
+        }
+        sealed += in_this_turn;
+    }
+}
+
+/// Seals every value of a column that is not like `done`, in the order in which they lie.
+async fn reseal(
+    pool: &PgPool,
+    keys: &Keyring,
+    table: &str,
+    column: &str,
+    done: &str,
+    progress: &mut (dyn FnMut(u64) + Send),
+) -> Result<u64, Fault> {
+    let context = format!("{table}.{column}");
+    let select = format!(
+        "select ctid::text, {column} from {table}
+         where ctid > $1::text::tid and {column} is not null and {column} not like $2 order by ctid limit {AT_ONCE}"
+    );
+    let update = format!(
+        "update {table} t set {column} = x.sealed from unnest($1::text[], $2::text[], $3::text[]) as x(at, old, sealed)
+         where t.ctid = x.at::tid and t.{column} = x.old"
+    );
+    let (mut last, mut count) = ("(0,0)".to_owned(), 0);
+    loop {
+        let old: Vec<(String, String)> =
+            sqlx::query_as(AssertSqlSafe(select.clone())).bind(&last).bind(done).fetch_all(pool).await?;
+        let Some((at, _)) = old.last() else { return Ok(count) };
+        last.clone_from(at);
+        let seal = |text: &String| match seal::key_id(text) {
+            Some(_) => keys.seal(&context, &keys.open(&context, text)?),
+            None => keys.seal(&context, text),
+        };
+        let sealed = old.iter().map(|(_, text)| seal(text)).collect::<Result<Vec<_>, Fault>>()?;
+        let (at, texts): (Vec<String>, Vec<String>) = old.into_iter().unzip();
+        // A row that has moved meanwhile is met again further on.
+        let written = sqlx::query(AssertSqlSafe(update.clone()))
+            .bind(&at)
+            .bind(&texts)
+            .bind(sealed)
+            .execute(pool)
+            .await?;
+        count += written.rows_affected();
+        let page = last.trim_start_matches('(').split(',').next().and_then(|page| page.parse().ok());
+        progress(page.unwrap_or_default());
+    }
 }

@@ -44,6 +44,7 @@ pub use ipnet::IpNet;
 use kernel::text;
 pub use kernel::{
     apps_in_toss::AppsInToss,
+    card_number::contains_card_number,
     clock::{self, Clock},
     intake_load::IntakeLoad,
     masking, money, page,
@@ -179,7 +180,8 @@ pub enum MigrateError {
 
 /// A pool whose connections look into our schema first.
 pub async fn connect(database_url: &str, max_connections: u32) -> Result<PgPool, sqlx::Error> {
-    connect_with(database_url, max_connections, &[]).await
+    // Pages read a few rows by index: compiling their queries first takes longer than they do.
+    connect_with(database_url, max_connections, &[("jit", "off")]).await
 }
 
 /// The same with settings of PostgreSQL's for each connection.

@@ -3,7 +3,12 @@
 use rust_decimal::Decimal;
 use time::Date;
 
-use crate::{Backoffice, Fault, clock::day_start, payments::OUTGOING, rail::Rail};
+use crate::{
+    Backoffice, Fault,
+    clock::day_start,
+    payments::{MOVES, OUTGOING},
+    rail::Rail,
+};
 
 /// What was sold and what went back on a day, of one currency.
 #[derive(Debug, Clone)]
@@ -44,11 +49,6 @@ pub struct Vat {
     /// Rows of which nobody told what of them is tax-free: they count as taxable.
     pub untold: i64,
 }
-
-/// Money that moved: neither issued accounts nor the cancels of accounts that nobody paid into (toss-api.md A7).
-const MOVES: &str = "t.status <> 'WAITING_FOR_DEPOSIT'
-    and not (t.method = '가상계좌' and t.status in ('CANCELED', 'PARTIAL_CANCELED')
-             and not exists (select 1 from transactions d where d.payment_key = t.payment_key and d.status = 'DONE'))";
 
 /// Sales and refunds of each day of `[from, to)` on which there were any.
 pub async fn sales(backoffice: &Backoffice, from: Date, to: Date) -> Result<Vec<DayOfSales>, Fault> {

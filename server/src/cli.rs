@@ -64,6 +64,9 @@ enum Command {
     /// The audit log.
     #[command(subcommand)]
     Audit(Audit),
+    /// The keys that seal.
+    #[command(subcommand)]
+    Keys(Keys),
     /// Checks settings, database and whether Toss answers.
     Check,
     /// Runs a private PostgreSQL, prints its URL, and ends when its standard input does.
@@ -172,6 +175,12 @@ enum Audit {
     Verify,
 }
 
+#[derive(Subcommand)]
+enum Keys {
+    /// Seals everything with JANGBU_DATA_KEY that is sealed with a key of JANGBU_DATA_KEY_PREVIOUS. Can be stopped and begun again.
+    Rotate,
+}
+
 /// Runs one command to its end.
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
     if let Command::Database { data_dir } = cli.command {
@@ -203,6 +212,7 @@ async fn dispatch(command: Command, settings: Settings, database: &Database) -> 
         Command::Reconcile { day, window } => finance::reconcile(backoffice, day, &window).await,
         Command::Contract(command) => finance::contract(backoffice, command).await,
         Command::Audit(Audit::Verify) => verify(backoffice).await,
+        Command::Keys(Keys::Rotate) => rotate(backoffice).await,
         Command::Check => check(&jangbu).await,
         Command::Database { .. } => Ok(()),
     }
@@ -330,6 +340,28 @@ async fn staff(backoffice: &Backoffice, command: Staff) -> anyhow::Result<()> {
             say("the limits are saved");
         }
     }
+    Ok(())
+}
+
+async fn rotate(backoffice: &Backoffice) -> anyhow::Result<()> {
+    let style = indicatif::ProgressStyle::with_template("{bar:30} {percent} % ({eta})")?;
+    let bar = indicatif::ProgressBar::new(1).with_style(style);
+    let rotating = backoffice::keys::rotate(&backoffice.pool, &backoffice.keys, |done| {
+        bar.set_length(done.of.max(1));
+        bar.set_position(done.pages);
+    });
+    let sealed = tokio::select! {
+        sealed = rotating => sealed?,
+        _ = tokio::signal::ctrl_c() => {
+            bar.abandon();
+            bail!("stopped; go on with: jangbu keys rotate");
+        }
+    };
+    bar.finish_and_clear();
+    say(&format!(
+        "{sealed} values are sealed anew, all with the key {}: JANGBU_DATA_KEY_PREVIOUS can go once every process has the new key",
+        backoffice.keys.current()
+    ));
     Ok(())
 }
 

@@ -18,7 +18,7 @@ use backoffice::{
     exports::{ExportError, LONGEST_REASON, Span, What},
     iap,
     reconciliation::{Class, Finding, differences::State},
-    refunds::Stage,
+    refunds::{Origin, Stage},
 };
 
 /// The query of an address, `?q=a&from=2026-11-01`.
@@ -88,6 +88,7 @@ pub fn words(ctx: &Ctx) -> BTreeMap<String, String> {
     add("finding", &Finding::ALL.map(Finding::as_str));
     add("difference-state", &State::ALL.map(State::as_str));
     add("at-bank", &["no_statement", "differs", "missing", "unexplained"]);
+    add("origin", &Origin::ALL.map(Origin::as_str));
     add("stage", &Stage::ALL.map(Stage::as_str));
     add("export-value", &["is_estimate"]);
     words

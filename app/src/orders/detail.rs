@@ -220,6 +220,6 @@ type Story =
 async fn story(ctx: &Ctx, order: &Order, filter: &refunds::Filter) -> Result<Story, backoffice::Fault> {
     let audit = backoffice::audit::of_subject(&ctx.backoffice().pool, "order", &order.order_id).await?;
     let deliveries = backoffice::webhooks::of_order(ctx.backoffice(), &order.order_id).await?;
-    let refunds = backoffice::refunds::list(ctx.backoffice(), filter, None, 100).await?.rows;
+    let refunds = backoffice::refunds::history(ctx.backoffice(), filter, None, 100).await?.rows;
     Ok((audit, deliveries, refunds))
 }

@@ -37,7 +37,7 @@ fn made(ctx: &Ctx, refunds: &[Refund]) -> AnyView {
                     </span>
                     {messages::whereabouts(ctx, refund).map(|text| view! { <span class="whereabouts">{text}</span> })}
                     <span class="soft">
-                        {format!("{} · {} · {note}", refund.requested_by_name, format::short_time(refund.requested_at))}
+                        {format!("{} · {} · {note}", messages::who(ctx, refund), format::short_time(refund.requested_at))}
                     </span>
                 </li>
             }

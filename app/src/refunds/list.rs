@@ -1,6 +1,6 @@
 //! All refunds, newest first.
 
-use backoffice::refunds::{REASONS, Refund, Stage, State};
+use backoffice::refunds::{ELSEWHERE, Origin, REASONS, Refund, Stage, State};
 use leptos::prelude::*;
 
 use super::{filter, messages, tabs::tabs};
@@ -25,6 +25,7 @@ fn row(ctx: &Ctx, refund: Refund) -> AnyView {
     let note = messages::note(ctx, &refund);
     let whereabouts = messages::whereabouts(ctx, &refund);
     let badge = badge::badge(badge::refund(ctx, &refund));
+    let who = messages::who(ctx, &refund);
     view! {
         <tr>
             <td class="id"><a class="row-link" href=href><code>{refund.order_id}</code></a>{overdue}</td>
@@ -32,7 +33,7 @@ fn row(ctx: &Ctx, refund: Refund) -> AnyView {
             <td class="state">{badge}</td>
             <td class="arrival soft">{whereabouts}</td>
             <td class="what">{note}</td>
-            <td class="buyer">{refund.requested_by_name}</td>
+            <td class="buyer">{who}</td>
             <td class="when">{list::time(refund.requested_at)}</td>
         </tr>
     }
@@ -46,8 +47,18 @@ fn filters(ctx: &Ctx, query: &Query, typed: &Flash) -> AnyView {
     let stages = std::iter::once((String::new(), ctx.t("all-stages")))
         .chain(Stage::ALL.map(|stage| (stage.as_str().to_owned(), ctx.words.word("stage", stage.as_str()))))
         .collect();
+    let origins = std::iter::once((String::new(), ctx.t("all-origins")))
+        .chain(
+            Origin::ALL.map(|origin| (origin.as_str().to_owned(), ctx.words.word("origin", origin.as_str()))),
+        )
+        .collect();
     let reasons = std::iter::once((String::new(), ctx.t("all-reasons")))
-        .chain(REASONS.map(|code| (code.to_owned(), ctx.words.word("reason", code))))
+        .chain(
+            REASONS
+                .into_iter()
+                .chain([ELSEWHERE])
+                .map(|code| (code.to_owned(), ctx.words.word("reason", code))),
+        )
         .collect();
     let day = |name: &'static str, key: &str| form::Field {
         kind: "date",
@@ -58,6 +69,7 @@ fn filters(ctx: &Ctx, query: &Query, typed: &Flash) -> AnyView {
         <form class="filters" method="get" action=ctx.href(routes::REFUNDS)>
             {form::Field { kind: "search", ..form::Field::text("q", ctx.t("col-order"), typed) }.view()}
             {form::select("state", ctx.t("col-status"), states, "", typed)}
+            {form::select("origin", ctx.t("col-origin"), origins, "", typed)}
             {form::select("stage", ctx.t("col-arrival"), stages, "", typed)}
             {form::select("reason", ctx.t("refund-reason"), reasons, "", typed)}
             {form::Field::text("by", ctx.t("col-by"), typed).view()}
@@ -88,7 +100,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let body = match query.cursor() {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::REFUNDS)} }.into_any(),
         Ok(cursor) => {
-            let page = backoffice::refunds::list(ctx.backoffice(), &filter, cursor.as_ref(), SIZE).await?;
+            let page = backoffice::refunds::history(ctx.backoffice(), &filter, cursor.as_ref(), SIZE).await?;
             let spec = list::ListSpec {
                 path: routes::REFUNDS,
                 class: "refund-rows",

@@ -1,8 +1,8 @@
 //! What refunds say to the people who make them.
 
 use backoffice::refunds::{
-    AccountCheck, ApprovalReason, Arrival, Eligibility, Refund, RefundError, Refused, Stage, State, WhyNot,
-    batch::LineRefused,
+    AccountCheck, ApprovalReason, Arrival, ELSEWHERE, Eligibility, Origin, Refund, RefundError, Refused,
+    Stage, State, WhyNot, batch::LineRefused,
 };
 
 use crate::{
@@ -232,13 +232,25 @@ pub fn failure_text(ctx: &Ctx, state: State, code: Option<&str>, message: Option
     }
 }
 
+/// Who asked for it, or where it was made.
+pub fn who(ctx: &Ctx, refund: &Refund) -> String {
+    match refund.origin {
+        Origin::Here => refund.requested_by_name.clone(),
+        origin => ctx.words.word("origin", origin.as_str()),
+    }
+}
+
 /// What a list says of a refund beside its state: Toss's own words where it said something, plain ones while it is
 /// being asked, the reason otherwise.
 pub fn note(ctx: &Ctx, refund: &Refund) -> String {
     let said = failure_text(ctx, refund.state, refund.error_code.as_deref(), refund.error_message.as_deref());
     let second =
         refund.approved_by_name.as_ref().map(|by| ctx.tr("refund-approved-by", &[("by", by.clone())]));
-    let said = said.unwrap_or_else(|| refund.reason.clone());
+    let said = match (said, refund.origin) {
+        (Some(said), _) => said,
+        (None, Origin::Here) => refund.reason.clone(),
+        (None, _) => ctx.words.word("reason", ELSEWHERE),
+    };
     [Some(said), second].into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 

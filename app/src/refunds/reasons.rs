@@ -2,7 +2,7 @@
 
 use backoffice::{
     Decimal,
-    refunds::{MonthOfReasons, REASONS},
+    refunds::{ELSEWHERE, MonthOfReasons, REASONS},
 };
 use leptos::prelude::*;
 
@@ -46,7 +46,8 @@ pub async fn page(ctx: Ctx) -> Answer {
         }
     };
     let rows = REASONS
-        .iter()
+        .into_iter()
+        .chain([ELSEWHERE])
         .map(|code| {
             let cells = months
                 .iter()

@@ -81,6 +81,7 @@ pub(super) const TRANSACTIONS: &[Column<transactions::Row>] = &[
 pub(super) const REFUNDS: &[Column<Refund>] = &[
     ("requestedAt", |_, r| r.requested_at.into()),
     ("orderId", |_, r| r.order_id.as_str().into()),
+    ("origin", |out, r| out.word(r.origin.as_str())),
     ("state", |out, r| out.word(r.state.as_str())),
     ("currency", |_, r| r.currency.as_str().into()),
     ("cancelAmount", |_, r| r.amount.into()),

@@ -62,11 +62,9 @@ pub(super) async fn write(backoffice: &Backoffice, what: &What, out: &mut Out<'_
             .await
         }
         What::Refunds(filter) => {
-            every(
-                out,
-                of::REFUNDS,
-                |at| async move { refunds::list(backoffice, filter, at.as_ref(), PAGE).await },
-            )
+            every(out, of::REFUNDS, |at| async move {
+                refunds::history(backoffice, filter, at.as_ref(), PAGE).await
+            })
             .await
         }
         What::Webhooks(filter) => {

@@ -4,6 +4,7 @@
 mod text_enum;
 
 pub(crate) mod apps_in_toss;
+pub mod card_number;
 pub mod clock;
 pub mod intake_load;
 pub mod masking;

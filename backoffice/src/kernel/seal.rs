@@ -133,6 +133,16 @@ impl Keyring {
         current.seal(INDEX, &STANDARD.encode(random()?))
     }
 
+    /// The id of the key that values are sealed with.
+    pub fn current(&self) -> &str {
+        &self.current.id
+    }
+
+    /// The key of the index under the current key.
+    pub(crate) fn reseal_index(&self, sealed: &str) -> Result<String, Fault> {
+        self.seal(INDEX, &self.open(INDEX, sealed)?)
+    }
+
     /// `context` is the column: a value that is moved to another one cannot be opened there.
     pub fn seal(&self, context: &str, text: &str) -> Result<String, Fault> {
         self.current.seal(context, text)

@@ -16,6 +16,7 @@ pub use find::{Filter, list, search};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
+    contains_card_number,
     money::{self, AmountError},
     rail::Rail,
 };
@@ -108,6 +109,8 @@ pub enum InvalidOrder {
     OrderName,
     #[error("{0}: too long, or with control characters")]
     Text(&'static str),
+    #[error("{0}: a card number that is not masked")]
+    CardNumber(&'static str),
 }
 
 impl NewOrder {
@@ -127,6 +130,13 @@ impl NewOrder {
             |text: &str, max: usize| text.chars().count() <= max && !text.chars().any(char::is_control);
         if self.order_name.trim().is_empty() || !clean(&self.order_name, 100) {
             return Err(InvalidOrder::OrderName);
+        }
+        for (name, text) in
+            [("orderName", Some(&self.order_name)), ("customerName", self.customer_name.as_ref())]
+        {
+            if text.is_some_and(|text| contains_card_number(text)) {
+                return Err(InvalidOrder::CardNumber(name));
+            }
         }
         for (name, text, max) in [
             ("customerName", &self.customer_name, 100),

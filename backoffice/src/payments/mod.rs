@@ -17,7 +17,7 @@ use toss::{
 };
 
 pub use confirm::{Confirm, ConfirmError, confirm};
-pub(crate) use movements::{SourceRow, book_listed, record_movements};
+pub(crate) use movements::{MOVES, SourceRow, book_listed, record_movements};
 pub use provider_payment::{CancelState, Cancellation, FetchedPayment, ProviderPayment};
 pub(crate) use provider_payment::{Movement, OUTGOING, holds_money};
 

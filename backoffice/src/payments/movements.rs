@@ -9,6 +9,11 @@ use toss::payments::Transaction;
 use super::{Movement, ProviderPayment};
 use crate::{Fault, kernel::text};
 
+/// Money that moved: neither issued accounts nor the cancels of accounts that nobody paid into (toss-api.md A7).
+pub(crate) const MOVES: &str = "t.status <> 'WAITING_FOR_DEPOSIT'
+    and not (t.method = '가상계좌' and t.status in ('CANCELED', 'PARTIAL_CANCELED')
+             and not exists (select 1 from transactions d where d.payment_key = t.payment_key and d.status = 'DONE'))";
+
 /// Books what a payment tells of its own movements. What is booked already stays as it is.
 pub(crate) async fn record_movements(
     tx: &mut PgConnection,

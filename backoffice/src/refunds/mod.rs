@@ -42,7 +42,7 @@ pub use eligibility::{Eligibility, WhyNot, eligibility};
 pub use execute::execute;
 pub use follow::{WayOut, follow, follow_due, record_way_out};
 pub use limits::ApprovalReason;
-pub use list::{Filter, get, list};
+pub use list::{ELSEWHERE, Filter, Origin, get, history, list};
 pub use report::{MonthOfReasons, OpenCount, count_open, reasons};
 pub use tax::{TaxLeft, TaxSplit};
 
@@ -103,6 +103,7 @@ impl State {
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Refund {
     pub id: Uuid,
+    pub origin: Origin,
     pub order_id: String,
     pub payment_key: String,
     pub amount: Decimal,

@@ -3,10 +3,14 @@
 use rust_decimal::Decimal;
 use time::{Date, Month, OffsetDateTime};
 
-use super::State;
+use super::{
+    State,
+    list::{ELSEWHERE, NOT_OURS},
+};
 use crate::{
     Backoffice, Fault,
     clock::{SEOUL, day_start},
+    payments::MOVES,
 };
 
 /// One month in Seoul, in won, by the moment at which Toss took a refund: `(reason, refunds, sum)`.
@@ -51,6 +55,19 @@ pub async fn reasons(backoffice: &Backoffice, before: u8) -> Result<Vec<MonthOfR
     )
     .fetch_all(&backoffice.pool)
     .await?;
+    // What was not asked for here stands in the list, and so in the sum.
+    let elsewhere = format!(
+        "select extract(year from t.transaction_at at time zone 'Asia/Seoul')::int,
+                extract(month from t.transaction_at at time zone 'Asia/Seoul')::int, count(*), sum(t.amount)
+         from transactions t
+         where t.status in ('CANCELED', 'PARTIAL_CANCELED', 'REFUND_SUCCESS', 'REFUNDED') and t.transaction_at >= $1
+           and t.currency = 'KRW' and {MOVES} and {NOT_OURS}
+         group by 1, 2"
+    );
+    let elsewhere: Vec<(i32, i32, i64, Decimal)> = sqlx::query_as(sqlx::AssertSqlSafe(elsewhere))
+        .bind(day_start(first))
+        .fetch_all(&backoffice.pool)
+        .await?;
     let mut months = Vec::new();
     for back in 0..=i32::from(before) {
         let Some(first) = first_of_month(today, back) else { continue };
@@ -60,7 +77,15 @@ pub async fn reasons(backoffice: &Backoffice, before: u8) -> Result<Vec<MonthOfR
         months.push(MonthOfReasons {
             year,
             month,
-            reasons: of_month().map(|row| (row.reason_code.clone(), row.count, row.sum)).collect(),
+            reasons: of_month()
+                .map(|row| (row.reason_code.clone(), row.count, row.sum))
+                .chain(
+                    elsewhere
+                        .iter()
+                        .filter(|(y, m, ..)| (*y, *m) == (year, i32::from(u8::from(month))))
+                        .map(|(_, _, count, sum)| (ELSEWHERE.to_owned(), *count, *sum)),
+                )
+                .collect(),
             not_arrived: of_month().map(|row| row.not_arrived).sum(),
         });
     }

@@ -126,6 +126,9 @@ impl From<refunds::Eligibility> for RefundableBody {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RefundBody {
     refund_id: String,
+    /// here, toss (in its console, or by another system with the same key) or store
+    #[schema(value_type = String)]
+    origin: refunds::Origin,
     #[serde(with = "toss::decimal")]
     #[schema(value_type = f64)]
     cancel_amount: Decimal,
@@ -154,7 +157,7 @@ pub(crate) struct RefundBody {
 
 async fn body_of(jangbu: &Jangbu, order: Order) -> Result<OrderBody, backoffice::Fault> {
     let filter = refunds::Filter { order_id: Some(order.order_id.clone()), ..refunds::Filter::default() };
-    let refunds = backoffice::refunds::list(&jangbu.backoffice, &filter, None, 100).await?.rows;
+    let refunds = backoffice::refunds::history(&jangbu.backoffice, &filter, None, 100).await?.rows;
     let record = match &order.payment_key {
         Some(key) => backoffice::payments::get(&jangbu.backoffice, key).await?,
         None => None,
@@ -178,6 +181,7 @@ async fn body_of(jangbu: &Jangbu, order: Order) -> Result<OrderBody, backoffice:
             .into_iter()
             .map(|refund| RefundBody {
                 refund_id: refund.id.to_string(),
+                origin: refund.origin,
                 cancel_amount: refund.amount,
                 cancel_reason: refund.reason,
                 tax_free_amount: refund.tax_free_amount,

@@ -218,6 +218,7 @@ async fn no_account_number_lies_in_the_clear_in_its_columns() {
         }
     }
     // What a version before has kept in the clear is sealed at the next start.
+    sqlx::query("update data_keys set sealed_at = null").execute(&shop.backoffice().pool).await.unwrap();
     sqlx::query("update payments set refund_receive_account = $1 where order_id = 'ord_dark_2'")
         .bind(json!({ "bankCode": "88", "accountNumber": OWN, "holderName": "김하준" }).to_string())
         .execute(&shop.backoffice().pool)
@@ -262,4 +263,70 @@ async fn a_wrong_or_missing_key_stops_the_start_with_one_sentence() {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     let open = format!("{:#}", server::Jangbu::start(settings, &fresh).await.unwrap_err());
     assert!(open.contains("chmod 600"), "{open}");
+}
+
+#[tokio::test]
+async fn a_rotation_that_is_stopped_goes_on_and_loses_nothing() {
+    use backoffice::{DataKey, keys};
+    let shop = Shop::open().await;
+    let pool = &shop.backoffice().pool;
+    let old = DataKey::parse(&crate::support::DATA_KEY.to_owned().into()).unwrap();
+    let new = DataKey::parse(&DataKey::generate().unwrap()).unwrap();
+    let key = deposited(&shop, "ord_turn_1", Some(OWN)).await;
+    // Enough values for several turns; the books of a shop hold one of each.
+    let sealed: String =
+        sqlx::query_scalar("select refund_receive_account from payments where payment_key = $1")
+            .bind(&key)
+            .fetch_one(pool)
+            .await
+            .unwrap();
+    sqlx::query(
+        "insert into payments (payment_key, order_id, status, currency, total_amount, balance_amount, raw, fetch_seq,
+                               fetched_at, rail, refund_receive_account)
+         select 'turn_' || n, order_id, status, currency, total_amount, balance_amount, '{}', 0, fetched_at, rail, $2
+         from payments, generate_series(1, 3000) n where payment_key = $1",
+    )
+    .bind(&key)
+    .bind(&sealed)
+    .execute(pool)
+    .await
+    .unwrap();
+    let with = async |id: &str| -> i64 {
+        sqlx::query_scalar(
+            "select count(*) from payments where refund_receive_account like 'v1.' || $1 || '.%'",
+        )
+        .bind(id)
+        .fetch_one(pool)
+        .await
+        .unwrap()
+    };
+    let both = keys::ring(pool, new.clone(), vec![old.clone()]).await.unwrap();
+    // Stopped in the middle: dropped at one of its steps.
+    let (told, mut steps) = tokio::sync::mpsc::unbounded_channel();
+    let rotating = tokio::spawn({
+        let (pool, both) = (pool.clone(), both.clone());
+        async move { keys::rotate(&pool, &both, move |done| told.send(done).unwrap_or_default()).await }
+    });
+    steps.recv().await.unwrap();
+    rotating.abort();
+    drop(rotating.await);
+    let (before, after) = (with(old.id()).await, with(new.id()).await);
+    assert!(before > 0 && after > 0 && before + after == 3001, "{before} and {after}");
+    assert!(both.open("payments.refund_receive_account", &sealed).unwrap().contains(OWN));
+
+    let sealed_anew = keys::rotate(pool, &both, |_| {}).await.unwrap();
+    assert_eq!(
+        (i64::try_from(sealed_anew).unwrap(), with(old.id()).await, with(new.id()).await),
+        (before, 0, 3001)
+    );
+    assert_eq!(keys::rotate(pool, &both, |_| {}).await.unwrap(), 0);
+    // The old key can go, and is refused from now on.
+    let alone = keys::ring(pool, new, Vec::new()).await.unwrap();
+    let mut backoffice = shop.backoffice().clone();
+    backoffice.keys = alone;
+    assert_eq!(
+        refunds::own_account(&backoffice, &key).await.unwrap().unwrap().masked,
+        "신한은행 ********6789"
+    );
+    assert!(keys::ring(pool, old, Vec::new()).await.is_err());
 }

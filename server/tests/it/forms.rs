@@ -311,3 +311,38 @@ async fn every_refusal_of_the_merchant_api_is_a_code_and_a_sentence() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_card_number_that_nobody_masked_is_kept_nowhere() {
+    const CARD: &str = "4111 1111 1111 1111";
+    let shop = Shop::open().await;
+    let agent = shop.log_in(Role::Admin).await;
+    shop.paid("ord_pan_1", 10_000).await;
+    let intent = backoffice::refunds::new_intent();
+    let reason = format!("카드 {CARD} 로 결제했대요");
+    let fields = [
+        ("order_id", "ord_pan_1"),
+        ("intent", intent.as_str()),
+        ("amount", "1000"),
+        ("reason_code", "defect"),
+        ("reason", reason.as_str()),
+    ];
+    shop.form("refund", Some(&agent.cookie), &fields).await;
+    let (_, html) = shop.page("/orders/ord_pan_1", Some(&agent.cookie)).await;
+    assert!(html.contains("카드번호가 들어 있는 것 같아요") && !html.contains(CARD), "{html}");
+    let (status, said) = shop
+        .api(
+            "orders",
+            &json!({ "orderId": "ord_pan_2", "amount": 1_000, "orderName": "컵", "customerName": CARD }),
+        )
+        .await;
+    assert_eq!((status, said["code"].as_str()), (400, Some("INVALID_REQUEST")), "{said}");
+    let dump: Vec<String> = sqlx::query_scalar(
+        "select data::text from staff_sessions union all select to_jsonb(a)::text from form_answers a
+         union all select to_jsonb(a)::text from audit a union all select to_jsonb(r)::text from refunds r",
+    )
+    .fetch_all(&shop.backoffice().pool)
+    .await
+    .unwrap();
+    assert!(dump.iter().all(|row| !row.contains("4111")), "{dump:?}");
+}

@@ -25,6 +25,7 @@ mod merchant_api;
 mod mini_app;
 mod missing;
 mod mounted;
+mod origins;
 mod pages;
 mod promotions;
 mod queue;

@@ -13,7 +13,7 @@ use server::{
 };
 use sqlx::migrate::Migrator;
 
-use crate::support::empty_database;
+use crate::support::{DATA_KEY, empty_database};
 
 /// Tables as they were when `last` was the newest migration, with `rows` in them; the database's URL.
 async fn as_of(last: i64, rows: &'static str) -> String {
@@ -60,17 +60,22 @@ const ROWS_OF_18: &str = r#"
     select 'tasked', 1, now(), 'staff', 'a', kind from unnest(array['found', 'given_back', 'asked', 'agreed']) as kind;
 "#;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn work_that_the_version_before_left_behind_goes_on() {
-    let url = as_of(18, ROWS_OF_18).await;
+/// The program of today on a database.
+async fn started(url: &str) -> Jangbu {
     let settings = [
         ("JANGBU_MODE", "sandbox"),
         ("TOSS_PAYMENTS_URL", "http://127.0.0.1:1"),
         ("TOSS_PAYMENTS_SECRET_KEY", PUBLIC_TEST_KEYS[0]),
+        ("JANGBU_DATA_KEY", DATA_KEY),
     ];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let settings = Settings::read(&Source(BTreeMap::from(settings))).unwrap();
-    let jangbu = Jangbu::start(settings, &url).await.unwrap();
+    Jangbu::start(settings, url).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_that_the_version_before_left_behind_goes_on() {
+    let jangbu = started(&as_of(18, ROWS_OF_18).await).await;
     let (backoffice, pool) = (&jangbu.backoffice, &jangbu.backoffice.pool);
 
     let found = |state: Option<State>| async move {
@@ -96,4 +101,55 @@ async fn work_that_the_version_before_left_behind_goes_on() {
     }
     let words = serde_json::json!({ "payout": "x", "pending_approval": "y", "resolved": "z", "open": "o" });
     assert_eq!(files[0].1, words, "a file that is still to be written finds its words");
+}
+
+/// Refunds that Toss took before anybody followed them, accounts in the clear, and no limits.
+const ROWS_OF_19: &str = r#"
+    insert into staff (id, email, name, role, password_hash, created_at)
+        values ('00000000-0000-0000-0000-000000000001', 'a@jangbu.test', 'a', 'finance', '', now() - interval '1 year');
+    insert into orders (order_id, rail, origin, order_name, amount, currency, status, created_at, updated_at)
+    select 'o' || n, 'toss_payments', 'merchant', 'x', 1000, 'KRW', 'DONE', now(), now() from generate_series(1, 7) n;
+    insert into payments (payment_key, rail, order_id, status, method, currency, total_amount, balance_amount, approved_at,
+                          raw, fetch_seq, fetched_at, refund_receive_account)
+    select 'p' || n, 'toss_payments', 'o' || n, 'CANCELED', case n when 6 then '카드' else '가상계좌' end, 'KRW', 1000, 0,
+           case n when 5 then null else now() end,
+           jsonb_build_object('paymentKey', 'p' || n, 'orderId', 'o' || n, 'status', 'DONE', 'totalAmount', 1000,
+               'balanceAmount', 1000, 'virtualAccount', case n when 6 then 'null'::jsonb else jsonb_build_object('refundStatus', word) end),
+           nextval('fetch_seq'), now(),
+           case n when 7 then '{"bankCode": "88", "accountNumber": "110123456789", "holderName": "김하준"}'::jsonb end
+    from unnest(array['COMPLETED', 'FAILED', 'PARTIAL_FAILED', 'PENDING', 'NONE', 'NONE', 'NONE']) with ordinality as w(word, n);
+    insert into refunds (id, order_id, payment_key, amount, currency, refundable_amount, reason_code, reason, state,
+                         idempotency_key, requested_by_name, requested_at, settled_at, refund_account)
+    select ('00000000-0000-0000-0000-00000000010' || n)::uuid, 'o' || n, 'p' || n, 1000, 'KRW', 1000, 'defect', 'x',
+           case n when 7 then 'unknown' else 'succeeded' end, 'refund-' || n, 'a', now(), case n when 7 then null else now() end,
+           case n when 7 then '{"bank": "88", "accountNumber": "110987654321", "holderName": "김하준"}'::jsonb end
+    from generate_series(1, 7) n;
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refunds_of_the_version_before_are_followed_and_accounts_are_sealed() {
+    use backoffice::refunds::{self, Stage};
+    let jangbu = started(&as_of(19, ROWS_OF_19).await).await;
+    let (backoffice, pool) = (&jangbu.backoffice, &jangbu.backoffice.pool);
+    let mut stages = Vec::new();
+    for n in 1..=7 {
+        let id = format!("00000000-0000-0000-0000-00000000010{n}").parse().unwrap();
+        stages.push(refunds::get(backoffice, id).await.unwrap().unwrap().stage);
+    }
+    let paid_in = [Stage::Arrived, Stage::Returned, Stage::PartlyArrived, Stage::AtTheBank].map(Some);
+    assert_eq!(stages[..4], paid_in);
+    assert_eq!(stages[4..], [None, Some(Stage::Accepted), None], "nobody paid in; a card; not known yet");
+    let clear: i64 = sqlx::query_scalar(
+        "select (select count(*) from payments where refund_receive_account like '%110123456789%')
+              + (select count(*) from refunds where refund_account like '%110987654321%')",
+    )
+    .fetch_one(pool)
+    .await
+    .unwrap();
+    assert_eq!(clear, 0);
+    let own = refunds::own_account(backoffice, "p7").await.unwrap().unwrap();
+    assert_eq!(own.masked, "신한은행 ********6789");
+    // Whoever runs a shop already keeps the limits they have set, or not set.
+    let limits = backoffice::limits::list(backoffice).await.unwrap();
+    assert!(limits.iter().all(|limit| limit.one_refund.is_none() && limit.per_day.is_none()));
 }

@@ -17,6 +17,8 @@ alter table refunds
     -- the person who said so, where it was one, and their words
     add column stage_by_name text,
     add column stage_note    text,
+    -- an answer to an earlier question says nothing of it (migration 3)
+    add column stage_seq     bigint not null default 0,
     -- days in Korea: by when the buyer has it, and until when a bank may take its time
     add column expected_on   date,
     add column bank_due_on   date,
@@ -46,7 +48,11 @@ update refunds r set stage_at = r.settled_at,
         else 'at_the_bank' end end
 from payments p
 where p.payment_key = r.payment_key and r.state = 'succeeded' and r.arrival <> 'nothing_to_return';
-update refunds set look_at = stage_at where stage in ('at_the_bank', 'partly_arrived', 'returned');
+-- Of what a bank has had for longer than it may, and Toss has told nothing, nobody will hear any more.
+update refunds set stage = 'accepted' where stage = 'at_the_bank' and stage_at < now() - interval '30 days';
+update refunds set look_at = greatest(stage_at, now()) + random() * interval '8 hours',
+    bank_due_on = (stage_at at time zone 'Asia/Seoul')::date + 14
+where stage in ('at_the_bank', 'partly_arrived', 'returned');
 alter table refunds
     add constraint refunds_stage_after_success check (stage is null or state = 'succeeded'),
     add constraint refunds_bank_is_asked check

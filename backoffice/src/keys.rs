@@ -59,13 +59,14 @@ pub async fn seal_clear(pool: &PgPool, keys: &Keyring) -> Result<(), Fault> {
         return Ok(());
     }
     for (table, column) in COLUMNS {
-        let sealed = reseal(pool, keys, table, column, "v1.%", &mut |_| {}).await?;
-        if sealed > 0 {
-            tracing::info!(
-                rows = sealed,
-                column = format!("{table}.{column}"),
-                "sealed what was in the clear"
-            );
+        // A row that is written to meanwhile may lie before where we are.
+        loop {
+            let sealed = reseal(pool, keys, table, column, "v1.%", &mut |_| {}).await?;
+            if sealed == 0 {
+                break;
+            }
+            let column = format!("{table}.{column}");
+            tracing::info!(rows = sealed, column, "sealed what was in the clear");
         }
     }
     sqlx::query!("update data_keys set sealed_at = now()").execute(pool).await?;
@@ -146,7 +147,7 @@ async fn reseal(
         };
         let sealed = old.iter().map(|(_, text)| seal(text)).collect::<Result<Vec<_>, Fault>>()?;
         let (at, texts): (Vec<String>, Vec<String>) = old.into_iter().unzip();
-        // A row that has moved meanwhile is met again further on.
+        // A row that has moved meanwhile is met again, here or in the next turn.
         let written = sqlx::query(AssertSqlSafe(update.clone()))
             .bind(&at)
             .bind(&texts)

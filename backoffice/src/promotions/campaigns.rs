@@ -132,8 +132,8 @@ impl NewCampaign {
             created_by: None,
             created_by_name: String::new(),
             created_at: OffsetDateTime::UNIX_EPOCH,
-            // A threshold that the whole budget does not reach is none.
-            needs_second: approval_above.is_none_or(|above| above >= budget),
+            // A threshold that no single grant reaches is none for them.
+            needs_second: approval_above.is_none_or(|above| above >= amount),
             approved_by: None,
             approved_by_name: None,
         })

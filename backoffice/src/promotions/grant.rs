@@ -159,10 +159,10 @@ pub(super) async fn insert_intent(
             return Err(Refused::Budget { left: campaign.left() }.into());
         }
     }
-    let alone = !origin.approved && !form.is_test && origin.batch.is_none();
-    let needs_second = alone
-        && (campaign.approval_above.is_some_and(|limit| amount > limit)
-            || above_the_day(backoffice, tx, actor, amount).await?);
+    // The threshold of a file is its sum's; a day's is everybody's, line by line.
+    let above = origin.batch.is_none() && campaign.approval_above.is_some_and(|limit| amount > limit);
+    let needs_second =
+        !origin.approved && !form.is_test && (above || above_the_day(backoffice, tx, actor, amount).await?);
     let state = if needs_second { State::WaitingForApproval } else { State::Requested };
     sqlx::query!(
         "insert into grants (id, promotion_code, user_key, event, amount, is_test, state, batch_id, needs_second,
@@ -208,7 +208,7 @@ pub(super) async fn above_the_day(
         r#"select coalesce(sum(g.amount), 0)::bigint as "sum!" from grants g
            left join grant_batches b on b.id = g.batch_id
            where g.requested_by = $1 and g.requested_at >= $2 and not g.needs_second and not g.is_test
-             and not coalesce(b.needs_second, false) and g.state not in ('failed', 'declined')"#,
+             and b.approved_by_name is null and g.state not in ('failed', 'declined')"#,
         staff,
         day_start(backoffice.clock.today()),
     )

@@ -138,9 +138,8 @@ impl Buyer {
 /// As a cancel takes it; nothing where Toss told only a part of it.
 fn whole(told: RefundReceiveAccount) -> Option<RefundAccount> {
     let bank = institutions::bank_code(&told.bank_code?)?.to_owned();
-    let account_number: String = told.account_number?.chars().filter(char::is_ascii_digit).collect();
-    let holder_name = told.holder_name?.trim().to_owned();
-    super::create_intent::parse_account(&bank, &account_number, &holder_name).ok()
+    // A number that is masked is none.
+    super::create_intent::parse_account(&bank, &told.account_number?, told.holder_name?.trim()).ok()
 }
 
 /// An account as it is kept with an intent or a line of a file.
@@ -213,13 +212,13 @@ pub async fn account_facts(backoffice: &Backoffice, refund: &Refund) -> Result<O
     let account = sealed.map(|sealed| open(&backoffice.keys, SEALED, sealed)).transpose()?;
     let buyer = buyer_of(&mut connection, &backoffice.keys, &refund.payment_key).await?;
     let other_buyers = sqlx::query_scalar!(
-        r#"with who as (
-               select order_id, coalesce(user_key, customer_mobile_phone, customer_email, customer_name, order_id) as buyer
-               from orders
-           )
-           select count(*) as "count!" from (
-               select distinct w.buyer from refunds r join who w on w.order_id = r.order_id
-               where r.account_hash = $1 and w.buyer <> (select buyer from who where order_id = $2)
+        r#"select count(*) as "count!" from (
+               select distinct coalesce(o.user_key, o.customer_mobile_phone, o.customer_email, o.customer_name, o.order_id)
+               from refunds r join orders o on o.order_id = r.order_id
+               where r.account_hash = $1
+                 and coalesce(o.user_key, o.customer_mobile_phone, o.customer_email, o.customer_name, o.order_id)
+                     <> (select coalesce(b.user_key, b.customer_mobile_phone, b.customer_email, b.customer_name, b.order_id)
+                         from orders b where b.order_id = $2)
                limit 100) x"#,
         row.account_hash,
         refund.order_id,

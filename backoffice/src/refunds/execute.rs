@@ -331,7 +331,9 @@ pub(super) async fn settle(
     }
     if state == State::Succeeded {
         // What a bank has is not with the buyer yet.
-        if follow::begin(&mut tx, now, refund.id, refund.arrival).await? == Some(Stage::Accepted) {
+        let to_account = refund.account.is_some();
+        let stage = follow::begin(&mut tx, now, refund.id, refund.arrival, to_account).await?;
+        if stage != Some(Stage::AtTheBank) {
             follow::stop_clock(&mut tx, now, actor, &refund.order_id, refund.for_return).await?;
         }
         plan_message(backoffice, &mut tx, &refund).await?;

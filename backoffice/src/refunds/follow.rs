@@ -48,18 +48,23 @@ pub(super) async fn begin(
     now: OffsetDateTime,
     id: Uuid,
     arrival: Arrival,
+    to_account: bool,
 ) -> Result<Option<Stage>, Fault> {
+    // An account was needed: whatever was promised when it was asked for, a bank pays it out.
+    let arrival = if to_account { Arrival::TwoBusinessDays } else { arrival };
     let stage = arrival.first_stage();
     let today = now.to_offset(SEOUL).date();
     let bank_due_on = stage.filter(|stage| stage.is_followed()).map(|_| add_business_days(today, BANK_DAYS));
     sqlx::query!(
-        "update refunds set stage = $2, stage_at = $3, expected_on = $4, bank_due_on = $5, look_at = $6 where id = $1",
+        "update refunds set stage = $2, stage_at = $3, expected_on = $4, bank_due_on = $5, look_at = $6,
+                arrival = $7, stage_seq = nextval('fetch_seq') where id = $1",
         id,
         stage.map(Stage::as_str),
         stage.map(|_| now),
         arrival.expected_on(today),
         bank_due_on,
         bank_due_on.map(|due| next_look(now, due, now)),
+        arrival.as_str(),
     )
     .execute(tx)
     .await?;
@@ -148,20 +153,26 @@ async fn take_over(backoffice: &Backoffice, payment_key: &str, asked: bool) -> R
     )
     .fetch_optional(&mut *tx)
     .await?;
-    let told = sqlx::query_scalar!(
-        "update payments set bank_news = false where payment_key = $1 returning refund_status",
+    let payment = sqlx::query!(
+        "update payments set bank_news = false where payment_key = $1 returning order_id, refund_status, fetch_seq",
         payment_key,
     )
     .fetch_optional(&mut *tx)
     .await?;
-    let Some(told) = told.flatten().map(|told| RefundStatus::from(told.as_str())) else { return Ok(()) };
+    let Some(payment) = payment else { return Ok(()) };
+    let told = RefundStatus::from(payment.refund_status.as_deref().unwrap_or("NONE"));
     let refunds = sqlx::query_as!(
         Followed,
         r#"select id, order_id, amount, currency, stage as "stage!: Stage", stage_at as "stage_at!", stage_by_name,
                   bank_due_on, for_return
-           from refunds where payment_key = $1 and stage is not null and arrival = 'two_business_days'
+           from refunds
+           where order_id = $2 and payment_key = $1 and stage is not null and arrival = 'two_business_days'
+             -- Of a question that was asked before Toss took it, the answer is about another one.
+             and stage_seq < $3
            order by settled_at, id for update"#,
         payment_key,
+        payment.order_id,
+        payment.fetch_seq,
     )
     .fetch_all(&mut *tx)
     .await?;
@@ -181,12 +192,13 @@ async fn take_over(backoffice: &Backoffice, payment_key: &str, asked: bool) -> R
             let due = refund.bank_due_on.unwrap_or(today);
             // A bank that has it is what a person was waiting for.
             sqlx::query!(
-                "update refunds set look_at = coalesce($2, look_at),
+                "update refunds set look_at = coalesce($2, look_at), bank_due_on = coalesce(bank_due_on, $4),
                         stage_by_name = case when $3 then null else stage_by_name end
                  where id = $1",
                 refund.id,
                 asked.then(|| next_look(refund.stage_at, due, now)),
                 told == RefundStatus::Pending,
+                due,
             )
             .execute(&mut *tx)
             .await?;

@@ -9,7 +9,7 @@ use super::{Refund, Stage, State, TASK_AFTER};
 use crate::{
     Backoffice, Fault,
     clock::day_start,
-    page::{Cursor, Page, push_keyset},
+    page::{Cursor, Direction, Page, push_keyset},
     payments::MOVES,
 };
 
@@ -137,10 +137,8 @@ pub async fn list(
     cursor: Option<&Cursor>,
     size: usize,
 ) -> Result<Page<Refund>, Fault> {
-    let mut query = QueryBuilder::<Postgres>::new("");
-    push_part(&mut query, OURS, filter, cursor, size);
-    let rows: Vec<Refund> = query.build_query_as().fetch_all(&backoffice.pool).await?;
-    Ok(page_of(rows, cursor, size))
+    let rows = rows_of(backoffice, OURS, filter, cursor, size).await?;
+    Ok(Page::new(rows, size, cursor, |refund| (refund.requested_at, key_of(refund))))
 }
 
 /// All money that went back, or is to: what was asked for here, in Toss's console, by another system, by a store.
@@ -153,36 +151,52 @@ pub async fn history(
     if filter.is_ours_only() {
         return list(backoffice, filter, cursor, size).await;
     }
-    // Each part is cut off by itself: together they could only be sorted as a whole.
-    let mut query = QueryBuilder::<Postgres>::new("select * from ((");
-    push_part(&mut query, OURS, filter, cursor, size);
-    query.push(") union all (");
-    push_part(&mut query, &elsewhere(), filter, cursor, size);
-    query.push(")) x where true");
-    push_keyset(&mut query, cursor, "requested_at", "key", size);
-    let rows: Vec<Refund> = query.build_query_as().fetch_all(&backoffice.pool).await?;
-    Ok(page_of(rows, cursor, size))
+    let mut rows = rows_of(backoffice, OURS, filter, cursor, size).await?;
+    // Nothing beyond a full page of ours can stand on it: the other books are read no further than that.
+    let backwards = cursor.is_some_and(|cursor| cursor.direction == Direction::Newer);
+    let end = rows.last().filter(|_| rows.len() > size).map(|last| {
+        let compare = if backwards { "<=" } else { ">=" };
+        (compare, last.requested_at)
+    });
+    let mut query = QueryBuilder::<Postgres>::new("select * from (");
+    query.push(elsewhere()).push(") x where true");
+    if let Some((compare, at)) = end {
+        query.push(format!(" and requested_at {compare} ")).push_bind(at);
+    }
+    filter.push(&mut query);
+    push_keyset(&mut query, cursor, "requested_at", KEY, size);
+    rows.extend(query.build_query_as::<Refund>().fetch_all(&backoffice.pool).await?);
+    rows.sort_by(|a, b| {
+        let order = (a.requested_at, key_of(a)).cmp(&(b.requested_at, key_of(b)));
+        if backwards { order } else { order.reverse() }
+    });
+    rows.truncate(size + 1);
+    Ok(Page::new(rows, size, cursor, |refund| (refund.requested_at, key_of(refund))))
 }
 
-fn push_part(
-    query: &mut QueryBuilder<Postgres>,
+async fn rows_of(
+    backoffice: &Backoffice,
     from: &str,
     filter: &Filter,
     cursor: Option<&Cursor>,
     size: usize,
-) {
-    query.push("select * from (").push(from).push(") x where true");
-    filter.push(query);
-    push_keyset(query, cursor, "requested_at", "key", size);
+) -> Result<Vec<Refund>, Fault> {
+    let mut query = QueryBuilder::<Postgres>::new("select * from (");
+    query.push(from).push(") x where true");
+    filter.push(&mut query);
+    push_keyset(&mut query, cursor, "requested_at", KEY, size);
+    Ok(query.build_query_as().fetch_all(&backoffice.pool).await?)
 }
 
-fn page_of(rows: Vec<Refund>, cursor: Option<&Cursor>, size: usize) -> Page<Refund> {
-    // In the order of an index on both sides.
-    let key = |refund: &Refund| match (refund.origin, &refund.transaction_key) {
+/// The key of a page, ordered by its bytes: here and in the database alike.
+const KEY: &str = r#"key collate "C""#;
+
+/// In the order of an index on both sides.
+fn key_of(refund: &Refund) -> String {
+    match (refund.origin, &refund.transaction_key) {
         (Origin::Toss | Origin::Store, Some(key)) => key.clone(),
         _ => refund.id.to_string(),
-    };
-    Page::new(rows, size, cursor, |refund| (refund.requested_at, key(refund)))
+    }
 }
 
 pub async fn get(backoffice: &Backoffice, id: Uuid) -> Result<Option<Refund>, Fault> {

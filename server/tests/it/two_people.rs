@@ -251,7 +251,7 @@ async fn points_of_one_person_add_up_over_campaigns_and_files() {
         }
     };
     // Without a threshold, or with one that nothing reaches, nothing is given before a second one has seen it.
-    for code in ["ONE", "TWO"] {
+    for code in ["ONE", "TWO", "THREE"] {
         assert_eq!(grant(code, "a").await, Err(promotions::Refused::NotApproved), "{code}");
         let own = promotions::campaigns::approve(shop.backoffice(), &admin.actor(), code).await;
         assert!(own.is_err());

@@ -65,7 +65,7 @@ async fn end(backoffice: &Backoffice, id: Uuid, to: State, action: &'static str)
 async fn run_line(backoffice: &Backoffice, batch: &Batch, line: i32, form: Form) -> Result<bool, Fault> {
     let Some(actor) = author(backoffice, batch).await? else { return Ok(false) };
     let mut tx = backoffice.pool.begin().await?;
-    let origin = grant::Origin { batch: Some(batch.id), approved: true };
+    let origin = grant::Origin { batch: Some(batch.id), approved: batch.approved_by_name.is_some() };
     let taken = grant::insert_intent(backoffice, &mut tx, &actor, &form, origin).await;
     let (state, why, id) = match taken {
         Ok(id) => ("taken", None, Some(id)),

@@ -1,6 +1,6 @@
 // The mini-app's side: Toss Pay, in-app purchases, promotions, users.
 
-import type { Page } from "@playwright/test";
+import type { Browser, Page } from "@playwright/test";
 import { eventually, expect, find, logIn, run, sandbox, test } from "./product";
 
 /** A new user logs in to the mini-app; the user key. */
@@ -12,6 +12,15 @@ async function newUser(page: Page): Promise<string> {
   await page.getByRole("row", { name: String(userKey) }).getByRole("button", { name: "다시 로그인" }).click();
   await expect(page.getByRole("row", { name: String(userKey) }).getByText("연결됨")).toBeVisible();
   return String(userKey);
+}
+
+/** A second person has seen that it gives points on one person's word. */
+async function approveCampaign(browser: Browser, code: string) {
+  const second = await (await browser.newContext()).newPage();
+  await logIn(second, "admin");
+  await second.goto(`/promotions/${code}`);
+  await second.getByRole("button", { name: "캠페인 승인" }).click();
+  await expect(second.getByText("캠페인을 승인했어요")).toBeVisible();
 }
 
 async function addCampaign(page: Page, code: string, points: string, cap: string, budget: string) {
@@ -82,7 +91,7 @@ test("an in-app refund is asked for, approved by hand, and found when the store 
   await expect(page.getByRole("row", { name: new RegExp(order) }).getByText("환불 완료")).toBeVisible();
 });
 
-test("points are granted, pending, then paid, and never twice for one event", async ({ page }) => {
+test("points are granted, pending, then paid, and never twice for one event", async ({ page, browser }) => {
   const user = await newUser(page);
   const code = `E2E-${run()}`;
   await page.request.post(`${sandbox}/_sandbox/apps-in-toss/promotions`, {
@@ -90,6 +99,9 @@ test("points are granted, pending, then paid, and never twice for one event", as
   });
   await logIn(page, "finance");
   await addCampaign(page, code, "1,000", "2,000", "100,000");
+  await expect(page.getByText(/승인 기준 없이 만들었어요/)).toBeVisible();
+  await expect(page.getByRole("button", { name: "캠페인 승인" })).toHaveCount(0);
+  await approveCampaign(browser, code);
   const grant = async () => {
     const form = page.locator("#grant");
     await form.getByLabel("userKey").fill(user);
@@ -105,12 +117,13 @@ test("points are granted, pending, then paid, and never twice for one event", as
   expect(promotions.find((one: { promotionCode: string }) => one.promotionCode === code).paidOut).toBe(1000);
 });
 
-test("a file of users is previewed and granted", async ({ page }) => {
+test("a file of users is previewed and granted", async ({ page, browser }) => {
   const [first, second] = [await newUser(page), await newUser(page)];
   const code = `FILE-${run()}`;
   await page.request.post(`${sandbox}/_sandbox/apps-in-toss/promotions`, { data: { promotionCode: code, budget: 100000 } });
   await logIn(page, "finance");
   await addCampaign(page, code, "500", "500", "1,000");
+  await approveCampaign(browser, code);
   const form = page.locator("#file");
   await form.getByLabel("지급 사유").fill("spring");
   await form.locator('input[type="file"]').setInputFiles({

@@ -315,10 +315,9 @@ async fn a_rotation_that_is_stopped_goes_on_and_loses_nothing() {
     assert!(both.open("payments.refund_receive_account", &sealed).unwrap().contains(OWN));
 
     let sealed_anew = keys::rotate(pool, &both, |_| {}).await.unwrap();
-    assert_eq!(
-        (i64::try_from(sealed_anew).unwrap(), with(old.id()).await, with(new.id()).await),
-        (before, 0, 3001)
-    );
+    // What was on its way when it was stopped may have ended well.
+    assert!(i64::try_from(sealed_anew).unwrap() <= before, "{sealed_anew} of {before}");
+    assert_eq!((with(old.id()).await, with(new.id()).await), (0, 3001));
     assert_eq!(keys::rotate(pool, &both, |_| {}).await.unwrap(), 0);
     // The old key can go, and is refused from now on.
     let alone = keys::ring(pool, new, Vec::new()).await.unwrap();

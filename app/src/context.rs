@@ -10,6 +10,7 @@ use http::request::Parts;
 use leptos::prelude::{expect_context, use_context};
 use leptos_axum::ResponseOptions;
 use tower_sessions::Session;
+use uuid::Uuid;
 
 use crate::{
     error::AppError,
@@ -146,6 +147,11 @@ impl Ctx {
 
     pub fn may(&self, permission: Permission) -> bool {
         self.visitor.staff.as_ref().is_some_and(|staff| staff.role.may(permission))
+    }
+
+    /// Whether whoever looks is this account.
+    pub fn is_me(&self, account: Option<Uuid>) -> bool {
+        self.visitor.staff.as_ref().is_some_and(|staff| Some(staff.id) == account)
     }
 
     /// The person, if their role allows it. The first line of every server function.

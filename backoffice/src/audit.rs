@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::{
     Fault,
     kernel::role::Role,
+    kernel::text,
     page::{Cursor, Direction, Page},
 };
 
@@ -295,6 +296,6 @@ pub async fn verify(pool: &PgPool) -> Result<Verdict, Fault> {
         head = row.hash;
         expected_seq += 1;
     }
-    let head = head.iter().map(|byte| format!("{byte:02x}")).collect();
+    let head = text::hex(&head);
     Ok(Verdict::Whole { rows: expected_seq - 1, head })
 }

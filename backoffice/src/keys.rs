@@ -4,15 +4,8 @@ use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::{
     Fault,
-    kernel::seal::{self, DataKey, Keyring},
+    kernel::seal::{self, COLUMNS, DataKey, Keyring},
 };
-
-/// Every column that is sealed: `(table, column)`. What is sealed knows its column as `table.column`.
-const COLUMNS: [(&str, &str); 3] = [
-    ("payments", "refund_receive_account"),
-    ("refunds", "refund_account"),
-    ("refund_batch_lines", "account"),
-];
 
 /// Rows sealed in one statement.
 const AT_ONCE: i64 = 500;
@@ -58,14 +51,13 @@ pub async fn seal_clear(pool: &PgPool, keys: &Keyring) -> Result<(), Fault> {
     if done.fetch_one(pool).await? {
         return Ok(());
     }
-    for (table, column) in COLUMNS {
+    for column in COLUMNS {
         // A row that is written to meanwhile may lie before where we are.
         loop {
-            let sealed = reseal(pool, keys, table, column, "v1.%", &mut |_| {}).await?;
+            let sealed = reseal(pool, keys, column, &seal::like(None), &mut |_| {}).await?;
             if sealed == 0 {
                 break;
             }
-            let column = format!("{table}.{column}");
             tracing::info!(rows = sealed, column, "sealed what was in the clear");
         }
     }
@@ -89,9 +81,9 @@ pub async fn rotate(
 ) -> Result<u64, Fault> {
     let index = sqlx::query_scalar!("select index_key from data_keys").fetch_one(pool).await?;
     sqlx::query!("update data_keys set index_key = $1", keys.reseal_index(&index)?).execute(pool).await?;
-    let current = format!("v1.{}.%", keys.current());
+    let current = seal::like(Some(keys.current()));
     let mut sizes = Vec::new();
-    for (table, _) in COLUMNS {
+    for (table, _) in COLUMNS.into_iter().filter_map(|column| column.split_once('.')) {
         let pages = sqlx::query_scalar!(
             r#"select (pg_relation_size($1::text::regclass) / current_setting('block_size')::bigint) as "pages!""#,
             table
@@ -104,9 +96,9 @@ pub async fn rotate(
     let mut sealed = 0;
     loop {
         let (mut before, mut in_this_turn) = (0, 0);
-        for ((table, column), size) in COLUMNS.into_iter().zip(&sizes) {
+        for (column, size) in COLUMNS.into_iter().zip(&sizes) {
             let mut at = |page: u64| progress(Rotated { pages: (before + page).min(of), of });
-            in_this_turn += reseal(pool, keys, table, column, &current, &mut at).await?;
+            in_this_turn += reseal(pool, keys, column, &current, &mut at).await?;
             before += size;
         }
         // A process that still has the old key may have written behind our back.
@@ -121,12 +113,12 @@ pub async fn rotate(
 async fn reseal(
     pool: &PgPool,
     keys: &Keyring,
-    table: &str,
-    column: &str,
+    context: &str,
     done: &str,
     progress: &mut (dyn FnMut(u64) + Send),
 ) -> Result<u64, Fault> {
-    let context = format!("{table}.{column}");
+    let (table, column) =
+        context.split_once('.').ok_or_else(|| Fault::Inconsistent(format!("{context} is no column")))?;
     let select = format!(
         "select ctid::text, {column} from {table}
          where ctid > $1::text::tid and {column} is not null and {column} not like $2 order by ctid limit {AT_ONCE}"
@@ -142,8 +134,8 @@ async fn reseal(
         let Some((at, _)) = old.last() else { return Ok(count) };
         last.clone_from(at);
         let seal = |text: &String| match seal::key_id(text) {
-            Some(_) => keys.seal(&context, &keys.open(&context, text)?),
-            None => keys.seal(&context, text),
+            Some(_) => keys.seal(context, &keys.open(context, text)?),
+            None => keys.seal(context, text),
         };
         let sealed = old.iter().map(|(_, text)| seal(text)).collect::<Result<Vec<_>, Fault>>()?;
         let (at, texts): (Vec<String>, Vec<String>) = old.into_iter().unzip();

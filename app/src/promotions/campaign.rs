@@ -36,7 +36,7 @@ fn head(ctx: &Ctx, campaign: &Campaign, chart: Option<String>) -> AnyView {
             </form>
         }
     });
-    let own = ctx.visitor.staff.as_ref().is_some_and(|me| Some(me.id) == campaign.created_by);
+    let own = ctx.is_me(campaign.created_by);
     let approve = (campaign.waits() && !own && ctx.may(Permission::ManageCampaigns)).then(|| {
         view! {
             <form method="post" action=ctx.href(ApproveCampaign::PATH)>

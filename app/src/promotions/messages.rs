@@ -51,7 +51,6 @@ pub fn refused(ctx: &Ctx, refused: &Refused) -> AppError {
         Refused::NotApproved => at("", ctx.t("grant-error-not-approved")),
         Refused::PaidAtToss => at("", ctx.t("grant-error-paid-at-toss")),
         Refused::TossSilent => at("", ctx.t("look-up-failed")),
-        Refused::OwnRequest => at("", ctx.t("refund-error-own")),
         Refused::TooEarly => at("", ctx.t("refund-error-early")),
         Refused::AlreadyDecided { state } => {
             let state = ctx.words.word("grant-state", state.as_str());

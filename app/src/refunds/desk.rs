@@ -24,7 +24,7 @@ fn hidden(refund: &Refund) -> AnyView {
 
 fn waiting(ctx: &Ctx, refund: &Refund, account: Option<&AccountFacts>, flash: &Flash) -> AnyView {
     let money = format::amount(ctx.words, refund.amount, &refund.currency);
-    let own = ctx.visitor.staff.as_ref().is_some_and(|me| Some(me.id) == refund.requested_by);
+    let own = ctx.is_me(refund.requested_by);
     let line = ctx.tr(
         "refund-waiting-line",
         &[

@@ -134,7 +134,6 @@ pub fn invalid(ctx: &Ctx, refused: &Refused) -> AppError {
             ),
         ),
         Refused::NoSuchRefund => at("", ctx.t("refund-error-gone")),
-        Refused::OwnRequest => at("", ctx.t("refund-error-own")),
         Refused::NotSecond(not) => not.explain(ctx),
         Refused::FittingCancel => at("", ctx.t("refund-error-fitting")),
         Refused::AlreadyDecided { state, by } => {

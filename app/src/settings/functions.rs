@@ -16,7 +16,8 @@ fn page() -> String {
     format!("{}#limits", routes::SETTINGS)
 }
 
-/// Above which amounts a second person is asked, for one role: won, won a day, points a day. `none` (or `없음`) is no limit.
+/// Above which amounts a second person is asked, for one role: won, won a day, points a day. `none`, or what the page calls it, is no
+/// limit.
 #[server(prefix = "/fn", endpoint = "set_refund_limit")]
 pub async fn set_refund_limit(
     #[server(default)] role: String,

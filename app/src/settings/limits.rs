@@ -49,7 +49,7 @@ fn form(ctx: &Ctx, limit: &Limit, flash: &Flash) -> AnyView {
 
 fn request(ctx: &Ctx, request: &Request, now: Option<&Limit>) -> AnyView {
     let role = request.limit.role.as_str();
-    let own = ctx.visitor.staff.as_ref().is_some_and(|me| me.id == request.requested_by);
+    let own = ctx.is_me(Some(request.requested_by));
     let asked = ctx.tr(
         "limit-request",
         &[

@@ -16,7 +16,7 @@ use crate::{
 };
 
 fn row(ctx: &Ctx, person: Staff) -> AnyView {
-    let own = ctx.visitor.staff.as_ref().is_some_and(|me| me.id == person.id);
+    let own = ctx.is_me(Some(person.id));
     let label = ctx.tr("staff-disable-name", &[("name", person.name.clone())]);
     let act = match person.disabled_at {
         Some(_) => view! { <span class="badge ended">{ctx.t("staff-is-disabled")}</span> }.into_any(),

@@ -11,7 +11,14 @@ use ring::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
+use super::text::hex;
 use crate::Fault;
+
+/// Every column that is sealed, as `table.column`: what is sealed in one opens in no other.
+pub const COLUMNS: [&str; 3] = [BUYERS_ACCOUNT, REFUND_ACCOUNT, LINE_ACCOUNT];
+pub(crate) const BUYERS_ACCOUNT: &str = "payments.refund_receive_account";
+pub(crate) const REFUND_ACCOUNT: &str = "refunds.refund_account";
+pub(crate) const LINE_ACCOUNT: &str = "refund_batch_lines.account";
 
 /// In front of every sealed value, with the key's id behind it.
 const VERSION: &str = "v1";
@@ -49,7 +56,7 @@ impl DataKey {
         let key = UnboundKey::new(&AES_256_GCM, bytes).map_err(|_| NoKey)?;
         // Says which key it is and nothing of it.
         let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, bytes), b"jangbu data key");
-        let id = tag.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let id = hex(&tag.as_ref()[..4]);
         Ok(Self { id, key: Arc::new(LessSafeKey::new(key)) })
     }
 
@@ -101,6 +108,11 @@ pub fn key_id(sealed: &str) -> Option<&str> {
     sealed.strip_prefix(VERSION)?.strip_prefix('.')?.split_once('.').map(|(id, _)| id)
 }
 
+/// What SQL's `like` finds values by that are sealed with this key, or with any.
+pub(crate) fn like(key_id: Option<&str>) -> String {
+    key_id.map_or_else(|| format!("{VERSION}.%"), |id| format!("{VERSION}.{id}.%"))
+}
+
 /// The keys in use: values are sealed with the current one, and opened with any.
 #[derive(Clone)]
 pub struct Keyring {
@@ -143,7 +155,7 @@ impl Keyring {
         self.seal(INDEX, &self.open(INDEX, sealed)?)
     }
 
-    /// `context` is the column: a value that is moved to another one cannot be opened there.
+    /// `context` is one of [`COLUMNS`]: a value that is moved to another one cannot be opened there.
     pub fn seal(&self, context: &str, text: &str) -> Result<String, Fault> {
         self.current.seal(context, text)
     }
@@ -163,7 +175,7 @@ impl Keyring {
         hash.update(context.as_bytes());
         hash.update(&[0]);
         hash.update(text.as_bytes());
-        hash.sign().as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        hex(&hash.sign().as_ref()[..16])
     }
 }
 

@@ -1,4 +1,4 @@
-//! Text on its way to PostgreSQL and back: it holds no NUL, and its errors hold what it was given.
+//! Text on its way to PostgreSQL and back: it holds no NUL, its errors hold what it was given, and bytes are hexadecimal.
 
 use serde_json::Value;
 
@@ -13,6 +13,11 @@ pub(crate) fn without_nul(value: Value) -> Value {
             .collect(),
         other => other,
     }
+}
+
+/// In lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A database error without what it quotes: the detail holds whole rows, and in class 22 (data exceptions) the message

@@ -24,7 +24,7 @@ pub(crate) use provider_payment::{Movement, OUTGOING, holds_money};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    kernel::seal::Keyring,
+    kernel::seal::{BUYERS_ACCOUNT, Keyring},
     orders,
     rail::Rail,
 };
@@ -191,18 +191,15 @@ async fn upsert(
     Ok(())
 }
 
-/// The column, as what is sealed in it knows it.
-pub(crate) const SEALED_ACCOUNT: &str = "payments.refund_receive_account";
-
 /// The account that the buyer left, sealed: Toss tells it for thirty minutes (toss-api.md A5.3).
 fn refund_account(keys: &Keyring, payment: &ProviderPayment) -> Result<Option<String>, Fault> {
     let Some(account) = payment.refund_account() else { return Ok(None) };
     let text = serde_json::to_string(account).map_err(Fault::unreadable("an account"))?;
-    keys.seal(SEALED_ACCOUNT, &text).map(Some)
+    keys.seal(BUYERS_ACCOUNT, &text).map(Some)
 }
 
 pub(crate) fn open_refund_account(keys: &Keyring, sealed: &str) -> Result<RefundReceiveAccount, Fault> {
-    serde_json::from_str(&keys.open(SEALED_ACCOUNT, sealed)?)
+    serde_json::from_str(&keys.open(BUYERS_ACCOUNT, sealed)?)
         .map_err(Fault::unreadable("the account of a buyer"))
 }
 

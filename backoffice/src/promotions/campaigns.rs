@@ -199,7 +199,7 @@ pub async fn approve(backoffice: &Backoffice, actor: &Actor, code: &str) -> Resu
     sqlx::query!(
         "update campaigns set approved_by = $2, approved_by_name = $3 where promotion_code = $1",
         campaign.promotion_code,
-        second.map_err(Refused::from)?,
+        second.map_err(Refused::NotSecond)?,
         actor.name(),
     )
     .execute(&mut *tx)

@@ -330,9 +330,8 @@ pub(super) async fn may_have_been_paid(
     let Some(key) = row.key.map(PromotionKey) else { return Ok(false) };
     let code = told_code(&grant.promotion_code, row.is_test);
     let user = UserKey(grant.user_key);
-    match backoffice.apps_in_toss()?.promotion_result(user.into(), &code, &key).await {
-        Ok(answer) => Ok(answer.value != GrantState::Failed),
-        Err(TossError::NotDone(NotDone::Refused(refusal))) if refusal.code == "4111" => Ok(false),
+    match payout_at_toss(backoffice.apps_in_toss()?, user, &code, &key).await {
+        Ok(state) => Ok(state.is_some_and(|state| state != GrantState::Failed)),
         Err(error) => {
             tracing::warn!(%error, grant = %grant.id, "no look-up before a decision");
             Err(Refused::TossSilent.into())
@@ -348,20 +347,32 @@ enum Looked {
 
 async fn look(client: &Client, grant: &Claimed, key: Option<&PromotionKey>) -> Looked {
     let Some(key) = key else { return Looked::NotPaid };
-    Looked::Verdict(match client.promotion_result(grant.user.into(), &grant.code(), key).await {
-        Ok(answer) => match answer.value {
-            GrantState::Success => Verdict::Succeeded,
-            GrantState::Failed => Verdict::Failed { code: "FAILED".into(), message: "Toss: FAILED".into() },
-            GrantState::Pending => Verdict::Pending,
-            GrantState::Other(word) => {
-                Verdict::Unknown { code: None, why: format!("Toss: {}", toss::redact::code(&word)) }
-            }
-        },
-        Err(TossError::NotDone(NotDone::Refused(refusal))) if refusal.code == "4111" => {
-            return Looked::NotPaid;
+    Looked::Verdict(match payout_at_toss(client, grant.user, &grant.code(), key).await {
+        Ok(None) => return Looked::NotPaid,
+        Ok(Some(GrantState::Success)) => Verdict::Succeeded,
+        Ok(Some(GrantState::Failed)) => {
+            Verdict::Failed { code: "FAILED".into(), message: "Toss: FAILED".into() }
+        }
+        Ok(Some(GrantState::Pending)) => Verdict::Pending,
+        Ok(Some(GrantState::Other(word))) => {
+            Verdict::Unknown { code: None, why: format!("Toss: {}", toss::redact::code(&word)) }
         }
         Err(error) => unanswered(&error),
     })
+}
+
+/// What Toss has under a key; nothing when it has no such payout (4111).
+async fn payout_at_toss(
+    client: &Client,
+    user: UserKey,
+    code: &str,
+    key: &PromotionKey,
+) -> Result<Option<GrantState>, TossError> {
+    match client.promotion_result(user.into(), code, key).await {
+        Ok(answer) => Ok(Some(answer.value)),
+        Err(TossError::NotDone(NotDone::Refused(refusal))) if refusal.code == "4111" => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn unanswered(error: &TossError) -> Verdict {

@@ -235,9 +235,7 @@ pub(super) async fn execute_detached(backoffice: &Backoffice, id: Uuid) -> Resul
     tokio::spawn(async move { promotions::execute(&own, id).await }.in_current_span())
         .await
         .map_err(Fault::from)??;
-    promotions::get(backoffice, id)
-        .await?
-        .ok_or_else(|| Fault::Inconsistent(format!("grant {id} is gone")).into())
+    get_known(backoffice, id).await
 }
 
 /// A second person approves, and the grant is tried at once.
@@ -254,8 +252,9 @@ pub async fn approve(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result
     .await?;
     let grant = lock_waiting_for_update(backoffice, &mut tx, id).await?;
     open(&campaign, grant.amount, grant.is_test, backoffice.clock.now())?;
-    let approver =
-        staff::second_person(backoffice, &mut tx, actor, grant.requested_by).await?.map_err(Refused::from)?;
+    let approver = staff::second_person(backoffice, &mut tx, actor, grant.requested_by)
+        .await?
+        .map_err(Refused::NotSecond)?;
     sqlx::query!(
         "update grants set state = 'requested', approved_by = $2, approved_by_name = $3 where id = $1",
         id,
@@ -282,9 +281,7 @@ pub async fn decline(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result
     let detail = json!({ "grant": id, "userKey": grant.user_key, "amount": grant.amount });
     note(backoffice, &mut tx, actor, &grant.promotion_code, "grant.declined", detail).await?;
     tx.commit().await?;
-    promotions::get(backoffice, id)
-        .await?
-        .ok_or_else(|| Fault::Inconsistent(format!("grant {id} is gone")).into())
+    get_known(backoffice, id).await
 }
 
 /// A person who has looked into Toss's console says whether the points were paid. Toss is asked first, and "not paid", which
@@ -326,9 +323,9 @@ pub async fn decide(
             let detail = json!({ "grant": id, "userKey": grant.user_key, "amount": grant.amount });
             note(backoffice, &mut tx, actor, &grant.promotion_code, "grant.said_not_paid", detail).await?;
             tx.commit().await?;
-            return again(backoffice, id).await;
+            return get_known(backoffice, id).await;
         }
-        staff::second_person(backoffice, &mut tx, actor, first).await?.map_err(Refused::from)?;
+        staff::second_person(backoffice, &mut tx, actor, first).await?.map_err(Refused::NotSecond)?;
     }
     let to = if paid { State::Succeeded } else { State::Failed };
     // The fence makes the word of whoever is at it worthless; a request that may still be on its way keeps it open.
@@ -350,11 +347,11 @@ pub async fn decide(
     let detail = json!({ "grant": id, "userKey": grant.user_key, "amount": grant.amount, "paid": paid });
     note(backoffice, &mut tx, actor, &grant.promotion_code, "grant.decided", detail).await?;
     tx.commit().await?;
-    again(backoffice, id).await
+    get_known(backoffice, id).await
 }
 
-/// How it stands now.
-async fn again(backoffice: &Backoffice, id: Uuid) -> Result<Grant, GrantError> {
+/// How a grant stands that was there a moment ago.
+async fn get_known(backoffice: &Backoffice, id: Uuid) -> Result<Grant, GrantError> {
     promotions::get(backoffice, id)
         .await?
         .ok_or_else(|| Fault::Inconsistent(format!("grant {id} is gone")).into())

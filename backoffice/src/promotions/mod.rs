@@ -119,8 +119,6 @@ pub enum Refused {
         state: State,
     },
     NoSuchGrant,
-    /// Nobody approves their own.
-    OwnRequest,
     /// They may not be the second person.
     NotSecond(NotSecond),
     /// Its campaign gives points on one person's word, and no second one has seen it.
@@ -134,15 +132,6 @@ pub enum Refused {
     },
     /// A job is still finding out.
     TooEarly,
-}
-
-impl From<NotSecond> for Refused {
-    fn from(not: NotSecond) -> Self {
-        match not {
-            NotSecond::Own => Self::OwnRequest,
-            other => Self::NotSecond(other),
-        }
-    }
 }
 
 #[derive(Debug, thiserror::Error)]

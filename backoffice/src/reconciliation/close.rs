@@ -10,6 +10,7 @@ use super::{Class, expectations, run};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
+    kernel::text::hex,
     page::{Cursor, Page, push_keyset},
     reconciliation,
 };
@@ -224,8 +225,4 @@ async fn sums(tx: &mut PgConnection, day: Date) -> Result<Value, Fault> {
     .fetch_one(tx)
     .await?;
     Ok(sums.unwrap_or_else(|| json!([])))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -8,14 +8,11 @@ use toss::payments::{RefundAccount, RefundReceiveAccount, institutions};
 use super::{Refund, Refused};
 use crate::{
     Backoffice, Fault,
-    kernel::seal::Keyring,
+    kernel::seal::{Keyring, REFUND_ACCOUNT},
     masking::{mask_name, mask_number},
     payments::{self, ProviderPayment},
 };
 
-/// The columns, as what is sealed in them knows them.
-pub(crate) const SEALED: &str = "refunds.refund_account";
-pub(crate) const SEALED_LINE: &str = "refund_batch_lines.account";
 /// What a form says instead of a bank, for the account that the buyer left.
 pub const OWN_ACCOUNT: &str = "own";
 /// Of the keyed hash.
@@ -209,7 +206,7 @@ pub async fn account_facts(backoffice: &Backoffice, refund: &Refund) -> Result<O
     .await?;
     let (Some(masked), Some(check)) = (row.account_masked, row.account_check) else { return Ok(None) };
     let sealed = row.refund_account.as_deref();
-    let account = sealed.map(|sealed| open(&backoffice.keys, SEALED, sealed)).transpose()?;
+    let account = sealed.map(|sealed| open(&backoffice.keys, REFUND_ACCOUNT, sealed)).transpose()?;
     let buyer = buyer_of(&mut connection, &backoffice.keys, &refund.payment_key).await?;
     let other_buyers = sqlx::query_scalar!(
         r#"select count(*) as "count!" from (

@@ -84,7 +84,7 @@ async fn record_approval(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Re
     let refund = lock_refund_for_update(&mut tx, id).await?;
     let approver = staff::second_person(backoffice, &mut tx, actor, refund.requested_by)
         .await?
-        .map_err(Refused::from)?;
+        .map_err(Refused::NotSecond)?;
     let payment = sqlx::query!(
         r#"select rail as "rail: Rail", raw, balance_amount from payments where payment_key = $1"#,
         refund.payment_key
@@ -162,9 +162,7 @@ async fn end_waiting(
     let detail = json!({ "refund": id, "amount": refund.amount, "currency": refund.currency, "note": note });
     super::note(backoffice, &mut tx, actor, &refund.order_id, action, detail).await?;
     tx.commit().await?;
-    refunds::get(backoffice, id)
-        .await?
-        .ok_or_else(|| Fault::Inconsistent(format!("refund {id} is gone")).into())
+    refunds::get_known(backoffice, id).await
 }
 
 async fn lock_refund_for_update(tx: &mut PgConnection, id: Uuid) -> Result<Locked, RefundError> {

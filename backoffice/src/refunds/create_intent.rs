@@ -21,6 +21,7 @@ use super::{
 use crate::{
     Backoffice, Fault,
     audit::Actor,
+    kernel::seal,
     money, orders,
     payments::{self, ProviderPayment},
     queue,
@@ -185,16 +186,14 @@ pub(super) async fn execute_detached(backoffice: &Backoffice, id: Uuid) -> Resul
     tokio::spawn(async move { refunds::execute(&own, id).await }.in_current_span())
         .await
         .map_err(Fault::from)??;
-    refunds::get(backoffice, id)
-        .await?
-        .ok_or_else(|| Fault::Inconsistent(format!("refund {id} is gone")).into())
+    refunds::get_known(backoffice, id).await
 }
 
 /// The account that the form means, as it is kept.
 fn account_of(backoffice: &Backoffice, form: &Form, buyer: &Buyer) -> Result<Kept, RefundError> {
     let typed = [&form.bank, &form.account_number, &form.holder_name].map(Clone::clone);
     let account = buyer.account(&typed)?;
-    Ok(account::keep(&backoffice.keys, account::SEALED, &account, buyer.check(&account))?)
+    Ok(account::keep(&backoffice.keys, seal::REFUND_ACCOUNT, &account, buyer.check(&account))?)
 }
 
 /// Why a second person is asked, and who it was, as far as that is known without looking at limits.

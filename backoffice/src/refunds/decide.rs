@@ -12,6 +12,7 @@ use super::{
 use crate::{
     Backoffice, Fault,
     audit::Actor,
+    kernel::text,
     payments::{self, CancelState, Cancellation, ProviderPayment},
     refunds,
 };
@@ -57,7 +58,7 @@ async fn facts_of(backoffice: &Backoffice, id: Uuid, payment: &ProviderPayment) 
     for cancel in &unattributed {
         hasher.update(format!("|{:?}|{:?}", cancel.transaction_key, cancel.state));
     }
-    let version = hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let version = text::hex(&hasher.finalize()[..8]);
     let candidates = unattributed
         .iter()
         .filter_map(|cancel| {
@@ -124,9 +125,7 @@ pub async fn decide(
             return Err(refused);
         }
     };
-    refunds::get(backoffice, id)
-        .await?
-        .ok_or_else(|| Fault::Inconsistent(format!("refund {id} is gone")).into())
+    refunds::get_known(backoffice, id).await
 }
 
 async fn judge_by_person(

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     Backoffice, Fault,
     audit::Actor,
+    kernel::seal,
     messages, money,
     payments::job::LookUp,
     payments::{self, FetchSeq, FetchedPayment},
@@ -178,7 +179,7 @@ pub(super) async fn claim(
     tx.commit().await?;
     let sealed = row.refund_account.as_deref();
     let account =
-        sealed.map(|sealed| account::open(&backoffice.keys, account::SEALED, sealed)).transpose()?;
+        sealed.map(|sealed| account::open(&backoffice.keys, seal::REFUND_ACCOUNT, sealed)).transpose()?;
     tracing::info!(refund = %id, attempt = row.attempts, age = %(now - row.sendable_since), "refund");
     Ok(Some(Claimed {
         id: row.id,

@@ -316,7 +316,5 @@ pub async fn record_way_out(
         stop_clock(&mut tx, now, actor, &refund.order_id, refund.for_return).await?;
     }
     tx.commit().await?;
-    refunds::get(backoffice, id)
-        .await?
-        .ok_or_else(|| Fault::Inconsistent(format!("refund {id} is gone")).into())
+    refunds::get_known(backoffice, id).await
 }

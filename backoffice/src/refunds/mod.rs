@@ -42,6 +42,7 @@ pub use eligibility::{Eligibility, WhyNot, eligibility};
 pub use execute::execute;
 pub use follow::{WayOut, follow, follow_due, record_way_out};
 pub use limits::ApprovalReason;
+use list::get_known;
 pub use list::{ELSEWHERE, Filter, Origin, get, history, list};
 pub use report::{MonthOfReasons, OpenCount, count_open, reasons};
 pub use tax::{TaxLeft, TaxSplit};
@@ -111,7 +112,6 @@ pub struct Refund {
     pub refundable_amount: Decimal,
     /// What of a part bears no VAT.
     pub tax_free_amount: Option<Decimal>,
-    pub tax_exemption_amount: Option<Decimal>,
     pub reason_code: String,
     pub reason: String,
     pub state: State,
@@ -129,7 +129,6 @@ pub struct Refund {
     /// Why no machine can tell how it ended.
     pub needs_person: Option<String>,
     pub transaction_key: Option<String>,
-    pub arrival: Arrival,
     /// Where the money is since Toss took it; nothing where none goes back.
     pub stage: Option<Stage>,
     pub stage_at: Option<OffsetDateTime>,
@@ -234,8 +233,6 @@ pub enum Refused {
         currency: String,
     },
     NoSuchRefund,
-    /// Nobody approves their own.
-    OwnRequest,
     /// They may not be the second person.
     NotSecond(NotSecond),
     /// Somebody was faster: how it stands now.
@@ -257,15 +254,6 @@ pub enum Refused {
     NotReturned,
     /// A cancel at Toss that could be it stands there.
     FittingCancel,
-}
-
-impl From<NotSecond> for Refused {
-    fn from(not: NotSecond) -> Self {
-        match not {
-            NotSecond::Own => Self::OwnRequest,
-            other => Self::NotSecond(other),
-        }
-    }
 }
 
 #[derive(Debug, thiserror::Error)]

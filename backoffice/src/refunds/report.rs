@@ -5,12 +5,11 @@ use time::{Date, Month, OffsetDateTime};
 
 use super::{
     State,
-    list::{ELSEWHERE, NOT_OURS},
+    list::{ELSEWHERE, went_back_elsewhere},
 };
 use crate::{
     Backoffice, Fault,
     clock::{SEOUL, day_start},
-    payments::MOVES,
 };
 
 /// One month in Seoul, in won, by the moment at which Toss took a refund: `(reason, refunds, sum)`.
@@ -60,9 +59,9 @@ pub async fn reasons(backoffice: &Backoffice, before: u8) -> Result<Vec<MonthOfR
         "select extract(year from t.transaction_at at time zone 'Asia/Seoul')::int,
                 extract(month from t.transaction_at at time zone 'Asia/Seoul')::int, count(*), sum(t.amount)
          from transactions t
-         where t.status in ('CANCELED', 'PARTIAL_CANCELED', 'REFUND_SUCCESS', 'REFUNDED') and t.transaction_at >= $1
-           and t.currency = 'KRW' and {MOVES} and {NOT_OURS}
-         group by 1, 2"
+         where t.transaction_at >= $1 and t.currency = 'KRW' and {}
+         group by 1, 2",
+        went_back_elsewhere()
     );
     let elsewhere: Vec<(i32, i32, i64, Decimal)> = sqlx::query_as(sqlx::AssertSqlSafe(elsewhere))
         .bind(day_start(first))

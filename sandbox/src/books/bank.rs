@@ -27,7 +27,7 @@ fn moment(day: Date) -> OffsetDateTime {
 }
 
 /// What the bank has done by now with what it was given.
-pub(super) fn done_by(record: &Record, now: OffsetDateTime) -> Option<RefundStatus> {
+fn done_by(record: &Record, now: OffsetDateTime) -> Option<RefundStatus> {
     let since = record.bank_since?;
     let number = record.paid_back_to.as_ref()?.account_number.as_deref()?;
     let (status, days) = habit(number);

@@ -4,7 +4,7 @@ use backoffice::{
     refunds::{self, AccountCheck, ApprovalReason, Form, RefundError, Refused, State},
     staff::Role,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{Person, Shop, refund};
 
@@ -16,11 +16,7 @@ async fn deposited(shop: &Shop, order_id: &str, own: Option<&str>) -> String {
     let account =
         own.map(|number| json!({ "bankCode": "88", "accountNumber": number, "holderName": "김하준" }));
     let choice = json!({ "method": "가상계좌", "customerName": "김하준", "refundReceiveAccount": account });
-    let key = shop.paid_by(order_id, 30_000, choice).await;
-    shop.control(&format!("payments/{key}/deposit"), &Value::Null).await;
-    let job = backoffice::Actor::Job("look_up");
-    backoffice::payments::look_up_on_rail(shop.backoffice(), &job, order_id, None).await.unwrap();
-    key
+    shop.paid_into(order_id, 30_000, choice).await
 }
 
 fn to(order_id: &str, amount: &str, number: &str, holder: &str) -> Form {
@@ -93,7 +89,7 @@ async fn an_account_that_differs_waits_for_a_second_person_who_sees_it() {
     let refund = waits(&shop, &admin, &to("ord_else_1", "100", "3333-01-2345678", "박다른")).await;
     assert_eq!(shop.cancels_at_toss(&key).len(), 0);
     let own = refunds::approve(shop.backoffice(), &admin.actor(), refund.id).await;
-    assert!(matches!(own, Err(RefundError::Refused(Refused::OwnRequest))));
+    assert!(matches!(own, Err(RefundError::Refused(Refused::NotSecond(backoffice::NotSecond::Own)))));
 
     let (_, html) = shop.page("/orders/ord_else_1", Some(&second.cookie)).await;
     for seen in [

@@ -41,11 +41,11 @@ async fn above_a_limit_nothing_is_sent_before_a_second_person_approves() {
     let promoted = Person { role: Role::Admin, cookie: String::new(), email: String::new(), id: agent.id };
     assert_eq!(
         refused(backoffice::refunds::approve(shop.backoffice(), &promoted.actor(), asked.id).await),
-        Refused::OwnRequest
+        Refused::NotSecond(backoffice::NotSecond::Own)
     );
     assert_eq!(
         refused(backoffice::refunds::approve(shop.backoffice(), &Actor::CommandLine, asked.id).await),
-        Refused::OwnRequest
+        Refused::NotSecond(backoffice::NotSecond::Own)
     );
     let done = backoffice::refunds::approve(shop.backoffice(), &finance.actor(), asked.id).await.unwrap();
     assert_eq!(done.state, State::Succeeded);

@@ -5,7 +5,7 @@ use backoffice::{
     refunds::{self, Filter, Form, Refund, RefundError, Refused, Stage, State, WayOut},
     staff::Role,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use time::{Duration, OffsetDateTime, macros::datetime};
 
 use crate::support::{Person, Shop, refund};
@@ -32,10 +32,7 @@ async fn asked(shop: &Shop) {
 /// A virtual account that its buyer paid into.
 async fn deposited(shop: &Shop, order_id: &str, amount: i64) -> String {
     let choice = json!({ "method": "가상계좌", "customerName": "김하준", "validHours": 2000 });
-    let key = shop.paid_by(order_id, amount, choice).await;
-    shop.control(&format!("payments/{key}/deposit"), &Value::Null).await;
-    refunds_looked_up(shop, order_id).await;
-    key
+    shop.paid_into(order_id, amount, choice).await
 }
 
 async fn refunds_looked_up(shop: &Shop, order_id: &str) {

@@ -257,7 +257,7 @@ async fn above_the_limit_a_second_person_is_asked() {
         .unwrap();
     assert_eq!((waits.state, paid_out(&shop, "LARGE")), (State::WaitingForApproval, 0));
     let own = backoffice::promotions::approve(shop.backoffice(), &agent.actor(), waits.id).await.unwrap_err();
-    assert_eq!(refused(own), Refused::OwnRequest);
+    assert_eq!(refused(own), Refused::NotSecond(backoffice::NotSecond::Own));
     assert_eq!(
         backoffice::promotions::approve(shop.backoffice(), &finance.actor(), waits.id).await.unwrap().state,
         State::Succeeded
@@ -321,7 +321,7 @@ async fn what_toss_has_taken_is_never_paid_under_another_key() {
         backoffice::promotions::decide(shop.backoffice(), &finance.actor(), grant.id, false).await.unwrap();
     assert_eq!((first.state, first.not_paid_by_name.is_some()), (State::Unknown, true));
     let alone = backoffice::promotions::decide(shop.backoffice(), &finance.actor(), grant.id, false).await;
-    assert_eq!(refused(alone.unwrap_err()), Refused::OwnRequest);
+    assert_eq!(refused(alone.unwrap_err()), Refused::NotSecond(backoffice::NotSecond::Own));
     let second = shop.log_in(Role::Admin).await.actor();
     let settled = backoffice::promotions::decide(shop.backoffice(), &second, grant.id, false).await.unwrap();
     assert_eq!((settled.state, settled.error_code.as_deref()), (State::Failed, Some("NOT_PAID")));

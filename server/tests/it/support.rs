@@ -293,6 +293,15 @@ impl Shop {
         key
     }
 
+    /// A virtual account that its buyer paid into, as our books know it; its payment key.
+    pub async fn paid_into(&self, order_id: &str, amount: i64, choice: Value) -> String {
+        let key = self.paid_by(order_id, amount, choice).await;
+        self.control(&format!("payments/{key}/deposit"), &Value::Null).await;
+        let job = Actor::Job("look_up");
+        backoffice::payments::look_up_on_rail(self.backoffice(), &job, order_id, None).await.unwrap();
+        key
+    }
+
     /// The sandbox's own list of cancels of a payment.
     pub fn cancels_at_toss(&self, key: &str) -> Vec<toss::payments::Cancel> {
         self.sandbox.with_books(|books| books.record(key).unwrap().payment.cancels().to_vec())

@@ -28,7 +28,7 @@ use crate::{
 const LINES: usize = 100;
 
 fn actions(ctx: &Ctx, batch: &Batch) -> AnyView {
-    let own = ctx.visitor.staff.as_ref().is_some_and(|me| Some(me.id) == batch.created_by);
+    let own = ctx.is_me(batch.created_by);
     let button = |path: &'static str, class: &'static str, word: String| {
         view! {
             <form method="post" action=ctx.href(path)>

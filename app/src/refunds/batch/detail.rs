@@ -41,7 +41,7 @@ fn button(ctx: &Ctx, path: &str, id: &str, class: &'static str, word: String) ->
 /// What may be done with it now, by whoever looks at it.
 fn actions(ctx: &Ctx, batch: &Batch, done: &Done, flash: &Flash) -> AnyView {
     let id = batch.id.to_string();
-    let own = ctx.visitor.staff.as_ref().is_some_and(|me| Some(me.id) == batch.created_by);
+    let own = ctx.is_me(batch.created_by);
     let foreign = (done.foreign > 0).then(|| ctx.tr("batch-foreign", &[("count", done.foreign.to_string())]));
     let won = format::amount(ctx.words, done.ready_amount, "KRW");
     let money = [

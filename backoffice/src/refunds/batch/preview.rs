@@ -12,7 +12,7 @@ use super::{BatchError, LineRefused, file, note};
 use crate::{
     Backoffice, Fault,
     audit::Actor,
-    kernel::seal::Keyring,
+    kernel::seal::{self, Keyring},
     money,
     payments::ProviderPayment,
     rail::Rail,
@@ -240,7 +240,7 @@ fn judge(
         Err(refused) => return Ok(Err(refused)),
     };
     let kept = account
-        .map(|account| account::keep(keys, account::SEALED_LINE, &account, order.buyer.check(&account)))
+        .map(|account| account::keep(keys, seal::LINE_ACCOUNT, &account, order.buyer.check(&account)))
         .transpose()?;
     Ok(Ok((amount, kept)))
 }

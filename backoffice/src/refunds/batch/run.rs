@@ -8,7 +8,10 @@ use super::{Batch, BatchError, JOB, LineRefused, State};
 use crate::{
     Backoffice, Fault,
     audit::Actor,
-    kernel::role::{Permission, Role},
+    kernel::{
+        role::{Permission, Role},
+        seal,
+    },
     refunds::{
         self, AccountCheck, Form, RefundError, account,
         create_intent::{self, Approval, Origin},
@@ -129,7 +132,7 @@ async fn run_line(
     let Some(actor) = author(backoffice, batch).await? else { return Ok(Ran::Stopped) };
     let sealed = line.account.as_deref();
     let account =
-        sealed.map(|sealed| account::open(&backoffice.keys, account::SEALED_LINE, sealed)).transpose()?;
+        sealed.map(|sealed| account::open(&backoffice.keys, seal::LINE_ACCOUNT, sealed)).transpose()?;
     let (bank, account_number, holder_name) =
         account.map(|a| (a.bank, a.account_number, a.holder_name)).unwrap_or_default();
     let form = Form {

@@ -49,7 +49,7 @@ impl Ctx {
     /// Takes what a form left for this page.
     pub async fn take_flash(&self) -> Flash {
         let Some(session) = self.session_key() else { return Flash::default() };
-        let left = form_answers::take(&self.backoffice().pool, &session, &page_of(&self.path)).await;
+        let left = form_answers::take(self.backoffice(), &session, &page_of(&self.path)).await;
         match left.map(|answer| answer.map(serde_json::from_value).transpose()) {
             Ok(Ok(flash)) => flash.unwrap_or_default(),
             Ok(Err(_)) => Flash::default(),
@@ -66,7 +66,7 @@ impl Ctx {
             None => self.begin_session().await?,
         };
         let answer = serde_json::to_value(flash).map_err(|error| Fault::Inconsistent(error.to_string()))?;
-        form_answers::leave(&self.backoffice().pool, &session, &page_of(path), &answer).await
+        form_answers::leave(self.backoffice(), &session, &page_of(path), &answer).await
     }
 
     fn session_key(&self) -> Option<SessionKey> {

@@ -26,7 +26,12 @@ use self::{
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    iap, orders, queue, reconciliation, refunds, transactions, webhooks,
+    iap,
+    kernel::{
+        personal::masked_words,
+        seal::{EXPORT_PART, EXPORT_WORDS},
+    },
+    orders, queue, reconciliation, refunds, transactions, webhooks,
 };
 
 /// A file stands ready for this long.
@@ -170,6 +175,12 @@ pub async fn request(backoffice: &Backoffice, actor: &Actor, request: &Request) 
     if reason.chars().count() > LONGEST_REASON {
         return Err(ExportError::TooLong);
     }
+    let mut what = json!(request.what);
+    let sealed = backoffice.keys.seal(EXPORT_WORDS, &what.to_string())?;
+    // The log is for good: it keeps no number that somebody was looked for by.
+    if let Some(words) = what.pointer_mut("/filter/q").filter(|words| words.is_string()) {
+        *words = json!(masked_words(words.as_str().unwrap_or_default()));
+    }
     let id = Uuid::now_v7();
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
@@ -177,7 +188,7 @@ pub async fn request(backoffice: &Backoffice, actor: &Actor, request: &Request) 
         "insert into exports (id, what, title, headers, words, format, reason, is_masked, requested_by, requested_by_name, requested_at, state)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'waiting')",
         id,
-        json!(request.what),
+        sealed,
         request.title,
         json!(request.headers),
         json!(request.words),
@@ -192,7 +203,7 @@ pub async fn request(backoffice: &Backoffice, actor: &Actor, request: &Request) 
     .await?;
     queue::plan(&mut tx, &RunExport { id }, std::time::Duration::ZERO).await?;
     let subject = id.to_string();
-    let detail = json!({ "what": request.what, "format": request.format.as_str(), "reason": reason,
+    let detail = json!({ "what": what, "format": request.format.as_str(), "reason": reason,
                          "masked": request.is_masked });
     let act = Act { action: "export.asked", subject_kind: "export", subject: &subject, detail };
     audit::record(&mut tx, now, actor, act).await?;
@@ -248,7 +259,7 @@ pub async fn part(backoffice: &Backoffice, id: Uuid, part: i32) -> Result<Option
         sqlx::query_scalar!("select bytes from export_parts where export_id = $1 and part = $2", id, part)
             .fetch_optional(&backoffice.pool)
             .await?;
-    Ok(part)
+    part.map(|sealed| backoffice.keys.open_bytes(EXPORT_PART, &sealed)).transpose()
 }
 
 /// Writes the file. A second run begins anew.
@@ -262,7 +273,8 @@ pub(crate) async fn run(backoffice: &Backoffice, id: Uuid) -> Result<(), Fault> 
     .await?;
     let Some(asked) = asked else { return Ok(()) };
     let broken = Fault::unreadable("the filter of an export");
-    let what: What = serde_json::from_value(asked.what).map_err(&broken)?;
+    let what: What =
+        serde_json::from_str(&backoffice.keys.open(EXPORT_WORDS, &asked.what)?).map_err(&broken)?;
     let headers: Vec<String> = serde_json::from_value(asked.headers).map_err(&broken)?;
     let words: BTreeMap<String, String> = serde_json::from_value(asked.words).map_err(broken)?;
     let file = tempfile::tempfile()?;
@@ -292,7 +304,7 @@ async fn keep_file(backoffice: &Backoffice, id: Uuid, mut file: File, rows: i64)
             "insert into export_parts (export_id, part, bytes) values ($1, $2, $3)",
             id,
             part,
-            piece
+            backoffice.keys.seal_bytes(EXPORT_PART, &piece)?,
         )
         .execute(&mut *tx)
         .await?;

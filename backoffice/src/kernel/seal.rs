@@ -10,15 +10,48 @@ use ring::{
     rand::{SecureRandom, SystemRandom},
 };
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 
-use super::text::hex;
+use super::{personal, text::hex};
 use crate::Fault;
 
+/// How a column is sealed.
+#[derive(Debug, Clone, Copy)]
+pub enum Form {
+    /// Whole.
+    Text,
+    /// Whole, and found by the hash in this column beside it.
+    Indexed(&'static str, fn(&str) -> Option<String>),
+    Bytes,
+    /// The texts in it that are somebody's own: the rest is read by the database.
+    Json,
+}
+
 /// Every column that is sealed, as `table.column`: what is sealed in one opens in no other.
-pub const COLUMNS: [&str; 3] = [BUYERS_ACCOUNT, REFUND_ACCOUNT, LINE_ACCOUNT];
+pub const COLUMNS: [(&str, Form); 11] = [
+    (BUYERS_ACCOUNT, Form::Text),
+    (REFUND_ACCOUNT, Form::Text),
+    (LINE_ACCOUNT, Form::Text),
+    (ORDER_PHONE, Form::Indexed("customer_mobile_phone_hash", personal::phone)),
+    (ORDER_EMAIL, Form::Indexed("customer_email_hash", personal::email)),
+    (FORM_ANSWER, Form::Text),
+    (EXPORT_WORDS, Form::Text),
+    (EXPORT_PART, Form::Bytes),
+    (DELIVERY, Form::Bytes),
+    (PAYMENT, Form::Json),
+    (SNAPSHOT, Form::Json),
+];
 pub(crate) const BUYERS_ACCOUNT: &str = "payments.refund_receive_account";
 pub(crate) const REFUND_ACCOUNT: &str = "refunds.refund_account";
 pub(crate) const LINE_ACCOUNT: &str = "refund_batch_lines.account";
+pub(crate) const ORDER_PHONE: &str = "orders.customer_mobile_phone";
+pub(crate) const ORDER_EMAIL: &str = "orders.customer_email";
+pub(crate) const FORM_ANSWER: &str = "form_answers.answer";
+pub(crate) const EXPORT_WORDS: &str = "exports.what";
+pub(crate) const EXPORT_PART: &str = "export_parts.bytes";
+pub(crate) const DELIVERY: &str = "webhook_deliveries.body";
+pub(crate) const PAYMENT: &str = "payments.raw";
+pub(crate) const SNAPSHOT: &str = "event_snapshots.body";
 
 /// In front of every sealed value, with the key's id behind it.
 const VERSION: &str = "v1";
@@ -74,22 +107,21 @@ impl DataKey {
         &self.id
     }
 
-    fn seal(&self, context: &str, text: &str) -> Result<String, Fault> {
+    /// The nonce, and what is sealed behind it.
+    fn seal(&self, context: &str, clear: &[u8]) -> Result<Vec<u8>, Fault> {
         let mut nonce = [0; NONCE_LEN];
         SystemRandom::new().fill(&mut nonce).map_err(|_| no_random())?;
-        let mut bytes = text.as_bytes().to_vec();
+        let mut bytes = clear.to_vec();
         self.key
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut bytes)
             .map_err(|_| Fault::Inconsistent(format!("{context} could not be sealed")))?;
-        Ok(format!("{VERSION}.{}.{}", self.id, STANDARD.encode([&nonce[..], &bytes].concat())))
+        Ok([&nonce[..], &bytes].concat())
     }
 
-    fn open(&self, context: &str, body: &str) -> Option<String> {
-        let mut bytes = STANDARD.decode(body).ok()?;
+    fn open(&self, context: &str, mut bytes: Vec<u8>) -> Option<Vec<u8>> {
         let (nonce, sealed) = bytes.split_at_mut_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let text = self.key.open_in_place(nonce, Aad::from(context), sealed).ok()?;
-        String::from_utf8(text.to_vec()).ok()
+        Some(self.key.open_in_place(nonce, Aad::from(context), sealed).ok()?.to_vec())
     }
 }
 
@@ -108,9 +140,28 @@ pub fn key_id(sealed: &str) -> Option<&str> {
     sealed.strip_prefix(VERSION)?.strip_prefix('.')?.split_once('.').map(|(id, _)| id)
 }
 
-/// What SQL's `like` finds values by that are sealed with this key, or with any.
-pub(crate) fn like(key_id: Option<&str>) -> String {
-    key_id.map_or_else(|| format!("{VERSION}.%"), |id| format!("{VERSION}.{id}.%"))
+/// The values of a column that are not sealed, or sealed with another key than this one, as a condition of SQL's. What is
+/// clear within JSON is not seen from outside: every value is one.
+pub(crate) fn not_sealed(form: Form, column: &str, key_id: Option<&str>) -> String {
+    let text = match form {
+        Form::Text | Form::Indexed(..) => column.to_owned(),
+        Form::Bytes => format!("encode(substring({column} from 1 for 12), 'escape')"),
+        Form::Json => format!("{column}::text"),
+    };
+    match (form, key_id) {
+        (Form::Json, None) => "true".into(),
+        (Form::Json, Some(id)) => format!(r#"{text} ~ '"{VERSION}\.(?!{id}\.)[0-9a-f]{{8}}\.'"#),
+        (_, None) => format!("{text} not like '{VERSION}.%'"),
+        (_, Some(id)) => format!("{text} not like '{VERSION}.{id}.%'"),
+    }
+}
+
+fn written(key: &DataKey, context: &str, text: &str) -> Result<String, Fault> {
+    Ok(format!("{VERSION}.{}.{}", key.id, STANDARD.encode(key.seal(context, text.as_bytes())?)))
+}
+
+fn damaged(context: &str) -> Fault {
+    Fault::Inconsistent(format!("{context} cannot be opened"))
 }
 
 /// The keys in use: values are sealed with the current one, and opened with any.
@@ -142,7 +193,7 @@ impl Keyring {
 
     /// A key for the index of a new database, sealed. It outlives the keys of the ring: what it has hashed stands for good.
     pub(crate) fn new_index(current: &DataKey) -> Result<String, Fault> {
-        current.seal(INDEX, &STANDARD.encode(random()?))
+        written(current, INDEX, &STANDARD.encode(random()?))
     }
 
     /// The id of the key that values are sealed with.
@@ -157,24 +208,78 @@ impl Keyring {
 
     /// `context` is one of [`COLUMNS`]: a value that is moved to another one cannot be opened there.
     pub fn seal(&self, context: &str, text: &str) -> Result<String, Fault> {
-        self.current.seal(context, text)
+        written(&self.current, context, text)
     }
 
     pub fn open(&self, context: &str, sealed: &str) -> Result<String, Fault> {
-        let damaged = || Fault::Inconsistent(format!("{context} cannot be opened"));
-        let id = key_id(sealed).ok_or_else(damaged)?;
-        let body = sealed.rsplit_once('.').map(|(_, body)| body).ok_or_else(damaged)?;
+        let id = key_id(sealed).ok_or_else(|| damaged(context))?;
+        let body = sealed.rsplit_once('.').and_then(|(_, body)| STANDARD.decode(body).ok());
+        let text = self.open_with(context, id, body.ok_or_else(|| damaged(context))?)?;
+        String::from_utf8(text).map_err(|_| damaged(context))
+    }
+
+    pub fn seal_bytes(&self, context: &str, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+        let sealed = self.current.seal(context, bytes)?;
+        Ok([format!("{VERSION}.{}.", self.current.id).as_bytes(), &sealed].concat())
+    }
+
+    pub fn open_bytes(&self, context: &str, sealed: &[u8]) -> Result<Vec<u8>, Fault> {
+        let mut parts = sealed.splitn(3, |byte| *byte == b'.');
+        let (Some(version), Some(id), Some(body)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(damaged(context));
+        };
+        let id = std::str::from_utf8(id).ok().filter(|_| version == VERSION.as_bytes());
+        self.open_with(context, id.ok_or_else(|| damaged(context))?, body.to_vec())
+    }
+
+    pub(crate) fn reseal_bytes(&self, context: &str, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+        let sealed = |id: &str| format!("{VERSION}.{id}.");
+        if bytes.starts_with(sealed(&self.current.id).as_bytes()) {
+            return Ok(bytes.to_vec());
+        }
+        match self.previous.iter().any(|key| bytes.starts_with(sealed(&key.id).as_bytes())) {
+            true => self.seal_bytes(context, &self.open_bytes(context, bytes)?),
+            false => self.seal_bytes(context, bytes),
+        }
+    }
+
+    /// Seals the texts that are somebody's own.
+    pub(crate) fn seal_json(&self, context: &str, mut value: Value) -> Result<Value, Fault> {
+        personal::change(&mut value, &mut |text| self.seal(context, text))?;
+        Ok(value)
+    }
+
+    /// Seals with the current key what is not.
+    pub(crate) fn reseal(&self, context: &str, text: &str) -> Result<String, Fault> {
+        match key_id(text) {
+            Some(id) if id == self.current.id => Ok(text.to_owned()),
+            Some(_) => self.seal(context, &self.open(context, text)?),
+            None => self.seal(context, text),
+        }
+    }
+
+    pub(crate) fn reseal_json(&self, context: &str, mut value: Value) -> Result<Value, Fault> {
+        personal::change(&mut value, &mut |text| self.reseal(context, text))?;
+        Ok(value)
+    }
+
+    pub(crate) fn open_json(&self, context: &str, mut value: Value) -> Result<Value, Fault> {
+        personal::change(&mut value, &mut |text| self.open(context, text))?;
+        Ok(value)
+    }
+
+    fn open_with(&self, context: &str, id: &str, body: Vec<u8>) -> Result<Vec<u8>, Fault> {
         let key = std::iter::once(&self.current).chain(&self.previous).find(|key| key.id == id);
         let key = key.ok_or_else(|| Fault::Inconsistent(format!("{context} is sealed with the key {id}")))?;
-        key.open(context, body).ok_or_else(damaged)
+        key.open(context, body).ok_or_else(|| damaged(context))
     }
 
     /// A keyed hash, by which equal values are found without being told. 128 bits in hexadecimal.
-    pub fn index(&self, context: &str, text: &str) -> String {
+    pub fn index(&self, context: &str, value: impl AsRef<[u8]>) -> String {
         let mut hash = hmac::Context::with_key(&self.index);
         hash.update(context.as_bytes());
         hash.update(&[0]);
-        hash.update(text.as_bytes());
+        hash.update(value.as_ref());
         hex(&hash.sign().as_ref()[..16])
     }
 }

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Postgres, QueryBuilder};
 use time::OffsetDateTime;
 
-use super::Order;
+use super::{Order, hash_of_email, hash_of_phone};
 use crate::{
     Backoffice, Fault,
+    kernel::seal::Keyring,
     page::{Cursor, Page, push_keyset},
 };
 
@@ -19,7 +20,8 @@ const COLUMNS: &str = "select o.order_id, rail, origin, order_name, o.amount, o.
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Filter {
-    /// An order id or the beginning of one, a payment key, a transaction key, a user key, or the beginning of the buyer's name.
+    /// An order id or the beginning of one, a payment key, a transaction key, a user key, the beginning of the buyer's name,
+    /// or a whole phone number or e-mail address.
     pub q: Option<String>,
     pub status: Option<String>,
     pub method: Option<String>,
@@ -44,7 +46,7 @@ pub async fn list(
 ) -> Result<Page<Order>, Fault> {
     let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
     if let Some(q) = &filter.q {
-        push_search(&mut query, q);
+        push_search(&mut query, &backoffice.keys, q);
     }
     if let Some(status) = &filter.status {
         query.push(" and status = ").push_bind(status.clone());
@@ -75,6 +77,8 @@ pub async fn list(
     }
     push_keyset(&mut query, cursor, "created_at", "o.order_id", size);
     let rows: Vec<Order> = query.build_query_as().fetch_all(&backoffice.pool).await?;
+    let rows = rows.into_iter().map(|order| order.open(&backoffice.keys));
+    let rows = rows.collect::<Result<Vec<_>, Fault>>()?;
     Ok(Page::new(rows, size, cursor, |order| (order.created_at, order.order_id.clone())))
 }
 
@@ -85,12 +89,18 @@ pub async fn search(backoffice: &Backoffice, q: &str, most: usize) -> Result<Vec
 }
 
 /// Each way of being found has its own index; a union keeps the planner from scanning for an OR.
-fn push_search(query: &mut QueryBuilder<Postgres>, q: &str) {
+fn push_search(query: &mut QueryBuilder<Postgres>, keys: &Keyring, q: &str) {
     let prefix = format!("{}%", q.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
     query
         .push(" and o.order_id in (select order_id from orders where order_id like ")
         .push_bind(prefix.clone());
     query.push(" union select order_id from orders where customer_name like ").push_bind(prefix);
+    if let Some(hash) = hash_of_phone(keys, q) {
+        query.push(" union select order_id from orders where customer_mobile_phone_hash = ").push_bind(hash);
+    }
+    if let Some(hash) = hash_of_email(keys, q) {
+        query.push(" union select order_id from orders where customer_email_hash = ").push_bind(hash);
+    }
     query.push(" union select order_id from payments where payment_key = ").push_bind(q.to_owned());
     query.push(" union select order_id from orders where payment_key = ").push_bind(q.to_owned());
     query.push(" union select order_id from orders where user_key = ").push_bind(q.to_owned());

@@ -17,6 +17,10 @@ use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     contains_card_number,
+    kernel::{
+        personal,
+        seal::{Keyring, ORDER_EMAIL, ORDER_PHONE},
+    },
     money::{self, AmountError},
     rail::Rail,
 };
@@ -47,6 +51,18 @@ pub struct Order {
 }
 
 impl Order {
+    /// As a query reads it, its contacts sealed.
+    fn open(self, keys: &Keyring) -> Result<Self, Fault> {
+        let open = |column: &str, sealed: Option<String>| {
+            sealed.map(|sealed| keys.open(column, &sealed)).transpose()
+        };
+        Ok(Self {
+            customer_mobile_phone: open(ORDER_PHONE, self.customer_mobile_phone)?,
+            customer_email: open(ORDER_EMAIL, self.customer_email)?,
+            ..self
+        })
+    }
+
     /// The user of the mini-app.
     pub(crate) fn user(&self) -> Result<UserKey, Fault> {
         let key = self.user_key.as_deref().and_then(UserKey::parse);
@@ -175,20 +191,26 @@ pub enum Registered {
 /// Keeps an order so that its amount can be compared when the buyer comes back. `new` has passed its check.
 pub async fn register(backoffice: &Backoffice, actor: &Actor, new: &NewOrder) -> Result<Registered, Fault> {
     let now = backoffice.clock.now();
+    let keys = &backoffice.keys;
+    let seal =
+        |column: &str, text: &Option<String>| text.as_deref().map(|text| keys.seal(column, text)).transpose();
     let mut tx = backoffice.pool.begin().await?;
     let inserted = sqlx::query!(
         "insert into orders (order_id, origin, order_name, amount, currency, customer_name, customer_mobile_phone,
-                             customer_email, user_key, status, created_at, updated_at)
-         values ($1, 'merchant', $2, $3, $4, $5, $6, $7, $8, 'READY', $9, $9) on conflict (order_id) do nothing",
+                             customer_email, user_key, status, created_at, updated_at, customer_mobile_phone_hash,
+                             customer_email_hash)
+         values ($1, 'merchant', $2, $3, $4, $5, $6, $7, $8, 'READY', $9, $9, $10, $11) on conflict (order_id) do nothing",
         new.order_id,
         new.order_name,
         new.amount,
         new.currency,
         new.customer_name,
-        new.customer_mobile_phone,
-        new.customer_email,
+        seal(ORDER_PHONE, &new.customer_mobile_phone)?,
+        seal(ORDER_EMAIL, &new.customer_email)?,
         new.user_key,
         now,
+        new.customer_mobile_phone.as_deref().and_then(|phone| hash_of_phone(keys, phone)),
+        new.customer_email.as_deref().and_then(|email| hash_of_email(keys, email)),
     )
     .execute(&mut *tx)
     .await?;
@@ -197,7 +219,7 @@ pub async fn register(backoffice: &Backoffice, actor: &Actor, new: &NewOrder) ->
         let act = Act { action: "order.registered", subject_kind: "order", subject: &new.order_id, detail };
         audit::record(&mut tx, now, actor, act).await?;
     }
-    let order = load(&mut tx, &new.order_id)
+    let order = load(&mut tx, keys, &new.order_id)
         .await?
         .ok_or_else(|| Fault::Inconsistent(format!("order {} is gone", new.order_id)))?;
     tx.commit().await?;
@@ -214,7 +236,7 @@ pub async fn get(backoffice: &Backoffice, order_id: &str) -> Result<Option<Order
         return Ok(None);
     }
     let mut connection = backoffice.pool.acquire().await?;
-    load(&mut connection, order_id).await
+    load(&mut connection, &backoffice.keys, order_id).await
 }
 
 /// A person has looked at what was marked.
@@ -245,7 +267,20 @@ pub async fn settle_attention(backoffice: &Backoffice, actor: &Actor, order_id: 
     Ok(true)
 }
 
-pub(crate) async fn load(connection: &mut PgConnection, order_id: &str) -> Result<Option<Order>, Fault> {
+/// What a phone number is found by; nothing where it is none.
+fn hash_of_phone(keys: &Keyring, text: &str) -> Option<String> {
+    personal::phone(text).map(|phone| keys.index(ORDER_PHONE, phone))
+}
+
+fn hash_of_email(keys: &Keyring, text: &str) -> Option<String> {
+    personal::email(text).map(|email| keys.index(ORDER_EMAIL, email))
+}
+
+pub(crate) async fn load(
+    connection: &mut PgConnection,
+    keys: &Keyring,
+    order_id: &str,
+) -> Result<Option<Order>, Fault> {
     let order = sqlx::query_as!(
         Order,
         r#"select o.order_id, rail as "rail: Rail", origin, order_name, o.amount, o.currency, customer_name, customer_mobile_phone,
@@ -257,7 +292,7 @@ pub(crate) async fn load(connection: &mut PgConnection, order_id: &str) -> Resul
     )
     .fetch_optional(connection)
     .await?;
-    Ok(order)
+    order.map(|order: Order| order.open(keys)).transpose()
 }
 
 #[cfg(test)]

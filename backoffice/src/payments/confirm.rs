@@ -112,7 +112,8 @@ async fn note_confirm(
     sqlx::query!("select order_id from orders where order_id = $1 for update", confirm.order_id)
         .fetch_optional(&mut *tx)
         .await?;
-    let order = orders::load(&mut tx, &confirm.order_id).await?.ok_or(ConfirmError::NotFound)?;
+    let order =
+        orders::load(&mut tx, &backoffice.keys, &confirm.order_id).await?.ok_or(ConfirmError::NotFound)?;
     // What a mini-app pays with is executed, not confirmed.
     if order.rail != Rail::TossPayments {
         return Err(ConfirmError::NotFound);

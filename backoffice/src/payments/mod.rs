@@ -24,7 +24,7 @@ pub(crate) use provider_payment::{Movement, OUTGOING, holds_money};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    kernel::seal::{BUYERS_ACCOUNT, Keyring},
+    kernel::seal::{BUYERS_ACCOUNT, Keyring, PAYMENT},
     orders,
     rail::Rail,
 };
@@ -180,7 +180,7 @@ async fn upsert(
         payment.last_transaction_key(),
         payment.secret(),
         refund_account(keys, payment)?,
-        fetched.raw,
+        keys.seal_json(PAYMENT, fetched.raw.clone())?,
         seq.0,
         now,
         payment.rail().as_str(),
@@ -398,5 +398,9 @@ pub async fn get(backoffice: &Backoffice, key: &str) -> Result<Option<Record>, F
     )
     .fetch_optional(&backoffice.pool)
     .await?;
-    Ok(record)
+    let open = |record: Record| {
+        let raw = backoffice.keys.open_json(PAYMENT, record.raw)?;
+        Ok(Record { raw, ..record })
+    };
+    record.map(open).transpose()
 }

@@ -9,7 +9,16 @@ use toss::{
     redact,
 };
 
-use crate::{Fault, payments::SourceRow, rail::Rail, text};
+use crate::{
+    Fault,
+    kernel::{
+        personal::without_card_numbers,
+        seal::{Keyring, PAYMENT},
+    },
+    payments::SourceRow,
+    rail::Rail,
+    text,
+};
 
 /// Toss's whole object.
 #[derive(Debug, Clone)]
@@ -63,6 +72,11 @@ impl Movement {
 }
 
 impl ProviderPayment {
+    /// As `payments.raw` has it.
+    pub(crate) fn open(keys: &Keyring, rail: Rail, raw: Value) -> Result<Self, Fault> {
+        Self::read(rail, keys.open_json(PAYMENT, raw)?)
+    }
+
     pub fn read(rail: Rail, raw: Value) -> Result<Self, Fault> {
         let read = match rail {
             Rail::TossPayments => serde_json::from_value(raw).map(|p| Self::TossPayments(Box::new(p))),
@@ -344,7 +358,7 @@ pub struct FetchedPayment {
 impl FetchedPayment {
     fn new(payment: ProviderPayment, raw: &serde_json::value::RawValue) -> Result<Self, Fault> {
         let raw = serde_json::from_str(raw.get()).map_err(Fault::unreadable("a payment"))?;
-        Ok(Self { payment, raw: text::without_nul(raw) })
+        Ok(Self { payment, raw: without_card_numbers(text::without_nul(raw)) })
     }
 
     pub(crate) fn by_toss_payments(answer: toss::payments::Answer<Payment>) -> Result<Self, Fault> {

@@ -157,7 +157,7 @@ pub(super) fn keep(
     Ok(Kept {
         sealed: keys.seal(context, &text)?,
         masked: masked(account),
-        hash: keys.index(HASHED, &format!("{}:{}", account.bank, account.account_number)),
+        hash: keys.index(HASHED, format!("{}:{}", account.bank, account.account_number)),
         check,
     })
 }
@@ -190,7 +190,7 @@ async fn buyer_of(connection: &mut PgConnection, keys: &Keyring, payment_key: &s
     .fetch_optional(connection)
     .await?;
     let Some(row) = row else { return Ok(Buyer::default()) };
-    let payment = ProviderPayment::read(row.rail, row.raw)?;
+    let payment = ProviderPayment::open(keys, row.rail, row.raw)?;
     Buyer::new(keys, row.refund_receive_account.as_deref(), row.customer_name, &payment)
 }
 
@@ -210,11 +210,11 @@ pub async fn account_facts(backoffice: &Backoffice, refund: &Refund) -> Result<O
     let buyer = buyer_of(&mut connection, &backoffice.keys, &refund.payment_key).await?;
     let other_buyers = sqlx::query_scalar!(
         r#"select count(*) as "count!" from (
-               select distinct coalesce(o.user_key, o.customer_mobile_phone, o.customer_email, o.customer_name, o.order_id)
+               select distinct coalesce(o.user_key, o.customer_mobile_phone_hash, o.customer_email_hash, o.customer_name, o.order_id)
                from refunds r join orders o on o.order_id = r.order_id
                where r.account_hash = $1
-                 and coalesce(o.user_key, o.customer_mobile_phone, o.customer_email, o.customer_name, o.order_id)
-                     <> (select coalesce(b.user_key, b.customer_mobile_phone, b.customer_email, b.customer_name, b.order_id)
+                 and coalesce(o.user_key, o.customer_mobile_phone_hash, o.customer_email_hash, o.customer_name, o.order_id)
+                     <> (select coalesce(b.user_key, b.customer_mobile_phone_hash, b.customer_email_hash, b.customer_name, b.order_id)
                          from orders b where b.order_id = $2)
                limit 100) x"#,
         row.account_hash,

@@ -96,7 +96,7 @@ async fn record_approval(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Re
         tx.commit().await?;
         return Err(Refused::Lapsed.into());
     }
-    let payment = ProviderPayment::read(payment.rail, payment.raw)?;
+    let payment = ProviderPayment::open(&backoffice.keys, payment.rail, payment.raw)?;
     check_amount(&eligibility(&payment, now), refund.amount, &refund.currency)?;
     sqlx::query!(
         "update refunds set state = 'approved', approved_by = $2, approved_by_name = $3, approved_at = $4

@@ -250,7 +250,7 @@ async fn insert_intent(
     .fetch_optional(&mut *tx)
     .await?
     .ok_or(Refused::NotPossible(WhyNot::NotPaid))?;
-    let payment = ProviderPayment::read(record.rail, record.raw)?;
+    let payment = ProviderPayment::open(&backoffice.keys, record.rail, record.raw)?;
     // What waited for a balance that has gone is in nobody's way.
     super::approval::lapse(&mut tx, now, Some(&key)).await?;
     let open = sqlx::query!(

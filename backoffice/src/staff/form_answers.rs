@@ -5,23 +5,29 @@ use serde_json::Value;
 use sqlx::PgPool;
 
 use super::sessions::SessionKey;
-use crate::Fault;
+use crate::{Backoffice, Fault, kernel::seal::FORM_ANSWER};
 
-pub async fn leave(pool: &PgPool, session: &SessionKey, path: &str, answer: &Value) -> Result<(), Fault> {
+pub async fn leave(
+    backoffice: &Backoffice,
+    session: &SessionKey,
+    path: &str,
+    answer: &Value,
+) -> Result<(), Fault> {
+    let answer = backoffice.keys.seal(FORM_ANSWER, &answer.to_string())?;
     sqlx::query!(
         "insert into form_answers (session_hash, path, answer) values ($1, $2, $3)",
         session.hash(),
         path,
         answer,
     )
-    .execute(pool)
+    .execute(&backoffice.pool)
     .await?;
     Ok(())
 }
 
 /// Takes the newest. An older one stays only if it was left just now, by another tab on the same page that is still on
 /// its way; otherwise nobody came for it.
-pub async fn take(pool: &PgPool, session: &SessionKey, path: &str) -> Result<Option<Value>, Fault> {
+pub async fn take(backoffice: &Backoffice, session: &SessionKey, path: &str) -> Result<Option<Value>, Fault> {
     let answer = sqlx::query_scalar!(
         r#"with newest as (
             select id from form_answers
@@ -35,9 +41,13 @@ pub async fn take(pool: &PgPool, session: &SessionKey, path: &str) -> Result<Opt
         session.hash(),
         path,
     )
-    .fetch_optional(pool)
+    .fetch_optional(&backoffice.pool)
     .await?;
-    Ok(answer)
+    let open = |sealed: String| {
+        let answer = backoffice.keys.open(FORM_ANSWER, &sealed)?;
+        serde_json::from_str(&answer).map_err(Fault::unreadable("the answer to a form"))
+    };
+    answer.map(open).transpose()
 }
 
 pub async fn delete_expired(pool: &PgPool) -> Result<(), Fault> {

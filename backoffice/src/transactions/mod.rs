@@ -15,6 +15,7 @@ use time::OffsetDateTime;
 
 use crate::{
     Backoffice, Fault,
+    kernel::personal::{masked, without_card_numbers},
     page::{Cursor, Page, push_keyset},
     payments::{self, OUTGOING, SourceRow},
     rail::Rail,
@@ -150,7 +151,7 @@ impl ListSync {
     }
 }
 
-/// Rows of Toss's lists as they came.
+/// Rows of Toss's lists as they came, but for what is somebody's own: nobody reads it here.
 pub(crate) async fn upsert_source_rows(
     tx: &mut PgConnection,
     source: &str,
@@ -159,6 +160,7 @@ pub(crate) async fn upsert_source_rows(
     raws: &[Value],
     at: OffsetDateTime,
 ) -> Result<(), Fault> {
+    let raws: Vec<Value> = raws.iter().cloned().map(|raw| masked(without_card_numbers(raw))).collect();
     sqlx::query!(
         "insert into source_rows (source, key, occurrence, raw, read_at)
          select $1, key, occurrence, raw, $5 from unnest($2::text[], $3::smallint[], $4::jsonb[]) as l (key, occurrence, raw)
@@ -167,7 +169,7 @@ pub(crate) async fn upsert_source_rows(
         source,
         keys,
         occurrence,
-        raws,
+        &raws,
         at,
     )
     .execute(tx)

@@ -22,6 +22,11 @@ use super::{
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
+    kernel::{
+        personal::without_card_numbers,
+        seal::{DELIVERY, SNAPSHOT},
+        text::without_nul,
+    },
     payments, queue,
 };
 
@@ -138,6 +143,7 @@ async fn look_into_delivery(backoffice: &Backoffice, id: Uuid, again: bool) -> R
     .await?;
     let is_open = |row: &Row| matches!(row.state.as_str(), "received" | "failed");
     let Some(row) = row.filter(|row| again || is_open(row)) else { return Ok(false) };
+    let row = Row { body: backoffice.keys.open_bytes(DELIVERY, &row.body)?, ..row };
     let event = webhook::parse(&row.body);
     let first = read_off(backoffice, id, event.as_ref(), &row).await?;
     let finding = match &event {
@@ -220,6 +226,7 @@ async fn read_off(
 ) -> Result<Option<First>, Fault> {
     let dedup_key = column(event.and_then(|e| e.dedup_key.clone()));
     let transaction_key = column(event.and_then(|e| e.transaction_key.clone()));
+    let body_hash = backoffice.keys.index(DELIVERY, &row.body);
     let transmission_id = column(row.header(webhook::TRANSMISSION_ID));
     // What people are given most comes first: a body may name more than is kept.
     let mut ids: Vec<String> = event
@@ -240,14 +247,14 @@ async fn read_off(
         .await?;
     // Toss sends again for four days, and a person in its console perhaps later.
     let first = sqlx::query!(
-        r#"select id, body = $4 and badges && array['signature_verified', 'secret_matched', 'fetched_equal'] as "proven!"
+        r#"select id, coalesce(body_hash = $4, false) and badges && array['signature_verified', 'secret_matched', 'fetched_equal'] as "proven!"
            from webhook_deliveries
            where dedup_key = $1 and id <> $2 and duplicate_of is null and id >= webhook_floor($3)
            order by id limit 1"#,
         dedup_key,
         id,
         row.received_at - time::Duration::days(40),
-        &row.body,
+        body_hash,
     )
     .fetch_optional(&mut *tx)
     .await?
@@ -255,7 +262,7 @@ async fn read_off(
     sqlx::query!(
         "update webhook_deliveries set transmission_id = $2, retried_count = $3, event_type = $4, subject = $5,
             subject_id = $6, order_id = coalesce($7, order_id), payment_key = coalesce($8, payment_key),
-            transaction_key = $9, body_status = $10, dedup_key = $11, duplicate_of = $12, ids = $13
+            transaction_key = $9, body_status = $10, dedup_key = $11, duplicate_of = $12, ids = $13, body_hash = $14
          where id = $1",
         id,
         transmission_id,
@@ -272,6 +279,7 @@ async fn read_off(
         dedup_key,
         first.as_ref().map(|first| first.id),
         &ids,
+        body_hash,
     )
     .execute(&mut *tx)
     .await?;
@@ -446,7 +454,8 @@ async fn upsert_event_snapshot(
     let happened_at = event.created_at.as_deref().and_then(toss::timestamp::parse).unwrap_or(row.received_at);
     let body: Value =
         serde_json::from_slice(&row.body).map_err(Fault::unreadable("the body of a delivery"))?;
-    let body = crate::kernel::text::without_nul(body.get("entityBody").cloned().unwrap_or_default());
+    let body = without_nul(body.get("entityBody").cloned().unwrap_or_default());
+    let body = backoffice.keys.seal_json(SNAPSHOT, without_card_numbers(body))?;
     let status = event.status.as_deref().map(redact::code);
     let mut tx = backoffice.pool.begin().await?;
     let before = sqlx::query!(

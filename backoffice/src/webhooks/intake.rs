@@ -10,7 +10,10 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use uuid::Uuid;
 
 use super::{Incoming, months};
-use crate::{Backoffice, Fault, IntakeLoad, kernel::text};
+use crate::{
+    Backoffice, Fault, IntakeLoad,
+    kernel::{seal::DELIVERY, text},
+};
 
 /// Deliveries that may wait for a commit; more of them are sent away.
 const WAITING: usize = 1024;
@@ -217,7 +220,8 @@ async fn insert(
         .collect();
     let source_ips: Vec<_> = incoming.iter().map(|one| one.source_ip.map(|ip| ip.to_string())).collect();
     let listed: Vec<_> = incoming.iter().map(|one| one.listed).collect();
-    let bodies: Vec<&[u8]> = incoming.iter().map(|one| one.body.as_ref()).collect();
+    let sealed = incoming.iter().map(|one| backoffice.keys.seal_bytes(DELIVERY, &one.body));
+    let bodies = sealed.collect::<Result<Vec<_>, Fault>>()?;
     // One statement is one round trip and one commit. Not checked while compiling: the tables of the job library are
     // not there then.
     sqlx::query(KEEP)

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{Badge, Delivery, Opened};
 use crate::{
     Backoffice, Fault,
+    kernel::seal::{DELIVERY, SNAPSHOT},
     page::{Cursor, Direction, Page},
     payments,
 };
@@ -92,6 +93,7 @@ pub async fn get(backoffice: &Backoffice, id: Uuid) -> Result<Option<Opened>, Fa
     let row = sqlx::query!("select headers, body from webhook_deliveries where id = $1", id)
         .fetch_one(&backoffice.pool)
         .await?;
+    let body = backoffice.keys.open_bytes(DELIVERY, &row.body)?;
     let headers =
         serde_json::from_value(row.headers).map_err(Fault::unreadable("the headers of a delivery"))?;
     let series = match &delivery.dedup_key {
@@ -104,7 +106,7 @@ pub async fn get(backoffice: &Backoffice, id: Uuid) -> Result<Option<Opened>, Fa
         }
         _ => payment_now(backoffice, &delivery).await?,
     };
-    Ok(Some(Opened { delivery, headers, body: row.body, series, now }))
+    Ok(Some(Opened { delivery, headers, body, series, now }))
 }
 
 async fn series(backoffice: &Backoffice, dedup_key: &str) -> Result<Vec<Delivery>, Fault> {
@@ -133,7 +135,7 @@ async fn event_snapshot(
     )
     .fetch_optional(&backoffice.pool)
     .await?;
-    Ok(row.map(|row| (row.body, row.happened_at)))
+    row.map(|row| Ok((backoffice.keys.open_json(SNAPSHOT, row.body)?, row.happened_at))).transpose()
 }
 
 /// How many deliveries came after one that was seen; at most a hundred are counted.

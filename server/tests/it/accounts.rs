@@ -8,18 +8,18 @@ use serde_json::json;
 
 use crate::support::{Person, Shop, refund};
 
-const OWN: &str = "110123456789";
-const OTHER: &str = "3333012345678";
+pub const OWN: &str = "110123456789";
+pub const OTHER: &str = "3333012345678";
 
 /// A virtual account that 김하준 paid into, who left an account in the payment window.
-async fn deposited(shop: &Shop, order_id: &str, own: Option<&str>) -> String {
+pub async fn deposited(shop: &Shop, order_id: &str, own: Option<&str>) -> String {
     let account =
         own.map(|number| json!({ "bankCode": "88", "accountNumber": number, "holderName": "김하준" }));
     let choice = json!({ "method": "가상계좌", "customerName": "김하준", "refundReceiveAccount": account });
     shop.paid_into(order_id, 30_000, choice).await
 }
 
-fn to(order_id: &str, amount: &str, number: &str, holder: &str) -> Form {
+pub fn to(order_id: &str, amount: &str, number: &str, holder: &str) -> Form {
     Form {
         bank: "신한은행".into(),
         account_number: number.into(),
@@ -36,7 +36,7 @@ async fn asked(shop: &Shop, by: &Person, form: &Form) -> refunds::Refund {
     refunds::request(shop.backoffice(), &by.actor(), form).await.unwrap()
 }
 
-async fn waits(shop: &Shop, by: &Person, form: &Form) -> refunds::Refund {
+pub async fn waits(shop: &Shop, by: &Person, form: &Form) -> refunds::Refund {
     let refund = asked(shop, by, form).await;
     assert_eq!(
         (refund.state, refund.approval_reason),
@@ -187,141 +187,4 @@ async fn a_file_goes_by_the_same_rule_line_by_line() {
     let made = refunds::list(shop.backoffice(), &filter, None, 10).await.unwrap().rows;
     assert_eq!(made[0].approval_reason, Some(ApprovalReason::Account));
     assert!(made[0].approved_by_name.is_some());
-}
-
-#[tokio::test]
-async fn no_account_number_lies_in_the_clear_in_its_columns() {
-    let shop = Shop::open().await;
-    let agent = shop.log_in(Role::Support).await;
-    deposited(&shop, "ord_dark_1", Some(OWN)).await;
-    waits(&shop, &agent, &to("ord_dark_1", "100", OTHER, "박다른")).await;
-    deposited(&shop, "ord_dark_2", None).await;
-    let text =
-        format!("orderId,amount,bank,accountNumber,holderName\nord_dark_2,100,신한은행,{OTHER},박다른\n");
-    refunds::batch::preview(shop.backoffice(), &agent.actor(), "f.csv", text.as_bytes(), "defect", "불량")
-        .await
-        .unwrap();
-    for column in [
-        "select refund_receive_account from payments where refund_receive_account is not null",
-        "select refund_account from refunds where refund_account is not null",
-        "select account from refund_batch_lines where account is not null",
-    ] {
-        let kept: Vec<String> = sqlx::query_scalar(column).fetch_all(&shop.backoffice().pool).await.unwrap();
-        assert!(!kept.is_empty(), "{column}");
-        for value in kept {
-            assert!(value.starts_with("v1."), "{column}: {value}");
-            assert!(!value.contains(OTHER) && !value.contains(OWN));
-        }
-    }
-    // What a version before has kept in the clear is sealed at the next start.
-    sqlx::query("update data_keys set sealed_at = null").execute(&shop.backoffice().pool).await.unwrap();
-    sqlx::query("update payments set refund_receive_account = $1 where order_id = 'ord_dark_2'")
-        .bind(json!({ "bankCode": "88", "accountNumber": OWN, "holderName": "김하준" }).to_string())
-        .execute(&shop.backoffice().pool)
-        .await
-        .unwrap();
-    backoffice::keys::seal_clear(&shop.backoffice().pool, &shop.backoffice().keys).await.unwrap();
-    let key: String = sqlx::query_scalar("select payment_key from payments where order_id = 'ord_dark_2'")
-        .fetch_one(&shop.backoffice().pool)
-        .await
-        .unwrap();
-    let own = refunds::own_account(shop.backoffice(), &key).await.unwrap().unwrap();
-    assert_eq!(own.masked, "신한은행 ********6789");
-}
-
-#[tokio::test]
-async fn a_wrong_or_missing_key_stops_the_start_with_one_sentence() {
-    use backoffice::{DataKey, keys};
-    let shop = Shop::open().await;
-    let pool = &shop.backoffice().pool;
-    let key = || DataKey::parse(&DataKey::generate().unwrap()).unwrap();
-    let id = keys::sealed_with(pool).await.unwrap().unwrap();
-    let wrong = keys::ring(pool, key(), Vec::new()).await.unwrap_err().to_string();
-    assert!(wrong.contains(&id), "{wrong}");
-    assert_eq!(keys::sealed_with(pool).await.unwrap(), Some(id.clone()), "nothing overwritten");
-
-    // The start itself, with no key in the settings and none in the folder.
-    let folder = tempfile::tempdir().unwrap();
-    let mut settings = (*shop.jangbu.settings).clone();
-    settings.data_key = None;
-    settings.data_dir = folder.path().to_owned();
-    let url = shop.database_url.clone();
-    let missing = format!("{:#}", server::Jangbu::start(settings.clone(), &url).await.unwrap_err());
-    assert!(missing.contains("JANGBU_DATA_KEY") && missing.contains(&id), "{missing}");
-    assert!(!folder.path().join("data.key").exists(), "no key is made for a database that has one");
-    // A new database gets one, readable by us alone, and the next start finds it.
-    let fresh = crate::support::database().await;
-    server::Jangbu::start(settings.clone(), &fresh).await.unwrap();
-    use std::os::unix::fs::PermissionsExt;
-    let path = folder.path().join("data.key");
-    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    server::Jangbu::start(settings.clone(), &fresh).await.unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let open = format!("{:#}", server::Jangbu::start(settings, &fresh).await.unwrap_err());
-    assert!(open.contains("chmod 600"), "{open}");
-}
-
-#[tokio::test]
-async fn a_rotation_that_is_stopped_goes_on_and_loses_nothing() {
-    use backoffice::{DataKey, keys};
-    let shop = Shop::open().await;
-    let pool = &shop.backoffice().pool;
-    let old = DataKey::parse(&crate::support::DATA_KEY.to_owned().into()).unwrap();
-    let new = DataKey::parse(&DataKey::generate().unwrap()).unwrap();
-    let key = deposited(&shop, "ord_turn_1", Some(OWN)).await;
-    // Enough values for several turns; the books of a shop hold one of each.
-    let sealed: String =
-        sqlx::query_scalar("select refund_receive_account from payments where payment_key = $1")
-            .bind(&key)
-            .fetch_one(pool)
-            .await
-            .unwrap();
-    sqlx::query(
-        "insert into payments (payment_key, order_id, status, currency, total_amount, balance_amount, raw, fetch_seq,
-                               fetched_at, rail, refund_receive_account)
-         select 'turn_' || n, order_id, status, currency, total_amount, balance_amount, '{}', 0, fetched_at, rail, $2
-         from payments, generate_series(1, 3000) n where payment_key = $1",
-    )
-    .bind(&key)
-    .bind(&sealed)
-    .execute(pool)
-    .await
-    .unwrap();
-    let with = async |id: &str| -> i64 {
-        sqlx::query_scalar(
-            "select count(*) from payments where refund_receive_account like 'v1.' || $1 || '.%'",
-        )
-        .bind(id)
-        .fetch_one(pool)
-        .await
-        .unwrap()
-    };
-    let both = keys::ring(pool, new.clone(), vec![old.clone()]).await.unwrap();
-    // Stopped in the middle: dropped at one of its steps.
-    let (told, mut steps) = tokio::sync::mpsc::unbounded_channel();
-    let rotating = tokio::spawn({
-        let (pool, both) = (pool.clone(), both.clone());
-        async move { keys::rotate(&pool, &both, move |done| told.send(done).unwrap_or_default()).await }
-    });
-    steps.recv().await.unwrap();
-    rotating.abort();
-    drop(rotating.await);
-    let (before, after) = (with(old.id()).await, with(new.id()).await);
-    assert!(before > 0 && after > 0 && before + after == 3001, "{before} and {after}");
-    assert!(both.open("payments.refund_receive_account", &sealed).unwrap().contains(OWN));
-
-    let sealed_anew = keys::rotate(pool, &both, |_| {}).await.unwrap();
-    // What was on its way when it was stopped may have ended well.
-    assert!(i64::try_from(sealed_anew).unwrap() <= before, "{sealed_anew} of {before}");
-    assert_eq!((with(old.id()).await, with(new.id()).await), (0, 3001));
-    assert_eq!(keys::rotate(pool, &both, |_| {}).await.unwrap(), 0);
-    // The old key can go, and is refused from now on.
-    let alone = keys::ring(pool, new, Vec::new()).await.unwrap();
-    let mut backoffice = shop.backoffice().clone();
-    backoffice.keys = alone;
-    assert_eq!(
-        refunds::own_account(&backoffice, &key).await.unwrap().unwrap().masked,
-        "신한은행 ********6789"
-    );
-    assert!(keys::ring(pool, old, Vec::new()).await.is_err());
 }

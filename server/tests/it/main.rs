@@ -32,6 +32,7 @@ mod queue;
 mod reconciliation;
 mod refunds;
 mod returns;
+mod sealed;
 mod support;
 mod tax;
 mod toss_client;

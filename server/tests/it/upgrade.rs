@@ -94,10 +94,11 @@ async fn work_that_the_version_before_left_behind_goes_on() {
     let kinds: Vec<&str> = steps.iter().map(|step| step.kind.as_str()).collect();
     assert_eq!(kinds, ["resolved", "approval_requested", "unassigned", "found"]);
 
-    let files: Vec<(serde_json::Value, serde_json::Value)> =
+    let files: Vec<(String, serde_json::Value)> =
         sqlx::query_as("select what, words from exports order by id").fetch_all(pool).await.unwrap();
     for (what, _) in &files {
-        serde_json::from_value::<backoffice::exports::What>(what.clone()).unwrap();
+        let what = backoffice.keys.open("exports.what", what).unwrap();
+        serde_json::from_str::<backoffice::exports::What>(&what).unwrap();
     }
     let words = serde_json::json!({ "payout": "x", "pending_approval": "y", "resolved": "z", "open": "o" });
     assert_eq!(files[0].1, words, "a file that is still to be written finds its words");
@@ -124,6 +125,17 @@ const ROWS_OF_19: &str = r#"
            case n when 7 then 'unknown' else 'succeeded' end, 'refund-' || n, 'a', now(), case n when 7 then null else now() end,
            case n when 7 then '{"bank": "88", "accountNumber": "110987654321", "holderName": "김하준"}'::jsonb end
     from generate_series(1, 7) n;
+    update orders set customer_mobile_phone = '010-4431-8820', customer_email = 'Kim@example.com' where order_id = 'o6';
+    update payments set raw = raw || '{"mobilePhone": {"customerMobilePhone": "01044318820", "settlementStatus": "COMPLETED"}}'
+        where payment_key = 'p6';
+    insert into source_rows (source, key, occurrence, raw, read_at)
+        values ('settlements', 't1', 1, '{"mobilePhone": {"customerMobilePhone": "01044318820", "x": "y"}}', now());
+    select add_webhook_month(at) from unnest(array['2026-03-05 10:00+09', '2026-04-05 10:00+09']::timestamptz[]) at;
+    insert into webhook_deliveries (id, received_at, headers, body)
+    select webhook_floor(at), at, '[]', convert_to('{"phone": "01044318820"}', 'UTF8')
+        from unnest(array['2026-03-05 10:00+09', '2026-04-05 10:00+09']::timestamptz[]) at;
+    insert into event_snapshots (subject, subject_id, happened_at, delivery_id, body)
+        values ('seller', 's1', now(), '00000000-0000-0000-0000-000000000002', '{"email": "kim@example.com"}');
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,6 +161,32 @@ async fn refunds_of_the_version_before_are_followed_and_accounts_are_sealed() {
     assert_eq!(clear, 0);
     let own = refunds::own_account(backoffice, "p7").await.unwrap().unwrap();
     assert_eq!(own.masked, "신한은행 ********6789");
+    // So is whatever tells who bought, and it is found all the same.
+    let clear: i64 = sqlx::query_scalar(
+        "select (select count(*) from orders o where o::text ~* '4431-?8820|kim@')
+              + (select count(*) from payments p where p::text like '%44318820%')
+              + (select count(*) from source_rows s where s::text like '%44318820%')
+              + (select count(*) from webhook_deliveries d where encode(body, 'escape') like '%44318820%')
+              + (select count(*) from event_snapshots s where s::text like '%kim@%')",
+    )
+    .fetch_one(pool)
+    .await
+    .unwrap();
+    assert_eq!(clear, 0);
+    for q in ["01044318820", "kim@example.com"] {
+        let filter = backoffice::orders::Filter { q: Some(q.into()), ..Default::default() };
+        let found = backoffice::orders::list(backoffice, &filter, None, 9).await.unwrap().rows;
+        assert_eq!(found.len(), 1, "{q}");
+        assert_eq!(found[0].customer_mobile_phone.as_deref(), Some("010-4431-8820"));
+    }
+    let record = backoffice::payments::get(backoffice, "p6").await.unwrap().unwrap();
+    assert_eq!(record.raw["mobilePhone"]["customerMobilePhone"], "01044318820");
+    let deliveries = backoffice::webhooks::list(backoffice, &Default::default(), None, 9).await.unwrap().rows;
+    for delivery in &deliveries {
+        let opened = backoffice::webhooks::get(backoffice, delivery.id).await.unwrap().unwrap();
+        assert_eq!(opened.body, br#"{"phone": "01044318820"}"#);
+    }
+    assert_eq!(deliveries.len(), 2, "of two months");
     // Whoever runs a shop already keeps the limits they have set, or not set.
     let limits = backoffice::limits::list(backoffice).await.unwrap();
     assert!(limits.iter().all(|limit| limit.one_refund.is_none() && limit.per_day.is_none()));

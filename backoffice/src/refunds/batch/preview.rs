@@ -125,7 +125,8 @@ async fn known_orders(backoffice: &Backoffice, ids: &[String]) -> Result<HashMap
     .await?;
     rows.into_iter()
         .map(|row| {
-            let payment = row.raw.map(|raw| ProviderPayment::read(row.rail, raw)).transpose()?;
+            let payment =
+                row.raw.map(|raw| ProviderPayment::open(&backoffice.keys, row.rail, raw)).transpose()?;
             let buyer = match &payment {
                 Some(payment) => {
                     Buyer::new(&backoffice.keys, row.own.as_deref(), row.customer_name, payment)?

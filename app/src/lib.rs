@@ -3,6 +3,7 @@
 //! Compiled twice: `ssr` is everything, `hydrate` is the islands and the stubs of the server functions they call.
 
 pub mod bank;
+pub mod cash_receipts;
 pub mod error;
 pub mod exports;
 pub mod iap;

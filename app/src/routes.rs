@@ -18,6 +18,7 @@ pub const DIFFERENCES: &str = "/reconciliation/differences";
 pub const CONTRACT: &str = "/reconciliation/contract";
 pub const PAYOUTS: &str = "/reconciliation/payouts";
 pub const REPORTS: &str = "/reconciliation/reports";
+pub const CASH_RECEIPTS: &str = "/cash-receipts";
 pub const PROMOTIONS: &str = "/promotions";
 pub const GRANT_BATCHES: &str = "/promotions/batches";
 pub const IAP: &str = "/iap";

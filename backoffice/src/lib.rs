@@ -13,6 +13,7 @@ mod kernel;
 
 pub mod audit;
 pub mod bank;
+pub mod cash_receipts;
 pub mod exports;
 pub mod files;
 pub mod firewall;

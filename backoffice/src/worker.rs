@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    Backoffice, Fault, exports,
+    Backoffice, Fault, cash_receipts,
+    cash_receipts::job::{ExecuteReceipt, FollowReceipts},
+    exports,
     exports::job::RunExport,
     iap::job::PollIap,
     messages,
@@ -67,6 +69,7 @@ pub async fn requeue_orphaned(backoffice: &Backoffice) -> Result<(), Fault> {
     webhooks::job::requeue_orphaned(backoffice).await?;
     promotions::job::requeue_orphaned(backoffice).await?;
     messages::job::requeue_orphaned(backoffice).await?;
+    cash_receipts::job::requeue_orphaned(backoffice).await?;
     exports::job::requeue_orphaned(backoffice).await
 }
 
@@ -133,6 +136,8 @@ async fn run(
         .define_job::<Task<ExecuteRefund>>()
         .define_job::<Task<RunRefundBatch>>()
         .define_job::<Task<FollowRefunds>>()
+        .define_job::<Task<ExecuteReceipt>>()
+        .define_job::<Task<FollowReceipts>>()
         .define_job::<Task<ExecuteGrant>>()
         .define_job::<Task<RunGrantBatch>>()
         .define_job::<Task<SettleConfirm>>()
@@ -161,6 +166,13 @@ async fn run(
                 // One run at a time, as with Toss Pay below.
                 .queue("follow-refunds")
                 .job_key("follow_refunds")
+                .payload_value(json!({})),
+        )
+        .with_cron(
+            Cron::every_minute::<Task<FollowReceipts>>()
+                .id("follow_cash_receipts")
+                .queue("cash-receipts")
+                .job_key("follow_cash_receipts")
                 .payload_value(json!({})),
         )
         .with_cron(

@@ -136,6 +136,8 @@ fn endpoint(method: &Method, path: &str) -> &'static str {
     match (method.as_str(), parts.as_slice()) {
         ("POST", ["v1", "payments", "confirm"]) => "confirm",
         ("POST", ["v1", "payments", _, "cancel"]) => "cancel",
+        ("POST", ["v1", "cash-receipts"]) => "cash-receipt",
+        ("POST", ["v1", "cash-receipts", _, "cancel"]) => "cash-receipt-cancel",
         ("GET", ["v1", "payments", "orders", _]) => "order",
         ("GET", ["v1", "payments", _]) => "payment",
         (_, ["v1", "transactions"]) => "transactions",

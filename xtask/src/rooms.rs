@@ -27,6 +27,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("promotions", &["audit", "files", "limits", "messages", "queue", "staff"]),
     ("returns", &["audit", "orders"]),
     ("refunds", &["audit", "files", "limits", "messages", "orders", "payments", "queue", "returns", "staff"]),
+    ("cash_receipts", &["audit", "orders", "payments", "queue"]),
     ("reports", &["payments"]),
     ("webhooks", &["audit", "payments", "queue"]),
     ("home", &["payments", "refunds", "webhooks"]),
@@ -52,6 +53,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "worker",
         &[
+            "cash_receipts",
             "exports",
             "iap",
             "messages",

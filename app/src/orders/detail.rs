@@ -15,6 +15,7 @@ use super::{
     timeline,
 };
 use crate::{
+    cash_receipts,
     components::{
         badge, errors,
         layout::{Answer, Frame},
@@ -162,7 +163,7 @@ pub async fn page(ctx: Ctx, order_id: String) -> Answer {
         .transpose()?
         .map(|p| eligibility(&p, ctx.backoffice().clock.now()));
     let of = |form: &str| if flash.form == form { flash.clone() } else { Flash::default() };
-    let (refund_flash, return_flash) = (of("refund"), of("return"));
+    let (refund_flash, return_flash, receipt_flash) = (of("refund"), of("return"), of("cash-receipt"));
     let now = ctx.backoffice().clock.now();
     let facts = match refunds.iter().find(|refund| refund.is_overdue(now)) {
         Some(refund) => Some(backoffice::refunds::facts(ctx.backoffice(), refund).await?),
@@ -181,7 +182,9 @@ pub async fn page(ctx: Ctx, order_id: String) -> Answer {
     };
     let kept = backoffice::returns::get_open(ctx.backoffice(), &order.order_id).await?;
     let paid = order.paid_at.is_some();
-    if matches!(flash.form.as_str(), "refund" | "return") && flash.is_error {
+    let receipts = backoffice::cash_receipts::of_order(ctx.backoffice(), &order.order_id).await?;
+    let room = backoffice::cash_receipts::room(ctx.backoffice(), &order.order_id).await?;
+    if matches!(flash.form.as_str(), "refund" | "return" | "cash-receipt") && flash.is_error {
         // Said inside the form, beside what it is about.
         flash.notice = None;
     }
@@ -204,6 +207,7 @@ pub async fn page(ctx: Ctx, order_id: String) -> Answer {
             <div class="beside">
                 {refund_form::view(&ctx, &order, &beside, &refund_flash)}
                 {paid.then(|| returns::clock::view(&ctx, &order.order_id, kept.as_ref(), &return_flash))}
+                {cash_receipts::section::view(&ctx, &order.order_id, &receipts, room, &receipt_flash)}
             </div>
             <div class="stack story">
                 {timeline::view(&ctx, &audit, &deliveries)}

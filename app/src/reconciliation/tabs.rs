@@ -9,6 +9,7 @@ pub fn tabs(ctx: &Ctx, active: &str) -> AnyView {
         (routes::RECONCILIATION, "reconciliation-calendar"),
         (routes::DIFFERENCES, "reconciliation-differences"),
         (routes::PAYOUTS, "reconciliation-payouts"),
+        (routes::CASH_RECEIPTS, "cash-receipts"),
         (routes::REPORTS, "reconciliation-reports"),
         (routes::CONTRACT, "reconciliation-contract"),
     ];

@@ -15,7 +15,7 @@ use leptos_router::{
 
 use crate::{
     access::{self, Access},
-    audit,
+    audit, cash_receipts,
     components::{errors, layout, list::Query},
     context::{Ctx, Theme},
     exports, firewall, home, iap, messages, orders, payouts, promotions, reconciliation, refunds, reports,
@@ -106,6 +106,7 @@ pub fn App() -> impl IntoView {
                     let day = param("day");
                     page(move |ctx, query| reconciliation::day::page(ctx, day, query))
                 } ssr=SsrMode::Async/>
+                <Route path=path!("/cash-receipts") view=|| page(cash_receipts::day::page) ssr=SsrMode::Async/>
                 <Route path=path!("/promotions") view=|| page(promotions::list::page) ssr=SsrMode::Async/>
                 <Route path=path!("/promotions/batches/:id") view=|| {
                     let id = param("id");

@@ -28,12 +28,13 @@ pub enum Form {
 }
 
 /// Every column that is sealed, as `table.column`: what is sealed in one opens in no other.
-pub const COLUMNS: [(&str, Form); 11] = [
+pub const COLUMNS: [(&str, Form); 12] = [
     (BUYERS_ACCOUNT, Form::Text),
     (REFUND_ACCOUNT, Form::Text),
     (LINE_ACCOUNT, Form::Text),
     (ORDER_PHONE, Form::Indexed("customer_mobile_phone_hash", personal::phone)),
     (ORDER_EMAIL, Form::Indexed("customer_email_hash", personal::email)),
+    (RECEIPT_IDENTITY, Form::Text),
     (FORM_ANSWER, Form::Text),
     (EXPORT_WORDS, Form::Text),
     (EXPORT_PART, Form::Bytes),
@@ -46,6 +47,7 @@ pub(crate) const REFUND_ACCOUNT: &str = "refunds.refund_account";
 pub(crate) const LINE_ACCOUNT: &str = "refund_batch_lines.account";
 pub(crate) const ORDER_PHONE: &str = "orders.customer_mobile_phone";
 pub(crate) const ORDER_EMAIL: &str = "orders.customer_email";
+pub(crate) const RECEIPT_IDENTITY: &str = "cash_receipts.identity_number";
 pub(crate) const FORM_ANSWER: &str = "form_answers.answer";
 pub(crate) const EXPORT_WORDS: &str = "exports.what";
 pub(crate) const EXPORT_PART: &str = "export_parts.bytes";

@@ -4,6 +4,7 @@ pub(crate) mod confirm;
 pub(crate) mod job;
 mod movements;
 mod provider_payment;
+mod receipts;
 pub mod toss_pay;
 
 use rust_decimal::Decimal;
@@ -20,6 +21,7 @@ pub use confirm::{Confirm, ConfirmError, confirm};
 pub(crate) use movements::{MOVES, SourceRow, book_listed, record_movements};
 pub use provider_payment::{CancelState, Cancellation, FetchedPayment, ProviderPayment};
 pub(crate) use provider_payment::{Movement, OUTGOING, holds_money};
+pub(crate) use receipts::{failure_of, state_of};
 
 use crate::{
     Backoffice, Fault,
@@ -139,6 +141,7 @@ pub async fn apply(
     if balance_before != Some(payment.left()) {
         changed.insert("balanceAmount".into(), json!([balance_before, payment.left()]));
     }
+    receipts::record_receipts(tx, payment, balance_before != Some(payment.left()), now).await?;
     if !changed.is_empty() {
         note_change(tx, now, actor, payment, changed.clone()).await?;
     }

@@ -194,11 +194,18 @@ async fn cash_receipts(
     State(world): Shared,
     Query(q): Query<std::collections::HashMap<String, String>>,
 ) -> Response {
-    answer(&world, |books, _| {
+    answer(&world, |books, w| {
         let day = q
             .get("requestDate")
             .and_then(|text| timestamp::parse_date(text))
             .ok_or(Refused("INVALID_DATE"))?;
-        Ok(json!({ "hasNext": false, "lastCursor": null, "data": books.cash_receipts_of(day) }))
+        let number = |name: &str| q.get(name).map(|text| text.parse::<usize>()).transpose();
+        let number = |name: &str| number(name).map_err(|_| Refused("INVALID_REQUEST"));
+        let (from, limit) = (number("cursor")?.unwrap_or(0), number("limit")?.unwrap_or(100).clamp(1, 100));
+        let all = books.cash_receipts_of(day, w.clock.now());
+        let page: Vec<_> = all.iter().skip(from).take(limit).collect();
+        let next = from + page.len();
+        let has_next = next < all.len();
+        Ok(json!({ "hasNext": has_next, "lastCursor": has_next.then_some(next), "data": page }))
     })
 }

@@ -10,7 +10,7 @@ use toss::{
     timestamp::SEOUL,
 };
 
-use super::{Books, Event, Outcome, Refused, life::bank_code, money::set_balance};
+use super::{Books, Event, Outcome, Refused, life::bank_code, money::set_balance, receipts};
 use crate::ids;
 
 impl Books {
@@ -88,6 +88,7 @@ impl Books {
         let later = payment.method == Some(Method::ForeignEasyPay)
             && payment.easy_pay.as_ref().and_then(|e| e.provider.as_deref()) != Some("PAYPAL");
         let key = TransactionKey(ids::transaction_key());
+        let receipt = receipts::cancel_with_payment(payment, amount, parts.0, now);
         let cancel = Cancel {
             cancel_amount: amount,
             cancel_reason: Some(request.cancel_reason.clone()),
@@ -99,7 +100,7 @@ impl Books {
             easy_pay_discount_amount: Some(Decimal::ZERO),
             canceled_at: Some(now),
             transaction_key: Some(key.clone()),
-            receipt_key: None,
+            receipt_key: receipt,
             cancel_status: Some(if later { CancelStatus::InProgress } else { CancelStatus::Done }),
             cancel_request_id: request.cancel_request_id.clone(),
         };

@@ -5,13 +5,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 use toss::payments::{
-    Billing, BillingChargeRequest, Card, CashReceipt, CashReceiptRequest, ConfirmRequest, EasyPay, Failure,
-    GiftCertificate, Method, MobilePhone, OrderId, Payment, PaymentKey, PaymentStatus, PaymentType,
-    RefundReceiveAccount, RefundStatus, TransactionKey, Transfer, Url, VirtualAccount, VirtualAccountRequest,
-    WebhookSecret, codes, institutions,
+    Billing, BillingChargeRequest, Card, ConfirmRequest, EasyPay, Failure, GiftCertificate, Method,
+    MobilePhone, OrderId, Payment, PaymentKey, PaymentStatus, PaymentType, RefundReceiveAccount,
+    RefundStatus, TransactionKey, Transfer, Url, VirtualAccount, VirtualAccountRequest, WebhookSecret, codes,
+    institutions,
 };
 
-use super::{Books, Change, Event, Outcome, Record, Refused, holds_money, money::set_balance};
+use super::{
+    Books, Change, Event, Outcome, Record, Refused, WantedReceipt, holds_money, money::set_balance, receipts,
+};
 use crate::ids;
 
 /// Time to authenticate once the window is open, and how long the refund account can be read.
@@ -56,6 +58,8 @@ pub struct Choice {
     pub customer_mobile_phone: Option<String>,
     pub valid_hours: Option<i64>,
     pub refund_receive_account: Option<RefundReceiveAccount>,
+    /// A receipt that the buyer asks for with the payment.
+    pub cash_receipt: Option<WantedReceipt>,
     /// A foreign card cannot be refunded in part.
     pub partial_cancelable: Option<bool>,
     #[serde(with = "toss::decimal::option")]
@@ -91,6 +95,7 @@ impl Books {
             decline: None,
             refund_account: None,
             paid_back_to: None,
+            cash_receipt: None,
             bank_since: None,
             customer_key: None,
         };
@@ -110,6 +115,7 @@ impl Books {
         }
         record.decline = choice.decline.clone();
         record.refund_account = choice.refund_receive_account.clone();
+        record.cash_receipt = choice.cash_receipt.clone();
         record.authenticated_at = Some(now);
         let payment = &mut record.payment;
         payment.status = PaymentStatus::InProgress;
@@ -162,6 +168,7 @@ impl Books {
         } else {
             record.payment.status = PaymentStatus::Done;
             record.payment.approved_at = Some(now);
+            receipts::issue_with_payment(&mut record, now);
             record.payment.total_amount
         };
         let payment = record.payment.clone();
@@ -252,7 +259,8 @@ impl Books {
         payment.status = PaymentStatus::Done;
         payment.approved_at = Some(now);
         payment.last_transaction_key = Some(TransactionKey(ids::transaction_key()));
-        let payment = payment.clone();
+        receipts::issue_with_payment(&mut record, now);
+        let payment = record.payment.clone();
         self.put(record);
         self.book(&payment, payment.total_amount, now);
         self.announce(&payment);
@@ -380,6 +388,7 @@ impl Books {
             decline: None,
             refund_account: None,
             paid_back_to: None,
+            cash_receipt: None,
             bank_since: None,
             customer_key: Some(request.customer_key.clone()),
         });
@@ -400,75 +409,6 @@ impl Books {
             data: json!({ "billingKey": billing_key, "reason": "삭제 API 요청" }),
         });
         Ok(())
-    }
-
-    /// `POST /v1/cash-receipts`.
-    pub fn issue_cash_receipt(
-        &mut self,
-        request: CashReceiptRequest,
-        now: OffsetDateTime,
-    ) -> Outcome<CashReceipt> {
-        let number = &request.customer_identity_number;
-        if number.is_empty() || number.len() > 30 || !number.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(Refused("INVALID_REQUEST"));
-        }
-        if request.amount <= Decimal::ZERO {
-            return Err(Refused("BELOW_ZERO_AMOUNT"));
-        }
-        let receipt = CashReceipt {
-            receipt_key: Some(ids::receipt_key()),
-            order_id: Some(request.order_id),
-            order_name: Some(request.order_name),
-            kind: Some(request.kind),
-            issue_number: Some(ids::digits(9)),
-            receipt_url: Some("https://dashboard.tosspayments.com/receipt/mids/sandbox".into()),
-            business_number: Some("1234567890".into()),
-            transaction_type: Some("CONFIRM".into()),
-            amount: Some(request.amount),
-            tax_free_amount: Some(request.tax_free_amount.unwrap_or_default()),
-            issue_status: Some("COMPLETED".into()),
-            failure: None,
-            customer_identity_number: Some(request.customer_identity_number),
-            requested_at: Some(now),
-        };
-        self.keep_receipt(receipt.clone());
-        Ok(receipt)
-    }
-
-    /// `POST /v1/cash-receipts/{receiptKey}/cancel`; the key of the cancel begins with `c_`.
-    pub fn cancel_cash_receipt(
-        &mut self,
-        receipt_key: &str,
-        amount: Option<Decimal>,
-        now: OffsetDateTime,
-    ) -> Outcome<CashReceipt> {
-        let original = self.cash_receipts.get(receipt_key).cloned().ok_or(Refused("NOT_FOUND"))?;
-        let whole = original.amount.unwrap_or_default();
-        let amount = amount.unwrap_or(whole);
-        if amount <= Decimal::ZERO || amount > whole {
-            return Err(Refused("INVALID_REQUEST"));
-        }
-        let receipt = CashReceipt {
-            receipt_key: Some(format!("c_{}", ids::receipt_key())),
-            transaction_type: Some("CANCEL".into()),
-            amount: Some(amount),
-            requested_at: Some(now),
-            ..original
-        };
-        self.keep_receipt(receipt.clone());
-        Ok(receipt)
-    }
-
-    pub fn cash_receipts_of(&self, day: time::Date) -> Vec<CashReceipt> {
-        let on = |r: &&CashReceipt| {
-            r.requested_at.is_some_and(|at| at.to_offset(toss::timestamp::SEOUL).date() == day)
-        };
-        self.cash_receipts.values().filter(on).cloned().collect()
-    }
-
-    fn keep_receipt(&mut self, receipt: CashReceipt) {
-        self.changes.push(Change::CashReceipt(Box::new(receipt.clone())));
-        self.cash_receipts.insert(receipt.receipt_key.clone().unwrap_or_default(), receipt);
     }
 
     fn refuse_paid_order(&self, order_id: &str) -> Outcome<()> {

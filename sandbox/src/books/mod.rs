@@ -7,6 +7,7 @@ mod cancel;
 mod ledger;
 mod life;
 mod money;
+mod receipts;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ use toss::payments::{
 
 pub use ledger::{SettlementQuery, Spoil, TransactionQuery};
 pub use life::{Choice, Opening};
+pub use receipts::WantedReceipt;
 
 /// A refusal, by Toss's code. Status and message stand in [`toss::payments::codes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +49,9 @@ pub struct Record {
     /// Where a cancel sends the money of a virtual account.
     #[serde(default)]
     pub paid_back_to: Option<RefundReceiveAccount>,
+    /// What the buyer asked for, issued with the money.
+    #[serde(default)]
+    pub cash_receipt: Option<WantedReceipt>,
     /// Since when a bank has the money that goes back to the buyer of a virtual account.
     #[serde(default, with = "toss::timestamp::option")]
     pub bank_since: Option<OffsetDateTime>,

@@ -16,6 +16,7 @@ mod apps_in_toss;
 mod arrival;
 mod audit;
 mod batches;
+mod cash_receipts;
 mod finance_files;
 mod forms;
 mod killed;

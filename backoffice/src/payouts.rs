@@ -54,7 +54,10 @@ pub struct Settled {
     pub fee: Decimal,
     pub fee_base: Option<Decimal>,
     pub fee_instalment: Option<Decimal>,
+    pub fee_instalment_discount: Option<Decimal>,
+    pub fee_point_saving: Option<Decimal>,
     pub fee_other: Option<Decimal>,
+    pub interest_fee: Option<Decimal>,
     pub supply_amount: Option<Decimal>,
     pub vat: Option<Decimal>,
     pub pay_out_amount: Decimal,
@@ -138,7 +141,9 @@ async fn settled_parts(
         r#"select paid_out_date as day, currency, sold_date, method, count(*) as "rows!", sum(amount) as "settled!",
                   sum(discount) as "discount!", sum(points) as "points!", sum(fee) as "fee!",
                   sum(coalesce(fee_base, 0)) as "fee_base!", sum(coalesce(fee_instalment, 0)) as "fee_instalment!",
-                  sum(coalesce(fee_other, 0)) as "fee_other!", sum(coalesce(supply_amount, fee)) as "supply!",
+                  sum(coalesce(fee_instalment_discount, 0)) as "fee_instalment_discount!",
+                  sum(coalesce(fee_point_saving, 0)) as "fee_point_saving!", sum(coalesce(fee_other, 0)) as "fee_other!",
+                  sum(coalesce(interest_fee, 0)) as "interest_fee!", sum(coalesce(supply_amount, fee)) as "supply!",
                   sum(coalesce(vat, 0)) as "vat!", sum(pay_out_amount) as "payout!"
            from settlements where paid_out_date >= $1 and paid_out_date < $2 and gone_at is null
            group by paid_out_date, currency, sold_date, method order by paid_out_date, currency, sold_date, method"#,
@@ -156,7 +161,10 @@ async fn settled_parts(
             fee: r.fee,
             fee_base: r.fee_base,
             fee_instalment: r.fee_instalment,
+            fee_instalment_discount: r.fee_instalment_discount,
+            fee_point_saving: r.fee_point_saving,
             fee_other: r.fee_other,
+            interest_fee: r.interest_fee,
             supply: r.supply,
             vat: r.vat,
             payout: r.payout,
@@ -171,8 +179,8 @@ async fn settled_parts(
 pub fn settlements(backoffice: &Backoffice, day: Date) -> BoxStream<'_, Result<Settled, sqlx::Error>> {
     sqlx::query_as!(
         Settled,
-        "select transaction_key, order_id, method, currency, amount, discount, points, fee, fee_base, fee_instalment, fee_other,
-                supply_amount, vat, pay_out_amount, transaction_at, sold_date
+        "select transaction_key, order_id, method, currency, amount, discount, points, fee, fee_base, fee_instalment,
+                fee_instalment_discount, fee_point_saving, fee_other, interest_fee, supply_amount, vat, pay_out_amount, transaction_at, sold_date
          from settlements where paid_out_date = $1 and gone_at is null order by currency, transaction_at, transaction_key",
         day
     )

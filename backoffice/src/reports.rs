@@ -29,7 +29,11 @@ pub struct MethodFees {
     pub fee: Decimal,
     pub fee_base: Decimal,
     pub fee_instalment: Decimal,
+    pub fee_instalment_discount: Decimal,
+    pub fee_point_saving: Decimal,
     pub fee_other: Decimal,
+    /// Told beside the fee.
+    pub interest_fee: Decimal,
     pub vat: Decimal,
 }
 
@@ -75,7 +79,9 @@ pub async fn fees(backoffice: &Backoffice, from: Date, to: Date) -> Result<Vec<M
         MethodFees,
         r#"select method, currency, count(*) as "rows!", sum(amount) as "amount!", sum(fee) as "fee!",
                   sum(coalesce(fee_base, 0)) as "fee_base!", sum(coalesce(fee_instalment, 0)) as "fee_instalment!",
-                  sum(coalesce(fee_other, 0)) as "fee_other!", sum(coalesce(vat, 0)) as "vat!"
+                  sum(coalesce(fee_instalment_discount, 0)) as "fee_instalment_discount!",
+                  sum(coalesce(fee_point_saving, 0)) as "fee_point_saving!", sum(coalesce(fee_other, 0)) as "fee_other!",
+                  sum(coalesce(interest_fee, 0)) as "interest_fee!", sum(coalesce(vat, 0)) as "vat!"
            from settlements where sold_date >= $1 and sold_date < $2 and gone_at is null
            group by method, currency order by currency <> 'KRW', currency, sum(fee) desc"#,
         from,

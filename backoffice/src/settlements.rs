@@ -56,11 +56,56 @@ impl From<toss::payments::Error> for SyncError {
     }
 }
 
-/// The parts of a fee; nothing where Toss does not tell them (shops of version 1.x).
+/// What a fee is made of, VAT included: the first five come to the fee. All nothing where Toss does not tell (shops of
+/// version 1.x).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, sqlx::FromRow)]
+pub struct FeeParts {
+    pub base: Decimal,
+    pub instalment: Decimal,
+    /// Below nothing: Toss takes so much less.
+    pub instalment_discount: Decimal,
+    pub point_saving: Decimal,
+    pub other: Decimal,
+    /// Interest on instalments that the merchant bears. Toss tells it beside the fee.
+    pub interest: Decimal,
+}
+
+impl FeeParts {
+    /// There is more to say than one figure.
+    pub fn are_several(&self) -> bool {
+        let Self { base: _, instalment, instalment_discount, point_saving, other, interest } = *self;
+        [instalment, instalment_discount, point_saving, other, interest].iter().any(|part| !part.is_zero())
+    }
+}
+
+/// What the fee of one settlement row is made of.
+pub async fn fee_parts(
+    backoffice: &Backoffice,
+    transaction_key: &str,
+    occurrence: i16,
+) -> Result<Option<FeeParts>, Fault> {
+    let parts = sqlx::query_as!(
+        FeeParts,
+        r#"select coalesce(fee_base, 0) as "base!", coalesce(fee_instalment, 0) as "instalment!",
+                  coalesce(fee_instalment_discount, 0) as "instalment_discount!",
+                  coalesce(fee_point_saving, 0) as "point_saving!", coalesce(fee_other, 0) as "other!",
+                  coalesce(interest_fee, 0) as "interest!"
+           from settlements where transaction_key = $1 and occurrence = $2"#,
+        transaction_key,
+        occurrence,
+    )
+    .fetch_optional(&backoffice.pool)
+    .await?;
+    Ok(parts)
+}
+
+/// The same as Toss tells them.
 #[derive(Default)]
 struct Parts {
     base: Option<Decimal>,
     instalment: Option<Decimal>,
+    instalment_discount: Option<Decimal>,
+    point_saving: Option<Decimal>,
     other: Option<Decimal>,
 }
 
@@ -75,14 +120,11 @@ impl Row {
         let Some(fees) = self.row.fees.as_ref().filter(|fees| !fees.is_empty()) else {
             return Parts::default();
         };
-        let sum =
-            |kinds: &dyn Fn(&str) -> bool| Some(fees.iter().filter(|f| kinds(&f.kind)).map(|f| f.fee).sum());
-        let is_instalment = |kind: &str| kind.starts_with("INSTALLMENT");
-        Parts {
-            base: sum(&|kind| kind == "BASE"),
-            instalment: sum(&is_instalment),
-            other: sum(&|kind| kind != "BASE" && !is_instalment(kind)),
-        }
+        const NAMED: [&str; 4] = ["BASE", "INSTALLMENT", "INSTALLMENT_DISCOUNT", "POINT_SAVING"];
+        let of = |name: &str| Some(fees.iter().filter(|f| f.kind == name).map(|f| f.fee).sum());
+        let [base, instalment, instalment_discount, point_saving] = NAMED.map(of);
+        let other = fees.iter().filter(|f| !NAMED.contains(&f.kind.as_str())).map(|f| f.fee).sum();
+        Parts { base, instalment, instalment_discount, point_saving, other: Some(other) }
     }
 
     fn fee(&self) -> Decimal {
@@ -125,13 +167,17 @@ async fn take(pool: &PgPool, page: &[Row], begun: OffsetDateTime) -> Result<u64,
            ), taken as (
             insert into settlements as s
                 (transaction_key, occurrence, payment_key, order_id, method, currency, amount, fee, fee_base, fee_instalment, fee_other,
-                 supply_amount, vat, discount, pay_out_amount, is_cancel, transaction_at, sold_date, paid_out_date, read_at)
+                 supply_amount, vat, discount, pay_out_amount, is_cancel, transaction_at, sold_date, paid_out_date,
+                 fee_instalment_discount, fee_point_saving, interest_fee, read_at)
             select *, $20::timestamptz from unnest($1::text[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::text[],
                 $7::numeric[], $8::numeric[], $9::numeric[], $10::numeric[], $11::numeric[], $12::numeric[], $13::numeric[],
-                $14::numeric[], $15::numeric[], $16::boolean[], $17::timestamptz[], $18::date[], $19::date[])
+                $14::numeric[], $15::numeric[], $16::boolean[], $17::timestamptz[], $18::date[], $19::date[],
+                $21::numeric[], $22::numeric[], $23::numeric[])
             on conflict (transaction_key, occurrence) do update set
                 method = excluded.method, currency = excluded.currency, amount = excluded.amount, fee = excluded.fee,
                 fee_base = excluded.fee_base, fee_instalment = excluded.fee_instalment, fee_other = excluded.fee_other,
+                fee_instalment_discount = excluded.fee_instalment_discount, fee_point_saving = excluded.fee_point_saving,
+                interest_fee = excluded.interest_fee,
                 supply_amount = excluded.supply_amount, vat = excluded.vat, discount = excluded.discount,
                 pay_out_amount = excluded.pay_out_amount, is_cancel = excluded.is_cancel,
                 transaction_at = excluded.transaction_at, sold_date = excluded.sold_date,
@@ -161,6 +207,9 @@ async fn take(pool: &PgPool, page: &[Row], begun: OffsetDateTime) -> Result<u64,
         &page.iter().map(|r| r.row.sold_date).collect::<Vec<_>>(),
         &page.iter().map(|r| r.row.paid_out_date).collect::<Vec<_>>(),
         begun,
+        &parts.iter().map(|p| p.instalment_discount).collect::<Vec<_>>() as &[Option<Decimal>],
+        &parts.iter().map(|p| p.point_saving).collect::<Vec<_>>() as &[Option<Decimal>],
+        &page.iter().map(|r| r.row.interest_fee).collect::<Vec<_>>() as &[Option<Decimal>],
     )
     .fetch_one(&mut *tx)
     .await?;

@@ -18,6 +18,7 @@ use crate::{
     context::Ctx,
     format,
     orders::messages::method_text,
+    reconciliation::fee_parts,
     routes,
 };
 
@@ -36,12 +37,15 @@ fn head(ctx: &Ctx, payout: &Payout) -> AnyView {
         .zip(steps(&payout.sums).into_iter().chain([payout.sums.payout]))
         .map(|((word, _), sum)| view! { <dt>{word}</dt><dd class="n">{amount(sum)}</dd> })
         .collect_view();
+    let parts = fee_parts::line(ctx, &payout.sums.fee_parts(), &payout.currency);
+    let parts = parts.map(|line| view! { <p class="soft">{line}</p> });
     view! {
         <section class="card order-head">
             {badge::badge(state)}
             <p class="sum"><strong>{amount(payout.sums.payout)}</strong> <span class="soft">{why}</span></p>
             {rest}
             {(payout.sums.rows > 0).then(|| view! { <dl class="facts reckoning">{facts}</dl> })}
+            {parts}
         </section>
     }
     .into_any()

@@ -12,7 +12,7 @@ use leptos::{prelude::*, server_fn::ServerFn};
 use time::Date;
 
 use super::{
-    differences,
+    differences, fee_parts,
     functions::{CloseDay, ReadDay},
     messages::past,
     month::{arithmetic, light},
@@ -199,6 +199,11 @@ fn plain_row(ctx: &Ctx, row: Row) -> AnyView {
     };
     let others: Vec<Finding> = row.findings.iter().copied().filter(|f| *f != Finding::NotDue).collect();
     notes.extend(differences::messages::findings(ctx, &others));
+    notes.extend(fee_parts::line(
+        ctx,
+        &row.fee_parts,
+        row.settled_currency.as_deref().unwrap_or(&row.currency),
+    ));
     let note = notes.join(" · ");
     view! {
         <tr>

@@ -8,6 +8,8 @@ pub(crate) mod contract;
 #[cfg(feature = "ssr")]
 pub(crate) mod day;
 #[cfg(feature = "ssr")]
+pub(crate) mod fee_parts;
+#[cfg(feature = "ssr")]
 mod messages;
 #[cfg(feature = "ssr")]
 pub(crate) mod month;

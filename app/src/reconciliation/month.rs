@@ -7,7 +7,7 @@ use backoffice::{
 use leptos::prelude::*;
 use time::Date;
 
-use super::tabs;
+use super::{fee_parts, tabs};
 use crate::{
     components::{
         badge,
@@ -100,17 +100,8 @@ pub fn arithmetic(ctx: &Ctx, currency: &str, sums: &Sums) -> AnyView {
             </div>
         }
     };
-    let parts = (!sums.fee_instalment.is_zero() || !sums.fee_other.is_zero()).then(|| {
-        let line = ctx.tr(
-            "fee-parts",
-            &[
-                ("base", format::figures(sums.fee_base, currency)),
-                ("instalment", format::figures(sums.fee_instalment, currency)),
-                ("other", format::figures(sums.fee_other, currency)),
-            ],
-        );
-        view! { <p class="soft">{line}</p> }
-    });
+    let parts =
+        fee_parts::line(ctx, &sums.fee_parts(), currency).map(|line| view! { <p class="soft">{line}</p> });
     view! {
         <dl class="arithmetic">
             {term("sum-settled", "", sums.settled)}

@@ -16,12 +16,15 @@ use crate::{
     orders::messages::method_text,
 };
 
-/// Amount, fee, its three parts, the VAT in it.
-fn fee_figures(of: &MethodFees) -> [Decimal; 6] {
-    [of.amount, of.fee, of.fee_base, of.fee_instalment, of.fee_other, of.vat]
+/// Amount, fee, its five parts, the VAT in it.
+fn fee_figures(of: &MethodFees) -> [Decimal; 9] {
+    let parts =
+        [of.fee_base, of.fee_instalment, of.fee_instalment_discount, of.fee_point_saving, of.fee_other];
+    let [base, instalment, discount, saving, other] = parts;
+    [of.amount, of.fee, base, instalment, discount, saving, other, of.vat, of.interest_fee]
 }
 
-fn fee_cells(figures: [Decimal; 6], currency: &str) -> AnyView {
+fn fee_cells(figures: [Decimal; 9], currency: &str) -> AnyView {
     let [amount, fee, ..] = figures;
     let cells = figures.map(|figure| cell(format::figures(figure, currency))).collect_view();
     view! { {cells} {cell(format::percent(fee, amount))} }.into_any()
@@ -48,10 +51,20 @@ pub fn fees(ctx: &Ctx, rows: Vec<MethodFees>) -> AnyView {
             view! { <tr><th scope="row">{method}</th>{fee_cells(fee_figures(of), currency)}</tr> }.into_any()
         };
         let sums = add(rows.iter().map(fee_figures));
-        let keys = ["report-fee", "report-fee-base", "report-fee-instalment", "report-fee-other"];
+        let keys = [
+            "",
+            "-base",
+            "-instalment",
+            "-instalment-discount",
+            "-point-saving",
+            "-other",
+            "-vat",
+            "-interest",
+        ]
+        .map(|part| format!("report-fee{part}"));
         let mut headers = vec![list::head(ctx, "col-method"), list::figures(ctx, "col-amount")];
-        headers.extend(keys.map(|key| list::figures(ctx, key)));
-        headers.extend([list::figures(ctx, "report-fee-vat"), list::figures(ctx, "report-fee-percent")]);
+        headers.extend(keys.iter().map(|key| list::figures(ctx, key)));
+        headers.push(list::figures(ctx, "report-fee-percent"));
         Table {
             label: format!("{} {currency}", ctx.t("report-fees")),
             class: "ledger",

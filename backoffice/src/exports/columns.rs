@@ -203,7 +203,10 @@ pub(super) const PAYOUT: &[Column<Settled>] = &[
     ("fee", |_, s| s.fee.into()),
     ("feeBase", |_, s| s.fee_base.into()),
     ("feeInstalment", |_, s| s.fee_instalment.into()),
+    ("feeInstalmentDiscount", |_, s| s.fee_instalment_discount.into()),
+    ("feePointSaving", |_, s| s.fee_point_saving.into()),
     ("feeOther", |_, s| s.fee_other.into()),
+    ("interestFee", |_, s| s.interest_fee.into()),
     ("supplyAmount", |_, s| s.supply_amount.into()),
     ("vat", |_, s| s.vat.into()),
     ("payOutAmount", |_, s| s.pay_out_amount.into()),
@@ -240,7 +243,10 @@ pub(super) const FEES: &[Column<MethodFees>] = &[
     ("fee", |_, f| f.fee.into()),
     ("feeBase", |_, f| f.fee_base.into()),
     ("feeInstalment", |_, f| f.fee_instalment.into()),
+    ("feeInstalmentDiscount", |_, f| f.fee_instalment_discount.into()),
+    ("feePointSaving", |_, f| f.fee_point_saving.into()),
     ("feeOther", |_, f| f.fee_other.into()),
+    ("interestFee", |_, f| f.interest_fee.into()),
     ("vat", |_, f| f.vat.into()),
 ];
 

@@ -162,7 +162,7 @@ async fn add_states(
 pub async fn class_sums(backoffice: &Backoffice, from: Date, to: Date) -> Result<Vec<ClassSums>, Fault> {
     let rows = sqlx::query!(
         r#"select day, rail as "rail: Rail", currency, class as "class: Class", rows, ours, toss, settled, discount, points, fee, fee_base, fee_instalment,
-                fee_other, supply, vat, payout, estimates
+                fee_instalment_discount, fee_point_saving, fee_other, interest_fee, supply, vat, payout, estimates
          from reconciled_days where day >= $1 and day < $2 order by day, rail desc, currency, class"#,
         from,
         to,
@@ -186,7 +186,10 @@ pub async fn class_sums(backoffice: &Backoffice, from: Date, to: Date) -> Result
                     fee: r.fee,
                     fee_base: r.fee_base,
                     fee_instalment: r.fee_instalment,
+                    fee_instalment_discount: r.fee_instalment_discount,
+                    fee_point_saving: r.fee_point_saving,
                     fee_other: r.fee_other,
+                    interest_fee: r.interest_fee,
                     supply: r.supply,
                     vat: r.vat,
                     payout: r.payout,

@@ -13,7 +13,7 @@ pub(crate) mod job;
 mod rows;
 mod run;
 
-use crate::rail::Rail;
+use crate::{rail::Rail, settlements::FeeParts};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use time::Date;
@@ -59,6 +59,7 @@ text_enum! {
         NotSettled = "not_settled",
         FeeRate = "fee_rate",
         FeeSum = "fee_sum",
+        FeeParts = "fee_parts",
         Payout = "payout",
         PaidLate = "paid_late",
         NoPrice = "no_price",
@@ -86,7 +87,12 @@ pub struct Sums {
     pub fee: Decimal,
     pub fee_base: Decimal,
     pub fee_instalment: Decimal,
+    /// Below nothing: Toss takes so much less.
+    pub fee_instalment_discount: Decimal,
+    pub fee_point_saving: Decimal,
     pub fee_other: Decimal,
+    /// Interest on instalments that the merchant bears, told beside the fee.
+    pub interest_fee: Decimal,
     pub supply: Decimal,
     pub vat: Decimal,
     pub payout: Decimal,
@@ -105,7 +111,10 @@ impl std::ops::AddAssign for Sums {
         self.fee += other.fee;
         self.fee_base += other.fee_base;
         self.fee_instalment += other.fee_instalment;
+        self.fee_instalment_discount += other.fee_instalment_discount;
+        self.fee_point_saving += other.fee_point_saving;
         self.fee_other += other.fee_other;
+        self.interest_fee += other.interest_fee;
         self.supply += other.supply;
         self.vat += other.vat;
         self.payout += other.payout;
@@ -114,6 +123,17 @@ impl std::ops::AddAssign for Sums {
 }
 
 impl Sums {
+    pub fn fee_parts(&self) -> FeeParts {
+        FeeParts {
+            base: self.fee_base,
+            instalment: self.fee_instalment,
+            instalment_discount: self.fee_instalment_discount,
+            point_saving: self.fee_point_saving,
+            other: self.fee_other,
+            interest: self.interest_fee,
+        }
+    }
+
     /// What Toss has more than our books.
     pub fn difference(&self) -> Decimal {
         self.toss - self.ours

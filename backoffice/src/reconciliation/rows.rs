@@ -9,6 +9,7 @@ use crate::{
     clock::day_start,
     page::{Cursor, Direction, Page, push_keyset},
     rail::Rail,
+    settlements::FeeParts,
 };
 
 /// How much of a day is looked at first; as long as rows are missing on a page, twice as much.
@@ -35,6 +36,8 @@ pub struct Row {
     pub discount: Decimal,
     pub points: Decimal,
     pub fee: Decimal,
+    #[sqlx(flatten)]
+    pub fee_parts: FeeParts,
     pub vat: Decimal,
     pub payout: Decimal,
     pub paid_out_date: Option<Date>,
@@ -71,7 +74,9 @@ pub async fn list_rows(
         };
         let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(
             "select transaction_key, occurrence, rail, order_id, method, currency, booked_currency, settled_currency, transaction_at, status, ours, toss, settled, discount,
-                    points, fee, vat, payout, paid_out_date, due, is_estimate, findings from reconciled_rows(",
+                    points, fee, coalesce(fee_base, 0) as base, coalesce(fee_instalment, 0) as instalment,
+                    coalesce(fee_instalment_discount, 0) as instalment_discount, coalesce(fee_point_saving, 0) as point_saving,
+                    coalesce(fee_other, 0) as other, coalesce(interest_fee, 0) as interest, vat, payout, paid_out_date, due, is_estimate, findings from reconciled_rows(",
         );
         query
             .push_bind(from)

@@ -268,29 +268,34 @@ pub(super) async fn sum_days(tx: &mut PgConnection, from: Date, to: Date) -> Res
                    case when settled_currency is null then fee else 0 end as fee,
                    case when settled_currency is null then fee_base else 0 end as fee_base,
                    case when settled_currency is null then fee_instalment else 0 end as fee_instalment,
+                   case when settled_currency is null then fee_instalment_discount else 0 end as fee_instalment_discount,
+                   case when settled_currency is null then fee_point_saving else 0 end as fee_point_saving,
                    case when settled_currency is null then fee_other else 0 end as fee_other,
+                   case when settled_currency is null then interest_fee else 0 end as interest_fee,
                    case when settled_currency is null then supply else 0 end as supply,
                    case when settled_currency is null then vat else 0 end as vat,
                    case when settled_currency is null then payout else 0 end as payout
             from reconciled
             -- What is in another currency than the row belongs to the sums of that one.
             union all
-            select day, rail, booked_currency, class, 0, 0, 0, ours, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+            select day, rail, booked_currency, class, 0, 0, 0, ours, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
             from reconciled where booked_currency is not null
             union all
             select day, rail, settled_currency, class, 0, 0, 0, 0, settled, discount, points, fee, fee_base, fee_instalment,
-                   fee_other, supply, vat, payout
+                   fee_instalment_discount, fee_point_saving, fee_other, interest_fee, supply, vat, payout
             from reconciled where settled_currency is not null
          ), summed as (
             select day, rail, currency, class, sum(rows)::bigint as rows, sum(ours) as ours, sum(toss) as toss, sum(settled) as settled,
                    sum(discount) as discount, sum(points) as points, sum(fee) as fee,
                    sum(coalesce(fee_base, 0)) as fee_base, sum(coalesce(fee_instalment, 0)) as fee_instalment,
-                   sum(coalesce(fee_other, 0)) as fee_other, sum(supply) as supply, sum(vat) as vat, sum(payout) as payout,
+                   sum(coalesce(fee_instalment_discount, 0)) as fee_instalment_discount,
+                   sum(coalesce(fee_point_saving, 0)) as fee_point_saving, sum(coalesce(fee_other, 0)) as fee_other,
+                   sum(coalesce(interest_fee, 0)) as interest_fee, sum(supply) as supply, sum(vat) as vat, sum(payout) as payout,
                    sum(estimates)::bigint as estimates
             from part group by day, rail, currency, class
          ), kept as (
             insert into reconciled_days (day, rail, currency, class, rows, ours, toss, settled, discount, points, fee, fee_base,
-                                         fee_instalment, fee_other, supply, vat, payout, estimates)
+                                         fee_instalment, fee_instalment_discount, fee_point_saving, fee_other, interest_fee, supply, vat, payout, estimates)
             select * from summed s where not exists (select 1 from closed_days c where c.day = s.day)
          )
          select sum(rows)::bigint from summed",

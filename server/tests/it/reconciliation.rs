@@ -145,7 +145,7 @@ async fn clean_books_raise_no_alarm() {
 }
 
 /// Each is a statement that breaks one thing, the row it breaks, and what has to be said of it.
-const PLANTED: [(&str, &str, &str, &str); 24] = [
+const PLANTED: [(&str, &str, &str, &str); 25] = [
     // A webhook that never came: Toss has it, we do not.
     (
         "update transactions set booked_amount = null, booked_status = null, booked_currency = null where transaction_key = 'tx11'",
@@ -185,6 +185,13 @@ const PLANTED: [(&str, &str, &str, &str); 24] = [
     ),
     // Fee and its parts do not add up.
     ("update settlements set vat = vat + 7 where transaction_key = 'tx52'", "tx52", "fee_differs", "fee_sum"),
+    // The parts of a fee come to something else than the fee.
+    (
+        "update settlements set fee_point_saving = 3 where transaction_key = 'tx56'",
+        "tx56",
+        "fee_differs",
+        "fee_parts",
+    ),
     // Less is paid out than the arithmetic says.
     (
         "update settlements set pay_out_amount = pay_out_amount - 1000 where transaction_key = 'tx53'",
@@ -302,7 +309,7 @@ const PLANTED: [(&str, &str, &str, &str); 24] = [
 ];
 
 /// What looks wrong and is not.
-const INNOCENT: [&str; 6] = [
+const INNOCENT: [&str; 7] = [
     // Never deposited, cancelled with a positive amount, not settled (toss-api.md A7).
     "insert into transactions (transaction_key, payment_key, order_id, method, status, currency, amount, transaction_at, booked_amount, booked_currency, booked_status, listed_amount, listed_status, listed_times) values ('txidle', 'payidle', 'ordidle', '가상계좌', 'CANCELED', 'KRW', 22400, '2026-09-10 10:00+09', 22400, 'KRW', 'CANCELED', 22400, 'CANCELED', 1)",
     // The last of several cancels empties the payment: CANCELED at Toss, a part to us.
@@ -311,6 +318,8 @@ const INNOCENT: [&str; 6] = [
     "update settlements set fee_base = null, fee_instalment = null, fee_other = null where transaction_key = 'tx16'",
     // An instalment's interest beside the contract's base fee.
     "update settlements set fee = fee + 550, fee_instalment = 550, supply_amount = supply_amount + 500, vat = vat + 50, pay_out_amount = pay_out_amount - 550 where transaction_key = 'tx17'",
+    // The same with a discount on it.
+    "update settlements set fee = fee + 495, fee_instalment = 550, fee_instalment_discount = -55, interest_fee = 550, supply_amount = supply_amount + 450, vat = vat + 45, pay_out_amount = pay_out_amount - 495 where transaction_key = 'tx20'",
     // A discount that the merchant bears stands in the sum.
     "update settlements set discount = 300, pay_out_amount = pay_out_amount - 300 where transaction_key = 'tx18'",
     // A method that nobody knows, at a rate that nobody set.
@@ -571,6 +580,69 @@ async fn a_closed_day_stays_and_what_comes_later_stands_beside_it() {
     sql(&shop, "alter table closed_rows disable trigger all").await;
     sql(&shop, "update closed_rows set ours = ours + 1 where transaction_key = (select min(transaction_key) from closed_rows)").await;
     assert_eq!(close::verify(&backoffice.pool).await.unwrap(), [(day, false)]);
+}
+
+#[tokio::test]
+async fn the_parts_of_a_fee_are_told_apart_and_come_to_it_everywhere() {
+    use backoffice::settlements::FeeParts;
+    let shop = Shop::open().await;
+    contract(&shop).await;
+    let (backoffice, day) = (shop.backoffice(), date!(2026 - 11 - 02));
+    turn(&shop, day_start(day) + Duration::hours(10)).await;
+    shop.paid_by("ord_parts_1", 60_000, json!({ "method": "카드", "installmentPlanMonths": 10 })).await;
+    shop.paid_by("ord_parts_2", 10_000, json!({ "method": "카드", "installmentPlanMonths": 3 })).await;
+    shop.quiet().await;
+    let next = day + Duration::DAY;
+    turn(&shop, day_start(day) + Duration::hours(34)).await;
+    backoffice::transactions::sync(backoffice, &Actor::CommandLine, day_start(day), day_start(next))
+        .await
+        .unwrap();
+    backoffice::settlements::sync(backoffice, &Actor::CommandLine, day).await.unwrap();
+    backoffice::reconciliation::reconcile(backoffice, &Actor::CommandLine, day, next).await.unwrap();
+    assert_eq!(found(&shop).await, BTreeMap::new());
+
+    // 3.1 % of each; ten months cost 5 % less a tenth of it, three cost 1.5 %.
+    let sum = FeeParts {
+        base: 2_170.into(),
+        instalment: 3_150.into(),
+        instalment_discount: (-300).into(),
+        interest: 3_150.into(),
+        ..FeeParts::default()
+    };
+    let fee: Decimal = 5_020.into();
+    let key: String =
+        sqlx::query_scalar("select transaction_key from transactions where order_id = 'ord_parts_1'")
+            .fetch_one(&backoffice.pool)
+            .await
+            .unwrap();
+    let row = backoffice::settlements::fee_parts(backoffice, &key, 1).await.unwrap().unwrap();
+    assert_eq!(
+        (row.base, row.instalment, row.instalment_discount),
+        (1_860.into(), 3_000.into(), (-300).into())
+    );
+    // A day, a month, a payout, and the file of it.
+    let classes = backoffice::reconciliation::class_sums(backoffice, day, next).await.unwrap();
+    let mut day_sums = backoffice::reconciliation::Sums::default();
+    classes.into_iter().for_each(|class| day_sums += class.sums);
+    assert_eq!((day_sums.fee_parts(), day_sums.fee), (sum, fee));
+    let report = backoffice::reports::fees(backoffice, day, next).await.unwrap().remove(0);
+    assert_eq!((report.fee, report.fee_base, report.fee_instalment), (fee, sum.base, sum.instalment));
+    assert_eq!(
+        (report.fee_instalment_discount, report.interest_fee),
+        (sum.instalment_discount, sum.interest)
+    );
+    let paid_out: time::Date = sqlx::query_scalar("select paid_out_date from settlements limit 1")
+        .fetch_one(&backoffice.pool)
+        .await
+        .unwrap();
+    let payout =
+        backoffice::payouts::list(backoffice, paid_out, paid_out + Duration::DAY).await.unwrap().remove(0);
+    assert_eq!((payout.sums.fee_parts(), payout.sums.fee), (sum, fee));
+    let finance = shop.log_in(Role::Finance).await;
+    for path in [format!("/reconciliation/{day}"), format!("/reconciliation/payouts/{paid_out}")] {
+        let (_, page) = shop.page(&path, Some(&finance.cookie)).await;
+        assert!(page.contains("할부 할인 −300") && page.contains("할부 3,150"), "{path}: {page}");
+    }
 }
 
 /// Turns both clocks.

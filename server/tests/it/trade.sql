@@ -42,8 +42,8 @@ with pay_day as (
     select p.*, round(fee / 1.1, case when currency = 'KRW' then 0 else 2 end) as supply from priced p
 )
 insert into settlements (transaction_key, occurrence, payment_key, order_id, method, currency, amount, fee, fee_base, fee_instalment,
-                         fee_other, supply_amount, vat, pay_out_amount, is_cancel, transaction_at, sold_date, paid_out_date, read_at)
-select transaction_key, 1, payment_key, order_id, method, currency, signed, fee, fee, 0, 0, supply, fee - supply, signed - fee,
+                         fee_instalment_discount, fee_point_saving, fee_other, supply_amount, vat, pay_out_amount, is_cancel, transaction_at, sold_date, paid_out_date, read_at)
+select transaction_key, 1, payment_key, order_id, method, currency, signed, fee, fee, 0, 0, 0, 0, supply, fee - supply, signed - fee,
        status <> 'DONE', at, s.day, p.paid_out, at
 from split s join pay_day p on p.day = s.day
 where p.paid_out <= '{until}'

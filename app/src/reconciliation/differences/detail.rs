@@ -6,6 +6,7 @@ use backoffice::{
         Finding,
         differences::{Difference, Key, State, Step, exchange_rate},
     },
+    settlements::FeeParts,
     staff::Permission,
 };
 use leptos::{prelude::*, server_fn::ServerFn};
@@ -28,10 +29,11 @@ use crate::{
     flash::Flash,
     format,
     orders::messages::method_word,
+    reconciliation::fee_parts,
     routes,
 };
 
-fn sides(ctx: &Ctx, d: &Difference) -> AnyView {
+fn sides(ctx: &Ctx, d: &Difference, parts: Option<&FeeParts>) -> AnyView {
     let has = |finding| d.findings.contains(&finding);
     // The row's currency goes without saying; another one does not.
     let in_own = |amount: Decimal, currency: &Option<String>| match currency {
@@ -58,10 +60,14 @@ fn sides(ctx: &Ctx, d: &Difference) -> AnyView {
     let fee_due = d.fee_due.filter(|due| is_settled && *due != d.fee).map(|due| {
         view! { <dt>{ctx.t("fee-due")}</dt><dd class="n">{figure(due)}</dd> }
     });
+    let currency = d.settled_currency.as_deref().unwrap_or(&d.currency);
+    let parts = parts.and_then(|parts| fee_parts::line(ctx, parts, currency));
+    let parts = parts.map(|line| view! { <dt></dt><dd class="soft">{line}</dd> });
     let money = is_settled.then(|| {
         view! {
             <dt>{ctx.t("fee-with-vat")}</dt><dd class="n">{figure(d.fee)}</dd>
             {fee_due}
+            {parts}
             <dt>{ctx.t("sum-payout")}</dt><dd class="n">{figure(d.payout)}</dd>
         }
     });
@@ -77,7 +83,7 @@ fn sides(ctx: &Ctx, d: &Difference) -> AnyView {
     .into_any()
 }
 
-fn head(ctx: &Ctx, d: &Difference) -> AnyView {
+fn head(ctx: &Ctx, d: &Difference, parts: Option<&FeeParts>) -> AnyView {
     let why = messages::findings(ctx, &d.findings)
         .into_iter()
         .map(|sentence| view! { <li>{sentence}</li> })
@@ -98,7 +104,7 @@ fn head(ctx: &Ctx, d: &Difference) -> AnyView {
                 <span class="soft">{ctx.t("at-stake")}</span>
             </p>
             <ul class="terms">{why}</ul>
-            {sides(ctx, d)}
+            {sides(ctx, d, parts)}
             <dl class="facts">
                 <dt>{ctx.t("col-order")}</dt><dd><a href=order><code>{d.order_id.clone()}</code></a></dd>
                 <dt>"transactionKey"</dt><dd><code>{d.key.transaction_key.clone()}</code></dd>
@@ -262,6 +268,8 @@ pub async fn page(ctx: Ctx, key: String) -> Answer {
     if own.form == "difference" && own.is_error {
         flash.notice = None;
     }
+    let (transaction, occurrence) = (&key.transaction_key, key.occurrence);
+    let parts = backoffice::settlements::fee_parts(ctx.backoffice(), transaction, occurrence).await?;
     let steps = backoffice::reconciliation::differences::steps(ctx.backoffice(), &key).await?;
     let title = format!("{} {}", messages::class(&ctx, difference.class).1, difference.order_id);
     let body = view! {
@@ -270,7 +278,7 @@ pub async fn page(ctx: Ctx, key: String) -> Answer {
         </nav>
         <h1>{title.clone()}</h1>
         <div class="two">
-            <div class="stack">{head(&ctx, &difference)} {history(&ctx, steps)}</div>
+            <div class="stack">{head(&ctx, &difference, parts.as_ref())} {history(&ctx, steps)}</div>
             {work(&ctx, &difference, &own)}
         </div>
     };

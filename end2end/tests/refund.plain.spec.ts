@@ -128,3 +128,46 @@ test("a refund without an answer says so, and settles by itself", async ({ page 
   await eventually(page, "환불 성공 38,500원");
   expect((await transactionsAtToss(page, id)).length).toBe(2);
 });
+
+test("a cash receipt is issued, tried again, and goes back with the money", async ({ page }) => {
+  // What the refund leaves receipted is looked after once a minute.
+  test.setTimeout(150_000);
+  const id = await buy(page, "원두 1kg", "가상계좌");
+  await deposit(page, id);
+  await logIn(page, "support");
+  await find(page, id);
+  await eventually(page, "현금영수증 발급");
+  const receipts = page.locator("#cash-receipt");
+  await receipts.locator("summary", { hasText: "현금영수증 발급" }).click();
+  await receipts.getByLabel("발급 번호").fill("010");
+  await receipts.getByRole("button", { name: "현금영수증 발급" }).click();
+  await expect(receipts.getByText("숫자 10~30자리를 입력하세요")).toBeVisible();
+  // The tax office knows nobody with this number.
+  await receipts.getByLabel("발급 번호").fill("010-0000-0002");
+  await receipts.getByRole("button", { name: "현금영수증 발급" }).click();
+  await expect(receipts.getByText(/처리하지 못했어요 \(INVALID_IDENTITY_NUMBER\)/)).toBeVisible();
+  await expect(receipts.getByRole("button", { name: "다시 시도" })).toBeVisible();
+  await receipts.getByLabel("발급 번호").fill("010-0000-1234");
+  await receipts.getByRole("button", { name: "현금영수증 발급" }).click();
+  await expect(page.getByText("현금영수증을 처리했어요.")).toBeVisible();
+  await expect(receipts.getByText("*******1234")).toBeVisible();
+  // A part by hand, the rest with the refund.
+  await receipts.locator("summary", { hasText: "발급 취소" }).click();
+  await receipts.getByLabel("취소할 금액 (원)").fill("2,000");
+  await receipts.getByRole("button", { name: "발급 취소" }).click();
+  await expect(receipts.getByText(/취소 2,000원/)).toBeVisible();
+  await page.getByLabel("은행").selectOption({ label: "신한은행" });
+  await page.getByLabel("계좌번호").fill("110-123-456789");
+  await page.getByLabel("예금주").fill("홍길동");
+  await page.getByRole("button", { name: /환불하기/ }).click();
+  await expect(async () => {
+    await page.reload();
+    await expect(receipts.getByText(/취소 30,000원/)).toBeVisible({ timeout: 500 });
+    await expect(receipts.locator("li", { hasText: "취소 30,000원" }).getByText("완료")).toBeVisible({ timeout: 500 });
+  }).toPass({ timeout: 90_000 });
+
+  await page.goto("/cash-receipts");
+  await page.getByRole("button", { name: "토스의 목록 읽기" }).click();
+  await expect(page.getByText(/토스의 목록 [0-9]+건을 읽었어요/)).toBeVisible();
+  await expect(page.getByRole("row", { name: new RegExp(id) })).toHaveCount(4);
+});

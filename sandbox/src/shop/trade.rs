@@ -1,7 +1,7 @@
 //! A month of trade, made the way trade is made: orders through the merchant API, buyers in the payment window,
 //! the merchant confirming, banks depositing, some things going wrong. On the sandbox's clock.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use anyhow::{Context, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -70,6 +70,18 @@ enum Deed {
     },
 }
 
+impl Deed {
+    /// The order that has to be bought before.
+    fn follows(&self) -> Option<&str> {
+        match self {
+            Self::Deposit { order_id }
+            | Self::Refund { order_id, .. }
+            | Self::FinishBankRefund { order_id } => Some(order_id),
+            Self::Buy { .. } | Self::SpoilWebhooks { .. } => None,
+        }
+    }
+}
+
 /// Steps of simulated time; everything inside one happens at once.
 const STEP: Duration = Duration::minutes(12);
 
@@ -87,7 +99,15 @@ pub async fn make(plan: Plan, progress: impl Fn(usize, usize)) -> anyhow::Result
     let mut rest = deeds.as_slice();
     while let Some((start, _)) = rest.first() {
         let end = *start + STEP;
-        let count = rest.iter().take_while(|(at, _)| *at < end).count();
+        // Nobody pays into an account, or is paid back, before the order is there.
+        let mut bought = HashSet::new();
+        let count = rest.iter().take_while(|(at, deed)| {
+            if let Deed::Buy { order, .. } = deed {
+                bought.insert(order.order_id.as_str());
+            }
+            *at < end && deed.follows().is_none_or(|order_id| !bought.contains(order_id))
+        });
+        let count = count.count();
         let (step, later) = rest.split_at(count);
         maker.turn(*start).await?;
         if day.is_some_and(|d| d < start.date()) {
@@ -380,6 +400,12 @@ fn card(rng: &mut StdRng) -> Value {
     json!({ "method": "카드", "issuerCode": weighted(rng, ISSUERS), "installmentPlanMonths": months })
 }
 
+/// Every other buyer who pays from an account asks for a receipt.
+fn wanted_receipt(n: usize, order: &NewOrder) -> Option<Value> {
+    let kind = if n.is_multiple_of(5) { "지출증빙" } else { "소득공제" };
+    n.is_multiple_of(2).then(|| json!({ "type": kind, "number": order.customer_mobile_phone }))
+}
+
 fn purchase(
     rng: &mut StdRng,
     n: usize,
@@ -403,9 +429,12 @@ fn purchase(
         800..880 => {
             account = true;
             escrow = rng.random_range(0..8) == 0;
-            json!({ "method": "가상계좌", "bankCode": bank, "customerName": order.customer_name, "validHours": 72 })
+            json!({ "method": "가상계좌", "bankCode": bank, "customerName": order.customer_name, "validHours": 72,
+                    "cashReceipt": wanted_receipt(n, &order) })
         }
-        880..920 => json!({ "method": "계좌이체", "bankCode": bank }),
+        880..920 => {
+            json!({ "method": "계좌이체", "bankCode": bank, "cashReceipt": wanted_receipt(n, &order) })
+        }
         920..950 => json!({ "method": "휴대폰", "customerMobilePhone": order.customer_mobile_phone }),
         950..958 => json!({ "method": pick(rng, &["문화상품권", "도서문화상품권", "게임문화상품권"]) }),
         958..965 => json!({ "method": "해외간편결제", "provider": "PAYPAL" }),

@@ -191,8 +191,11 @@ event-order-adopted = Order imported from Toss {$amount}
 event-order-confirm-sent = Approval requested {$amount}
 event-order-confirm-refused = Not approved: the amount differs
 event-order-confirm-forgotten = Discarded: not a payment of this order
-event-cash-receipt-asked = Cash receipt asked for
-event-cash-receipt-answered = Cash receipt answered
+event-cash-receipt-asked = Cash receipt asked for, { $amount }
+event-cash-receipt-cancel-asked = Cancel of a cash receipt asked for, { $amount }
+event-cash-receipt-completed = Cash receipt done, { $amount }
+event-cash-receipt-failed = Cash receipt failed, { $amount }
+event-cash-receipt-in-progress = Cash receipt at the tax office, { $amount }
 event-cash-receipts-read = Cash receipts read
 event-order-attention-settled = Reviewed
 event-refund-requested = Refund requested {$amount}
@@ -212,6 +215,7 @@ job-webhook = Webhook job
 job-refund = Refund job
 job-bank = Bank follow-up
 job-confirm = Confirm job
+job-cash-receipts = cash receipts
 
 ## Refunds
 refund = Refund

@@ -191,8 +191,11 @@ event-order-adopted = 토스에서 가져온 주문 {$amount}
 event-order-confirm-sent = 승인 요청 {$amount}
 event-order-confirm-refused = 승인하지 않음: 금액이 다름
 event-order-confirm-forgotten = 이 주문의 결제가 아니어서 삭제
-event-cash-receipt-asked = 현금영수증 요청
-event-cash-receipt-answered = 현금영수증 결과
+event-cash-receipt-asked = 현금영수증 발급 요청 { $amount }
+event-cash-receipt-cancel-asked = 현금영수증 취소 요청 { $amount }
+event-cash-receipt-completed = 현금영수증 완료 { $amount }
+event-cash-receipt-failed = 현금영수증 실패 { $amount }
+event-cash-receipt-in-progress = 현금영수증 국세청 처리 중 { $amount }
 event-cash-receipts-read = 현금영수증 목록 조회
 event-order-attention-settled = 확인 처리
 event-refund-requested = 환불 요청 {$amount}
@@ -212,6 +215,7 @@ job-webhook = 웹훅 처리
 job-refund = 환불 처리
 job-bank = 은행 입금 확인
 job-confirm = 승인 처리
+job-cash-receipts = 현금영수증
 
 ## 환불
 refund = 환불

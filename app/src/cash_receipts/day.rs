@@ -94,10 +94,10 @@ fn picker(ctx: &Ctx, day: Date, typed: &Flash) -> AnyView {
         Some(view! { <a class="button quiet" rel=rel href=href>{ctx.words.get(key, &[])}</a> })
     };
     view! {
-        <form class="filter" method="get" action=ctx.href(routes::CASH_RECEIPTS)>
+        <form class="filters month" method="get" action=ctx.href(routes::CASH_RECEIPTS)>
             {field.view()}
             <div class="filter-actions">
-                <button class="button" type="submit">{ctx.t("filter-apply")}</button>
+                <button class="button" type="submit">{ctx.t("month-show")}</button>
                 {step(day.previous_day(), "prev", "cash-receipts-before")}
                 {step(day.next_day(), "next", "cash-receipts-after")}
             </div>
@@ -128,7 +128,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
             list::head(&ctx, "col-status"),
             list::head(&ctx, "cash-receipt"),
             list::head(&ctx, "col-by"),
-            list::head(&ctx, "col-time"),
+            list::head(&ctx, "col-at"),
             list::figures(&ctx, "col-amount"),
         ],
         empty: (ctx.t("cash-receipts-empty"), ctx.t("cash-receipts-empty-hint")),
@@ -151,11 +151,10 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         {picker(&ctx, day, &typed)}
         <section class="part">
             <h2>{format::iso_day(day)}</h2>
-            <p class="soft">{read}</p>
-            {ask}
+            <div class="read-line"><p class="soft">{read}</p> {ask}</div>
             {sums(&ctx, &found)}
         </section>
-        {list::table(spec, rows)}
+        <section class="part" aria-label=ctx.t("cash-receipts")>{list::table(spec, rows)}</section>
     };
     Ok(Frame { title: ctx.t("cash-receipts"), active: routes::RECONCILIATION, flash, body: body.into_any() })
 }

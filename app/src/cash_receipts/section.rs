@@ -95,19 +95,19 @@ fn hidden(receipt: &Receipt) -> AnyView {
     .into_any()
 }
 
-fn one(ctx: &Ctx, receipt: &Receipt) -> AnyView {
+fn one(ctx: &Ctx, receipt: &Receipt, room: Option<Decimal>) -> AnyView {
     let amount = format::amount(ctx.words, receipt.amount, "KRW");
+    // What failed was never issued, whatever Toss numbered it with.
+    let was_issued = receipt.state != State::Failed;
+    let number = receipt.issue_number.as_ref().filter(|_| was_issued);
     let facts = [
-        receipt
-            .issue_number
-            .as_ref()
-            .map(|number| ctx.tr("cash-receipt-number", &[("number", number.clone())])),
+        number.map(|number| ctx.tr("cash-receipt-number", &[("number", number.clone())])),
         receipt.identity_masked.clone(),
         receipt.failure_code.clone(),
         Some(asked_by(ctx, receipt)),
     ];
     let facts = facts.into_iter().flatten().collect::<Vec<_>>().join(" · ");
-    let slip = receipt.receipt_url.clone().filter(|url| url.starts_with("https://")).map(|url| {
+    let slip = receipt.receipt_url.clone().filter(|url| was_issued && url.starts_with("https://")).map(|url| {
         view! { " " <a href=url rel="noreferrer noopener" target="_blank">{ctx.t("cash-receipt-slip")}</a> }
     });
     let may = ctx.may(Permission::Refund);
@@ -120,7 +120,7 @@ fn one(ctx: &Ctx, receipt: &Receipt) -> AnyView {
                 {slip}
             </p>
             <p class="soft">{list::time(receipt.requested_at)} " · " {facts}</p>
-            {(may && receipt.can_be_retried()).then(|| retry_form(ctx, receipt))}
+            {(may && receipt.can_be_retried() && (receipt.confirm_id.is_some() || room >= Some(receipt.amount))).then(|| retry_form(ctx, receipt))}
             {(may && receipt.can_be_cancelled()).then(|| cancel_form(ctx, receipt))}
         </li>
     }
@@ -168,7 +168,7 @@ pub fn view(
         return ().into_any();
     }
     let error = flash.is_error.then(|| form::notice(flash));
-    let rows = receipts.iter().map(|receipt| one(ctx, receipt)).collect_view();
+    let rows = receipts.iter().map(|receipt| one(ctx, receipt, room)).collect_view();
     let amount_error =
         flash.error("amount").map(|error| view! { <p class="notice bad" role="alert">{error}</p> });
     view! {

@@ -66,10 +66,12 @@ fn of_audit(ctx: &Ctx, row: &audit::Row) -> Entry {
         },
         (action, _) => {
             let tone = match action {
-                "refund.arrived" | "refund.paid_otherwise" => "done",
-                "refund.succeeded" => "done",
+                "refund.arrived"
+                | "refund.paid_otherwise"
+                | "refund.succeeded"
+                | "cash_receipt.completed" => "done",
                 "refund.returned" | "refund.partly_arrived" => "failed",
-                "refund.failed" | "order.confirm_refused" => "failed",
+                "refund.failed" | "order.confirm_refused" | "cash_receipt.failed" => "failed",
                 "refund.unknown" | "refund.not_sent" => "unknown",
                 _ => "plain",
             };

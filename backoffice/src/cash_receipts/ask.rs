@@ -251,9 +251,13 @@ impl<'a> New<'a> {
         if written.rows_affected() == 0 {
             return Err(Refused::Intent.into());
         }
-        let detail = json!({ "receipt": self.id, "type": self.transaction.as_str(), "for": self.kind,
+        let detail = json!({ "receipt": self.id, "for": self.kind,
                              "amount": self.amount, "number": masked, "again": self.retry_of });
-        let act = Act { action: "cash_receipt.asked", subject_kind: "order", subject: self.order_id, detail };
+        let action = match self.transaction {
+            Transaction::Confirm => "cash_receipt.asked",
+            Transaction::Cancel => "cash_receipt.cancel_asked",
+        };
+        let act = Act { action, subject_kind: "order", subject: self.order_id, detail };
         audit::record(tx, now, actor, act).await?;
         queue::plan(tx, &ExecuteReceipt { id: self.id }, patience).await?;
         Ok(())

@@ -64,7 +64,7 @@ pub async fn day(backoffice: &Backoffice, day: Date) -> Result<Day, Fault> {
                   listed_at,
                   exists (select 1 from cash_receipts t where t.retry_of = r.id) as "is_retried!",
                   amount as "standing!"
-           from cash_receipts r where requested_at >= $1 and requested_at < $2 order by requested_at desc, id desc limit 1000"#,
+           from cash_receipts r where requested_at >= $1 and requested_at < $2 order by requested_at desc, transaction_type = 'CANCEL' desc, id desc limit 1000"#,
         day_start(day),
         day_start(day.next_day().unwrap_or(day)),
     )

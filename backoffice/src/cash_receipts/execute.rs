@@ -116,13 +116,19 @@ async fn settle(backoffice: &Backoffice, id: Uuid, open: &Open, told: &CashRecei
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
     // Toss's list may have been read while the answer was on its way: that row is this one.
-    sqlx::query!(
-        "delete from cash_receipts where receipt_key = $1 and id <> $2 and origin = 'toss'",
+    let stray = sqlx::query_scalar!(
+        "select id from cash_receipts where receipt_key = $1 and id <> $2 and origin = 'toss' for update",
         key,
         id
     )
-    .execute(&mut *tx)
+    .fetch_optional(&mut *tx)
     .await?;
+    if let Some(stray) = stray {
+        sqlx::query!("update cash_receipts set confirm_id = $2 where confirm_id = $1", stray, id)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query!("delete from cash_receipts where id = $1", stray).execute(&mut *tx).await?;
+    }
     let settled = sqlx::query!(
         "update cash_receipts set state = $2, receipt_key = $3, issue_number = $4, receipt_url = $5, failure_code = $6,
                 settled_at = $7, requested_at = coalesce($8, requested_at), identity_number = case when $2 = 'completed' then null else identity_number end
@@ -139,13 +145,21 @@ async fn settle(backoffice: &Backoffice, id: Uuid, open: &Open, told: &CashRecei
     .execute(&mut *tx)
     .await?;
     if settled.rows_affected() == 1 {
-        let detail = json!({ "receipt": id, "state": state, "receiptKey": key, "amount": open.amount, "code": failure });
-        let act =
-            Act { action: "cash_receipt.answered", subject_kind: "order", subject: &open.order_id, detail };
+        let detail = json!({ "receipt": id, "receiptKey": key, "amount": open.amount, "code": failure });
+        let act = Act { action: answered(state), subject_kind: "order", subject: &open.order_id, detail };
         audit::record(&mut tx, now, &JOB, act).await?;
     }
     tx.commit().await?;
     Ok(())
+}
+
+/// What the log calls an answer.
+pub(super) fn answered(state: &str) -> &'static str {
+    match state {
+        "completed" => "cash_receipt.completed",
+        "failed" => "cash_receipt.failed",
+        _ => "cash_receipt.in_progress",
+    }
 }
 
 async fn fail(backoffice: &Backoffice, id: Uuid, open: &Open, code: &str) -> Result<(), Fault> {
@@ -161,9 +175,8 @@ async fn fail(backoffice: &Backoffice, id: Uuid, open: &Open, code: &str) -> Res
     .execute(&mut *tx)
     .await?;
     if failed.rows_affected() == 1 {
-        let detail = json!({ "receipt": id, "state": "failed", "amount": open.amount, "code": code });
-        let act =
-            Act { action: "cash_receipt.answered", subject_kind: "order", subject: &open.order_id, detail };
+        let detail = json!({ "receipt": id, "amount": open.amount, "code": code });
+        let act = Act { action: answered("failed"), subject_kind: "order", subject: &open.order_id, detail };
         audit::record(&mut tx, now, &JOB, act).await?;
     }
     tx.commit().await?;

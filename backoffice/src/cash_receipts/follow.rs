@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     Origin, Receipt, State, Transaction,
     ask::{New, hold_order},
-    execute::JOB,
+    execute::{JOB, answered},
     left_of, of_order_on, receipted,
 };
 use crate::{
@@ -205,9 +205,8 @@ async fn note_listed(
         return Ok(());
     };
     if known.was.is_some_and(|was| was.as_str() != state) {
-        let detail = json!({ "receipt": known.id, "state": state, "receiptKey": key, "amount": amount, "code": failure });
-        let act =
-            Act { action: "cash_receipt.answered", subject_kind: "order", subject: order.as_str(), detail };
+        let detail = json!({ "receipt": known.id, "receiptKey": key, "amount": amount, "code": failure });
+        let act = Act { action: answered(state), subject_kind: "order", subject: order.as_str(), detail };
         audit::record(tx, backoffice.clock.now(), &JOB, act).await?;
     }
     Ok(())

@@ -142,7 +142,7 @@ async fn of_order_on(connection: &mut PgConnection, order_id: &str) -> Result<Ve
                   exists (select 1 from cash_receipts t where t.retry_of = r.id) as "is_retried!",
                   amount - coalesce((select sum(c.amount) from cash_receipts c
                                      where c.confirm_id = r.id and c.state <> 'failed'), 0) as "standing!"
-           from cash_receipts r where order_id = $1 order by requested_at, id limit 200"#,
+           from cash_receipts r where order_id = $1 order by requested_at, transaction_type = 'CANCEL', id limit 200"#,
         order_id,
     )
     .fetch_all(connection)

@@ -36,6 +36,16 @@ create index cash_receipts_by_order on cash_receipts (order_id, requested_at);
 create index cash_receipts_by_time on cash_receipts (requested_at, id);
 create index cash_receipts_open on cash_receipts (requested_at) where state in ('requested', 'unknown', 'in_progress');
 
+create index cash_receipts_failed on cash_receipts (requested_at) where state = 'failed' and origin = 'here';
+
+-- What somebody still has to see to: nobody has asked again, and nothing of its kind came after it.
+create view failed_cash_receipts as
+select r.* from cash_receipts r
+where r.state = 'failed' and r.origin = 'here'
+  and not exists (select 1 from cash_receipts l
+                  where l.order_id = r.order_id and l.transaction_type = r.transaction_type
+                    and (l.retry_of = r.id or (l.requested_at > r.requested_at and l.state in ('completed', 'in_progress'))));
+
 -- Orders whose money changed while a receipt of ours stood: more may be receipted than is left.
 create table cash_receipt_checks (
     order_id text primary key

@@ -43,6 +43,8 @@ pub struct Waiting {
     pub batches_to_approve: i64,
     /// Returns whose last legal day is today or has passed.
     pub returns_due: i64,
+    /// Cash receipts that did not work out.
+    pub receipts_failed: i64,
     pub refunds_under_way: i64,
     pub orders_to_look_at: i64,
     pub webhooks_stuck: i64,
@@ -128,6 +130,7 @@ pub async fn waiting(backoffice: &Backoffice) -> Result<Waiting, Fault> {
             (select count(*) from (select 1 from campaigns where needs_second and approved_by_name is null limit 100) x) as "campaigns!",
             (select count(*) from (select 1 from differences where state in ('open', 'pending_approval') limit 100) x) as "differences!",
             (select count(*) from (select 1 from returns where closed_at is null and due_on <= $3 limit 100) x) as "returns!",
+            (select count(*) from (select 1 from failed_cash_receipts limit 100) x) as "receipts!",
             (select count(*) from (select 1 from orders where attention is not null limit 100) x) as "orders!",
             (select count(*) from (select 1 from webhook_deliveries
                                    where state in ('received', 'failed') and id < webhook_floor($1) limit 100) x) as "webhooks!""#,
@@ -146,6 +149,7 @@ pub async fn waiting(backoffice: &Backoffice) -> Result<Waiting, Fault> {
         refunds_not_arrived: row.not_arrived,
         batches_to_approve: row.batches_to_approve,
         returns_due: row.returns,
+        receipts_failed: row.receipts,
         refunds_under_way: row.under_way,
         orders_to_look_at: row.orders,
         webhooks_stuck: row.webhooks,

@@ -66,6 +66,7 @@ async fn render(State(jangbu): State<Jangbu>) -> Response {
             ("campaigns_to_approve", waiting.campaigns_to_approve),
             ("batches_to_approve", waiting.batches_to_approve),
             ("returns_due", waiting.returns_due),
+            ("receipts_failed", waiting.receipts_failed),
             ("orders_to_look_at", waiting.orders_to_look_at),
             ("webhooks_stuck", waiting.webhooks_stuck),
             ("webhooks_missing", waiting.webhooks_missing),

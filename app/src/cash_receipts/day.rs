@@ -106,8 +106,43 @@ fn picker(ctx: &Ctx, day: Date, typed: &Flash) -> AnyView {
     .into_any()
 }
 
+fn spec(ctx: &Ctx) -> ListSpec<'static> {
+    ListSpec {
+        path: routes::CASH_RECEIPTS,
+        class: "cash-receipt-rows",
+        headers: vec![
+            list::head(ctx, "col-order"),
+            list::head(ctx, "col-status"),
+            list::head(ctx, "cash-receipt"),
+            list::head(ctx, "col-by"),
+            list::head(ctx, "col-at"),
+            list::figures(ctx, "col-amount"),
+        ],
+        empty: (ctx.t("cash-receipts-empty"), ctx.t("cash-receipts-empty-hint")),
+    }
+}
+
+/// What waits for somebody, of all days.
+async fn failed(ctx: Ctx, flash: Flash) -> Answer {
+    let receipts = backoffice::cash_receipts::failed(ctx.backoffice()).await?;
+    let rows: Vec<_> = receipts.iter().map(|receipt| row(&ctx, receipt, None)).collect();
+    let body = view! {
+        <h1>{ctx.t("nav-reconciliation")}</h1>
+        {reconciliation::tabs::tabs(&ctx, routes::CASH_RECEIPTS)}
+        <section class="part">
+            <h2>{ctx.t("cash-receipts-failed")}</h2>
+            <p class="soft lead">{ctx.t("cash-receipts-failed-hint")}</p>
+            {list::table(spec(&ctx), rows)}
+        </section>
+    };
+    Ok(Frame { title: ctx.t("cash-receipts"), active: routes::RECONCILIATION, flash, body: body.into_any() })
+}
+
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
+    if query.get("failed").is_some() {
+        return failed(ctx, flash).await;
+    }
     let today = ctx.backoffice().clock.today();
     let mut typed = Flash::default();
     let day = match query.get("day").map(|text| list::parse_day(&text)) {
@@ -120,19 +155,6 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     };
     let found = backoffice::cash_receipts::day(ctx.backoffice(), day).await?;
     let rows: Vec<_> = found.rows.iter().map(|(receipt, finding)| row(&ctx, receipt, *finding)).collect();
-    let spec = ListSpec {
-        path: routes::CASH_RECEIPTS,
-        class: "cash-receipt-rows",
-        headers: vec![
-            list::head(&ctx, "col-order"),
-            list::head(&ctx, "col-status"),
-            list::head(&ctx, "cash-receipt"),
-            list::head(&ctx, "col-by"),
-            list::head(&ctx, "col-at"),
-            list::figures(&ctx, "col-amount"),
-        ],
-        empty: (ctx.t("cash-receipts-empty"), ctx.t("cash-receipts-empty-hint")),
-    };
     let read = match found.read_at {
         Some(at) => ctx.tr("cash-receipts-read-at", &[("time", format::full_time(at))]),
         None => ctx.t("cash-receipts-unread"),
@@ -154,7 +176,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
             <div class="read-line"><p class="soft">{read}</p> {ask}</div>
             {sums(&ctx, &found)}
         </section>
-        <section class="part" aria-label=ctx.t("cash-receipts")>{list::table(spec, rows)}</section>
+        <section class="part" aria-label=ctx.t("cash-receipts")>{list::table(spec(&ctx), rows)}</section>
     };
     Ok(Frame { title: ctx.t("cash-receipts"), active: routes::RECONCILIATION, flash, body: body.into_any() })
 }

@@ -16,7 +16,7 @@ impl Explain for ReceiptError {
             Refused::NotCash => AppError::form(ctx.t("cash-receipt-error-not-cash")),
             Refused::Kind => AppError::field("kind", ctx.t("cash-receipt-error-kind")),
             Refused::Number => AppError::field("number", ctx.t("cash-receipt-error-number")),
-            Refused::Amount => AppError::field("amount", ctx.t("refund-error-amount")),
+            Refused::Amount => AppError::field("amount", ctx.t("cash-receipt-error-amount")),
             Refused::TooMuch(room) => {
                 let most = format::amount(ctx.words, room, "KRW");
                 AppError::field("amount", ctx.tr("cash-receipt-error-much", &[("amount", most)]))

@@ -102,6 +102,12 @@ fn tasks(ctx: &Ctx, home: &Home) -> AnyView {
         ),
         ("failed", waiting.returns_due, "home-task-returns", routes::RETURNS.to_owned()),
         (
+            "failed",
+            waiting.receipts_failed,
+            "home-task-receipts",
+            format!("{}?failed=1", routes::CASH_RECEIPTS),
+        ),
+        (
             "waiting",
             for_approvers(waiting.refunds_to_approve),
             "home-task-approve",

@@ -46,6 +46,7 @@ fn menu(ctx: &Ctx, active: &'static str, waiting: Waiting) -> AnyView {
         + to_approve;
     let grants = if ctx.may(Permission::ManageCampaigns) { waiting.grants_to_approve } else { 0 };
     let differences = if ctx.may(Permission::Reconcile) { waiting.differences } else { 0 };
+    let differences = differences + waiting.receipts_failed;
     let manage = ctx.may(Permission::ManageStaff);
     let audit = ctx.may(Permission::ViewAudit);
     view! {

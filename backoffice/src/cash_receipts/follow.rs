@@ -55,7 +55,8 @@ async fn take_back(backoffice: &Backoffice, tx: &mut PgConnection, order_id: &st
     .await?;
     let Some(record) = record else { return Ok(true) };
     let payment = ProviderPayment::open(&backoffice.keys, record.rail, record.raw)?;
-    let Some((left, _)) = left_of(&payment) else { return Ok(true) };
+    // Money that its bank took back is not there any more.
+    let left = left_of(&payment).map_or(Decimal::ZERO, |(left, _)| left);
     let receipts = of_order_on(tx, order_id).await?;
     let mut excess = receipted(&receipts) - left;
     // The newest first; what the tax office still has cannot be taken back yet.

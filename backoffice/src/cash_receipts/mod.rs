@@ -150,6 +150,22 @@ async fn of_order_on(connection: &mut PgConnection, order_id: &str) -> Result<Ve
     Ok(receipts)
 }
 
+/// Those that did not work out and wait for somebody, oldest first.
+pub async fn failed(backoffice: &Backoffice) -> Result<Vec<Receipt>, Fault> {
+    let receipts = sqlx::query_as!(
+        Receipt,
+        r#"select id as "id!", order_id as "order_id!", origin as "origin!: Origin",
+                  transaction_type as "transaction_type!: Transaction", confirm_id, type as "kind!", amount as "amount!",
+                  tax_free_amount as "tax_free_amount!", state as "state!: State", failure_code, identity_masked,
+                  receipt_key, issue_number, receipt_url, requested_by_name, requested_at as "requested_at!", settled_at,
+                  listed_amount, listed_at, false as "is_retried!", amount as "standing!"
+           from failed_cash_receipts order by requested_at, id limit 200"#,
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    Ok(receipts)
+}
+
 pub async fn get(backoffice: &Backoffice, id: Uuid) -> Result<Option<Receipt>, Fault> {
     let order = sqlx::query_scalar!("select order_id from cash_receipts where id = $1", id)
         .fetch_optional(&backoffice.pool)

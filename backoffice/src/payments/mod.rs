@@ -141,7 +141,7 @@ pub async fn apply(
     if balance_before != Some(payment.left()) {
         changed.insert("balanceAmount".into(), json!([balance_before, payment.left()]));
     }
-    receipts::record_receipts(tx, payment, balance_before != Some(payment.left()), now).await?;
+    receipts::record_receipts(tx, payment, !changed.is_empty(), now).await?;
     if !changed.is_empty() {
         note_change(tx, now, actor, payment, changed.clone()).await?;
     }

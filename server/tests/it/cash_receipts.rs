@@ -194,6 +194,10 @@ async fn what_failed_is_asked_for_again_as_it_was() {
     shop.fault(json!({ "on": "cash-receipt", "kind": "error", "code": "INVALID_REQUEST" })).await;
     let failed = issued(&shop, &agent, "ord_rcpt_again").await;
     assert_eq!((failed.state, failed.failure_code.as_deref()), (State::Failed, Some("INVALID_REQUEST")));
+    let waiting = async || backoffice::home::waiting(shop.backoffice()).await.unwrap().receipts_failed;
+    assert_eq!(waiting().await, 1, "somebody has to see to it");
+    let (_, page) = shop.page("/cash-receipts?failed=1", Some(&agent.cookie)).await;
+    assert!(page.contains("ord_rcpt_again"), "{page}");
     let intent = Uuid::new_v4();
     for _ in 0..2 {
         let again = cash_receipts::retry(shop.backoffice(), &agent.actor(), failed.id, intent).await.unwrap();
@@ -203,6 +207,7 @@ async fn what_failed_is_asked_for_again_as_it_was() {
     let other = cash_receipts::retry(shop.backoffice(), &agent.actor(), failed.id, Uuid::new_v4()).await;
     assert!(matches!(other, Err(ReceiptError::Refused(Refused::NotNow))), "once");
     assert_eq!(at_toss(&shop, "ord_rcpt_again"), (30_000.into(), 0.into(), 1));
+    assert_eq!(waiting().await, 0);
     // The tax office says no to a number by itself; less is left when somebody tries again.
     deposited(&shop, "ord_rcpt_no").await;
     let bad = Form { number: "0100000002".into(), ..form("ord_rcpt_no", "") };
@@ -275,6 +280,21 @@ async fn what_is_refunded_is_no_longer_receipted_whoever_refunds_it() {
     assert_eq!(at_toss(&shop, "ord_rcpt_back").2, 3, "nothing is taken back twice");
     let receipt = of_order(&shop, "ord_rcpt_back").await.remove(0);
     assert_eq!(receipt.standing, 13_000.into());
+}
+
+#[tokio::test]
+async fn money_that_its_bank_took_back_is_not_receipted() {
+    let shop = Shop::open().await;
+    let agent = shop.log_in(Role::Support).await;
+    let key = deposited(&shop, "ord_rcpt_error").await;
+    issued(&shop, &agent, "ord_rcpt_error").await;
+    shop.sandbox.with_books(|books| books.deposit_error(&key)).unwrap();
+    shop.quiet().await;
+    follow(&shop).await;
+    shop.eventually("the receipt is taken back", || async {
+        at_toss(&shop, "ord_rcpt_error") == (30_000.into(), 30_000.into(), 2)
+    })
+    .await;
 }
 
 #[tokio::test]

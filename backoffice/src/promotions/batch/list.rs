@@ -85,8 +85,9 @@ pub async fn lines(backoffice: &Backoffice, id: Uuid, after: i32, most: i64) -> 
         .collect()
 }
 
+/// One file, locked. Not against references to it: grants of it are being written meanwhile.
 pub(super) async fn lock_batch_for_update(tx: &mut PgConnection, id: Uuid) -> Result<Batch, BatchError> {
     let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
-    query.push(" and id = ").push_bind(id).push(" for update");
+    query.push(" and id = ").push_bind(id).push(" for no key update");
     query.build_query_as().fetch_optional(tx).await?.ok_or(BatchError::NotFound)
 }

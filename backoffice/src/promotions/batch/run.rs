@@ -1,6 +1,6 @@
 //! Running a file, line by line.
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use uuid::Uuid;
 
 use super::{Batch, BatchError, LineRefused, State};
@@ -34,7 +34,7 @@ pub(crate) async fn run(backoffice: &Backoffice, id: Uuid) -> Result<bool, Fault
     if lines.is_empty() {
         return end(backoffice, id, State::Finished, "grant_batch.finished").await.map(|()| false);
     }
-    let ran: Vec<bool> = stream::iter(lines)
+    let ran: Vec<Result<bool, Fault>> = stream::iter(lines)
         .map(|row| {
             let form = Form {
                 intent: row.grant_id.to_string(),
@@ -47,8 +47,10 @@ pub(crate) async fn run(backoffice: &Backoffice, id: Uuid) -> Result<bool, Fault
             run_line(backoffice, &batch, row.line, form)
         })
         .buffer_unordered(AT_ONCE)
-        .try_collect()
-        .await?;
+        .collect()
+        .await;
+    // One that goes wrong does not cut the others off in the middle of a request.
+    let ran = ran.into_iter().collect::<Result<Vec<bool>, Fault>>()?;
     Ok(ran.into_iter().all(|went_on| went_on))
 }
 

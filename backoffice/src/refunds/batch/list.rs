@@ -106,12 +106,12 @@ pub async fn progress(backoffice: &Backoffice, id: Uuid) -> Result<Progress, Fau
     })
 }
 
-/// One file, locked.
+/// One file, locked. Not against references to it: lines of it are being written meanwhile.
 pub(super) async fn lock_batch_for_update(
     tx: &mut sqlx::PgConnection,
     id: Uuid,
 ) -> Result<Batch, BatchError> {
     let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(COLUMNS);
-    query.push(" and id = ").push_bind(id).push(" for update of b");
+    query.push(" and id = ").push_bind(id).push(" for no key update of b");
     query.build_query_as().fetch_optional(tx).await?.ok_or(BatchError::NotFound)
 }

@@ -1,6 +1,6 @@
 //! Running a file: some lines at a time, until it is done, stopped, or its process dies; then another one goes on.
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
@@ -67,11 +67,13 @@ pub(crate) async fn run(backoffice: &Backoffice, id: Uuid) -> Result<bool, Fault
         end(backoffice, id, State::Finished, "refund_batch.finished").await?;
         return Ok(false);
     }
-    let ran: Vec<Ran> = stream::iter(lines)
+    let ran: Vec<Result<Ran, Fault>> = stream::iter(lines)
         .map(|line| run_line(backoffice, &batch, approval.as_ref(), line))
         .buffer_unordered(AT_ONCE)
-        .try_collect()
-        .await?;
+        .collect()
+        .await;
+    // One that goes wrong does not cut the others off in the middle of a request.
+    let ran = ran.into_iter().collect::<Result<Vec<Ran>, Fault>>()?;
     if ran.contains(&Ran::NotTaken) {
         tokio::time::sleep(TOO_MUCH).await;
     }

@@ -69,7 +69,7 @@ pub async fn cancel_cash_receipt(
     action("cash-receipt", &page(&order_id), &[("amount", &amount)], async |ctx| {
         let actor = ctx.allow(Permission::Refund)?;
         let (id, intent) = (parse_id(ctx, &id)?, parse_id(ctx, &intent)?);
-        outcome(ctx, cash_receipts::cancel(ctx.backoffice(), &actor, id, intent, &amount).await)
+        outcome(ctx, cash_receipts::cancel(ctx.backoffice(), &actor, &order_id, id, intent, &amount).await)
     })
     .await
 }
@@ -83,7 +83,7 @@ pub async fn retry_cash_receipt(
     action("cash-receipt", &page(&order_id), &[], async |ctx| {
         let actor = ctx.allow(Permission::Refund)?;
         let (id, intent) = (parse_id(ctx, &id)?, parse_id(ctx, &intent)?);
-        outcome(ctx, cash_receipts::retry(ctx.backoffice(), &actor, id, intent).await)
+        outcome(ctx, cash_receipts::retry(ctx.backoffice(), &actor, &order_id, id, intent).await)
     })
     .await
 }

@@ -110,18 +110,18 @@ pub async fn issue(backoffice: &Backoffice, actor: &Actor, form: &Form) -> Resul
     execute_detached(backoffice, form.intent).await
 }
 
-/// Takes back a receipt that was asked for here or in Toss's admin, all of it or a part.
+/// Takes back a receipt of an order that was asked for here or in Toss's admin, all of it or a part.
 pub async fn cancel(
     backoffice: &Backoffice,
     actor: &Actor,
+    order_id: &str,
     id: Uuid,
     intent: Uuid,
     amount: &str,
 ) -> Result<Receipt, ReceiptError> {
-    let receipt = get(backoffice, id).await?.ok_or(Refused::NoSuchReceipt)?;
     let mut tx = backoffice.pool.begin().await?;
-    hold_order(&mut tx, &receipt.order_id).await?;
-    let receipts = of_order_on(&mut tx, &receipt.order_id).await?;
+    hold_order(&mut tx, order_id).await?;
+    let receipts = of_order_on(&mut tx, order_id).await?;
     if receipts.iter().any(|other| other.id == intent) {
         drop(tx);
         return execute_detached(backoffice, intent).await;
@@ -142,24 +142,27 @@ pub async fn cancel(
     execute_detached(backoffice, intent).await
 }
 
-/// Asks again for what failed, the very same.
+/// Asks again for what failed of an order, the very same.
 pub async fn retry(
     backoffice: &Backoffice,
     actor: &Actor,
+    order_id: &str,
     id: Uuid,
     intent: Uuid,
 ) -> Result<Receipt, ReceiptError> {
-    let receipt = get(backoffice, id).await?.ok_or(Refused::NoSuchReceipt)?;
     let mut tx = backoffice.pool.begin().await?;
-    hold_order(&mut tx, &receipt.order_id).await?;
-    let receipts = of_order_on(&mut tx, &receipt.order_id).await?;
+    hold_order(&mut tx, order_id).await?;
+    let receipts = of_order_on(&mut tx, order_id).await?;
     if receipts.iter().any(|other| other.id == intent) {
         drop(tx);
         return execute_detached(backoffice, intent).await;
     }
     let receipted = receipted(&receipts);
     let find = |id: Uuid| receipts.iter().find(|receipt| receipt.id == id);
-    let failed = find(id).filter(|receipt| receipt.can_be_retried()).ok_or(Refused::NotNow)?;
+    let failed = find(id).ok_or(Refused::NoSuchReceipt)?;
+    if !failed.can_be_retried() {
+        return Err(Refused::NotNow.into());
+    }
     // What was right when it failed may be too much by now.
     let room = match failed.confirm_id {
         Some(confirm) => find(confirm).map(|receipt| receipt.standing),

@@ -104,22 +104,48 @@ async fn what_cannot_be_receipted_is_refused_before_toss_is_asked() {
     let odd = Form { kind: "미발행".into(), ..form("ord_rcpt_bad", NUMBER) };
     assert_eq!(refused(&shop, &agent, &odd).await, Refused::Kind);
     // A receipt of another order cannot be taken back or tried again through a form of this one, nor one that is unknown.
-    let unknown =
-        cash_receipts::cancel(shop.backoffice(), &agent.actor(), Uuid::new_v4(), Uuid::new_v4(), "").await;
+    let unknown = cash_receipts::cancel(
+        shop.backoffice(),
+        &agent.actor(),
+        "ord_rcpt_bad",
+        Uuid::new_v4(),
+        Uuid::new_v4(),
+        "",
+    )
+    .await;
     assert!(matches!(unknown, Err(ReceiptError::Refused(Refused::NoSuchReceipt))));
     let receipt = issued(&shop, &agent, "ord_rcpt_bad").await;
     for (amount, why) in
         [("30001", Refused::TooMuch(30_000.into())), ("-5", Refused::Amount), ("1.5", Refused::Amount)]
     {
-        let cancel =
-            cash_receipts::cancel(shop.backoffice(), &agent.actor(), receipt.id, Uuid::new_v4(), amount)
-                .await;
+        let cancel = cash_receipts::cancel(
+            shop.backoffice(),
+            &agent.actor(),
+            "ord_rcpt_bad",
+            receipt.id,
+            Uuid::new_v4(),
+            amount,
+        )
+        .await;
         assert!(matches!(cancel, Err(ReceiptError::Refused(found)) if found == why), "{amount}");
     }
-    let again = cash_receipts::retry(shop.backoffice(), &agent.actor(), receipt.id, Uuid::new_v4()).await;
+    let again =
+        cash_receipts::retry(shop.backoffice(), &agent.actor(), "ord_rcpt_bad", receipt.id, Uuid::new_v4())
+            .await;
     assert!(matches!(again, Err(ReceiptError::Refused(Refused::NotNow))), "it did not fail");
     // The id of a form belongs to the order it was made for.
     deposited(&shop, "ord_rcpt_other").await;
+    let elsewhere = cash_receipts::cancel(
+        shop.backoffice(),
+        &agent.actor(),
+        "ord_rcpt_other",
+        receipt.id,
+        Uuid::new_v4(),
+        "",
+    )
+    .await;
+    assert!(matches!(elsewhere, Err(ReceiptError::Refused(Refused::NoSuchReceipt))), "of another order");
+    assert_eq!(at_toss(&shop, "ord_rcpt_bad"), (30_000.into(), 0.into(), 1));
     let stolen = Form { intent: receipt.id, ..form("ord_rcpt_other", NUMBER) };
     assert_eq!(refused(&shop, &agent, &stolen).await, Refused::Intent);
     assert_eq!(at_toss(&shop, "ord_rcpt_other").2, 0);
@@ -153,6 +179,7 @@ async fn an_answer_that_is_lost_is_found_out_and_makes_no_second_receipt() {
                     cash_receipts::cancel(
                         shop.backoffice(),
                         &agent.actor(),
+                        &order,
                         receipt.id,
                         Uuid::new_v4(),
                         "10000",
@@ -200,11 +227,16 @@ async fn what_failed_is_asked_for_again_as_it_was() {
     assert!(page.contains("ord_rcpt_again"), "{page}");
     let intent = Uuid::new_v4();
     for _ in 0..2 {
-        let again = cash_receipts::retry(shop.backoffice(), &agent.actor(), failed.id, intent).await.unwrap();
+        let again =
+            cash_receipts::retry(shop.backoffice(), &agent.actor(), "ord_rcpt_again", failed.id, intent)
+                .await
+                .unwrap();
         assert_eq!((again.state, again.amount), (State::Completed, failed.amount));
         assert_eq!(again.identity_masked, failed.identity_masked);
     }
-    let other = cash_receipts::retry(shop.backoffice(), &agent.actor(), failed.id, Uuid::new_v4()).await;
+    let other =
+        cash_receipts::retry(shop.backoffice(), &agent.actor(), "ord_rcpt_again", failed.id, Uuid::new_v4())
+            .await;
     assert!(matches!(other, Err(ReceiptError::Refused(Refused::NotNow))), "once");
     assert_eq!(at_toss(&shop, "ord_rcpt_again"), (30_000.into(), 0.into(), 1));
     assert_eq!(waiting().await, 0);
@@ -217,7 +249,9 @@ async fn what_failed_is_asked_for_again_as_it_was() {
         (State::Failed, Some("INVALID_IDENTITY_NUMBER"))
     );
     refund_part(&shop, &agent, "ord_rcpt_no", "1000").await;
-    let again = cash_receipts::retry(shop.backoffice(), &agent.actor(), failed.id, Uuid::new_v4()).await;
+    let again =
+        cash_receipts::retry(shop.backoffice(), &agent.actor(), "ord_rcpt_no", failed.id, Uuid::new_v4())
+            .await;
     assert!(matches!(again, Err(ReceiptError::Refused(Refused::TooMuch(room))) if room == 29_000.into()));
 }
 

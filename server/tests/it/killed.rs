@@ -61,6 +61,7 @@ async fn is_up(http: &reqwest::Client, url: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_accepted_is_stored_when_the_process_is_killed() {
+    server::install_crypto();
     let database_url = database().await;
     let port = free_port();
     let url = format!("http://127.0.0.1:{port}");
@@ -105,9 +106,8 @@ async fn what_was_accepted_is_stored_when_the_process_is_killed() {
         .fetch_all(&mut connection)
         .await
         .unwrap();
-    // The process had no key of its own.
     let pool = server::database::connect(&database_url, 2).await.unwrap();
-    let key = backoffice::DataKey::rehearsal().unwrap();
+    let key = backoffice::DataKey::parse(&DATA_KEY.to_owned().into()).unwrap();
     let keys = backoffice::keys::ring(&pool, key, Vec::new()).await.unwrap();
     let open = |body: &[u8]| keys.open_bytes("webhook_deliveries.body", body).unwrap();
     let stored: std::collections::HashSet<String> =

@@ -47,6 +47,8 @@ pub struct Cancellation {
     pub state: CancelState,
     /// What was left right after it.
     pub left: Option<Decimal>,
+    /// What of it bears no VAT; Toss Pay tells none.
+    pub tax_free: Option<Decimal>,
     pub request_id: Option<String>,
 }
 
@@ -246,6 +248,7 @@ impl ProviderPayment {
                         _ => CancelState::Done,
                     },
                     left: c.refundable_amount,
+                    tax_free: c.tax_free_amount,
                     request_id: c.cancel_request_id.clone(),
                 })
                 .collect(),
@@ -259,6 +262,7 @@ impl ProviderPayment {
                         at: step.reg_ts,
                         state: if under_way { CancelState::UnderWay } else { CancelState::Done },
                         left: None,
+                        tax_free: None,
                         request_id: None,
                     })
                     .collect()

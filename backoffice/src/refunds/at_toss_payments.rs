@@ -165,8 +165,8 @@ async fn judge_by_look_up(
     Ok(verdict.into())
 }
 
-/// The cancels that can be ours: not there before, not booked to another intent, same amount and reason, the
-/// balance after it as expected.
+/// The cancels that can be ours: not there before, not booked to another intent, same amount, reason and part without VAT,
+/// the balance after it as expected.
 async fn match_cancellation(
     backoffice: &Backoffice,
     refund: &Claimed,
@@ -178,6 +178,7 @@ async fn match_cancellation(
         c.amount == refund.amount
             && c.reason.as_deref() == Some(refund.reason.as_str())
             && c.left.is_none_or(|after| after == left)
+            && refund.tax.zip(c.tax_free).is_none_or(|(asked, told)| asked.free == told)
             && c.request_id.as_deref().is_none_or(|id| id == refund.id.to_string())
     });
     let has = |state: CancelState| fitting.iter().any(|c| c.state == state);

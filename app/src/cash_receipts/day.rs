@@ -176,7 +176,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
             <div class="read-line"><p class="soft">{read}</p> {ask}</div>
             {sums(&ctx, &found)}
         </section>
-        <section class="part" aria-label=ctx.t("cash-receipts")>{list::table(spec(&ctx), rows)}</section>
+        <section class="part">{list::table(spec(&ctx), rows)}</section>
     };
     Ok(Frame { title: ctx.t("cash-receipts"), active: routes::RECONCILIATION, flash, body: body.into_any() })
 }

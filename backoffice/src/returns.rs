@@ -135,14 +135,6 @@ pub(crate) async fn reopen_refunded(
     Ok(())
 }
 
-/// Rows are locked in one order everywhere, the order's first.
-async fn hold_order(tx: &mut PgConnection, order_id: &str) -> Result<(), Fault> {
-    sqlx::query!("select 1 as one from orders where order_id = $1 for update", order_id)
-        .fetch_optional(tx)
-        .await?;
-    Ok(())
-}
-
 /// Starts the clock for an order.
 pub async fn record(
     backoffice: &Backoffice,
@@ -172,7 +164,7 @@ pub async fn record(
     let due_on = calendar::add_business_days(received, LEGAL_DAYS);
     let id = Uuid::now_v7();
     let mut tx = backoffice.pool.begin().await?;
-    hold_order(&mut tx, order_id).await?;
+    orders::hold(&mut tx, order_id).await?;
     let inserted = sqlx::query!(
         "insert into returns (id, order_id, kind, received_on, due_on, note, recorded_by_name, recorded_at)
          values ($1, $2, $3, $4, $5, nullif($6, ''), $7, $8)
@@ -225,7 +217,7 @@ pub async fn close(
     }
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
-    hold_order(&mut tx, order_id).await?;
+    orders::hold(&mut tx, order_id).await?;
     let closed = sqlx::query!(
         "update returns set closed_at = $2, closed_reason = $3, closed_by_name = $4
          where order_id = $1 and closed_at is null",

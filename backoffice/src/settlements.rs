@@ -99,16 +99,6 @@ pub async fn fee_parts(
     Ok(parts)
 }
 
-/// The same as Toss tells them.
-#[derive(Default)]
-struct Parts {
-    base: Option<Decimal>,
-    instalment: Option<Decimal>,
-    instalment_discount: Option<Decimal>,
-    point_saving: Option<Decimal>,
-    other: Option<Decimal>,
-}
-
 struct Row {
     row: Settlement,
     raw: Value,
@@ -116,15 +106,14 @@ struct Row {
 }
 
 impl Row {
-    fn parts(&self) -> Parts {
-        let Some(fees) = self.row.fees.as_ref().filter(|fees| !fees.is_empty()) else {
-            return Parts::default();
-        };
+    fn parts(&self) -> Option<FeeParts> {
+        let fees = self.row.fees.as_ref().filter(|fees| !fees.is_empty())?;
         const NAMED: [&str; 4] = ["BASE", "INSTALLMENT", "INSTALLMENT_DISCOUNT", "POINT_SAVING"];
-        let of = |name: &str| Some(fees.iter().filter(|f| f.kind == name).map(|f| f.fee).sum());
+        let of = |name: &str| fees.iter().filter(|f| f.kind == name).map(|f| f.fee).sum();
         let [base, instalment, instalment_discount, point_saving] = NAMED.map(of);
         let other = fees.iter().filter(|f| !NAMED.contains(&f.kind.as_str())).map(|f| f.fee).sum();
-        Parts { base, instalment, instalment_discount, point_saving, other: Some(other) }
+        let interest = self.row.interest_fee.unwrap_or_default();
+        Some(FeeParts { base, instalment, instalment_discount, point_saving, other, interest })
     }
 
     fn fee(&self) -> Decimal {
@@ -154,7 +143,8 @@ impl Row {
 
 /// Writes a page. How many rows are new or say something else than before.
 async fn take(pool: &PgPool, page: &[Row], begun: OffsetDateTime) -> Result<u64, Fault> {
-    let parts: Vec<Parts> = page.iter().map(Row::parts).collect();
+    let parts: Vec<Option<FeeParts>> = page.iter().map(Row::parts).collect();
+    let part = |get: fn(&FeeParts) -> Decimal| parts.iter().map(|p| p.as_ref().map(get)).collect::<Vec<_>>();
     let of = |get: fn(&Row) -> String| page.iter().map(get).collect::<Vec<_>>();
     let money = |get: fn(&Row) -> Decimal| page.iter().map(get).collect::<Vec<_>>();
     let keys = of(|r| r.row.transaction_key.0.clone());
@@ -195,9 +185,9 @@ async fn take(pool: &PgPool, page: &[Row], begun: OffsetDateTime) -> Result<u64,
         &of(|r| r.row.currency.clone().unwrap_or_else(|| "KRW".into())),
         &money(|r| r.row.amount),
         &money(Row::fee),
-        &parts.iter().map(|p| p.base).collect::<Vec<_>>() as &[Option<Decimal>],
-        &parts.iter().map(|p| p.instalment).collect::<Vec<_>>() as &[Option<Decimal>],
-        &parts.iter().map(|p| p.other).collect::<Vec<_>>() as &[Option<Decimal>],
+        &part(|p| p.base) as &[Option<Decimal>],
+        &part(|p| p.instalment) as &[Option<Decimal>],
+        &part(|p| p.other) as &[Option<Decimal>],
         &page.iter().map(|r| r.row.supply_amount).collect::<Vec<_>>() as &[Option<Decimal>],
         &page.iter().map(|r| r.row.vat).collect::<Vec<_>>() as &[Option<Decimal>],
         &money(Row::discount),
@@ -207,14 +197,14 @@ async fn take(pool: &PgPool, page: &[Row], begun: OffsetDateTime) -> Result<u64,
         &page.iter().map(|r| r.row.sold_date).collect::<Vec<_>>(),
         &page.iter().map(|r| r.row.paid_out_date).collect::<Vec<_>>(),
         begun,
-        &parts.iter().map(|p| p.instalment_discount).collect::<Vec<_>>() as &[Option<Decimal>],
-        &parts.iter().map(|p| p.point_saving).collect::<Vec<_>>() as &[Option<Decimal>],
+        &part(|p| p.instalment_discount) as &[Option<Decimal>],
+        &part(|p| p.point_saving) as &[Option<Decimal>],
         &page.iter().map(|r| r.row.interest_fee).collect::<Vec<_>>() as &[Option<Decimal>],
     )
     .fetch_one(&mut *tx)
     .await?;
     let raws: Vec<Value> = page.iter().map(|r| r.raw.clone()).collect();
-    transactions::upsert_source_rows(&mut tx, "settlements", &keys, &occurrence, &raws, begun).await?;
+    transactions::upsert_source_rows(&mut tx, "settlements", &keys, &occurrence, raws, begun).await?;
     tx.commit().await?;
     Ok(u64::try_from(changed).unwrap_or_default())
 }

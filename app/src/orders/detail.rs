@@ -157,11 +157,8 @@ pub async fn page(ctx: Ctx, order_id: String) -> Answer {
         None => None,
     };
     let order = backoffice::orders::get(ctx.backoffice(), &order_id).await?.unwrap_or(order);
-    let may = record
-        .as_ref()
-        .map(Record::payment)
-        .transpose()?
-        .map(|p| eligibility(&p, ctx.backoffice().clock.now()));
+    let payment = record.as_ref().map(Record::payment).transpose()?;
+    let may = payment.as_ref().map(|payment| eligibility(payment, ctx.backoffice().clock.now()));
     let of = |form: &str| if flash.form == form { flash.clone() } else { Flash::default() };
     let (refund_flash, return_flash, receipt_flash) = (of("refund"), of("return"), of("cash-receipt"));
     let now = ctx.backoffice().clock.now();
@@ -183,7 +180,7 @@ pub async fn page(ctx: Ctx, order_id: String) -> Answer {
     let kept = backoffice::returns::get_open(ctx.backoffice(), &order.order_id).await?;
     let paid = order.paid_at.is_some();
     let receipts = backoffice::cash_receipts::of_order(ctx.backoffice(), &order.order_id).await?;
-    let room = backoffice::cash_receipts::room(ctx.backoffice(), &order.order_id).await?;
+    let room = payment.as_ref().and_then(|payment| backoffice::cash_receipts::room(payment, &receipts));
     if matches!(flash.form.as_str(), "refund" | "return" | "cash-receipt") && flash.is_error {
         // Said inside the form, beside what it is about.
         flash.notice = None;

@@ -9,21 +9,23 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{
-    Kind, Receipt, ReceiptError, State, Transaction, execute, get, job::ExecuteReceipt, left_of, of_order,
-    of_order_on, receipted,
+    Kind, Receipt, ReceiptError, State, Transaction, execute, get, job::ExecuteReceipt, left_of, of_order_on,
+    payment_of, receipted,
 };
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     kernel::{masking::mask_number, seal::RECEIPT_IDENTITY},
-    money, orders, payments, queue,
+    money, orders,
+    payments::ProviderPayment,
+    queue,
 };
 
 /// A job looks after it when whoever asked did not come so far.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Digits that Toss takes of a phone, a card for cash receipts or a business.
-pub const LONGEST_NUMBER: usize = 30;
+const LONGEST_NUMBER: usize = 30;
 const SHORTEST_NUMBER: usize = 10;
 
 /// Why nothing was asked for.
@@ -56,17 +58,38 @@ pub struct Form {
     pub number: String,
 }
 
-/// What can still be receipted of an order; nothing where no receipt is due.
-pub async fn room(backoffice: &Backoffice, order_id: &str) -> Result<Option<Decimal>, Fault> {
-    let receipts = of_order(backoffice, order_id).await?;
-    Ok(left(backoffice, order_id).await?.map(|(left, _)| (left - receipted(&receipts)).max(Decimal::ZERO)))
+/// What an order has when somebody asks for something, held until the end of the transaction.
+struct Held {
+    receipts: Vec<Receipt>,
+    payment: Option<ProviderPayment>,
+    /// The form was sent before.
+    is_repeated: bool,
 }
 
-async fn left(backoffice: &Backoffice, order_id: &str) -> Result<Option<(Decimal, Decimal)>, Fault> {
-    let Some(order) = orders::get(backoffice, order_id).await? else { return Ok(None) };
-    let Some(key) = &order.payment_key else { return Ok(None) };
-    let Some(record) = payments::get(backoffice, key).await? else { return Ok(None) };
-    Ok(left_of(&record.payment()?))
+impl Held {
+    async fn take(
+        tx: &mut PgConnection,
+        backoffice: &Backoffice,
+        order_id: &str,
+        intent: Uuid,
+    ) -> Result<Self, ReceiptError> {
+        if order_id.contains('\0') || !orders::hold(tx, order_id).await? {
+            return Err(Refused::NoSuchOrder.into());
+        }
+        let receipts = of_order_on(tx, order_id).await?;
+        let payment = payment_of(tx, &backoffice.keys, order_id).await?;
+        Ok(Self { is_repeated: receipts.iter().any(|receipt| receipt.id == intent), receipts, payment })
+    }
+
+    fn find(&self, id: Uuid) -> Option<&Receipt> {
+        self.receipts.iter().find(|receipt| receipt.id == id)
+    }
+
+    /// What is left of the payment, what of that is not receipted, and what of the first bears no VAT.
+    fn left(&self) -> Option<(Decimal, Decimal, Decimal)> {
+        let (left, free) = left_of(self.payment.as_ref()?)?;
+        Some((left, left - receipted(&self.receipts), free))
+    }
 }
 
 /// Asks Toss for a receipt over what is not receipted yet, and waits for the answer.
@@ -78,18 +101,13 @@ pub async fn issue(backoffice: &Backoffice, actor: &Actor, form: &Form) -> Resul
     {
         return Err(Refused::Number.into());
     }
-    if orders::get(backoffice, &form.order_id).await?.is_none() {
-        return Err(Refused::NoSuchOrder.into());
-    }
     let mut tx = backoffice.pool.begin().await?;
-    hold_order(&mut tx, &form.order_id).await?;
-    let receipts = of_order_on(&mut tx, &form.order_id).await?;
-    if receipts.iter().any(|receipt| receipt.id == form.intent) {
+    let held = Held::take(&mut tx, backoffice, &form.order_id, form.intent).await?;
+    if held.is_repeated {
         drop(tx);
         return execute_detached(backoffice, form.intent).await;
     }
-    let (left, free) = left(backoffice, &form.order_id).await?.ok_or(Refused::NotCash)?;
-    let room = left - receipted(&receipts);
+    let (left, room, free) = held.left().ok_or(Refused::NotCash)?;
     if room <= Decimal::ZERO {
         return Err(Refused::AlreadyReceipted.into());
     }
@@ -120,13 +138,12 @@ pub async fn cancel(
     amount: &str,
 ) -> Result<Receipt, ReceiptError> {
     let mut tx = backoffice.pool.begin().await?;
-    hold_order(&mut tx, order_id).await?;
-    let receipts = of_order_on(&mut tx, order_id).await?;
-    if receipts.iter().any(|other| other.id == intent) {
+    let held = Held::take(&mut tx, backoffice, order_id, intent).await?;
+    if held.is_repeated {
         drop(tx);
         return execute_detached(backoffice, intent).await;
     }
-    let receipt = receipts.into_iter().find(|receipt| receipt.id == id).ok_or(Refused::NoSuchReceipt)?;
+    let receipt = held.find(id).ok_or(Refused::NoSuchReceipt)?;
     if !receipt.can_be_cancelled() {
         return Err(Refused::NotNow.into());
     }
@@ -137,7 +154,7 @@ pub async fn cancel(
     if amount > receipt.standing {
         return Err(Refused::TooMuch(receipt.standing).into());
     }
-    New::taking_back(&receipt, intent, amount).write(backoffice, &mut tx, actor, PATIENCE).await?;
+    New::taking_back(receipt, intent, amount).write(backoffice, &mut tx, actor, PATIENCE).await?;
     tx.commit().await?;
     execute_detached(backoffice, intent).await
 }
@@ -151,22 +168,19 @@ pub async fn retry(
     intent: Uuid,
 ) -> Result<Receipt, ReceiptError> {
     let mut tx = backoffice.pool.begin().await?;
-    hold_order(&mut tx, order_id).await?;
-    let receipts = of_order_on(&mut tx, order_id).await?;
-    if receipts.iter().any(|other| other.id == intent) {
+    let held = Held::take(&mut tx, backoffice, order_id, intent).await?;
+    if held.is_repeated {
         drop(tx);
         return execute_detached(backoffice, intent).await;
     }
-    let receipted = receipted(&receipts);
-    let find = |id: Uuid| receipts.iter().find(|receipt| receipt.id == id);
-    let failed = find(id).ok_or(Refused::NoSuchReceipt)?;
+    let failed = held.find(id).ok_or(Refused::NoSuchReceipt)?;
     if !failed.can_be_retried() {
         return Err(Refused::NotNow.into());
     }
     // What was right when it failed may be too much by now.
     let room = match failed.confirm_id {
-        Some(confirm) => find(confirm).map(|receipt| receipt.standing),
-        None => left(backoffice, &failed.order_id).await?.map(|(left, _)| left - receipted),
+        Some(confirm) => held.find(confirm).map(|receipt| receipt.standing),
+        None => held.left().map(|(_, room, _)| room),
     };
     let room = room.ok_or(Refused::NotCash)?;
     if failed.amount > room {
@@ -265,14 +279,6 @@ impl<'a> New<'a> {
         queue::plan(tx, &ExecuteReceipt { id: self.id }, patience).await?;
         Ok(())
     }
-}
-
-/// Rows are locked in one order everywhere, the order's first.
-pub(super) async fn hold_order(tx: &mut PgConnection, order_id: &str) -> Result<(), Fault> {
-    sqlx::query!("select 1 as one from orders where order_id = $1 for update", order_id)
-        .fetch_optional(tx)
-        .await?;
-    Ok(())
 }
 
 /// Goes on when whoever asked hangs up.

@@ -1,9 +1,10 @@
 //! One day: our receipts beside Toss's list.
 
 use rust_decimal::Decimal;
+use sqlx::{Postgres, QueryBuilder};
 use time::{Date, OffsetDateTime};
 
-use super::{Origin, Receipt, State, Transaction};
+use super::{COLUMNS, Origin, Receipt, State, Transaction};
 use crate::{Backoffice, Fault, clock::day_start};
 
 text_enum! {
@@ -56,20 +57,11 @@ pub async fn day(backoffice: &Backoffice, day: Date) -> Result<Day, Fault> {
     let read_at = sqlx::query_scalar!("select read_at from cash_receipt_days where day = $1", day)
         .fetch_optional(&backoffice.pool)
         .await?;
-    let receipts = sqlx::query_as!(
-        Receipt,
-        r#"select id, order_id, origin as "origin: Origin", transaction_type as "transaction_type: Transaction", confirm_id,
-                  type as kind, amount, tax_free_amount, state as "state: State", failure_code, identity_masked,
-                  receipt_key, issue_number, receipt_url, requested_by_name, requested_at, settled_at, listed_amount,
-                  listed_at,
-                  exists (select 1 from cash_receipts t where t.retry_of = r.id) as "is_retried!",
-                  amount as "standing!"
-           from cash_receipts r where requested_at >= $1 and requested_at < $2 order by requested_at desc, transaction_type = 'CANCEL' desc, id desc limit 1000"#,
-        day_start(day),
-        day_start(day.next_day().unwrap_or(day)),
-    )
-    .fetch_all(&backoffice.pool)
-    .await?;
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    query.push("cash_receipts r where r.requested_at >= ").push_bind(day_start(day));
+    query.push(" and r.requested_at < ").push_bind(day_start(day.next_day().unwrap_or(day)));
+    query.push(" order by r.requested_at desc, r.transaction_type = 'CANCEL' desc, r.id desc limit 1000");
+    let receipts: Vec<Receipt> = query.build_query_as().fetch_all(&backoffice.pool).await?;
     let mut found = Day {
         read_at,
         rows: Vec::new(),

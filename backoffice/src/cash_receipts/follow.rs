@@ -10,15 +10,16 @@ use uuid::Uuid;
 
 use super::{
     Origin, Receipt, State, Transaction,
-    ask::{New, hold_order},
+    ask::New,
     execute::{JOB, answered},
-    left_of, of_order_on, receipted,
+    left_of, of_order_on, payment_of, receipted,
 };
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     clock::day_start,
-    payments::{ProviderPayment, failure_of, state_of},
+    orders,
+    payments::{failure_of, state_of},
 };
 
 /// Between two readings of a day on which something is under way.
@@ -33,7 +34,7 @@ pub(super) async fn take_back_refunded(backoffice: &Backoffice) -> Result<(), Fa
         .await?;
     for order_id in orders {
         let mut tx = backoffice.pool.begin().await?;
-        hold_order(&mut tx, &order_id).await?;
+        orders::hold(&mut tx, &order_id).await?;
         if take_back(backoffice, &mut tx, &order_id).await? {
             sqlx::query!("delete from cash_receipt_checks where order_id = $1", order_id)
                 .execute(&mut *tx)
@@ -46,15 +47,7 @@ pub(super) async fn take_back_refunded(backoffice: &Backoffice) -> Result<(), Fa
 
 /// True when nothing is left to take back later.
 async fn take_back(backoffice: &Backoffice, tx: &mut PgConnection, order_id: &str) -> Result<bool, Fault> {
-    let record = sqlx::query!(
-        r#"select p.raw, p.rail as "rail: crate::rail::Rail" from orders o join payments p using (payment_key)
-           where o.order_id = $1"#,
-        order_id
-    )
-    .fetch_optional(&mut *tx)
-    .await?;
-    let Some(record) = record else { return Ok(true) };
-    let payment = ProviderPayment::open(&backoffice.keys, record.rail, record.raw)?;
+    let Some(payment) = payment_of(tx, &backoffice.keys, order_id).await? else { return Ok(true) };
     // Money that its bank took back is not there any more.
     let left = left_of(&payment).map_or(Decimal::ZERO, |(left, _)| left);
     let receipts = of_order_on(tx, order_id).await?;
@@ -105,14 +98,7 @@ pub(super) async fn read_due_days(backoffice: &Backoffice) -> Result<(), Fault> 
 /// Reads Toss's list of one Seoul day to its end. How many receipts it has.
 pub async fn read_day(backoffice: &Backoffice, actor: &Actor, day: Date) -> Result<u64, Fault> {
     let begun = backoffice.clock.now();
-    let mut told = Vec::new();
-    {
-        let list = backoffice.toss.cash_receipts(day);
-        futures::pin_mut!(list);
-        while let Some(receipt) = list.try_next().await? {
-            told.push(receipt);
-        }
-    }
+    let told: Vec<CashReceipt> = backoffice.toss.cash_receipts(day).try_collect().await?;
     let count = u64::try_from(told.len()).unwrap_or_default();
     let mut tx = backoffice.pool.begin().await?;
     for receipt in &told {

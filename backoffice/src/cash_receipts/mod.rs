@@ -10,15 +10,15 @@ mod follow;
 pub(crate) mod job;
 
 use rust_decimal::Decimal;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, QueryBuilder};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-pub use ask::{Form, LONGEST_NUMBER, Refused, cancel, issue, retry, room};
+pub use ask::{Form, Refused, cancel, issue, retry};
 pub use day::{Day, Finding, Side, day};
 pub use follow::read_day;
 
-use crate::{Backoffice, Fault, payments::ProviderPayment};
+use crate::{Backoffice, Fault, kernel::seal::Keyring, payments::ProviderPayment, rail::Rail};
 
 text_enum! {
     Origin {
@@ -63,7 +63,7 @@ text_enum! {
 }
 
 /// A receipt, or the taking back of one.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Receipt {
     pub id: Uuid,
     pub order_id: String,
@@ -127,43 +127,30 @@ impl From<Refused> for ReceiptError {
     }
 }
 
+const COLUMNS: &str = "select r.id, r.order_id, r.origin, r.transaction_type, r.confirm_id, r.type as kind, r.amount,
+    r.tax_free_amount, r.state, r.failure_code, r.identity_masked, r.receipt_key, r.issue_number, r.receipt_url,
+    r.requested_by_name, r.requested_at, r.settled_at, r.listed_amount, r.listed_at,
+    exists (select 1 from cash_receipts t where t.retry_of = r.id) as is_retried,
+    r.amount - coalesce((select sum(c.amount) from cash_receipts c
+                         where c.confirm_id = r.id and c.state <> 'failed'), 0) as standing from ";
+
 /// All of an order, oldest first.
 pub async fn of_order(backoffice: &Backoffice, order_id: &str) -> Result<Vec<Receipt>, Fault> {
     of_order_on(&mut *backoffice.pool.acquire().await?, order_id).await
 }
 
 async fn of_order_on(connection: &mut PgConnection, order_id: &str) -> Result<Vec<Receipt>, Fault> {
-    let receipts = sqlx::query_as!(
-        Receipt,
-        r#"select id, order_id, origin as "origin: Origin", transaction_type as "transaction_type: Transaction", confirm_id,
-                  type as kind, amount, tax_free_amount, state as "state: State", failure_code, identity_masked,
-                  receipt_key, issue_number, receipt_url, requested_by_name, requested_at, settled_at, listed_amount,
-                  listed_at,
-                  exists (select 1 from cash_receipts t where t.retry_of = r.id) as "is_retried!",
-                  amount - coalesce((select sum(c.amount) from cash_receipts c
-                                     where c.confirm_id = r.id and c.state <> 'failed'), 0) as "standing!"
-           from cash_receipts r where order_id = $1 order by requested_at, transaction_type = 'CANCEL', id limit 200"#,
-        order_id,
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(receipts)
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    query.push("cash_receipts r where r.order_id = ").push_bind(order_id);
+    query.push(" order by r.requested_at, r.transaction_type = 'CANCEL', r.id limit 200");
+    Ok(query.build_query_as().fetch_all(connection).await?)
 }
 
 /// Those that did not work out and wait for somebody, oldest first.
 pub async fn failed(backoffice: &Backoffice) -> Result<Vec<Receipt>, Fault> {
-    let receipts = sqlx::query_as!(
-        Receipt,
-        r#"select id as "id!", order_id as "order_id!", origin as "origin!: Origin",
-                  transaction_type as "transaction_type!: Transaction", confirm_id, type as "kind!", amount as "amount!",
-                  tax_free_amount as "tax_free_amount!", state as "state!: State", failure_code, identity_masked,
-                  receipt_key, issue_number, receipt_url, requested_by_name, requested_at as "requested_at!", settled_at,
-                  listed_amount, listed_at, false as "is_retried!", amount as "standing!"
-           from failed_cash_receipts order by requested_at, id limit 200"#,
-    )
-    .fetch_all(&backoffice.pool)
-    .await?;
-    Ok(receipts)
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    query.push("failed_cash_receipts r order by r.requested_at, r.id limit 200");
+    Ok(query.build_query_as().fetch_all(&backoffice.pool).await?)
 }
 
 pub async fn get(backoffice: &Backoffice, id: Uuid) -> Result<Option<Receipt>, Fault> {
@@ -193,4 +180,23 @@ fn left_of(payment: &ProviderPayment) -> Option<(Decimal, Decimal)> {
     let is_cash = payment.virtual_account.is_some() || payment.transfer.is_some();
     let is_there = payment.approved_at.is_some() && payment.currency() == "KRW";
     (is_cash && is_there).then(|| (payment.balance_amount, payment.tax_free_amount.unwrap_or_default()))
+}
+
+/// What of a payment can still be receipted; nothing where no receipt is due.
+pub fn room(payment: &ProviderPayment, receipts: &[Receipt]) -> Option<Decimal> {
+    left_of(payment).map(|(left, _)| (left - receipted(receipts)).max(Decimal::ZERO))
+}
+
+async fn payment_of(
+    connection: &mut PgConnection,
+    keys: &Keyring,
+    order_id: &str,
+) -> Result<Option<ProviderPayment>, Fault> {
+    let found = sqlx::query!(
+        r#"select p.raw, p.rail as "rail: Rail" from orders o join payments p using (payment_key) where o.order_id = $1"#,
+        order_id
+    )
+    .fetch_optional(connection)
+    .await?;
+    found.map(|found| ProviderPayment::open(keys, found.rail, found.raw)).transpose()
 }

@@ -230,6 +230,16 @@ pub async fn register(backoffice: &Backoffice, actor: &Actor, new: &NewOrder) ->
     })
 }
 
+/// Locks an order until the end of the transaction. Rows are locked in one order everywhere: order, payment, and what
+/// hangs on them. False for one that we do not have.
+pub(crate) async fn hold(tx: &mut PgConnection, order_id: &str) -> Result<bool, Fault> {
+    let held =
+        sqlx::query_scalar!(r#"select 1 as "one!" from orders where order_id = $1 for update"#, order_id)
+            .fetch_optional(tx)
+            .await?;
+    Ok(held.is_some())
+}
+
 pub async fn get(backoffice: &Backoffice, order_id: &str) -> Result<Option<Order>, Fault> {
     // PostgreSQL has no text with a NUL in it, so there is no such order either.
     if order_id.contains('\0') {

@@ -109,9 +109,7 @@ async fn note_confirm(
 ) -> Result<Option<Order>, ConfirmError> {
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
-    sqlx::query!("select order_id from orders where order_id = $1 for update", confirm.order_id)
-        .fetch_optional(&mut *tx)
-        .await?;
+    orders::hold(&mut tx, &confirm.order_id).await?;
     let order =
         orders::load(&mut tx, &backoffice.keys, &confirm.order_id).await?.ok_or(ConfirmError::NotFound)?;
     // What a mini-app pays with is executed, not confirmed.

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
+    orders,
     payments::{self, ProviderPayment},
     queue,
     rail::Rail,
@@ -174,9 +175,7 @@ async fn lock_refund_for_update(tx: &mut PgConnection, id: Uuid) -> Result<Locke
     .fetch_optional(&mut *tx)
     .await?
     .ok_or(Refused::NoSuchRefund)?;
-    sqlx::query!("select 1 as one from orders where order_id = $1 for update", refund.order_id)
-        .fetch_one(&mut *tx)
-        .await?;
+    orders::hold(tx, &refund.order_id).await?;
     sqlx::query!("select 1 as one from payments where payment_key = $1 for update", refund.payment_key)
         .fetch_one(&mut *tx)
         .await?;

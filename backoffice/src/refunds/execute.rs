@@ -18,7 +18,7 @@ use crate::{
     Backoffice, Fault,
     audit::Actor,
     kernel::seal,
-    messages, money,
+    messages, money, orders,
     payments::job::LookUp,
     payments::{self, FetchSeq, FetchedPayment},
     queue,
@@ -254,10 +254,7 @@ pub(super) async fn settle(
 ) -> Result<(bool, bool), Fault> {
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
-    // Rows are locked in one order everywhere: order, payment, refund.
-    sqlx::query!("select 1 as one from orders where order_id = $1 for update", refund.order_id)
-        .fetch_one(&mut *tx)
-        .await?;
+    orders::hold(&mut tx, &refund.order_id).await?;
     let mut ask_again = outcome.stale;
     if let Some((seq, fetched)) = &outcome.answer {
         // What became of the intent is written down even if the payment cannot be.

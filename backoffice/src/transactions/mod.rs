@@ -121,7 +121,7 @@ impl ListSync {
         )
         .fetch_one(&mut *tx)
         .await?;
-        upsert_source_rows(&mut tx, self.source, &keys, &counts, &raws, self.begun).await?;
+        upsert_source_rows(&mut tx, self.source, &keys, &counts, raws, self.begun).await?;
         if self.rail == Rail::TossPayments {
             payments::book_listed(&mut tx, &payment_keys).await?;
         }
@@ -157,10 +157,10 @@ pub(crate) async fn upsert_source_rows(
     source: &str,
     keys: &[String],
     occurrence: &[i16],
-    raws: &[Value],
+    raws: Vec<Value>,
     at: OffsetDateTime,
 ) -> Result<(), Fault> {
-    let raws: Vec<Value> = raws.iter().cloned().map(|raw| masked(without_card_numbers(raw))).collect();
+    let raws: Vec<Value> = raws.into_iter().map(|raw| masked(without_card_numbers(raw))).collect();
     sqlx::query!(
         "insert into source_rows (source, key, occurrence, raw, read_at)
          select $1, key, occurrence, raw, $5 from unnest($2::text[], $3::smallint[], $4::jsonb[]) as l (key, occurrence, raw)

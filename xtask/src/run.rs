@@ -8,9 +8,12 @@ use std::{
 
 use anyhow::{Context, ensure};
 
+/// The tree that `cargo xtask` was called in. Asked when it runs: with one target folder for several trees, this program
+/// may have been built in another one.
 pub(crate) fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here).to_owned()
+    let built = env!("CARGO_MANIFEST_DIR").into();
+    let here: PathBuf = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or(built).into();
+    here.parent().map_or_else(|| here.clone(), Path::to_path_buf)
 }
 
 /// Where cargo puts what it builds.

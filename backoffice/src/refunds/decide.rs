@@ -27,6 +27,14 @@ pub struct Candidate {
     pub done: bool,
 }
 
+impl Candidate {
+    /// Whether it may be this refund: carried out, over its amount, and not in words that our request never had.
+    fn fits(&self, refund: &Refund) -> bool {
+        let in_other_words = self.reason.as_ref().is_some_and(|reason| *reason != refund.reason);
+        self.done && self.amount == refund.amount && !in_other_words
+    }
+}
+
 /// What a decision is made on. The mark goes with the form: a decision on older facts is refused.
 #[derive(Debug, Clone)]
 pub struct Facts {
@@ -155,7 +163,7 @@ async fn judge_by_person(
             let found = facts.candidates.iter().find(fits).ok_or(Refused::FactsChanged)?;
             Ok(Verdict::Succeeded { transaction_key: Some(found.transaction_key.clone()) })
         }
-        Decision::NotMade if facts.candidates.iter().any(|c| c.amount == refund.amount && c.done) => {
+        Decision::NotMade if facts.candidates.iter().any(|candidate| candidate.fits(refund)) => {
             Err(Refused::FittingCancel.into())
         }
         Decision::NotMade => Ok(Verdict::Failed {

@@ -326,6 +326,34 @@ async fn what_toss_refuses_for_good_is_closed_by_a_person_and_can_be_refunded_ag
 }
 
 #[tokio::test]
+async fn a_person_cannot_say_no_to_a_cancel_that_may_be_the_refund_and_can_to_one_in_other_words() {
+    let shop = Shop::open().await;
+    let agent = shop.log_in(Role::Support).await;
+    let refusing =
+        json!({ "on": "cancel", "kind": "error", "code": "FAILED_CLOSED_ACCOUNT_REFUND", "times": 1000 });
+    shop.fault(refusing).await;
+    let mut stuck = Vec::new();
+    for order in ["ord_fits_1", "ord_fits_2"] {
+        let key = shop.paid(order, 10_000).await;
+        stuck.push((key, ask(&shop, &agent, order, "4000").await));
+    }
+    let [(ours, first), (theirs, second)] = stuck.as_slice() else { panic!("two refunds") };
+    // Our words and our amount, from another balance: no machine can tell.
+    shop.refund_behind_our_back(ours, 1_000);
+    shop.refund_in_words(ours, 4_000, &first.reason);
+    shop.refund_behind_our_back(theirs, 4_000);
+    shop.backoffice().clock.set_offset(time::Duration::minutes(16));
+    let not_made = async |key: &str, refund: &Refund| {
+        let key = PaymentKey(key.to_owned());
+        backoffice::payments::look_up(shop.backoffice(), &Actor::CommandLine, &key).await.unwrap();
+        let facts = backoffice::refunds::facts(shop.backoffice(), refund).await.unwrap();
+        decide(&shop, &agent, refund.id, &Decision::NotMade, &facts.version).await
+    };
+    assert_eq!(refused(not_made(ours, first).await), Refused::FittingCancel);
+    assert_eq!(not_made(theirs, second).await.unwrap().state, State::Failed);
+}
+
+#[tokio::test]
 async fn a_console_refund_in_other_words_is_never_taken_for_ours() {
     let shop = Shop::open().await;
     let agent = shop.log_in(Role::Support).await;

@@ -126,13 +126,15 @@ fn spec(ctx: &Ctx) -> ListSpec<'static> {
 async fn failed(ctx: Ctx, flash: Flash) -> Answer {
     let receipts = backoffice::cash_receipts::failed(ctx.backoffice()).await?;
     let rows: Vec<_> = receipts.iter().map(|receipt| row(&ctx, receipt, None)).collect();
+    let nothing = (ctx.t("cash-receipts-failed-none"), String::new());
+    let spec = ListSpec { empty: nothing, ..spec(&ctx) };
     let body = view! {
         <h1>{ctx.t("nav-reconciliation")}</h1>
         {reconciliation::tabs::tabs(&ctx, routes::CASH_RECEIPTS)}
         <section class="part">
             <h2>{ctx.t("cash-receipts-failed")}</h2>
             <p class="soft lead">{ctx.t("cash-receipts-failed-hint")}</p>
-            {list::table(spec(&ctx), rows)}
+            {list::table(spec, rows)}
         </section>
     };
     Ok(Frame { title: ctx.t("cash-receipts"), active: routes::RECONCILIATION, flash, body: body.into_any() })

@@ -339,23 +339,67 @@ trust-why-unreadable = Unknown format. It is stored as received.
 trust-why-duplicate = The same event came before. It changed nothing.
 
 ## Staff
-staff-add = Add staff
-staff-added = {$name} was added.
-staff-password-hint = At least 12 characters. Hand it over safely.
+staff-invite = Invite staff
+staff-invite-how = You get a link for one use within 24 hours. The person chooses the password; nobody else knows it.
+staff-invited = A link for {$name} was made.
+staff-manage = Manage
+staff-manage-name = Manage {$name}
+staff-new-link = Make a new link
+staff-open-again = Open again
+staff-new-link-sure = The password and every open session of {$name} end now, and you get a link for a new one.
+staff-log-out = Log out everywhere
+staff-log-out-sure = Every open session of {$name} ends. They can log in again.
 staff-disable = Disable
-staff-disable-name = Disable {$name}
 staff-disable-sure = {$name} can no longer log in, and every open session ends.
 staff-disabled = Disabled. Every open session has ended.
 staff-is-disabled = Disabled
-staff-you = You
+staff-is-invited = Invited
+staff-is-active = Active
+staff-you = My account
 staff-error-email = That is not an e-mail address
 staff-error-taken = This address is already in use
 staff-error-name = A name has 1 to 80 characters
 staff-error-role = Choose a role
 staff-error-password = A password has 12 to 128 characters
+staff-error-password-weak = This password is easy to guess. Add words, or take less common ones
+staff-error-password-wrong = Your current password is not right
+staff-error-too-many = Too many wrong passwords. Try again in 15 minutes
 staff-error-not-found = No such account, or disabled already.
-staff-error-last-admin = The last administrator cannot be disabled.
-staff-error-yourself = You cannot disable yourself.
+staff-error-last-admin = The last administrator cannot be disabled. One who was only invited does not count.
+staff-error-yourself = Not with your own account. Ask another administrator.
+
+## Invitation
+invitation = Invitation
+invitation-for = You are invited to Jangbu as {$role}. This link can be used once, until {$until}.
+invitation-accept = Set the password
+invitation-accepted = Your password is set. Now log in.
+invitation-link = The link to send
+invitation-link-once = It is shown this once. Hand it to the person directly. It can be used once within 24 hours.
+invitation-unknown = There is no such link. See whether it was cut off, or ask an administrator for a new one.
+invitation-used = This link was used. If you have set your password, log in. If it was not you, tell an administrator at once.
+invitation-expired = This link is older than 24 hours. Ask an administrator for a new one.
+invitation-withdrawn = This link can no longer be used. If you got a newer one, use that.
+
+## My account
+account = My account
+password-change = Change the password
+password-current = Current password
+password-new = New password
+password-hint = 12 to 128 characters. You may paste it. Common passwords, your name and your address do not work.
+password-changed = Your password was changed. Every other session has ended.
+sessions = Where you are logged in
+sessions-ended = {$count} sessions were ended.
+sessions-end-others = Log out everywhere else
+session-agent = Browser
+session-agent-unknown = Unknown browser
+session-ip = Address
+session-begun = Since
+session-last = Last used
+session-here = This browser
+session-end = Log out
+session-end-of = Log out {$agent}
+session-ended = Logged out.
+session-over = That session was over already.
 
 ## Settings
 settings-look = Appearance
@@ -1501,6 +1545,7 @@ cash-receipts-read = Read {$count} of Toss's list.
 cash-receipts-read-at = Toss's list was read at {$time}.
 cash-receipts-unread = Toss's list has not been read yet: nothing is compared.
 cash-receipts-failed = Cash receipts that did not work out
+cash-receipts-failed-none = No cash receipt waits for anybody
 cash-receipts-failed-hint = Open the order, check the number, and try again or issue a new one.
 cash-receipts-read-now = Read Toss's list
 cash-receipts-empty = No cash receipts on this day

@@ -339,23 +339,67 @@ trust-why-unreadable = 알려진 형식이 아니에요. 받은 그대로 보관
 trust-why-duplicate = 같은 이벤트가 전에 왔어요. 바꾼 것이 없어요.
 
 ## 직원
-staff-add = 직원 추가
-staff-added = {$name} 님을 추가했어요.
-staff-password-hint = 12자 이상. 본인에게 안전하게 전해 주세요.
+staff-invite = 직원 초대
+staff-invite-how = 24시간 동안 한 번 쓸 수 있는 링크가 나와요. 비밀번호는 본인이 정하고, 아무도 알 수 없어요.
+staff-invited = {$name} 님에게 보낼 링크를 만들었어요.
+staff-manage = 관리
+staff-manage-name = {$name} 님 관리
+staff-new-link = 새 링크 만들기
+staff-open-again = 다시 열기
+staff-new-link-sure = {$name} 님의 비밀번호와 열린 로그인이 지금 끝나고, 새로 정할 링크가 나와요.
+staff-log-out = 로그아웃시키기
+staff-log-out-sure = {$name} 님이 열어 둔 로그인이 모두 끝나요. 다시 로그인할 수 있어요.
 staff-disable = 사용 중지
-staff-disable-name = {$name} 님 사용 중지
 staff-disable-sure = {$name} 님이 더는 로그인할 수 없고, 열려 있는 로그인도 끝나요.
 staff-disabled = 중지했어요. 열려 있던 로그인도 끝났어요.
 staff-is-disabled = 중지됨
-staff-you = 나
+staff-is-invited = 초대함
+staff-is-active = 사용 중
+staff-you = 내 계정
 staff-error-email = 이메일 주소가 아니에요
 staff-error-taken = 이미 있는 이메일이에요
 staff-error-name = 이름은 1~80자예요
 staff-error-role = 역할을 선택하세요
 staff-error-password = 비밀번호는 12~128자예요
+staff-error-password-weak = 쉽게 짐작할 수 있는 비밀번호예요. 낱말을 더하거나 흔하지 않은 것으로 바꿔 주세요
+staff-error-password-wrong = 지금 비밀번호가 맞지 않아요
+staff-error-too-many = 틀린 비밀번호가 너무 많았어요. 15분 뒤에 다시 해 주세요
 staff-error-not-found = 없는 직원이거나 이미 중지됐어요.
-staff-error-last-admin = 마지막 관리자는 중지할 수 없어요.
-staff-error-yourself = 내 계정은 중지할 수 없어요.
+staff-error-last-admin = 마지막 관리자는 중지할 수 없어요. 초대만 받은 관리자는 세지 않아요.
+staff-error-yourself = 내 계정에는 할 수 없어요. 다른 관리자에게 부탁하세요.
+
+## 초대
+invitation = 초대
+invitation-for = 장부에 초대받았어요. 역할은 {$role}이고, 이 링크는 {$until}까지 한 번 쓸 수 있어요.
+invitation-accept = 비밀번호 정하기
+invitation-accepted = 비밀번호를 정했어요. 이제 로그인하세요.
+invitation-link = 보낼 링크
+invitation-link-once = 지금 한 번만 보여요. 본인에게 직접 전하세요. 24시간 안에 한 번 쓸 수 있어요.
+invitation-unknown = 없는 링크예요. 잘리지 않았는지 보고, 안 되면 관리자에게 새 링크를 부탁하세요.
+invitation-used = 이미 쓴 링크예요. 비밀번호를 정했다면 로그인하세요. 내가 쓰지 않았다면 바로 관리자에게 알리세요.
+invitation-expired = 24시간이 지난 링크예요. 관리자에게 새 링크를 부탁하세요.
+invitation-withdrawn = 더는 쓸 수 없는 링크예요. 새 링크를 받았다면 그것을 쓰세요.
+
+## 내 계정
+account = 내 계정
+password-change = 비밀번호 바꾸기
+password-current = 지금 비밀번호
+password-new = 새 비밀번호
+password-hint = 12~128자. 붙여 넣어도 돼요. 흔한 비밀번호와 이름, 이메일은 쓸 수 없어요.
+password-changed = 비밀번호를 바꿨어요. 다른 곳의 로그인은 모두 끝났어요.
+sessions = 로그인한 곳
+sessions-ended = 로그인 {$count}개를 끝냈어요.
+sessions-end-others = 다른 곳 모두 로그아웃
+session-agent = 브라우저
+session-agent-unknown = 알 수 없는 브라우저
+session-ip = 주소
+session-begun = 로그인한 때
+session-last = 마지막으로 쓴 때
+session-here = 지금 이 브라우저
+session-end = 로그아웃
+session-end-of = {$agent} 로그아웃
+session-ended = 로그아웃했어요.
+session-over = 이미 끝난 로그인이에요.
 
 ## 설정
 settings-look = 화면
@@ -1501,6 +1545,7 @@ cash-receipts-read = 토스의 목록 {$count}건을 읽었어요.
 cash-receipts-read-at = 토스의 목록을 {$time}에 읽었어요.
 cash-receipts-unread = 토스의 목록을 아직 읽지 않아 비교하지 않았어요.
 cash-receipts-failed = 처리하지 못한 현금영수증
+cash-receipts-failed-none = 처리할 현금영수증이 없어요
 cash-receipts-failed-hint = 주문을 열어 번호를 확인하고 다시 시도하거나 새로 발급하세요.
 cash-receipts-read-now = 토스의 목록 읽기
 cash-receipts-empty = 이 날의 현금영수증이 없어요

@@ -20,6 +20,9 @@ pub enum Access {
 /// Pages, by the pattern they are routed with.
 pub const PAGES: &[(&str, Access)] = &[
     (routes::LOGIN, Access::Open),
+    // Whoever has the link.
+    (routes::INVITATION, Access::Open),
+    (routes::ACCOUNT, Access::Staff),
     (routes::HOME, Access::Needs(ViewTrade)),
     (routes::ORDERS, Access::Needs(ViewTrade)),
     ("/orders/{order_id}", Access::Needs(ViewTrade)),
@@ -63,7 +66,12 @@ pub const PAGES: &[(&str, Access)] = &[
 pub const FUNCTIONS: &[(&str, Access)] = &[
     ("/fn/log_in", Access::Open),
     ("/fn/set_preferences", Access::Open),
+    ("/fn/accept_invitation", Access::Open),
     ("/fn/log_out", Access::Staff),
+    // One's own account, and nobody else's.
+    ("/fn/change_password", Access::Staff),
+    ("/fn/end_session", Access::Staff),
+    ("/fn/end_other_sessions", Access::Staff),
     ("/fn/refund", Access::Needs(Refund)),
     ("/fn/approve_refund", Access::Needs(ApproveRefund)),
     ("/fn/decline_refund", Access::Needs(ApproveRefund)),
@@ -126,7 +134,9 @@ pub const FUNCTIONS: &[(&str, Access)] = &[
     ("/fn/send_bulk", Access::Needs(SendMessage)),
     ("/fn/reveal_profile", Access::Needs(RevealPersonal)),
     ("/fn/unlink_user", Access::Needs(UnlinkUser)),
-    ("/fn/add_staff", Access::Needs(ManageStaff)),
+    ("/fn/invite_staff", Access::Needs(ManageStaff)),
+    ("/fn/invite_staff_again", Access::Needs(ManageStaff)),
+    ("/fn/log_out_staff", Access::Needs(ManageStaff)),
     ("/fn/disable_staff", Access::Needs(ManageStaff)),
 ];
 

@@ -9,17 +9,26 @@ pub struct Done {
     notice: String,
     /// That of the form when absent.
     page: Option<String>,
+    /// What the page shows once, by name.
+    shown: Vec<(&'static str, String)>,
 }
 
 impl Done {
     pub fn on(page: String, notice: String) -> Self {
-        Self { notice, page: Some(page) }
+        Self { notice, page: Some(page), shown: Vec::new() }
+    }
+
+    /// With something that is shown this once.
+    pub fn showing(self, name: &'static str, value: String) -> Self {
+        let mut shown = self.shown;
+        shown.push((name, value));
+        Self { shown, ..self }
     }
 }
 
 impl From<String> for Done {
     fn from(notice: String) -> Self {
-        Self { notice, page: None }
+        Self { notice, page: None, shown: Vec::new() }
     }
 }
 
@@ -41,11 +50,13 @@ pub async fn action<D: Into<Done>>(
     match work(&ctx).await {
         Ok(done) => {
             if ctx.wants_html {
-                let Done { notice, page: other } = done.into();
+                let Done { notice, page: other, shown } = done.into();
                 let page = other.as_deref().unwrap_or(page);
                 // Good news stands at the top of the page: nobody is scrolled past it.
                 let top = page.split('#').next().unwrap_or(page);
-                ctx.redirect_with(&Flash::good(form, notice), top).await;
+                let mut flash = Flash::good(form, notice);
+                flash.values = shown.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+                ctx.redirect_with(&flash, top).await;
             }
             Ok(())
         }

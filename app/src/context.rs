@@ -90,6 +90,8 @@ pub struct Visitor {
     pub lang: Lang,
     pub theme: Theme,
     pub ip: String,
+    /// What the browser calls itself.
+    pub agent: String,
     pub session: Session,
 }
 
@@ -99,6 +101,8 @@ const PROFILE_SHOWN_FOR: time::Duration = time::Duration::minutes(5);
 
 /// The key under which the session holds the staff id.
 pub const SESSION_STAFF: &str = "staff_id";
+/// The key under which the session holds from where it was opened.
+pub const SESSION_OPENED: &str = "opened";
 
 /// Everything one request works with.
 #[derive(Clone)]
@@ -154,18 +158,18 @@ impl Ctx {
         self.visitor.staff.as_ref().is_some_and(|staff| Some(staff.id) == account)
     }
 
+    /// Whoever is logged in.
+    pub fn me(&self) -> Result<&Staff, AppError> {
+        self.visitor.staff.as_ref().ok_or(AppError::LoggedOut)
+    }
+
     /// The person, if their role allows it. The first line of every server function.
     pub fn allow(&self, permission: Permission) -> Result<Actor, AppError> {
-        let staff = self.visitor.staff.as_ref().ok_or(AppError::LoggedOut)?;
+        let staff = self.me()?;
         if !staff.role.may(permission) {
             return Err(AppError::Forbidden);
         }
-        Ok(Actor::Staff {
-            id: staff.id,
-            name: staff.name.clone(),
-            role: staff.role,
-            ip: Some(self.visitor.ip.clone()),
-        })
+        Ok(staff.actor(&self.visitor.ip))
     }
 
     /// Lets this session see a user's personal data for a few minutes. The session keeps the permission, never the data.

@@ -69,7 +69,7 @@ impl Ctx {
         form_answers::leave(self.backoffice(), &session, &page_of(path), &answer).await
     }
 
-    fn session_key(&self) -> Option<SessionKey> {
+    pub fn session_key(&self) -> Option<SessionKey> {
         self.visitor.session.id().map(|id| SessionKey::of(&id.0.to_be_bytes()))
     }
 

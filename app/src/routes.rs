@@ -4,6 +4,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 pub const HOME: &str = "/";
 pub const LOGIN: &str = "/login";
+pub const INVITATION: &str = "/invitation";
+pub const ACCOUNT: &str = "/account";
 pub const ORDERS: &str = "/orders";
 pub const TRANSACTIONS: &str = "/transactions";
 pub const REFUNDS: &str = "/refunds";
@@ -31,6 +33,11 @@ pub const STAFF: &str = "/staff";
 pub const AUDIT: &str = "/audit";
 pub const SETTINGS: &str = "/settings";
 pub const FIREWALL: &str = "/settings/firewall";
+
+/// What a link of an invitation opens. What it carries stands in the query: no log keeps one.
+pub fn invitation(token: &str) -> String {
+    format!("{INVITATION}?t={}", encode(token))
+}
 
 pub fn order(order_id: &str) -> String {
     format!("{ORDERS}/{}", encode(order_id))

@@ -21,6 +21,9 @@ use uuid::Uuid;
 
 use crate::{Jangbu, observe, settings::Settings};
 
+/// What islands ask again and again while a page is open.
+const POLLS: [&str; 2] = ["/fn/progress", "/fn/deliveries_since"];
+
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
@@ -81,7 +84,7 @@ pub(crate) async fn authenticate(
     };
     let staff = match known {
         None => None,
-        Some(id) => match sessions::staff(pool, id).await {
+        Some(id) => match sessions::staff(&jangbu.backoffice, id).await {
             Ok(staff) => staff,
             Err(error) => {
                 tracing::error!(%error, "nobody could be identified");
@@ -101,7 +104,20 @@ pub(crate) async fn authenticate(
     let wants_html = wants_html(headers);
     let ip = address(&jangbu.settings, &request).map(|ip| ip.to_string()).unwrap_or_default();
 
+    // Long enough for every browser; anybody may write here.
+    let agent = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let agent: String = agent.chars().take(200).collect();
+
     let path = request.uri().path().to_owned();
+    // A page that asks by itself is not somebody who uses it.
+    let used = session.id().filter(|_| !POLLS.contains(&path.as_str()));
+    if let Some(id) = used
+        && let Err(error) =
+            sessions::touch(pool, &crate::sessions::key(&id), jangbu.settings.session_idle).await
+    {
+        tracing::error!(%error, "a session could not be kept alive");
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     let is_function = path.starts_with("/fn/");
     let refusal = match (access::rule(&path), &staff) {
         (Some(Access::Open), _) | (Some(Access::Staff), Some(_)) => None,
@@ -118,7 +134,7 @@ pub(crate) async fn authenticate(
     if let Some(error) = refusal {
         return refuse(&jangbu, &error, &request, is_function, wants_html, lang);
     }
-    request.extensions_mut().insert(Visitor { staff, lang, theme, ip, session });
+    request.extensions_mut().insert(Visitor { staff, lang, theme, ip, agent, session });
     next.run(request).await
 }
 

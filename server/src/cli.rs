@@ -9,7 +9,7 @@ use backoffice::{
     Actor, Backoffice,
     audit::{self, Verdict},
     limits,
-    staff::{NewStaff, Role, password::Password},
+    staff::{NewStaff, Role, Token, invitations},
 };
 use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
@@ -79,7 +79,8 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Staff {
-    /// Adds an account; without --password-stdin a password is made and printed.
+    /// Adds an account and prints a link: whoever has it chooses the password. Machines give theirs with
+    /// --password-stdin.
     Add {
         #[arg(long)]
         email: String,
@@ -92,7 +93,8 @@ enum Staff {
         password_stdin: bool,
     },
     List,
-    /// Sets a new password, opens a disabled account again, ends its sessions.
+    /// Takes the password and prints a link for a new one (or reads it from standard input), opens a disabled account
+    /// again, ends its sessions.
     Reset {
         #[arg(long)]
         email: String,
@@ -207,7 +209,7 @@ async fn dispatch(command: Command, settings: Settings, database: &Database) -> 
             say("the tables are up to date");
             Ok(())
         }
-        Command::Staff(command) => staff(backoffice, command).await,
+        Command::Staff(command) => staff(&jangbu, command).await,
         Command::Sync(command) => finance::sync(&jangbu, command).await,
         Command::Reconcile { day, window } => finance::reconcile(backoffice, day, &window).await,
         Command::Contract(command) => finance::contract(backoffice, command).await,
@@ -268,38 +270,41 @@ async fn serve(jangbu: Jangbu, work: bool) -> anyhow::Result<()> {
     served.context("serving")
 }
 
-fn read_password(from_stdin: bool) -> anyhow::Result<(Password, Option<String>)> {
-    let (text, made) = if from_stdin {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text)?;
-        (text.trim_end_matches(['\r', '\n']).to_owned(), None)
-    } else {
-        let text = uuid::Uuid::new_v4().simple().to_string();
-        (text.clone(), Some(text))
-    };
-    Ok((Password::new(text)?, made))
+fn read_password() -> anyhow::Result<String> {
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text)?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-fn tell_password(made: Option<String>) {
-    if let Some(password) = made {
-        say(&format!("password: {password}"));
-    }
+/// Whoever has the link chooses a name and a password.
+fn tell_link(settings: &Settings, token: &Token) {
+    let path = app::routes::invitation(token.expose());
+    say(&format!("link, for one use within 24 hours: {}{}{path}", settings.public_url, settings.base_path));
 }
 
-async fn staff(backoffice: &Backoffice, command: Staff) -> anyhow::Result<()> {
+async fn staff(jangbu: &Jangbu, command: Staff) -> anyhow::Result<()> {
+    let backoffice = &jangbu.backoffice;
     let actor = Actor::CommandLine;
     match command {
         Staff::Add { email, name, role, password_stdin } => {
             let role = Role::parse(&role).context("--role: viewer, support, finance or admin")?;
-            let (password, made) = read_password(password_stdin)?;
-            let id =
-                backoffice::staff::add(backoffice, &actor, NewStaff { email, name, role, password }).await?;
-            say(&format!("added {id}"));
-            tell_password(made);
+            let new = NewStaff { email, name, role };
+            if password_stdin {
+                let id = backoffice::staff::add(backoffice, &actor, new, read_password()?).await?;
+                say(&format!("added {id}"));
+            } else {
+                let (id, token) = invitations::invite(backoffice, &actor, new).await?;
+                say(&format!("added {id}"));
+                tell_link(&jangbu.settings, &token);
+            }
         }
         Staff::List => {
             for person in backoffice::staff::list(backoffice).await? {
-                let state = if person.disabled_at.is_some() { "disabled" } else { "active" };
+                let state = match person.disabled_at {
+                    Some(_) => "disabled",
+                    None if !person.has_password => "invited",
+                    None => "active",
+                };
                 say(&format!(
                     "{}\t{}\t{}\t{state}\t{}",
                     person.id,
@@ -310,10 +315,17 @@ async fn staff(backoffice: &Backoffice, command: Staff) -> anyhow::Result<()> {
             }
         }
         Staff::Reset { email, password_stdin } => {
-            let (password, made) = read_password(password_stdin)?;
-            backoffice::staff::reset(backoffice, &actor, &email, password).await?;
-            say("reset; every session of the account has ended");
-            tell_password(made);
+            if password_stdin {
+                backoffice::staff::reset(backoffice, &actor, &email, read_password()?).await?;
+                say("reset; every session of the account has ended");
+            } else {
+                let person = backoffice::staff::get_by_email(backoffice, &email)
+                    .await?
+                    .context("--email: no such account")?;
+                let token = invitations::invite_again(backoffice, &actor, person.id).await?;
+                say("reset; every session of the account has ended");
+                tell_link(&jangbu.settings, &token);
+            }
         }
         Staff::Disable { email } => {
             let person = backoffice::staff::get_by_email(backoffice, &email)

@@ -22,9 +22,10 @@ use crate::settings::Settings;
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     pool: PgPool,
+    idle: Duration,
 }
 
-fn key(id: &Id) -> SessionKey {
+pub(crate) fn key(id: &Id) -> SessionKey {
     SessionKey::of(&id.0.to_be_bytes())
 }
 
@@ -42,7 +43,10 @@ fn parts(record: &Record) -> Result<(Option<Uuid>, Value), Error> {
 impl SessionStore for Store {
     async fn create(&self, record: &mut Record) -> session_store::Result<()> {
         let (staff, data) = parts(record)?;
-        while !sessions::create(&self.pool, &key(&record.id), staff, &data).await.map_err(backend)? {
+        while !sessions::create(&self.pool, &key(&record.id), staff, &data, self.idle)
+            .await
+            .map_err(backend)?
+        {
             record.id = Id::default();
         }
         Ok(())
@@ -79,7 +83,7 @@ pub(crate) fn layer(settings: &Settings, pool: PgPool) -> SessionManagerLayer<St
     // A cookie called __Host- is tied to this very host, and has to have the path /.
     let own_host = settings.is_https() && settings.base_path.is_empty();
     let path = if settings.base_path.is_empty() { "/".to_owned() } else { settings.base_path.clone() };
-    SessionManagerLayer::new(Store { pool })
+    SessionManagerLayer::new(Store { pool, idle: settings.session_idle })
         .with_name(if own_host { "__Host-jangbu" } else { "jangbu_session" })
         .with_secure(settings.is_https())
         .with_http_only(true)

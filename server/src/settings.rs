@@ -67,6 +67,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// How old an account has to be before it approves anything.
     pub approver_age: time::Duration,
+    /// How long a session lives that nobody uses.
+    pub session_idle: time::Duration,
     /// How far the clock is turned; only in a sandbox.
     pub clock_offset: time::Duration,
 }
@@ -333,6 +335,10 @@ impl Settings {
                 None => time::Duration::DAY,
                 Some(Ok(hours @ 0..=720)) => time::Duration::hours(hours),
                 Some(_) => return wrong("JANGBU_APPROVER_AGE_HOURS", "a number of hours from 0 to 720"),
+            },
+            session_idle: match source.get("JANGBU_SESSION_IDLE_MINUTES").unwrap_or("15").parse() {
+                Ok(minutes @ 5..=60) => time::Duration::minutes(minutes),
+                _ => return wrong("JANGBU_SESSION_IDLE_MINUTES", "a number of minutes from 5 to 60"),
             },
             trusted_proxies: nets(source, "JANGBU_TRUSTED_PROXIES")?,
             clock_offset: match source.get("JANGBU_CLOCK_OFFSET_MS").unwrap_or("0").parse() {

@@ -26,7 +26,7 @@ use axum::{
 };
 use backoffice::{
     Actor, Backoffice, audit, limits,
-    staff::{NewStaff, Role, password::Password},
+    staff::{NewStaff, Role},
 };
 use clap::{Parser, Subcommand};
 use sandbox::{Options, PUBLIC_TEST_KEYS, World, apps_in_toss::tls::Authority};
@@ -92,13 +92,9 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn staff(backoffice: &Backoffice, name: &str, role: Role) -> anyhow::Result<Person> {
-    let new = NewStaff {
-        email: format!("{name}@example.com"),
-        name: name.to_owned(),
-        role,
-        password: Password::new(uuid::Uuid::new_v4().to_string())?,
-    };
-    let id = backoffice::staff::add(backoffice, &Actor::CommandLine, new).await?;
+    let new = NewStaff { email: format!("{name}@example.com"), name: name.to_owned(), role };
+    let id = backoffice::staff::add(backoffice, &Actor::CommandLine, new, uuid::Uuid::new_v4().to_string())
+        .await?;
     Ok(Person { id, name: name.to_owned(), role })
 }
 

@@ -71,6 +71,7 @@ fn menu(ctx: &Ctx, active: &'static str, waiting: Waiting) -> AnyView {
             {manage.then(|| entry(ctx, routes::STAFF, "nav-staff", active, 0))}
             {audit.then(|| entry(ctx, routes::AUDIT, "nav-audit", active, 0))}
             {entry(ctx, routes::SETTINGS, "nav-settings", active, 0)}
+            {entry(ctx, routes::ACCOUNT, "account", active, 0)}
         </ul>
     }
     .into_any()
@@ -119,7 +120,7 @@ pub async fn frame(ctx: &Ctx, staff: &Staff, page: Frame) -> AnyView {
                 </div>
                 {mode_badge(ctx)}
                 <div class="who">
-                    <span class="who-name">{who}</span>
+                    <a class="who-name" href=ctx.href(routes::ACCOUNT)>{who}</a>
                     <form method="post" action=ctx.href(LogOut::PATH)>
                         <button class="link" type="submit">{ctx.t("log-out")}</button>
                     </form>

@@ -64,6 +64,8 @@ pub fn App() -> impl IntoView {
             <Routes fallback=|| page(|ctx, _| errors::not_found(ctx))>
                 <Route path=path!("/") view=|| page(|ctx, _| home::page::page(ctx)) ssr=SsrMode::Async/>
                 <Route path=path!("/login") view=|| page(staff::login::page) ssr=SsrMode::Async/>
+                <Route path=path!("/invitation") view=|| page(staff::invitation::page) ssr=SsrMode::Async/>
+                <Route path=path!("/account") view=|| page(|ctx, _| staff::account::page(ctx)) ssr=SsrMode::Async/>
                 <Route path=path!("/orders") view=|| page(orders::list::page) ssr=SsrMode::Async/>
                 <Route path=path!("/orders/:order_id") view=|| {
                     let id = param("order_id");

@@ -1,34 +1,121 @@
-//! Coming in and going out; accounts are added and disabled.
+//! Coming in and going out; one's own account; people are invited and disabled.
 
 #[cfg(feature = "ssr")]
-use backoffice::staff::{self, NewStaff, Permission, Role, password::Password};
+use backoffice::staff::{self, NewStaff, Permission, Role, invitations, password::Password, sessions};
 use leptos::prelude::*;
 
 use crate::error::AppError;
 #[cfg(feature = "ssr")]
 use crate::{
-    action::action,
-    context::{Ctx, SESSION_STAFF},
+    action::{Done, action},
+    context::{Ctx, SESSION_OPENED, SESSION_STAFF},
     explain::{Explain as _, OrExplain as _},
     routes,
 };
 
-#[server(prefix = "/fn", endpoint = "add_staff")]
-pub async fn add_staff(
+#[cfg(feature = "ssr")]
+fn invited(ctx: &Ctx, notice: String, token: &staff::Token) -> Done {
+    let link = format!("{}{}", ctx.site.public_url, ctx.href(&routes::invitation(token.expose())));
+    Done::from(notice).showing("link", link)
+}
+
+#[server(prefix = "/fn", endpoint = "invite_staff")]
+pub async fn invite_staff(
     #[server(default)] email: String,
     #[server(default)] name: String,
     #[server(default)] role: String,
-    #[server(default)] password: String,
 ) -> Result<(), AppError> {
-    // The password is not among what is shown again.
     let typed = [("email", email.as_str()), ("name", &name), ("role", &role)];
     action("staff", routes::STAFF, &typed, async |ctx| {
         let actor = ctx.allow(Permission::ManageStaff)?;
         let role = Role::parse(&role).ok_or_else(|| AppError::field("role", ctx.t("staff-error-role")))?;
-        let password = Password::new(password).or_explain(ctx)?;
-        let new = NewStaff { email: email.clone(), name: name.clone(), role, password };
-        staff::add(ctx.backoffice(), &actor, new).await.or_explain(ctx)?;
-        Ok(ctx.tr("staff-added", &[("name", name.clone())]))
+        let new = NewStaff { email: email.clone(), name: name.clone(), role };
+        let (_, token) = invitations::invite(ctx.backoffice(), &actor, new).await.or_explain(ctx)?;
+        Ok(invited(ctx, ctx.tr("staff-invited", &[("name", name.clone())]), &token))
+    })
+    .await
+}
+
+/// A new link for somebody who lost their password, never came, or comes back.
+#[server(prefix = "/fn", endpoint = "invite_staff_again")]
+pub async fn invite_staff_again(#[server(default)] id: String) -> Result<(), AppError> {
+    action("staff", routes::STAFF, &[], async |ctx| {
+        let actor = ctx.allow(Permission::ManageStaff)?;
+        let id = id.parse().map_err(|_| staff::Invalid::NotFound).or_explain(ctx)?;
+        let token = invitations::invite_again(ctx.backoffice(), &actor, id).await.or_explain(ctx)?;
+        let name = staff::get(ctx.backoffice(), id).await.or_explain(ctx)?.map(|staff| staff.name);
+        Ok(invited(ctx, ctx.tr("staff-invited", &[("name", name.unwrap_or_default())]), &token))
+    })
+    .await
+}
+
+/// Ends everything somebody has open.
+#[server(prefix = "/fn", endpoint = "log_out_staff")]
+pub async fn log_out_staff(#[server(default)] id: String) -> Result<(), AppError> {
+    action("staff", routes::STAFF, &[], async |ctx| {
+        let actor = ctx.allow(Permission::ManageStaff)?;
+        let id = id.parse().map_err(|_| staff::Invalid::NotFound).or_explain(ctx)?;
+        let here = ctx.session_key();
+        let ended =
+            sessions::end_all_but(ctx.backoffice(), &actor, id, here.as_ref()).await.or_explain(ctx)?;
+        Ok(ctx.tr("sessions-ended", &[("count", ended.to_string())]))
+    })
+    .await
+}
+
+/// Whoever has the link chooses a password.
+#[server(prefix = "/fn", endpoint = "accept_invitation")]
+pub async fn accept_invitation(
+    #[server(default)] token: String,
+    #[server(default)] name: String,
+    #[server(default)] password: String,
+) -> Result<(), AppError> {
+    let page = routes::invitation(&token);
+    action("invitation", &page, &[("name", &name)], async |ctx| {
+        let (token, ip) = (staff::Token::typed(&token), &ctx.visitor.ip);
+        let joined =
+            invitations::accept(ctx.backoffice(), &token, &name, password, ip).await.or_explain(ctx)?;
+        let done = Done::on(routes::LOGIN.to_owned(), ctx.t("invitation-accepted"));
+        Ok(done.showing("email", joined.email))
+    })
+    .await
+}
+
+#[server(prefix = "/fn", endpoint = "change_password")]
+pub async fn change_password(
+    #[server(default)] current: String,
+    #[server(default)] password: String,
+) -> Result<(), AppError> {
+    action("password", routes::ACCOUNT, &[], async |ctx| {
+        let (me, here) = (ctx.me()?, ctx.session_key());
+        let ip = &ctx.visitor.ip;
+        staff::change_password(ctx.backoffice(), me, &current, password, ip, here.as_ref())
+            .await
+            .or_explain(ctx)?;
+        Ok(ctx.t("password-changed"))
+    })
+    .await
+}
+
+/// Ends one of one's own sessions.
+#[server(prefix = "/fn", endpoint = "end_session")]
+pub async fn end_session(#[server(default)] id: String) -> Result<(), AppError> {
+    action("sessions", routes::ACCOUNT, &[], async |ctx| {
+        let me = ctx.me()?;
+        let ended = sessions::end_own(ctx.backoffice(), me, &id, &ctx.visitor.ip).await.or_explain(ctx)?;
+        Ok(ctx.t(if ended { "session-ended" } else { "session-over" }))
+    })
+    .await
+}
+
+#[server(prefix = "/fn", endpoint = "end_other_sessions")]
+pub async fn end_other_sessions() -> Result<(), AppError> {
+    action("sessions", routes::ACCOUNT, &[], async |ctx| {
+        let me = ctx.me()?;
+        let (actor, here) = (me.actor(&ctx.visitor.ip), ctx.session_key());
+        let ended =
+            sessions::end_all_but(ctx.backoffice(), &actor, me.id, here.as_ref()).await.or_explain(ctx)?;
+        Ok(ctx.tr("sessions-ended", &[("count", ended.to_string())]))
     })
     .await
 }
@@ -69,6 +156,8 @@ pub async fn log_in(
     let opened = async {
         // A new cookie, so that one that was planted before the log-in is worth nothing.
         session.cycle_id().await?;
+        let opened = serde_json::json!({ "ip": ctx.visitor.ip, "agent": ctx.visitor.agent });
+        session.insert(SESSION_OPENED, opened).await?;
         session.insert(SESSION_STAFF, person.id).await
     };
     if let Err(error) = opened.await {

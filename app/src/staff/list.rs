@@ -1,52 +1,94 @@
-//! Accounts: who they are, adding one, disabling one.
+//! People: who they are, inviting one, letting one in again, disabling one.
 
 use backoffice::staff::{Role, Staff};
 use leptos::{prelude::*, server_fn::ServerFn};
 
-use super::functions::{AddStaff, DisableStaff};
+use super::functions::{DisableStaff, InviteStaff, InviteStaffAgain, LogOutStaff};
 use crate::{
     components::{
+        badge::badge,
         form::{self, Field},
         layout::{Answer, Frame},
         list,
     },
     context::Ctx,
     flash::Flash,
+    islands::Copy,
     routes, settings,
 };
 
+fn act(
+    ctx: &Ctx,
+    path: &'static str,
+    person: &Staff,
+    class: &'static str,
+    explained: &str,
+    label: &str,
+) -> AnyView {
+    view! {
+        <form method="post" action=ctx.href(path)>
+            <input type="hidden" name="id" value=person.id.to_string()/>
+            <p>{ctx.tr(explained, &[("name", person.name.clone())])}</p>
+            <button class=class type="submit">{ctx.t(label)}</button>
+        </form>
+    }
+    .into_any()
+}
+
 fn row(ctx: &Ctx, person: Staff) -> AnyView {
-    let own = ctx.is_me(Some(person.id));
-    let label = ctx.tr("staff-disable-name", &[("name", person.name.clone())]);
-    let act = match person.disabled_at {
-        Some(_) => view! { <span class="badge ended">{ctx.t("staff-is-disabled")}</span> }.into_any(),
-        None if own => view! { <span class="soft">{ctx.t("staff-you")}</span> }.into_any(),
-        None => view! {
+    let is_disabled = person.disabled_at.is_some();
+    let state = match () {
+        () if is_disabled => badge(("ended", ctx.t("staff-is-disabled"))),
+        () if !person.has_password => badge(("waiting", ctx.t("staff-is-invited"))),
+        () => badge(("done", ctx.t("staff-is-active"))),
+    };
+    let acts = if ctx.is_me(Some(person.id)) {
+        view! { <a href=ctx.href(routes::ACCOUNT)>{ctx.t("staff-you")}</a> }.into_any()
+    } else {
+        let again = if is_disabled { "staff-open-again" } else { "staff-new-link" };
+        let label = ctx.tr("staff-manage-name", &[("name", person.name.clone())]);
+        view! {
             <details class="confirm">
-                <summary aria-label=label>{ctx.t("staff-disable")}</summary>
-                <form method="post" action=ctx.href(DisableStaff::PATH)>
-                    <input type="hidden" name="id" value=person.id.to_string()/>
-                    <p>{ctx.tr("staff-disable-sure", &[("name", person.name.clone())])}</p>
-                    <button class="button danger" type="submit">{ctx.t("staff-disable")}</button>
-                </form>
+                <summary aria-label=label>{ctx.t("staff-manage")}</summary>
+                {act(ctx, InviteStaffAgain::PATH, &person, "button quiet", "staff-new-link-sure", again)}
+                {(!is_disabled).then(|| view! {
+                    {act(ctx, LogOutStaff::PATH, &person, "button quiet", "staff-log-out-sure", "staff-log-out")}
+                    {act(ctx, DisableStaff::PATH, &person, "button danger", "staff-disable-sure", "staff-disable")}
+                })}
             </details>
         }
-        .into_any(),
+        .into_any()
     };
     let last = person.last_login_at.map_or_else(|| ctx.t("never").into_any(), list::time);
     view! {
         <tr>
             <td class="id">{person.name}</td>
             <td class="what">{person.email}</td>
-            <td class="state">{ctx.words.word("role", person.role.as_str())}</td>
+            <td class="role">{ctx.words.word("role", person.role.as_str())}</td>
+            <td class="state">{state}</td>
             <td class="when">{last}</td>
-            <td class="act">{act}</td>
+            <td class="act">{acts}</td>
         </tr>
     }
     .into_any()
 }
 
-fn add(ctx: &Ctx, flash: &Flash) -> AnyView {
+/// The link that was just made. It is shown this once.
+fn link(ctx: &Ctx, flash: &Flash) -> Option<AnyView> {
+    let link = flash.value("link").filter(|_| !flash.is_error)?;
+    let view = view! {
+        <section class="card invitation-link">
+            <h2>{ctx.t("invitation-link")}</h2>
+            <div class="pad">
+                <p><code>{link.clone()}</code> " " <Copy text=link label=ctx.t("copy") done=ctx.t("copied")/></p>
+                <p class="soft">{ctx.t("invitation-link-once")}</p>
+            </div>
+        </section>
+    };
+    Some(view.into_any())
+}
+
+fn invite(ctx: &Ctx, flash: &Flash) -> AnyView {
     let roles = Role::ALL
         .iter()
         .map(|role| {
@@ -59,21 +101,15 @@ fn add(ctx: &Ctx, flash: &Flash) -> AnyView {
         })
         .collect();
     let email = Field { kind: "email", input_mode: "email", ..Field::text("email", ctx.t("email"), flash) };
-    let password = Field {
-        kind: "password",
-        autocomplete: "new-password",
-        hint: Some(ctx.t("staff-password-hint")),
-        ..Field::text("password", ctx.t("password"), flash)
-    };
     view! {
         <section class="card">
-            <h2>{ctx.t("staff-add")}</h2>
-            <form class="pad" method="post" action=ctx.href(AddStaff::PATH)>
+            <h2>{ctx.t("staff-invite")}</h2>
+            <form class="pad" method="post" action=ctx.href(InviteStaff::PATH)>
                 {Field::text("name", ctx.t("name"), flash).view()}
                 {email.view()}
                 {form::select("role", ctx.t("role"), roles, "support", flash)}
-                {password.view()}
-                <button class="button" type="submit">{ctx.t("staff-add")}</button>
+                <button class="button" type="submit">{ctx.t("staff-invite")}</button>
+                <p class="soft">{ctx.t("staff-invite-how")}</p>
             </form>
         </section>
     }
@@ -88,6 +124,7 @@ pub async fn page(ctx: Ctx) -> Answer {
     let body = view! {
         <h1>{ctx.t("nav-staff")}</h1>
         {alone}
+        {link(&ctx, &flash)}
         <div class="two">
             <table class="rows staff-rows">
                 <thead>
@@ -95,13 +132,14 @@ pub async fn page(ctx: Ctx) -> Answer {
                         <th scope="col">{ctx.t("name")}</th>
                         <th scope="col">{ctx.t("email")}</th>
                         <th scope="col">{ctx.t("role")}</th>
+                        <th scope="col">{ctx.t("col-status")}</th>
                         <th scope="col">{ctx.t("col-last-login")}</th>
                         <th scope="col">{ctx.t("col-act")}</th>
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-            {add(&ctx, &flash)}
+            {invite(&ctx, &flash)}
         </div>
     };
     Ok(Frame { title: ctx.t("nav-staff"), active: routes::STAFF, flash, body: body.into_any() })

@@ -1,8 +1,17 @@
 //! What may be wrong with an account.
 
-use backoffice::staff::{Invalid, StaffError};
+use backoffice::staff::{Invalid, LinkEnded, StaffError};
 
 use crate::{context::Ctx, error::AppError, explain::Explain};
+
+pub fn link_ended(why: LinkEnded) -> &'static str {
+    match why {
+        LinkEnded::Unknown => "invitation-unknown",
+        LinkEnded::Used => "invitation-used",
+        LinkEnded::Expired => "invitation-expired",
+        LinkEnded::Withdrawn => "invitation-withdrawn",
+    }
+}
 
 impl Explain for Invalid {
     fn explain(self, ctx: &Ctx) -> AppError {
@@ -11,6 +20,10 @@ impl Explain for Invalid {
             Self::EmailTaken => ("email", "staff-error-taken"),
             Self::Name => ("name", "staff-error-name"),
             Self::Password => ("password", "staff-error-password"),
+            Self::PasswordWeak => ("password", "staff-error-password-weak"),
+            Self::PasswordWrong => ("current", "staff-error-password-wrong"),
+            Self::TooManyFailures => ("current", "staff-error-too-many"),
+            Self::Link(why) => ("", link_ended(why)),
             Self::LastAdmin => ("", "staff-error-last-admin"),
             Self::Yourself => ("", "staff-error-yourself"),
             Self::NotFound => ("", "staff-error-not-found"),

@@ -3,6 +3,10 @@
 pub mod functions;
 
 #[cfg(feature = "ssr")]
+pub(crate) mod account;
+#[cfg(feature = "ssr")]
+pub(crate) mod invitation;
+#[cfg(feature = "ssr")]
 pub(crate) mod list;
 #[cfg(feature = "ssr")]
 pub(crate) mod login;

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
+use zxcvbn::{Score, zxcvbn};
 
 use super::Invalid;
 use crate::Fault;
@@ -21,13 +22,18 @@ static AT_ONCE: Semaphore = Semaphore::const_new(4);
 pub struct Password(SecretString);
 
 impl Password {
-    /// For a new password: 12 to 128 characters (longer ones only cost time).
-    pub fn new(text: String) -> Result<Self, Invalid> {
-        if (12..=128).contains(&text.chars().count()) {
-            Ok(Self(text.into()))
-        } else {
-            Err(Invalid::Password)
+    /// For a new password: 12 to 128 characters (longer ones only cost time), and none that is guessed in fewer than
+    /// 10^8 tries by somebody who knows the `known` words, common passwords and names. Which kinds of characters it has
+    /// does not matter (OWASP ASVS 5.0, 6.2).
+    pub fn new(text: String, known: &[&str]) -> Result<Self, Invalid> {
+        if !(12..=128).contains(&text.chars().count()) {
+            return Err(Invalid::Password);
         }
+        let known: Vec<&str> = known.iter().copied().chain(["jangbu", "장부", "toss", "토스"]).collect();
+        if zxcvbn(&text, &known).score() < Score::Three {
+            return Err(Invalid::PasswordWeak);
+        }
+        Ok(Self(text.into()))
     }
 
     /// For a log-in: whatever was typed, cut at a length that cannot be right anyway.
@@ -79,7 +85,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_right_password_fits() {
-        let hash = hash(Password::new("correct horse battery".into()).unwrap()).await.unwrap();
+        let hash = hash(Password::new("correct horse battery".into(), &[]).unwrap()).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         assert!(verify(Password::typed("correct horse battery"), Some(hash.clone())).await.unwrap());
         assert!(!verify(Password::typed("correct horse"), Some(hash)).await.unwrap());
@@ -90,6 +96,30 @@ mod tests {
     fn a_password_never_shows() {
         let shown = format!("{:?}", Password::typed("hunter2hunter2"));
         assert!(!shown.contains("hunter2"), "{shown}");
-        assert_eq!(Password::new("short".into()).unwrap_err(), Invalid::Password);
+        assert_eq!(Password::new("short".into(), &[]).unwrap_err(), Invalid::Password);
+    }
+
+    #[test]
+    fn what_is_easy_to_guess_is_no_password() {
+        let judge = |text: &str| Password::new(text.into(), &["minji.kim@shop.kr", "김민지"]).map(drop);
+        for weak in [
+            "password1234",
+            "qwertyuiop12",
+            "aaaaaaaaaaaaaaaa",
+            "minji.kim@shop.kr",
+            "jangbujangbu",
+            "123456789012",
+        ] {
+            assert_eq!(judge(weak), Err(Invalid::PasswordWeak), "{weak}");
+        }
+        for good in [
+            "우리가게열두시에문을닫아요",
+            "correct horse battery staple",
+            "k7#xQ9v!mT2p",
+            "a b c d e f g 한글도 돼요",
+        ] {
+            assert_eq!(judge(good), Ok(()), "{good}");
+        }
+        assert_eq!(judge(&"가나다라마바사아자차카타파하".repeat(10)), Err(Invalid::Password));
     }
 }

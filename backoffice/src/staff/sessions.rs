@@ -1,13 +1,17 @@
-//! Sessions, by the hash of their cookie. How long they live is decided here, in the database's time: an hour
-//! without a request, twelve hours in all.
+//! Sessions, by the hash of their cookie. How long they live is decided here, in the database's time: a while without
+//! use, twelve hours in all.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool, postgres::types::PgInterval};
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{Role, Staff};
-use crate::Fault;
+use super::Staff;
+use crate::{
+    Backoffice, Fault,
+    audit::{self, Act, Actor},
+};
 
 /// `sha256` of the cookie's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,13 +33,15 @@ pub async fn create(
     key: &SessionKey,
     staff: Option<Uuid>,
     data: &Value,
+    idle: Duration,
 ) -> Result<bool, Fault> {
     let done = sqlx::query!(
         "insert into staff_sessions (id_hash, staff_id, data, expires_at)
-         values ($1, $2, $3, now() + interval '1 hour') on conflict do nothing",
+         values ($1, $2, $3, now() + $4::interval) on conflict do nothing",
         key.0,
         staff,
         data,
+        interval(idle)?,
     )
     .execute(pool)
     .await?;
@@ -51,20 +57,124 @@ pub async fn save(pool: &PgPool, key: &SessionKey, staff: Option<Uuid>, data: &V
     Ok(())
 }
 
-/// Reads a live session and keeps it alive; written at most twice a minute.
 pub async fn load(pool: &PgPool, key: &SessionKey) -> Result<Option<Value>, Fault> {
     let data = sqlx::query_scalar!(
-        "with touched as (
-            update staff_sessions
-            set last_seen_at = now(), expires_at = least(now() + interval '1 hour', created_at + interval '12 hours')
-            where id_hash = $1 and expires_at > now() and last_seen_at < now() - interval '30 seconds'
-        )
-        select data from staff_sessions where id_hash = $1 and expires_at > now()",
+        "select data from staff_sessions where id_hash = $1 and expires_at > now()",
         key.0,
     )
     .fetch_optional(pool)
     .await?;
     Ok(data)
+}
+
+/// Somebody uses a session: it lives for another while. Written at most twice a minute.
+pub async fn touch(pool: &PgPool, key: &SessionKey, idle: Duration) -> Result<(), Fault> {
+    sqlx::query!(
+        "update staff_sessions
+         set last_seen_at = now(), expires_at = least(now() + $2::interval, created_at + interval '12 hours')
+         where id_hash = $1 and expires_at > now() and last_seen_at < now() - interval '30 seconds'",
+        key.0,
+        interval(idle)?,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// One place where somebody is logged in.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// What it is called on a page: nobody gets in with it.
+    pub id: String,
+    pub is_here: bool,
+    pub ip: String,
+    /// What the browser calls itself.
+    pub agent: String,
+    pub begun_at: OffsetDateTime,
+    pub last_seen_at: OffsetDateTime,
+}
+
+/// Where somebody is logged in, the last used first.
+pub async fn of_staff(pool: &PgPool, staff: Uuid, here: Option<&SessionKey>) -> Result<Vec<Session>, Fault> {
+    let here = here.map(|key| key.0.as_slice()).unwrap_or_default();
+    let sessions = sqlx::query_as!(
+        Session,
+        r#"select encode(id_hash, 'hex') as "id!", id_hash = $2 as "is_here!", created_at as begun_at, last_seen_at,
+                  coalesce(data->'opened'->>'ip', '') as "ip!", coalesce(data->'opened'->>'agent', '') as "agent!"
+           from staff_sessions where staff_id = $1 and expires_at > now() order by last_seen_at desc limit 100"#,
+        staff,
+        here,
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(sessions)
+}
+
+/// Somebody ends one of their own sessions. False when it is over already.
+pub async fn end_own(backoffice: &Backoffice, staff: &Staff, id: &str, ip: &str) -> Result<bool, Fault> {
+    let mut tx = backoffice.pool.begin().await?;
+    let ended = sqlx::query!(
+        "delete from staff_sessions where staff_id = $1 and encode(id_hash, 'hex') = $2",
+        staff.id,
+        id
+    )
+    .execute(&mut *tx)
+    .await?;
+    if ended.rows_affected() == 0 {
+        return Ok(false);
+    }
+    note_ended(backoffice, &mut tx, &staff.actor(ip), staff.id, ended.rows_affected()).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Ends all sessions of somebody but `here`. How many.
+pub async fn end_all_but(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    staff: Uuid,
+    here: Option<&SessionKey>,
+) -> Result<u64, Fault> {
+    let mut tx = backoffice.pool.begin().await?;
+    let ended = end_others(&mut tx, staff, here).await?;
+    if ended > 0 {
+        note_ended(backoffice, &mut tx, actor, staff, ended).await?;
+    }
+    tx.commit().await?;
+    Ok(ended)
+}
+
+async fn note_ended(
+    backoffice: &Backoffice,
+    tx: &mut PgConnection,
+    actor: &Actor,
+    staff: Uuid,
+    ended: u64,
+) -> Result<(), Fault> {
+    let subject = staff.to_string();
+    let detail = json!({ "sessions": ended });
+    let act = Act { action: "staff.sessions_ended", subject_kind: "staff", subject: &subject, detail };
+    audit::record(tx, backoffice.clock.now(), actor, act).await
+}
+
+pub(super) async fn end_all(tx: &mut PgConnection, staff: Uuid) -> Result<u64, Fault> {
+    end_others(tx, staff, None).await
+}
+
+pub(super) async fn end_others(
+    tx: &mut PgConnection,
+    staff: Uuid,
+    here: Option<&SessionKey>,
+) -> Result<u64, Fault> {
+    let here = here.map(|key| key.0.as_slice()).unwrap_or_default();
+    let ended = sqlx::query!("delete from staff_sessions where staff_id = $1 and id_hash <> $2", staff, here)
+        .execute(tx)
+        .await?;
+    Ok(ended.rows_affected())
+}
+
+fn interval(time: Duration) -> Result<PgInterval, Fault> {
+    PgInterval::try_from(time).map_err(|error| Fault::Inconsistent(error.to_string()))
 }
 
 pub async fn end(pool: &PgPool, key: &SessionKey) -> Result<(), Fault> {
@@ -75,18 +185,13 @@ pub async fn end(pool: &PgPool, key: &SessionKey) -> Result<(), Fault> {
 pub async fn delete_expired(pool: &PgPool) -> Result<u64, Fault> {
     let done = sqlx::query!("delete from staff_sessions where expires_at <= now()").execute(pool).await?;
     sqlx::query!("delete from login_failures where at < now() - interval '1 day'").execute(pool).await?;
+    sqlx::query!("delete from staff_invitations where expires_at < now() - interval '90 days'")
+        .execute(pool)
+        .await?;
     Ok(done.rows_affected())
 }
 
 /// The person behind a session, as the account stands now: a changed role counts at once.
-pub async fn staff(pool: &PgPool, id: Uuid) -> Result<Option<Staff>, Fault> {
-    let staff = sqlx::query_as!(
-        Staff,
-        r#"select id, email, name, role as "role: Role", created_at, disabled_at, last_login_at from staff
-         where id = $1 and disabled_at is null"#,
-        id,
-    )
-    .fetch_optional(pool)
-    .await?;
-    Ok(staff)
+pub async fn staff(backoffice: &Backoffice, id: Uuid) -> Result<Option<Staff>, Fault> {
+    Ok(super::get(backoffice, id).await?.filter(|staff| staff.disabled_at.is_none()))
 }

@@ -28,6 +28,7 @@ mod missing;
 mod mounted;
 mod origins;
 mod pages;
+mod people;
 mod promotions;
 mod queue;
 mod reconciliation;

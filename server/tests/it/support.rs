@@ -14,7 +14,7 @@ use std::{
 use backoffice::{
     Actor, Backoffice, limits,
     refunds::Form,
-    staff::{NewStaff, Role, password::Password},
+    staff::{NewStaff, Role},
     webhooks::{Delivery, Filter},
 };
 use sandbox::{
@@ -356,16 +356,19 @@ impl Shop {
     /// An account, and the cookie of its session.
     pub async fn log_in(&self, role: Role) -> Person {
         let email = format!("{}@example.com", uuid::Uuid::new_v4().simple());
-        let new = NewStaff {
-            email: email.clone(),
-            name: format!("{} 사람", role.as_str()),
-            role,
-            password: Password::new(PASSWORD.into()).unwrap(),
-        };
-        let id = backoffice::staff::add(self.backoffice(), &Actor::CommandLine, new).await.unwrap();
+        let new = NewStaff { email: email.clone(), name: format!("{} 사람", role.as_str()), role };
+        let id = backoffice::staff::add(self.backoffice(), &Actor::CommandLine, new, PASSWORD.into())
+            .await
+            .unwrap();
         let response = self.form("log_in", None, &[("email", &email), ("password", PASSWORD)]).await;
         assert_eq!(response.status(), 302);
         Person { cookie: cookie(&response).expect("a session cookie"), email, id, role }
+    }
+
+    /// The cookie of one more session of somebody.
+    pub async fn again(&self, person: &Person) -> String {
+        let fields = [("email", person.email.as_str()), ("password", PASSWORD)];
+        cookie(&self.form("log_in", None, &fields).await).expect("a session cookie")
     }
 
     /// Posts a form as a browser without JavaScript does.
@@ -435,8 +438,12 @@ impl Shop {
 
     /// The sandbox's own console: a refund that we did not make.
     pub fn refund_behind_our_back(&self, key: &str, amount: i64) {
+        self.refund_in_words(key, amount, "상점관리자에서 환불");
+    }
+
+    pub fn refund_in_words(&self, key: &str, amount: i64, reason: &str) {
         let request = toss::payments::CancelRequest {
-            cancel_reason: "상점관리자에서 환불".into(),
+            cancel_reason: reason.into(),
             cancel_amount: Some(amount.into()),
             ..toss::payments::CancelRequest::default()
         };

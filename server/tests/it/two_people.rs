@@ -5,7 +5,7 @@ use backoffice::{
     limits::{self, Kept},
     promotions::{self, NewCampaign},
     refunds::{self, Refund, RefundError, Refused, State},
-    staff::{self, NewStaff, Role, password::Password},
+    staff::{self, NewStaff, Role},
 };
 use serde_json::json;
 use time::Duration;
@@ -29,9 +29,8 @@ async fn made_by(shop: &Shop, maker: &Person, role: Role) -> Actor {
         email: format!("{}@example.com", uuid::Uuid::new_v4().simple()),
         name: "새 사람".into(),
         role,
-        password: Password::new(PASSWORD.into()).unwrap(),
     };
-    let id = staff::add(shop.backoffice(), &maker.actor(), new).await.unwrap();
+    let id = staff::add(shop.backoffice(), &maker.actor(), new, PASSWORD.into()).await.unwrap();
     Actor::Staff { id, name: "새 사람".into(), role, ip: None }
 }
 
@@ -86,9 +85,7 @@ async fn neither_a_new_password_nor_a_new_role_makes_a_second_person() {
     let (admin, other) = settled(&shop).await;
     let asked = waiting(&shop, &admin.actor(), "ord_pass_1").await;
     // The password of the other one is set by whoever asked.
-    staff::reset(shop.backoffice(), &admin.actor(), &other.email, Password::new(PASSWORD.into()).unwrap())
-        .await
-        .unwrap();
+    staff::reset(shop.backoffice(), &admin.actor(), &other.email, PASSWORD.into()).await.unwrap();
     assert!(matches!(
         approved(&shop, &other.actor(), &asked).await,
         Err(Refused::NotSecond(NotSecond::TooNew { .. }))

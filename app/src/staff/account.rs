@@ -1,0 +1,148 @@
+//! One's own account: the password, and where one is logged in.
+
+use backoffice::staff::sessions::{self, Session};
+use leptos::{prelude::*, server_fn::ServerFn};
+
+use super::functions::{ChangePassword, EndOtherSessions, EndSession};
+use crate::{
+    components::{
+        errors,
+        form::Field,
+        layout::{Answer, Frame},
+        list,
+    },
+    context::Ctx,
+    flash::Flash,
+    routes,
+};
+
+/// Which browser on which system, as far as it is one that many have.
+fn browser(ctx: &Ctx, agent: &str) -> String {
+    // Whoever names another one too comes first: Chrome calls itself Safari, and the others call themselves Chrome.
+    const BROWSERS: [(&str, &str); 8] = [
+        ("KAKAOTALK", "KakaoTalk"),
+        ("Whale/", "Whale"),
+        ("SamsungBrowser/", "Samsung Internet"),
+        ("Edg", "Edge"),
+        ("Firefox/", "Firefox"),
+        ("CriOS/", "Chrome"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ];
+    const SYSTEMS: [(&str, &str); 6] = [
+        ("Windows", "Windows"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Android", "Android"),
+        ("Mac OS X", "macOS"),
+        ("Linux", "Linux"),
+    ];
+    let named = |names: &[(&str, &'static str)]| {
+        names.iter().find(|(sign, _)| agent.contains(sign)).map(|(_, name)| *name)
+    };
+    let words: Vec<&str> = [named(&BROWSERS), named(&SYSTEMS)].into_iter().flatten().collect();
+    match (words.is_empty(), agent) {
+        (false, _) => words.join(" · "),
+        (true, "") => ctx.t("session-agent-unknown"),
+        (true, agent) => agent.to_owned(),
+    }
+}
+
+fn session(ctx: &Ctx, session: Session) -> AnyView {
+    let browser = browser(ctx, &session.agent);
+    let act = if session.is_here {
+        view! { <span class="soft">{ctx.t("session-here")}</span> }.into_any()
+    } else {
+        let label = ctx.tr("session-end-of", &[("agent", browser.clone())]);
+        view! {
+            <form method="post" action=ctx.href(EndSession::PATH)>
+                <input type="hidden" name="id" value=session.id/>
+                <button class="button quiet" type="submit" aria-label=label>{ctx.t("session-end")}</button>
+            </form>
+        }
+        .into_any()
+    };
+    view! {
+        <tr>
+            <td class="what" title=session.agent>{browser}</td>
+            <td class="id"><code>{session.ip}</code></td>
+            <td class="when begun">{list::time(session.begun_at)}</td>
+            <td class="when">{list::time(session.last_seen_at)}</td>
+            <td class="act">{act}</td>
+        </tr>
+    }
+    .into_any()
+}
+
+fn password(ctx: &Ctx, email: &str, flash: &Flash) -> AnyView {
+    let current = Field {
+        kind: "password",
+        autocomplete: "current-password",
+        ..Field::text("current", ctx.t("password-current"), flash)
+    };
+    let new = Field {
+        kind: "password",
+        autocomplete: "new-password",
+        hint: Some(ctx.t("password-hint")),
+        ..Field::text("password", ctx.t("password-new"), flash)
+    };
+    view! {
+        <section class="card part">
+            <h2>{ctx.t("password-change")}</h2>
+            <form class="pad" method="post" action=ctx.href(ChangePassword::PATH)>
+                // For password managers: whose it is.
+                <input type="email" class="hidden" autocomplete="username" tabindex="-1" aria-hidden="true" readonly value=email.to_owned()/>
+                {current.view()}
+                {new.view()}
+                <button class="button" type="submit">{ctx.t("password-change")}</button>
+            </form>
+        </section>
+    }
+    .into_any()
+}
+
+pub async fn page(ctx: Ctx) -> Answer {
+    let flash = ctx.take_flash().await;
+    let Some(me) = ctx.visitor.staff.clone() else {
+        return Ok(errors::missing(&ctx, ctx.t("error-logged-out")));
+    };
+    let open = sessions::of_staff(&ctx.backoffice().pool, me.id, ctx.session_key().as_ref()).await?;
+    let others = open.iter().any(|session| !session.is_here);
+    let rows = open.into_iter().map(|open| session(&ctx, open)).collect_view();
+    let body = view! {
+        <h1>{ctx.t("account")}</h1>
+        <section class="card">
+            <h2>{me.name}</h2>
+            <dl class="facts pad">
+                <dt>{ctx.t("email")}</dt>
+                <dd>{me.email.clone()}</dd>
+                <dt>{ctx.t("role")}</dt>
+                <dd>
+                    {ctx.words.word("role", me.role.as_str())} ": " {ctx.words.word("role-can", me.role.as_str())}
+                </dd>
+            </dl>
+        </section>
+        <section class="part">
+        <h2>{ctx.t("sessions")}</h2>
+        <table class="rows session-rows">
+            <thead>
+                <tr>
+                    <th scope="col">{ctx.t("session-agent")}</th>
+                    <th scope="col">{ctx.t("session-ip")}</th>
+                    <th scope="col">{ctx.t("session-begun")}</th>
+                    <th scope="col">{ctx.t("session-last")}</th>
+                    <th scope="col">{ctx.t("col-act")}</th>
+                </tr>
+            </thead>
+            <tbody>{rows}</tbody>
+        </table>
+        {others.then(|| view! {
+            <form class="below" method="post" action=ctx.href(EndOtherSessions::PATH)>
+                <button class="button quiet" type="submit">{ctx.t("sessions-end-others")}</button>
+            </form>
+        })}
+        </section>
+        {password(&ctx, &me.email, &flash)}
+    };
+    Ok(Frame { title: ctx.t("account"), active: routes::ACCOUNT, flash, body: body.into_any() })
+}

@@ -1,0 +1,168 @@
+//! Accounts are made, disabled, and given another password.
+
+use serde_json::json;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{
+    Invalid, LoginRefused, NewStaff, Staff, StaffError, invitations,
+    log_in::prove,
+    normal_email,
+    password::{self, Password},
+    sessions::{self, SessionKey},
+};
+use crate::{
+    Backoffice,
+    audit::{self, Act, Actor},
+};
+
+pub(super) fn valid_name(name: &str) -> Result<String, Invalid> {
+    let name = name.trim();
+    let fits = !name.is_empty() && name.chars().count() <= 80 && !name.chars().any(char::is_control);
+    fits.then(|| name.to_owned()).ok_or(Invalid::Name)
+}
+
+/// An account with a password that a machine has made; people are invited.
+pub async fn add(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    new: NewStaff,
+    password: String,
+) -> Result<Uuid, StaffError> {
+    let password = Password::new(password, &[&new.email, &new.name])?;
+    let hash = password::hash(password).await?;
+    let mut tx = backoffice.pool.begin().await?;
+    let id = insert(backoffice, &mut tx, actor, new, Some(hash)).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+pub(super) async fn insert(
+    backoffice: &Backoffice,
+    tx: &mut PgConnection,
+    actor: &Actor,
+    new: NewStaff,
+    hash: Option<String>,
+) -> Result<Uuid, StaffError> {
+    let email = normal_email(&new.email).ok_or(Invalid::Email)?;
+    let name = valid_name(&new.name)?;
+    let now = backoffice.clock.now();
+    let id = Uuid::now_v7();
+    let inserted = sqlx::query!(
+        "insert into staff (id, email, name, role, password_hash, created_at, access_set_at, access_set_by)
+         values ($1, $2, $3, $4, $5, $6, $6, $7)
+         on conflict (email) do nothing",
+        id,
+        email,
+        name,
+        new.role.as_str(),
+        hash,
+        now,
+        actor.staff_id(),
+    )
+    .execute(&mut *tx)
+    .await?;
+    if inserted.rows_affected() == 0 {
+        return Err(Invalid::EmailTaken.into());
+    }
+    let detail = json!({ "email": email, "name": name, "role": new.role, "invited": hash.is_none() });
+    let act = Act { action: "staff.added", subject_kind: "staff", subject: &id.to_string(), detail };
+    audit::record(tx, now, actor, act).await?;
+    Ok(id)
+}
+
+/// Ends the account and every session of it.
+pub async fn disable(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<(), StaffError> {
+    if actor.staff_id() == Some(id) {
+        return Err(Invalid::Yourself.into());
+    }
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    // All administrators are locked, so that two of them cannot disable each other at the same moment. One who was
+    // invited and never came cannot stand in for the last.
+    let admins = sqlx::query!(
+        r#"select id, password_hash is not null as "joined!" from staff
+           where role = 'admin' and disabled_at is null order by id for update"#
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    if admins.iter().any(|admin| admin.id == id) && !admins.iter().any(|a| a.joined && a.id != id) {
+        return Err(Invalid::LastAdmin.into());
+    }
+    let changed =
+        sqlx::query!("update staff set disabled_at = $2 where id = $1 and disabled_at is null", id, now)
+            .execute(&mut *tx)
+            .await?;
+    if changed.rows_affected() == 0 {
+        return Err(Invalid::NotFound.into());
+    }
+    invitations::withdraw(backoffice, &mut tx, id).await?;
+    sessions::end_all(&mut tx, id).await?;
+    let act =
+        Act { action: "staff.disabled", subject_kind: "staff", subject: &id.to_string(), detail: json!({}) };
+    audit::record(&mut tx, now, actor, act).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Sets a new password, opens a disabled account again, and ends every session. For machines; people get a link.
+pub async fn reset(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    email: &str,
+    password: String,
+) -> Result<(), StaffError> {
+    let email = normal_email(email).ok_or(Invalid::Email)?;
+    let hash = password::hash(Password::new(password, &[&email])?).await?;
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    let id = sqlx::query_scalar!(
+        "update staff set password_hash = $2, disabled_at = null, access_set_at = $3, access_set_by = $4
+         where email = $1 returning id",
+        email,
+        hash,
+        now,
+        actor.staff_id(),
+    )
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or(Invalid::NotFound)?;
+    invitations::withdraw(backoffice, &mut tx, id).await?;
+    sessions::end_all(&mut tx, id).await?;
+    let act =
+        Act { action: "staff.reset", subject_kind: "staff", subject: &id.to_string(), detail: json!({}) };
+    audit::record(&mut tx, now, actor, act).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Somebody changes their own password, with the one they have. Every other session of theirs ends.
+pub async fn change_password(
+    backoffice: &Backoffice,
+    staff: &Staff,
+    current: &str,
+    new: String,
+    ip: &str,
+    here: Option<&SessionKey>,
+) -> Result<(), StaffError> {
+    let new = Password::new(new, &[&staff.email, &staff.name])?;
+    prove(backoffice, &staff.email, Password::typed(current), ip).await?.map_err(
+        |refused| match refused {
+            LoginRefused::Wrong => Invalid::PasswordWrong,
+            LoginRefused::TooManyFailures => Invalid::TooManyFailures,
+        },
+    )?;
+    let hash = password::hash(new).await?;
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    sqlx::query!("update staff set password_hash = $2 where id = $1", staff.id, hash)
+        .execute(&mut *tx)
+        .await?;
+    sessions::end_others(&mut tx, staff.id, here).await?;
+    let subject = staff.id.to_string();
+    let act =
+        Act { action: "staff.password_changed", subject_kind: "staff", subject: &subject, detail: json!({}) };
+    audit::record(&mut tx, now, &staff.actor(ip), act).await?;
+    tx.commit().await?;
+    Ok(())
+}

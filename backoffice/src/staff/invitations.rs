@@ -1,0 +1,214 @@
+//! An account begins, and is opened again, with a link: whoever has it chooses the password, and nobody else ever knows
+//! one.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ring::rand::{SecureRandom, SystemRandom};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use super::{
+    Invalid, NewStaff, Role, Staff, StaffError, accounts, get,
+    log_in::forget_failures,
+    password::{self, Password},
+    sessions,
+};
+use crate::{
+    Backoffice, Fault,
+    audit::{self, Act, Actor},
+};
+
+/// How long a link can be used.
+pub const LIFE: Duration = Duration::DAY;
+
+/// What the link carries: 32 random bytes. Only their hash is kept.
+#[derive(Debug, Clone)]
+pub struct Token(SecretString);
+
+impl Token {
+    fn new() -> Result<Self, Fault> {
+        let mut bytes = [0; 32];
+        let made = SystemRandom::new().fill(&mut bytes);
+        made.map_err(|_| Fault::Inconsistent("this machine gives no random numbers".into()))?;
+        Ok(Self(URL_SAFE_NO_PAD.encode(bytes).into()))
+    }
+
+    pub fn typed(text: &str) -> Self {
+        Self(text.trim().chars().take(64).collect::<String>().into())
+    }
+
+    /// For the link, which is shown once.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    fn hash(&self) -> Vec<u8> {
+        Sha256::digest(self.expose().as_bytes()).to_vec()
+    }
+}
+
+/// Who may choose a password with a link.
+#[derive(Debug, Clone)]
+pub struct Invited {
+    pub id: Uuid,
+    pub email: String,
+    pub name: String,
+    pub role: Role,
+    pub expires_at: OffsetDateTime,
+}
+
+/// Why a link opens nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkEnded {
+    Unknown,
+    Used,
+    Expired,
+    /// Another one was made, or the account was disabled.
+    Withdrawn,
+}
+
+/// A new account without a password, and the link to it.
+pub async fn invite(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    new: NewStaff,
+) -> Result<(Uuid, Token), StaffError> {
+    let mut tx = backoffice.pool.begin().await?;
+    let id = accounts::insert(backoffice, &mut tx, actor, new, None).await?;
+    let token = make(backoffice, &mut tx, id).await?;
+    tx.commit().await?;
+    Ok((id, token))
+}
+
+/// Takes an account's password, ends its sessions, opens it if it was disabled, and makes a link for a new password.
+pub async fn invite_again(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<Token, StaffError> {
+    if actor.staff_id() == Some(id) {
+        return Err(Invalid::Yourself.into());
+    }
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    let found = sqlx::query!(
+        "update staff set password_hash = null, disabled_at = null, access_set_at = $2, access_set_by = $3 where id = $1",
+        id,
+        now,
+        actor.staff_id(),
+    )
+    .execute(&mut *tx)
+    .await?;
+    if found.rows_affected() == 0 {
+        return Err(Invalid::NotFound.into());
+    }
+    sessions::end_all(&mut tx, id).await?;
+    let token = make(backoffice, &mut tx, id).await?;
+    let act =
+        Act { action: "staff.invited", subject_kind: "staff", subject: &id.to_string(), detail: json!({}) };
+    audit::record(&mut tx, now, actor, act).await?;
+    tx.commit().await?;
+    Ok(token)
+}
+
+async fn make(backoffice: &Backoffice, tx: &mut PgConnection, staff: Uuid) -> Result<Token, Fault> {
+    withdraw(backoffice, tx, staff).await?;
+    let token = Token::new()?;
+    let now = backoffice.clock.now();
+    sqlx::query!(
+        "insert into staff_invitations (token_hash, staff_id, made_at, expires_at) values ($1, $2, $3, $4)",
+        token.hash(),
+        staff,
+        now,
+        now + LIFE,
+    )
+    .execute(tx)
+    .await?;
+    Ok(token)
+}
+
+/// Ends the link that is under way to somebody.
+pub(super) async fn withdraw(
+    backoffice: &Backoffice,
+    tx: &mut PgConnection,
+    staff: Uuid,
+) -> Result<(), Fault> {
+    let now = backoffice.clock.now();
+    sqlx::query!(
+        "update staff_invitations set ended_at = $2, ended = 'withdrawn' where staff_id = $1 and ended_at is null",
+        staff,
+        now,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Who a link is for.
+pub async fn look_at(backoffice: &Backoffice, token: &Token) -> Result<Result<Invited, LinkEnded>, Fault> {
+    let found = sqlx::query!(
+        r#"select s.id, s.email, s.name, s.role as "role: Role", i.expires_at, i.ended
+           from staff_invitations i join staff s on s.id = i.staff_id where i.token_hash = $1"#,
+        token.hash(),
+    )
+    .fetch_optional(&backoffice.pool)
+    .await?;
+    let Some(row) = found else { return Ok(Err(LinkEnded::Unknown)) };
+    Ok(match row.ended.as_deref() {
+        Some("used") => Err(LinkEnded::Used),
+        Some(_) => Err(LinkEnded::Withdrawn),
+        None if row.expires_at <= backoffice.clock.now() => Err(LinkEnded::Expired),
+        None => Ok(Invited {
+            id: row.id,
+            email: row.email,
+            name: row.name,
+            role: row.role,
+            expires_at: row.expires_at,
+        }),
+    })
+}
+
+/// Whoever has the link gives their name and chooses a password. The link is used up.
+pub async fn accept(
+    backoffice: &Backoffice,
+    token: &Token,
+    name: &str,
+    password: String,
+    ip: &str,
+) -> Result<Staff, StaffError> {
+    let invited = look_at(backoffice, token).await?.map_err(Invalid::Link)?;
+    let name = accounts::valid_name(name)?;
+    let password = Password::new(password, &[&invited.email, &name])?;
+    let hash = password::hash(password).await?;
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    let used = sqlx::query!(
+        "update staff_invitations set ended_at = $2, ended = 'used'
+         where token_hash = $1 and ended_at is null and expires_at > $2",
+        token.hash(),
+        now,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if used.rows_affected() == 0 {
+        return Err(Invalid::Link(LinkEnded::Used).into());
+    }
+    // Who made the link stays noted: that person may have used it.
+    sqlx::query!(
+        "update staff set name = $2, password_hash = $3, access_set_at = $4 where id = $1",
+        invited.id,
+        name,
+        hash,
+        now,
+    )
+    .execute(&mut *tx)
+    .await?;
+    forget_failures(&mut tx, &invited.email).await?;
+    let actor =
+        Actor::Staff { id: invited.id, name: name.clone(), role: invited.role, ip: Some(ip.to_owned()) };
+    let subject = invited.id.to_string();
+    let detail = json!({ "name": name });
+    let act = Act { action: "staff.joined", subject_kind: "staff", subject: &subject, detail };
+    audit::record(&mut tx, now, &actor, act).await?;
+    tx.commit().await?;
+    Ok(get(backoffice, invited.id).await?.ok_or(Invalid::NotFound)?)
+}

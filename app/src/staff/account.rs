@@ -123,24 +123,24 @@ pub async fn page(ctx: Ctx) -> Answer {
             </dl>
         </section>
         <section class="part">
-        <h2>{ctx.t("sessions")}</h2>
-        <table class="rows session-rows">
-            <thead>
-                <tr>
-                    <th scope="col">{ctx.t("session-agent")}</th>
-                    <th scope="col">{ctx.t("session-ip")}</th>
-                    <th scope="col">{ctx.t("session-begun")}</th>
-                    <th scope="col">{ctx.t("session-last")}</th>
-                    <th scope="col">{ctx.t("col-act")}</th>
-                </tr>
-            </thead>
-            <tbody>{rows}</tbody>
-        </table>
-        {others.then(|| view! {
-            <form class="below" method="post" action=ctx.href(EndOtherSessions::PATH)>
-                <button class="button quiet" type="submit">{ctx.t("sessions-end-others")}</button>
-            </form>
-        })}
+            <h2>{ctx.t("sessions")}</h2>
+            <table class="rows session-rows">
+                <thead>
+                    <tr>
+                        <th scope="col">{ctx.t("session-agent")}</th>
+                        <th scope="col">{ctx.t("session-ip")}</th>
+                        <th scope="col">{ctx.t("session-begun")}</th>
+                        <th scope="col">{ctx.t("session-last")}</th>
+                        <th scope="col">{ctx.t("col-act")}</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+            {others.then(|| view! {
+                <form class="below" method="post" action=ctx.href(EndOtherSessions::PATH)>
+                    <button class="button quiet" type="submit">{ctx.t("sessions-end-others")}</button>
+                </form>
+            })}
         </section>
         {password(&ctx, &me.email, &flash)}
     };

@@ -19,6 +19,11 @@ fn invited(ctx: &Ctx, notice: String, token: &staff::Token) -> Done {
     Done::from(notice).showing("link", link)
 }
 
+#[cfg(feature = "ssr")]
+fn parse_account(ctx: &Ctx, id: &str) -> Result<uuid::Uuid, AppError> {
+    id.parse().map_err(|_| staff::Invalid::NotFound).or_explain(ctx)
+}
+
 #[server(prefix = "/fn", endpoint = "invite_staff")]
 pub async fn invite_staff(
     #[server(default)] email: String,
@@ -41,7 +46,7 @@ pub async fn invite_staff(
 pub async fn invite_staff_again(#[server(default)] id: String) -> Result<(), AppError> {
     action("staff", routes::STAFF, &[], async |ctx| {
         let actor = ctx.allow(Permission::ManageStaff)?;
-        let id = id.parse().map_err(|_| staff::Invalid::NotFound).or_explain(ctx)?;
+        let id = parse_account(ctx, &id)?;
         let token = invitations::invite_again(ctx.backoffice(), &actor, id).await.or_explain(ctx)?;
         let name = staff::get(ctx.backoffice(), id).await.or_explain(ctx)?.map(|staff| staff.name);
         Ok(invited(ctx, ctx.tr("staff-invited", &[("name", name.unwrap_or_default())]), &token))
@@ -54,7 +59,7 @@ pub async fn invite_staff_again(#[server(default)] id: String) -> Result<(), App
 pub async fn log_out_staff(#[server(default)] id: String) -> Result<(), AppError> {
     action("staff", routes::STAFF, &[], async |ctx| {
         let actor = ctx.allow(Permission::ManageStaff)?;
-        let id = id.parse().map_err(|_| staff::Invalid::NotFound).or_explain(ctx)?;
+        let id = parse_account(ctx, &id)?;
         let here = ctx.session_key();
         let ended =
             sessions::end_all_but(ctx.backoffice(), &actor, id, here.as_ref()).await.or_explain(ctx)?;
@@ -124,7 +129,7 @@ pub async fn end_other_sessions() -> Result<(), AppError> {
 pub async fn disable_staff(#[server(default)] id: String) -> Result<(), AppError> {
     action("staff", routes::STAFF, &[], async |ctx| {
         let actor = ctx.allow(Permission::ManageStaff)?;
-        let id = id.parse().map_err(|_| staff::Invalid::NotFound).or_explain(ctx)?;
+        let id = parse_account(ctx, &id)?;
         staff::disable(ctx.backoffice(), &actor, id).await.or_explain(ctx)?;
         Ok(ctx.t("staff-disabled"))
     })

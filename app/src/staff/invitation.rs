@@ -3,16 +3,15 @@
 use backoffice::staff::{Token, invitations};
 use leptos::{prelude::*, server_fn::ServerFn};
 
-use super::{functions::AcceptInvitation, messages::link_ended};
+use super::{functions::AcceptInvitation, gate, messages::link_ended};
 use crate::{
     components::{
         form::{self, Field},
-        layout::{Answer, Frame, mode_badge, title},
+        layout::{Answer, Frame},
         list::Query,
     },
     context::Ctx,
     format, routes,
-    settings::preferences::preferences,
 };
 
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
@@ -58,19 +57,6 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
             .into_any()
         }
     };
-    let body = view! {
-        {title(&ctx, &ctx.t("invitation"))}
-        <main class="alone login" id="main">
-            <div class="card">
-                <h1 class="brand">
-                    <span class="seal" aria-hidden="true">"장부"</span>
-                    <span>{ctx.t("product")}</span>
-                    {mode_badge(&ctx)}
-                </h1>
-                {inner}
-            </div>
-            {preferences(&ctx)}
-        </main>
-    };
-    Ok(Frame { title: String::new(), active: "", flash, body: body.into_any() })
+    let body = gate::view(&ctx, "invitation", inner);
+    Ok(Frame { title: String::new(), active: "", flash, body })
 }

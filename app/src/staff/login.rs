@@ -2,16 +2,15 @@
 
 use leptos::{prelude::*, server_fn::ServerFn};
 
-use super::functions::LogIn;
+use super::{functions::LogIn, gate};
 use crate::{
     components::{
         form::{self, Field},
-        layout::{Answer, Frame, mode_badge, title},
+        layout::{Answer, Frame},
         list::Query,
     },
     context::Ctx,
     routes,
-    settings::preferences::preferences,
 };
 
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
@@ -31,25 +30,15 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         autocomplete: "current-password",
         ..Field::text("password", ctx.t("password"), &flash)
     };
-    let body = view! {
-        {title(&ctx, &ctx.t("log-in"))}
-        <main class="alone login" id="main">
-            <div class="card">
-                <h1 class="brand">
-                    <span class="seal" aria-hidden="true">"장부"</span>
-                    <span>{ctx.t("product")}</span>
-                    {mode_badge(&ctx)}
-                </h1>
-                {form::notice(&flash)}
-                <form method="post" action=ctx.href(LogIn::PATH)>
-                    <input type="hidden" name="next" value=next/>
-                    {email.view()}
-                    {password.view()}
-                    <button class="button wide" type="submit">{ctx.t("log-in")}</button>
-                </form>
-            </div>
-            {preferences(&ctx)}
-        </main>
+    let inner = view! {
+        {form::notice(&flash)}
+        <form method="post" action=ctx.href(LogIn::PATH)>
+            <input type="hidden" name="next" value=next/>
+            {email.view()}
+            {password.view()}
+            <button class="button wide" type="submit">{ctx.t("log-in")}</button>
+        </form>
     };
-    Ok(Frame { title: String::new(), active: "", flash, body: body.into_any() })
+    let body = gate::view(&ctx, "log-in", inner.into_any());
+    Ok(Frame { title: String::new(), active: "", flash, body })
 }

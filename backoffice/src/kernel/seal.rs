@@ -131,7 +131,8 @@ fn no_random() -> Fault {
     Fault::Inconsistent("this machine gives no random numbers".into())
 }
 
-fn random() -> Result<[u8; KEY_LEN], Fault> {
+/// 32 bytes that nobody can guess.
+pub(crate) fn random() -> Result<[u8; KEY_LEN], Fault> {
     let mut bytes = [0; KEY_LEN];
     SystemRandom::new().fill(&mut bytes).map_err(|_| no_random())?;
     Ok(bytes)

@@ -2,7 +2,6 @@
 //! one.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -19,6 +18,7 @@ use super::{
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
+    kernel::seal,
 };
 
 /// How long a link can be used.
@@ -30,10 +30,7 @@ pub struct Token(SecretString);
 
 impl Token {
     fn new() -> Result<Self, Fault> {
-        let mut bytes = [0; 32];
-        let made = SystemRandom::new().fill(&mut bytes);
-        made.map_err(|_| Fault::Inconsistent("this machine gives no random numbers".into()))?;
-        Ok(Self(URL_SAFE_NO_PAD.encode(bytes).into()))
+        Ok(Self(URL_SAFE_NO_PAD.encode(seal::random()?).into()))
     }
 
     pub fn typed(text: &str) -> Self {

@@ -6,9 +6,11 @@ use leptos::prelude::*;
 
 use crate::error::AppError;
 #[cfg(feature = "ssr")]
+use super::entry::Shown;
+#[cfg(feature = "ssr")]
 use crate::{
     action::{Done, action},
-    context::{Ctx, SESSION_OPENED, SESSION_STAFF},
+    context::Ctx,
     explain::{Explain as _, OrExplain as _},
     routes,
 };
@@ -157,23 +159,7 @@ pub async fn log_in(
         })
         .await;
     };
-    let session = &ctx.visitor.session;
-    let opened = async {
-        // A new cookie, so that one that was planted before the log-in is worth nothing.
-        session.cycle_id().await?;
-        let opened = serde_json::json!({ "ip": ctx.visitor.ip, "agent": ctx.visitor.agent });
-        session.insert(SESSION_OPENED, opened).await?;
-        session.insert(SESSION_STAFF, person.id).await
-    };
-    if let Err(error) = opened.await {
-        tracing::error!(%error, "a session could not be opened");
-        return Err(AppError::Fault);
-    }
-    if ctx.wants_html {
-        // Only ever to a page of ours.
-        ctx.redirect(&next);
-    }
-    Ok(())
+    ctx.come_in(&person, Shown::Password, &next).await
 }
 
 #[server(prefix = "/fn", endpoint = "log_out")]

@@ -1,0 +1,44 @@
+//! Opening a session for somebody who has shown who they are: the one place, whichever way they came.
+
+use backoffice::staff::Staff;
+
+use crate::{
+    context::{Ctx, SESSION_OPENED, SESSION_STAFF},
+    error::AppError,
+};
+
+/// What somebody has shown so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// The password alone.
+    Password,
+}
+
+impl Ctx {
+    /// Lets somebody in, and sends a browser on to `next`.
+    pub(crate) async fn come_in(&self, staff: &Staff, shown: Shown, next: &str) -> Result<(), AppError> {
+        match shown {
+            Shown::Password => self.open_session(staff).await?,
+        }
+        if self.wants_html {
+            // Only ever to a page of ours.
+            self.redirect(next);
+        }
+        Ok(())
+    }
+
+    async fn open_session(&self, staff: &Staff) -> Result<(), AppError> {
+        let session = &self.visitor.session;
+        let opened = async {
+            // A new cookie, so that one that was planted before the log-in is worth nothing.
+            session.cycle_id().await?;
+            let opened = serde_json::json!({ "ip": self.visitor.ip, "agent": self.visitor.agent });
+            session.insert(SESSION_OPENED, opened).await?;
+            session.insert(SESSION_STAFF, staff.id).await
+        };
+        opened.await.map_err(|error| {
+            tracing::error!(%error, "a session could not be opened");
+            AppError::Fault
+        })
+    }
+}

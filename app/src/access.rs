@@ -15,13 +15,59 @@ pub enum Access {
     /// Anybody who is logged in.
     Staff,
     Needs(Permission),
+    /// Anybody who is logged in and has just shown who they are.
+    StaffProves,
+    /// The permission, and a fresh proof.
+    Proves(Permission),
+    /// The same, where this field of the form says `1`.
+    ProvesWhen(Permission, &'static str),
 }
+
+impl Access {
+    pub fn permission(self) -> Option<Permission> {
+        match self {
+            Self::Needs(permission) | Self::Proves(permission) | Self::ProvesWhen(permission, _) => {
+                Some(permission)
+            }
+            Self::Open | Self::Staff | Self::StaffProves => None,
+        }
+    }
+
+    /// Whether what a form says takes a fresh proof.
+    pub fn wants_proof(self, form: &[(String, String)]) -> bool {
+        match self {
+            Self::StaffProves | Self::Proves(_) => true,
+            Self::ProvesWhen(_, field) => form.iter().any(|(name, value)| name == field && value == "1"),
+            Self::Open | Self::Staff | Self::Needs(_) => false,
+        }
+    }
+
+    pub fn may_want_proof(self) -> bool {
+        matches!(self, Self::StaffProves | Self::Proves(_) | Self::ProvesWhen(..))
+    }
+}
+
+/// All that somebody sees who has to have a second factor and has none yet.
+pub const BEFORE_A_FACTOR: &[&str] = &[
+    routes::FACTORS,
+    "/fn/begin_totp",
+    "/fn/confirm_totp",
+    "/fn/offer_passkey",
+    "/fn/add_passkey",
+    "/fn/prove",
+    "/fn/log_out",
+    "/fn/set_preferences",
+];
 
 /// Pages, by the pattern they are routed with.
 pub const PAGES: &[(&str, Access)] = &[
     (routes::LOGIN, Access::Open),
     // Whoever has the link.
     (routes::INVITATION, Access::Open),
+    // Whoever has shown the password in this session; nobody sees more there than they have typed.
+    (routes::LOGIN_FACTOR, Access::Open),
+    (routes::FACTORS, Access::StaffProves),
+    (routes::PROOF, Access::Staff),
     (routes::ACCOUNT, Access::Staff),
     (routes::HOME, Access::Needs(ViewTrade)),
     (routes::ORDERS, Access::Needs(ViewTrade)),
@@ -67,24 +113,35 @@ pub const FUNCTIONS: &[(&str, Access)] = &[
     ("/fn/log_in", Access::Open),
     ("/fn/set_preferences", Access::Open),
     ("/fn/accept_invitation", Access::Open),
+    ("/fn/show_factor", Access::Open),
+    ("/fn/ask_passkey", Access::Open),
+    ("/fn/log_in_with_passkey", Access::Open),
     ("/fn/log_out", Access::Staff),
+    ("/fn/prove", Access::StaffProves),
+    ("/fn/see_notice", Access::Staff),
+    ("/fn/begin_totp", Access::StaffProves),
+    ("/fn/confirm_totp", Access::StaffProves),
+    ("/fn/offer_passkey", Access::StaffProves),
+    ("/fn/add_passkey", Access::StaffProves),
+    ("/fn/remove_factor", Access::StaffProves),
+    ("/fn/renew_recovery_codes", Access::StaffProves),
     // One's own account, and nobody else's.
     ("/fn/change_password", Access::Staff),
     ("/fn/end_session", Access::Staff),
     ("/fn/end_other_sessions", Access::Staff),
     ("/fn/refund", Access::Needs(Refund)),
-    ("/fn/approve_refund", Access::Needs(ApproveRefund)),
+    ("/fn/approve_refund", Access::Proves(ApproveRefund)),
     ("/fn/decline_refund", Access::Needs(ApproveRefund)),
     ("/fn/withdraw_refund", Access::Needs(Refund)),
     ("/fn/decide_refund", Access::Needs(Refund)),
     ("/fn/record_way_out", Access::Needs(Refund)),
-    ("/fn/set_refund_limit", Access::Needs(ChangeSettings)),
-    ("/fn/decide_limit", Access::Needs(ChangeSettings)),
-    ("/fn/approve_campaign", Access::Needs(ManageCampaigns)),
+    ("/fn/set_refund_limit", Access::Proves(ChangeSettings)),
+    ("/fn/decide_limit", Access::Proves(ChangeSettings)),
+    ("/fn/approve_campaign", Access::Proves(ManageCampaigns)),
     ("/fn/preview_batch", Access::Needs(Refund)),
     ("/fn/start_batch", Access::Needs(Refund)),
     ("/fn/stop_batch", Access::Needs(Refund)),
-    ("/fn/approve_batch", Access::Needs(ApproveRefund)),
+    ("/fn/approve_batch", Access::Proves(ApproveRefund)),
     ("/fn/decline_batch", Access::Needs(ApproveRefund)),
     ("/fn/issue_cash_receipt", Access::Needs(Refund)),
     ("/fn/cancel_cash_receipt", Access::Needs(Refund)),
@@ -109,7 +166,7 @@ pub const FUNCTIONS: &[(&str, Access)] = &[
     ("/fn/look_into_difference", Access::Needs(Reconcile)),
     ("/fn/correct_difference", Access::Needs(Reconcile)),
     ("/fn/upload_statement", Access::Needs(Reconcile)),
-    (routes::ASK_FOR_EXPORT, Access::Needs(Export)),
+    (routes::ASK_FOR_EXPORT, Access::ProvesWhen(Export, "unmasked")),
     ("/fn/read_day", Access::Needs(Reconcile)),
     ("/fn/close_day", Access::Needs(Reconcile)),
     ("/fn/set_rate", Access::Needs(Reconcile)),
@@ -117,13 +174,13 @@ pub const FUNCTIONS: &[(&str, Access)] = &[
     ("/fn/add_campaign", Access::Needs(ManageCampaigns)),
     ("/fn/stop_campaign", Access::Needs(ManageCampaigns)),
     ("/fn/grant_promotion", Access::Needs(Grant)),
-    ("/fn/approve_grant", Access::Needs(ManageCampaigns)),
+    ("/fn/approve_grant", Access::Proves(ManageCampaigns)),
     ("/fn/decline_grant", Access::Needs(ManageCampaigns)),
     ("/fn/decide_grant", Access::Needs(ManageCampaigns)),
     ("/fn/preview_grants", Access::Needs(Grant)),
     ("/fn/start_grants", Access::Needs(Grant)),
     ("/fn/stop_grants", Access::Needs(Grant)),
-    ("/fn/approve_grants", Access::Needs(ManageCampaigns)),
+    ("/fn/approve_grants", Access::Proves(ManageCampaigns)),
     ("/fn/decline_grants", Access::Needs(ManageCampaigns)),
     ("/fn/record_iap_request", Access::Needs(Refund)),
     ("/fn/import_iap_requests", Access::Needs(Refund)),
@@ -132,12 +189,13 @@ pub const FUNCTIONS: &[(&str, Access)] = &[
     ("/fn/add_template", Access::Needs(ManageCampaigns)),
     ("/fn/send_message", Access::Needs(SendMessage)),
     ("/fn/send_bulk", Access::Needs(SendMessage)),
-    ("/fn/reveal_profile", Access::Needs(RevealPersonal)),
+    ("/fn/reveal_profile", Access::Proves(RevealPersonal)),
     ("/fn/unlink_user", Access::Needs(UnlinkUser)),
-    ("/fn/invite_staff", Access::Needs(ManageStaff)),
-    ("/fn/invite_staff_again", Access::Needs(ManageStaff)),
-    ("/fn/log_out_staff", Access::Needs(ManageStaff)),
-    ("/fn/disable_staff", Access::Needs(ManageStaff)),
+    ("/fn/invite_staff", Access::Proves(ManageStaff)),
+    ("/fn/invite_staff_again", Access::Proves(ManageStaff)),
+    ("/fn/log_out_staff", Access::Proves(ManageStaff)),
+    ("/fn/reset_factors", Access::Proves(ManageStaff)),
+    ("/fn/disable_staff", Access::Proves(ManageStaff)),
 ];
 
 /// The rule for a path below the base, or `None` when there is none.

@@ -92,7 +92,7 @@ async fn refuse(
     if !ctx.wants_html {
         ctx.status(match &error {
             AppError::LoggedOut => http::StatusCode::UNAUTHORIZED,
-            AppError::Forbidden => http::StatusCode::FORBIDDEN,
+            AppError::Forbidden | AppError::ProofNeeded => http::StatusCode::FORBIDDEN,
             AppError::Invalid { .. } => http::StatusCode::BAD_REQUEST,
             AppError::Fault | AppError::Transport { .. } => http::StatusCode::INTERNAL_SERVER_ERROR,
         });
@@ -107,6 +107,7 @@ async fn refuse(
         AppError::Invalid { message, .. } => flash.notice = Some(message),
         AppError::LoggedOut => flash.notice = Some(ctx.t("error-logged-out")),
         AppError::Forbidden => flash.notice = Some(ctx.t("error-forbidden")),
+        AppError::ProofNeeded => flash.notice = Some(ctx.t("error-proof-needed")),
         AppError::Fault | AppError::Transport { .. } => flash.notice = Some(ctx.t("error-fault")),
     }
     ctx.redirect_with(&flash, page).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use backoffice::{
     Actor, Backoffice, IpNet,
-    staff::{Permission, Staff},
+    staff::{Permission, Staff, factors::FactorRefused},
 };
 use http::request::Parts;
 use leptos::prelude::{expect_context, use_context};
@@ -99,8 +99,20 @@ pub struct Visitor {
 const SESSION_PROFILE: &str = "profile_shown";
 const PROFILE_SHOWN_FOR: time::Duration = time::Duration::minutes(5);
 
+/// What waits until whoever asked for it has shown who they are. Put into the request by the server's middleware.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// Where the form goes, below the base.
+    pub path: String,
+    pub fields: Vec<(String, String)>,
+    /// What was wrong about the last proof.
+    pub refused: Option<FactorRefused>,
+}
+
 /// The key under which the session holds the staff id.
 pub const SESSION_STAFF: &str = "staff_id";
+/// The key under which the session holds who has shown the password and nothing else yet.
+pub const SESSION_HALF: &str = "half_logged_in";
 /// The key under which the session holds from where it was opened.
 pub const SESSION_OPENED: &str = "opened";
 

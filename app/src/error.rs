@@ -18,6 +18,9 @@ pub enum AppError {
     /// The input needs mending; `field` is the name of the member, empty for the form as a whole.
     #[error("{message}")]
     Invalid { field: String, message: String },
+    /// Somebody has to show first who they are.
+    #[error("show first who you are")]
+    ProofNeeded,
     /// Ours or Toss's fault. The cause is in the log.
     #[error("something went wrong")]
     Fault,
@@ -41,6 +44,7 @@ impl From<Wire> for AppError {
         match kind.as_str() {
             "logged_out" => Self::LoggedOut,
             "forbidden" => Self::Forbidden,
+            "proof_needed" => Self::ProofNeeded,
             "invalid" => Self::Invalid { field, message },
             "fault" => Self::Fault,
             _ => Self::Transport { message },

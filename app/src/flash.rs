@@ -61,16 +61,20 @@ impl Ctx {
     }
 
     async fn leave_flash(&self, flash: &Flash, path: &str) -> Result<(), Fault> {
-        let session = match self.session_key() {
-            Some(session) => session,
-            None => self.begin_session().await?,
-        };
+        let session = self.session_key_or_new().await?;
         let answer = serde_json::to_value(flash).map_err(|error| Fault::Inconsistent(error.to_string()))?;
         form_answers::leave(self.backoffice(), &session, &page_of(path), &answer).await
     }
 
     pub fn session_key(&self) -> Option<SessionKey> {
         self.visitor.session.id().map(|id| SessionKey::of(&id.0.to_be_bytes()))
+    }
+
+    pub(crate) async fn session_key_or_new(&self) -> Result<SessionKey, Fault> {
+        match self.session_key() {
+            Some(session) => Ok(session),
+            None => self.begin_session().await,
+        }
     }
 
     /// Before a log-in there is none until it is needed; an empty one would not be kept.

@@ -5,7 +5,13 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 pub const HOME: &str = "/";
 pub const LOGIN: &str = "/login";
 pub const INVITATION: &str = "/invitation";
+/// The second step of a log-in.
+pub const LOGIN_FACTOR: &str = "/login/factor";
 pub const ACCOUNT: &str = "/account";
+/// Passkeys, apps and codes of one's own.
+pub const FACTORS: &str = "/account/factors";
+/// What stands in the place of an answer until somebody has shown who they are.
+pub const PROOF: &str = "/proof";
 pub const ORDERS: &str = "/orders";
 pub const TRANSACTIONS: &str = "/transactions";
 pub const REFUNDS: &str = "/refunds";

@@ -81,6 +81,10 @@ pub struct Backoffice {
     pub refund_lease: std::time::Duration,
     /// How old an account, its role and its password have to be before it approves anything.
     pub approver_age: time::Duration,
+    /// Who has to have a second factor.
+    pub second_factor: staff::factors::SecondFactor,
+    /// Where browsers can have passkeys of ours.
+    pub passkeys: Option<staff::factors::Passkeys>,
     /// How many years of webhook deliveries are kept; one of [`webhooks::KEPT_YEARS`].
     pub webhook_years: u8,
     /// How much is being taken in by this process.

@@ -15,7 +15,7 @@ use axum::{
     middleware::Next,
     response::{Html, IntoResponse, Response},
 };
-use backoffice::staff::sessions;
+use backoffice::staff::{Staff, sessions};
 use tower_sessions::Session;
 use uuid::Uuid;
 
@@ -120,17 +120,31 @@ pub(crate) async fn authenticate(
     }
     let is_function = path.starts_with("/fn/");
     let refusal = match (access::rule(&path), &staff) {
-        (Some(Access::Open), _) | (Some(Access::Staff), Some(_)) => None,
+        (Some(Access::Open), _) => None,
         // What is not in the table is nothing for a stranger, and a 404 for staff.
         (None, Some(_)) if !is_function => None,
         (None, _) if is_function => Some(AppError::Forbidden),
         (_, None) => Some(AppError::LoggedOut),
-        (Some(Access::Needs(permission)), Some(staff)) => {
+        (Some(rule), Some(staff)) => {
             // A page says so inside its frame (`app::shell`); a function ends here.
-            (is_function && !staff.role.may(permission)).then_some(AppError::Forbidden)
+            let may = rule.permission().is_none_or(|permission| staff.role.may(permission));
+            (is_function && !may).then_some(AppError::Forbidden)
         }
         (None, Some(_)) => None,
     };
+    // Whoever has to have a second factor sees nothing else before.
+    let is_missing = |staff: &Staff| jangbu.backoffice.second_factor.is_missing(staff);
+    if refusal.is_none()
+        && access::rule(&path) != Some(Access::Open)
+        && staff.as_ref().is_some_and(is_missing)
+        && !access::BEFORE_A_FACTOR.contains(&path.as_str())
+    {
+        if wants_html {
+            let factors = format!("{}{}", jangbu.settings.base_path, routes::FACTORS);
+            return (StatusCode::SEE_OTHER, [(header::LOCATION, factors)]).into_response();
+        }
+        return (StatusCode::FORBIDDEN, axum::Json(AppError::ProofNeeded)).into_response();
+    }
     if let Some(error) = refusal {
         return refuse(&jangbu, &error, &request, is_function, wants_html, lang);
     }

@@ -12,6 +12,7 @@ mod health;
 mod hooks;
 mod observe;
 mod postgres;
+mod proof;
 mod router;
 mod sandbox_clock;
 mod sessions;
@@ -22,7 +23,9 @@ use std::sync::Arc;
 use anyhow::Context;
 use app::context::{Base, Mode, Site};
 use axum::Router;
-use backoffice::{AppsInToss, Backoffice, Clock, IntakeLoad, PgPool, webhooks::Intake, worker};
+use backoffice::{
+    AppsInToss, Backoffice, Clock, IntakeLoad, PgPool, staff::factors::Passkeys, webhooks::Intake, worker,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::settings::Settings;
@@ -85,6 +88,8 @@ impl Jangbu {
             security_key,
             refund_lease: backoffice::REFUND_LEASE,
             approver_age: settings.approver_age,
+            second_factor: settings.second_factor,
+            passkeys: Passkeys::at(&settings.public_url),
             webhook_years: settings.webhook_retention_years,
             intake_load: IntakeLoad::default(),
         };

@@ -33,10 +33,10 @@ use tower_http::{
     set_header::SetResponseHeaderLayer,
 };
 
-use crate::{Jangbu, api, authenticate, downloads, health, hooks, observe, sandbox_clock, sessions};
+use crate::{Jangbu, api, authenticate, downloads, health, hooks, observe, proof, sandbox_clock, sessions};
 
 /// The largest form.
-const LARGEST_FORM: usize = 64 * 1024;
+pub(crate) const LARGEST_FORM: usize = 64 * 1024;
 /// The largest file of refunds, and a little more, so that one that is too large hears why.
 const LARGEST_FILE: usize = backoffice::files::import::MAX_BYTES + (1 << 20);
 
@@ -125,12 +125,18 @@ fn pages(jangbu: &Jangbu) -> Router {
         let options = options.clone();
         move || shell(options.clone())
     };
+    let render = leptos_axum::render_app_async_with_context(context.clone(), page.clone());
+    let gate = proof::Gate {
+        jangbu: jangbu.clone(),
+        render: std::sync::Arc::new(move |request| Box::pin(render.clone()(request))),
+    };
     Router::new()
         .leptos_routes_with_context(&options, generate_route_list(App), context.clone(), page.clone())
         .fallback(leptos_axum::render_app_async_with_context(context, page))
         .with_state(options)
         .merge(downloads::router(jangbu))
         .layer(middleware::from_fn(only_ours))
+        .layer(middleware::from_fn_with_state(gate, proof::ask))
         .layer(middleware::from_fn_with_state(jangbu.clone(), authenticate::authenticate))
         .layer(sessions::layer(&jangbu.settings, jangbu.backoffice.pool.clone()))
         // Forms are answered only when they were posted from a page of ours.

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use app::context::Mode;
-use backoffice::{DataKey, NoKey, webhooks::KEPT_YEARS};
+use backoffice::{DataKey, NoKey, staff::factors::SecondFactor, webhooks::KEPT_YEARS};
 use ipnet::IpNet;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
@@ -37,6 +37,7 @@ use toss::{
 /// | `JANGBU_WEBHOOK_ALLOWED_IPS` | everybody | addresses or ranges, by comma |
 /// | `JANGBU_WEBHOOK_RETENTION_YEARS` | 5 | 1, 2 or 5: older months of webhook deliveries are dropped |
 /// | `JANGBU_APPROVER_AGE_HOURS` | 24; 0 in sandbox mode | how old an account, its role and its password have to be before it approves anything |
+/// | `JANGBU_SECOND_FACTOR` | `roles`; `off` in sandbox mode | who has to have a second factor: `off` (a sandbox only), `roles` (whoever may refund, approve, export, reveal or administrate) or `everybody` |
 /// | `JANGBU_TRUSTED_PROXIES` | nobody | whose `X-Forwarded-For` is believed |
 /// | `JANGBU_DATABASE_CONNECTIONS` | 16 | |
 /// | `JANGBU_LOG` | `text` | `json`: one object a line; the environment only, and the binary only. `RUST_LOG` says what is written |
@@ -67,6 +68,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// How old an account has to be before it approves anything.
     pub approver_age: time::Duration,
+    /// Who has to have a second factor.
+    pub second_factor: SecondFactor,
     /// How long a session lives that nobody uses.
     pub session_idle: time::Duration,
     /// How far the clock is turned; only in a sandbox.
@@ -335,6 +338,15 @@ impl Settings {
                 None => time::Duration::DAY,
                 Some(Ok(hours @ 0..=720)) => time::Duration::hours(hours),
                 Some(_) => return wrong("JANGBU_APPROVER_AGE_HOURS", "a number of hours from 0 to 720"),
+            },
+            second_factor: match source.get("JANGBU_SECOND_FACTOR").map(SecondFactor::parse) {
+                None if mode == Mode::Sandbox => SecondFactor::Off,
+                None => SecondFactor::Roles,
+                Some(Some(SecondFactor::Off)) if mode != Mode::Sandbox => {
+                    return wrong("JANGBU_SECOND_FACTOR", "off is for a sandbox only: roles or everybody");
+                }
+                Some(Some(who)) => who,
+                Some(None) => return wrong("JANGBU_SECOND_FACTOR", "off, roles or everybody"),
             },
             session_idle: match source.get("JANGBU_SESSION_IDLE_MINUTES").unwrap_or("15").parse() {
                 Ok(minutes @ 5..=60) => time::Duration::minutes(minutes),

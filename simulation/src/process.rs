@@ -182,6 +182,8 @@ impl Toss {
             settles: true,
             refund_lease: LEASE,
             approver_age: time::Duration::ZERO,
+            second_factor: backoffice::staff::factors::SecondFactor::Off,
+            passkeys: None,
             webhook_years: 5,
             intake_load: backoffice::IntakeLoad::default(),
         })

@@ -3,11 +3,13 @@
 mod copy;
 mod live_count;
 mod palette;
+mod passkey;
 mod progress;
 mod refund_guard;
 
 pub use copy::Copy;
 pub use live_count::LiveCount;
 pub use palette::{Palette, PaletteWords};
+pub use passkey::{Passkey, PasskeyWords};
 pub use progress::Progress;
 pub use refund_guard::{GuardWords, RefundGuard};

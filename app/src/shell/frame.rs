@@ -15,7 +15,7 @@ use crate::{
     format,
     islands::{Palette, PaletteWords},
     routes,
-    staff::functions::LogOut,
+    staff::{functions::LogOut, notices},
 };
 
 fn entry(ctx: &Ctx, path: &'static str, key: &str, active: &str, count: i64) -> AnyView {
@@ -83,6 +83,7 @@ pub async fn frame(ctx: &Ctx, staff: &Staff, page: Frame) -> AnyView {
         tracing::warn!(%fault, "no counts for the menu");
         Waiting::default()
     });
+    let told = notices::view(ctx, staff).await;
     let palette = PaletteWords {
         open: ctx.t("palette-open"),
         placeholder: ctx.t("search-placeholder"),
@@ -128,6 +129,7 @@ pub async fn frame(ctx: &Ctx, staff: &Staff, page: Frame) -> AnyView {
             </header>
             <nav class="side" aria-label=ctx.t("menu")>{menu(ctx, page.active, waiting)}</nav>
             <main id="main" tabindex="-1">
+                {told}
                 {form::notice(&page.flash)}
                 {page.body}
             </main>

@@ -65,6 +65,9 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/") view=|| page(|ctx, _| home::page::page(ctx)) ssr=SsrMode::Async/>
                 <Route path=path!("/login") view=|| page(staff::login::page) ssr=SsrMode::Async/>
                 <Route path=path!("/invitation") view=|| page(staff::invitation::page) ssr=SsrMode::Async/>
+                <Route path=path!("/login/factor") view=|| page(|ctx, _| staff::factors::log_in::page(ctx)) ssr=SsrMode::Async/>
+                <Route path=path!("/proof") view=|| page(|ctx, _| staff::factors::proof::page(ctx)) ssr=SsrMode::Async/>
+                <Route path=path!("/account/factors") view=|| page(|ctx, _| staff::factors::own::page(ctx)) ssr=SsrMode::Async/>
                 <Route path=path!("/account") view=|| page(|ctx, _| staff::account::page(ctx)) ssr=SsrMode::Async/>
                 <Route path=path!("/orders") view=|| page(orders::list::page) ssr=SsrMode::Async/>
                 <Route path=path!("/orders/:order_id") view=|| {
@@ -158,7 +161,8 @@ where
         .with_untracked(|q| Query(q.clone().into_iter().map(|(n, v)| (n.into_owned(), v)).collect()));
     // The router is more lenient than the table (a slash at the end, dots): only what stands in the table is made.
     let rule = access::rule(path_of(&ctx));
-    let denied = ctx.visitor.staff.is_some() && matches!(rule, Some(Access::Needs(p)) if !ctx.may(p));
+    let denied =
+        ctx.visitor.staff.is_some() && rule.and_then(Access::permission).is_some_and(|p| !ctx.may(p));
     let answer = (rule.is_some() && !denied).then(|| make(ctx.clone(), query));
     let suspended = Suspend::new(async move {
         let answer = match answer {

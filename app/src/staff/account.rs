@@ -120,6 +120,11 @@ pub async fn page(ctx: Ctx) -> Answer {
                 <dd>
                     {ctx.words.word("role", me.role.as_str())} ": " {ctx.words.word("role-can", me.role.as_str())}
                 </dd>
+                <dt>{ctx.t("factors")}</dt>
+                <dd>
+                    {ctx.t(if me.has_factor { "factors-on" } else { "factors-off" })} " "
+                    <a href=ctx.href(routes::FACTORS)>{ctx.t("factors-manage")}</a>
+                </dd>
             </dl>
         </section>
         <section class="part">

@@ -1,25 +1,47 @@
 //! Opening a session for somebody who has shown who they are: the one place, whichever way they came.
 
-use backoffice::staff::Staff;
+use backoffice::staff::{self, Staff, sessions};
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    context::{Ctx, SESSION_OPENED, SESSION_STAFF},
+    context::{Ctx, SESSION_HALF, SESSION_OPENED, SESSION_STAFF},
     error::AppError,
+    explain::OrExplain as _,
+    routes,
 };
 
 /// What somebody has shown so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shown {
-    /// The password alone.
+    /// The password alone: whoever has a second factor shows it next.
     Password,
+    /// All there is to show.
+    Everything,
+}
+
+/// Seconds for the second step.
+const SECOND_STEP: i64 = 600;
+
+/// Who has shown the password in this session, and where they were going.
+#[derive(Debug, Serialize, Deserialize)]
+struct Half {
+    staff: uuid::Uuid,
+    next: String,
+    until: i64,
 }
 
 impl Ctx {
     /// Lets somebody in, and sends a browser on to `next`.
     pub(crate) async fn come_in(&self, staff: &Staff, shown: Shown, next: &str) -> Result<(), AppError> {
-        match shown {
-            Shown::Password => self.open_session(staff).await?,
+        if shown == Shown::Password && staff.has_factor {
+            self.wait_for_factor(staff, next).await?;
+            if !self.wants_html {
+                return Err(AppError::ProofNeeded);
+            }
+            self.redirect(routes::LOGIN_FACTOR);
+            return Ok(());
         }
+        self.open_session(staff).await?;
         if self.wants_html {
             // Only ever to a page of ours.
             self.redirect(next);
@@ -32,13 +54,43 @@ impl Ctx {
         let opened = async {
             // A new cookie, so that one that was planted before the log-in is worth nothing.
             session.cycle_id().await?;
+            session.remove_value(SESSION_HALF).await?;
             let opened = serde_json::json!({ "ip": self.visitor.ip, "agent": self.visitor.agent });
             session.insert(SESSION_OPENED, opened).await?;
             session.insert(SESSION_STAFF, staff.id).await
         };
-        opened.await.map_err(|error| {
-            tracing::error!(%error, "a session could not be opened");
-            AppError::Fault
-        })
+        kept(opened.await)?;
+        staff::note_log_in(self.backoffice(), staff, &self.visitor.ip).await.or_explain(self)
     }
+
+    async fn wait_for_factor(&self, staff: &Staff, next: &str) -> Result<(), AppError> {
+        let until = self.backoffice().clock.now().unix_timestamp() + SECOND_STEP;
+        let session = &self.visitor.session;
+        let waits = async {
+            session.cycle_id().await?;
+            session.remove_value(SESSION_STAFF).await?;
+            session.insert(SESSION_HALF, Half { staff: staff.id, next: next.to_owned(), until }).await
+        };
+        kept(waits.await)
+    }
+
+    pub(crate) async fn end_session(&self) -> Result<(), AppError> {
+        kept(self.visitor.session.flush().await)
+    }
+
+    /// Who has shown the password and has the second step before them, and where they were going.
+    pub(crate) async fn half_logged_in(&self) -> Result<Option<(Staff, String)>, AppError> {
+        let half = kept(self.visitor.session.get::<Half>(SESSION_HALF).await)?;
+        let now = self.backoffice().clock.now().unix_timestamp();
+        let Some(half) = half.filter(|half| now < half.until) else { return Ok(None) };
+        let staff = sessions::staff(self.backoffice(), half.staff).await.or_explain(self)?;
+        Ok(staff.map(|staff| (staff, half.next)))
+    }
+}
+
+fn kept<T>(outcome: Result<T, tower_sessions::session::Error>) -> Result<T, AppError> {
+    outcome.map_err(|error| {
+        tracing::error!(%error, "a session could not be kept");
+        AppError::Fault
+    })
 }

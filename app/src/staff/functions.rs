@@ -4,9 +4,9 @@
 use backoffice::staff::{self, NewStaff, Permission, Role, invitations, password::Password, sessions};
 use leptos::prelude::*;
 
-use crate::error::AppError;
 #[cfg(feature = "ssr")]
 use super::entry::Shown;
+use crate::error::AppError;
 #[cfg(feature = "ssr")]
 use crate::{
     action::{Done, action},
@@ -165,10 +165,7 @@ pub async fn log_in(
 #[server(prefix = "/fn", endpoint = "log_out")]
 pub async fn log_out() -> Result<(), AppError> {
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
-    if let Err(error) = ctx.visitor.session.flush().await {
-        tracing::error!(%error, "a session could not be ended");
-        return Err(AppError::Fault);
-    }
+    ctx.end_session().await?;
     if ctx.wants_html {
         ctx.redirect(routes::LOGIN);
     }

@@ -3,7 +3,10 @@
 use backoffice::staff::{Role, Staff};
 use leptos::{prelude::*, server_fn::ServerFn};
 
-use super::functions::{DisableStaff, InviteStaff, InviteStaffAgain, LogOutStaff};
+use super::{
+    factors::functions::ResetFactors,
+    functions::{DisableStaff, InviteStaff, InviteStaffAgain, LogOutStaff},
+};
 use crate::{
     components::{
         badge::badge,
@@ -53,19 +56,23 @@ fn row(ctx: &Ctx, person: Staff) -> AnyView {
                 {act(ctx, InviteStaffAgain::PATH, &person, "button quiet", "staff-new-link-sure", again)}
                 {(!is_disabled).then(|| view! {
                     {act(ctx, LogOutStaff::PATH, &person, "button quiet", "staff-log-out-sure", "staff-log-out")}
+                    {person.has_factor.then(|| {
+                        act(ctx, ResetFactors::PATH, &person, "button danger", "factors-reset-sure", "factors-reset-do")
+                    })}
                     {act(ctx, DisableStaff::PATH, &person, "button danger", "staff-disable-sure", "staff-disable")}
                 })}
             </details>
         }
         .into_any()
     };
+    let factor = person.has_factor.then(|| view! { <span class="soft">{ctx.t("staff-has-factor")}</span> });
     let last = person.last_login_at.map_or_else(|| ctx.t("never").into_any(), list::time);
     view! {
         <tr>
             <td class="id">{person.name}</td>
             <td class="what">{person.email}</td>
             <td class="role">{ctx.words.word("role", person.role.as_str())}</td>
-            <td class="state">{state}</td>
+            <td class="state">{state} {factor}</td>
             <td class="when">{last}</td>
             <td class="act">{acts}</td>
         </tr>

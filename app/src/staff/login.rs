@@ -1,8 +1,13 @@
 //! Coming in.
 
+use backoffice::staff::factors::FactorRefused;
 use leptos::{prelude::*, server_fn::ServerFn};
 
-use super::{functions::LogIn, gate};
+use super::{
+    factors::{fields::passkey_words, log_in_functions::LogInWithPasskey, messages::sentence},
+    functions::LogIn,
+    gate,
+};
 use crate::{
     components::{
         form::{self, Field},
@@ -10,6 +15,7 @@ use crate::{
         list::Query,
     },
     context::Ctx,
+    islands::Passkey,
     routes,
 };
 
@@ -18,7 +24,11 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     if ctx.visitor.staff.is_some() {
         ctx.redirect(routes::HOME);
     }
-    let flash = ctx.take_flash().await;
+    let mut flash = ctx.take_flash().await;
+    if flash.notice.is_none() && query.get("why").as_deref() == Some("factor") {
+        flash.is_error = true;
+        flash.notice = Some(sentence(&ctx, FactorRefused::TooMany));
+    }
     let email = Field {
         kind: "email",
         autocomplete: "username",
@@ -30,14 +40,24 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         autocomplete: "current-password",
         ..Field::text("password", ctx.t("password"), &flash)
     };
+    let passkey = ctx.backoffice().passkeys.is_some().then(|| {
+        view! {
+            <form class="alternative" method="post" action=ctx.href(LogInWithPasskey::PATH)>
+                <input type="hidden" name="next" value=next.clone()/>
+                <input type="hidden" name="proof_credential" value=""/>
+                <Passkey asks="anybody".to_owned() words=passkey_words(&ctx, "passkey-log-in")/>
+            </form>
+        }
+    });
     let inner = view! {
         {form::notice(&flash)}
         <form method="post" action=ctx.href(LogIn::PATH)>
-            <input type="hidden" name="next" value=next/>
+            <input type="hidden" name="next" value=next.clone()/>
             {email.view()}
             {password.view()}
             <button class="button wide" type="submit">{ctx.t("log-in")}</button>
         </form>
+        {passkey}
     };
     let body = gate::view(&ctx, "log-in", inner.into_any());
     Ok(Frame { title: String::new(), active: "", flash, body })

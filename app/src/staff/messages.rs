@@ -27,6 +27,7 @@ impl Explain for Invalid {
             Self::LastAdmin => ("", "staff-error-last-admin"),
             Self::Yourself => ("", "staff-error-yourself"),
             Self::NotFound => ("", "staff-error-not-found"),
+            Self::NoFactor => ("", "staff-error-no-factor"),
         };
         AppError::field(field, ctx.words.get(key, &[]))
     }

@@ -1,5 +1,6 @@
 //! Accounts, and coming in and going out.
 
+pub mod factors;
 pub mod functions;
 
 #[cfg(feature = "ssr")]
@@ -16,3 +17,5 @@ pub(crate) mod list;
 pub(crate) mod login;
 #[cfg(feature = "ssr")]
 mod messages;
+#[cfg(feature = "ssr")]
+pub(crate) mod notices;

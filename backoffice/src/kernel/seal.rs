@@ -28,7 +28,7 @@ pub enum Form {
 }
 
 /// Every column that is sealed, as `table.column`: what is sealed in one opens in no other.
-pub const COLUMNS: [(&str, Form); 12] = [
+pub const COLUMNS: [(&str, Form); 13] = [
     (BUYERS_ACCOUNT, Form::Text),
     (REFUND_ACCOUNT, Form::Text),
     (LINE_ACCOUNT, Form::Text),
@@ -36,6 +36,7 @@ pub const COLUMNS: [(&str, Form); 12] = [
     (ORDER_EMAIL, Form::Indexed("customer_email_hash", personal::email)),
     (RECEIPT_IDENTITY, Form::Text),
     (FORM_ANSWER, Form::Text),
+    (FACTOR, Form::Text),
     (EXPORT_WORDS, Form::Text),
     (EXPORT_PART, Form::Bytes),
     (DELIVERY, Form::Bytes),
@@ -49,6 +50,7 @@ pub(crate) const ORDER_PHONE: &str = "orders.customer_mobile_phone";
 pub(crate) const ORDER_EMAIL: &str = "orders.customer_email";
 pub(crate) const RECEIPT_IDENTITY: &str = "cash_receipts.identity_number";
 pub(crate) const FORM_ANSWER: &str = "form_answers.answer";
+pub(crate) const FACTOR: &str = "staff_factors.secret";
 pub(crate) const EXPORT_WORDS: &str = "exports.what";
 pub(crate) const EXPORT_PART: &str = "export_parts.bytes";
 pub(crate) const DELIVERY: &str = "webhook_deliveries.body";

@@ -35,17 +35,19 @@ fn hash_of(email: &str) -> Vec<u8> {
     Sha256::digest(email.as_bytes()).to_vec()
 }
 
-/// Checks a log-in. The same work is done for an account that does not exist, so that the time tells nothing.
+/// Checks an address and a password. The same work is done for an account that does not exist, so that the time tells
+/// nothing. Whoever lets somebody in notes it with [`note_log_in`].
 pub async fn log_in(
     backoffice: &Backoffice,
     email: &str,
     password: Password,
     ip: &str,
 ) -> Result<Result<Staff, LoginRefused>, Fault> {
-    let staff = match prove(backoffice, email, password, ip).await? {
-        Ok(staff) => staff,
-        Err(refused) => return Ok(Err(refused)),
-    };
+    prove(backoffice, email, password, ip).await
+}
+
+/// Somebody has shown who they are, in whichever way.
+pub async fn note_log_in(backoffice: &Backoffice, staff: &Staff, ip: &str) -> Result<(), Fault> {
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
     sqlx::query!("update staff set last_login_at = $2 where id = $1", staff.id, now)
@@ -56,7 +58,7 @@ pub async fn log_in(
     let act = Act { action: "staff.logged_in", subject_kind: "staff", subject: &subject, detail: json!({}) };
     audit::record(&mut tx, now, &actor, act).await?;
     tx.commit().await?;
-    Ok(Ok(staff))
+    Ok(())
 }
 
 /// Who has this address and this password, and is not disabled.
@@ -78,7 +80,8 @@ pub(super) async fn prove(
         .execute(&backoffice.pool)
         .await?;
     let found = sqlx::query!(
-        r#"select id, email, name, role as "role: Role", created_at, disabled_at, last_login_at, password_hash
+        r#"select id, email, name, role as "role: Role", created_at, disabled_at, last_login_at, password_hash,
+                  exists(select 1 from staff_factors f where f.staff_id = staff.id and f.confirmed_at is not null) as "has_factor!"
            from staff where email = $1 and disabled_at is null"#,
         typed,
     )
@@ -99,6 +102,7 @@ pub(super) async fn prove(
         disabled_at: row.disabled_at,
         last_login_at: row.last_login_at,
         has_password: true,
+        has_factor: row.has_factor,
     }))
 }
 

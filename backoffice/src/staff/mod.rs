@@ -1,9 +1,11 @@
 //! People with an account: who they are, what they may do, how they come in.
 
 mod accounts;
+pub mod factors;
 pub mod form_answers;
 pub mod invitations;
 mod log_in;
+pub mod notices;
 pub mod password;
 mod second_person;
 pub mod sessions;
@@ -15,7 +17,7 @@ pub use crate::kernel::role::{Permission, Role};
 use crate::{Backoffice, Fault, audit::Actor};
 pub use accounts::{add, change_password, disable, reset};
 pub use invitations::{Invited, LinkEnded, Token};
-pub use log_in::{LoginRefused, log_in};
+pub use log_in::{LoginRefused, log_in, note_log_in};
 pub use second_person::{others_who_approve, second_person};
 
 #[derive(Debug, Clone)]
@@ -29,6 +31,8 @@ pub struct Staff {
     pub last_login_at: Option<OffsetDateTime>,
     /// False for somebody who was invited and has not come yet.
     pub has_password: bool,
+    /// A passkey, or an app with codes.
+    pub has_factor: bool,
 }
 
 impl Staff {
@@ -62,6 +66,8 @@ pub enum Invalid {
     Yourself,
     #[error("no such account")]
     NotFound,
+    #[error("there is no second factor to take away")]
+    NoFactor,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +109,9 @@ pub async fn get_by_email(backoffice: &Backoffice, email: &str) -> Result<Option
     let staff = sqlx::query_as!(
         Staff,
         r#"select id, email, name, role as "role: Role", created_at, disabled_at, last_login_at,
-                  password_hash is not null as "has_password!" from staff where email = $1"#,
+                  password_hash is not null as "has_password!",
+                  exists(select 1 from staff_factors f where f.staff_id = staff.id and f.confirmed_at is not null) as "has_factor!"
+           from staff where email = $1"#,
         email,
     )
     .fetch_optional(&backoffice.pool)
@@ -115,7 +123,9 @@ pub async fn list(backoffice: &Backoffice) -> Result<Vec<Staff>, Fault> {
     let staff = sqlx::query_as!(
         Staff,
         r#"select id, email, name, role as "role: Role", created_at, disabled_at, last_login_at,
-                  password_hash is not null as "has_password!" from staff
+                  password_hash is not null as "has_password!",
+                  exists(select 1 from staff_factors f where f.staff_id = staff.id and f.confirmed_at is not null) as "has_factor!"
+           from staff
            order by disabled_at nulls first, created_at limit 1000"#
     )
     .fetch_all(&backoffice.pool)
@@ -127,7 +137,9 @@ pub async fn get(backoffice: &Backoffice, id: Uuid) -> Result<Option<Staff>, Fau
     let staff = sqlx::query_as!(
         Staff,
         r#"select id, email, name, role as "role: Role", created_at, disabled_at, last_login_at,
-                  password_hash is not null as "has_password!" from staff where id = $1"#,
+                  password_hash is not null as "has_password!",
+                  exists(select 1 from staff_factors f where f.staff_id = staff.id and f.confirmed_at is not null) as "has_factor!"
+           from staff where id = $1"#,
         id,
     )
     .fetch_optional(&backoffice.pool)

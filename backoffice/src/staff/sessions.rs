@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool, postgres::types::PgInterval};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::Staff;
+use super::{Staff, factors};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
@@ -184,6 +184,7 @@ pub async fn end(pool: &PgPool, key: &SessionKey) -> Result<(), Fault> {
 
 pub async fn delete_expired(pool: &PgPool) -> Result<u64, Fault> {
     let done = sqlx::query!("delete from staff_sessions where expires_at <= now()").execute(pool).await?;
+    factors::delete_expired(pool).await?;
     sqlx::query!("delete from login_failures where at < now() - interval '1 day'").execute(pool).await?;
     sqlx::query!("delete from staff_invitations where expires_at < now() - interval '90 days'")
         .execute(pool)

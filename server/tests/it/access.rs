@@ -14,8 +14,7 @@ fn allowed(access: Access, role: Option<Role>) -> bool {
     match (access, role) {
         (Access::Open, _) => true,
         (_, None) => false,
-        (Access::Staff, Some(_)) => true,
-        (Access::Needs(permission), Some(role)) => role.may(permission),
+        (access, Some(role)) => access.permission().is_none_or(|permission| role.may(permission)),
     }
 }
 
@@ -123,6 +122,10 @@ async fn every_page_as_every_role() {
             let (status, _) = shop.page(&path, cookie).await;
             let expected = match (allowed(*access, role), role) {
                 (true, Some(_)) if *pattern == "/login" => 302,
+                // Nobody has shown half of what there is to show.
+                (true, _) if *pattern == "/login/factor" => 302,
+                // Nothing waits for a proof.
+                (true, _) if *pattern == "/proof" => 404,
                 (true, _) => 200,
                 (false, None) => 303,
                 (false, Some(_)) => 403,

@@ -17,6 +17,7 @@ mod arrival;
 mod audit;
 mod batches;
 mod cash_receipts;
+mod factors;
 mod finance_files;
 mod forms;
 mod killed;

@@ -104,6 +104,11 @@ impl Shop {
         Self::open_with(&[("JANGBU_APPROVER_AGE_HOURS", "24")]).await
     }
 
+    /// Where roles that move money have to have a second factor, as outside of rehearsals.
+    pub async fn guarded() -> Self {
+        Self::open_with(&[("JANGBU_SECOND_FACTOR", "roles")]).await
+    }
+
     /// Mounted at a path of a host that has pages of its own.
     pub async fn open_at(base: &str) -> Self {
         Self::open_with(&[("JANGBU_BASE_PATH", base)]).await
@@ -365,6 +370,32 @@ impl Shop {
         Person { cookie: cookie(&response).expect("a session cookie"), email, id, role }
     }
 
+    /// The same, with an authenticator app.
+    pub async fn log_in_with_app(&self, role: Role) -> (Person, App) {
+        let person = self.log_in(role).await;
+        self.form("begin_totp", Some(&person.cookie), &[]).await;
+        let (_, html) = self.page("/account/factors", Some(&person.cookie)).await;
+        let by_hand = html.split("totp-secret\">").nth(1).expect("the key stands on the page");
+        let app = App::of(by_hand.split('<').next().unwrap());
+        let fields = [("name", "휴대폰"), ("code", &app.code(0))];
+        assert_eq!(self.form("confirm_totp", Some(&person.cookie), &fields).await.status(), 302);
+        (person, app)
+    }
+
+    /// Time goes on to the next code: a code works once.
+    pub async fn next_code(&self) {
+        self.sql("update staff_factors set last_step = 0 where kind = 'totp'").await;
+    }
+
+    /// The last proof of everybody is older than five minutes.
+    pub async fn proofs_grow_old(&self) {
+        self.sql("update staff_sessions set proved_at = now() - interval '301 seconds'").await;
+    }
+
+    async fn sql(&self, statement: &'static str) {
+        sqlx::query(statement).execute(&self.backoffice().pool).await.unwrap();
+    }
+
     /// The cookie of one more session of somebody.
     pub async fn again(&self, person: &Person) -> String {
         let fields = [("email", person.email.as_str()), ("password", PASSWORD)];
@@ -485,6 +516,34 @@ impl Person {
     pub fn actor(&self) -> Actor {
         let name = format!("{} 사람", self.role.as_str());
         Actor::Staff { id: self.id, name, role: self.role, ip: None }
+    }
+}
+
+/// An authenticator app, by another hand than the one that checks its codes.
+pub struct App(Vec<u8>);
+
+impl App {
+    pub fn of(base32: &str) -> Self {
+        let mut bits = String::new();
+        for character in base32.chars().filter(|c| !c.is_whitespace()) {
+            let value = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(character).expect("base32");
+            bits.push_str(&format!("{value:05b}"));
+        }
+        let bytes = bits.as_bytes().chunks_exact(8);
+        Self(bytes.map(|byte| u8::from_str_radix(std::str::from_utf8(byte).unwrap(), 2).unwrap()).collect())
+    }
+
+    /// What it shows when its clock is so many seconds ahead.
+    pub fn code(&self, ahead: i64) -> String {
+        use ring::hmac;
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let step = now.checked_add_signed(ahead).unwrap() / 30;
+        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &self.0);
+        let hash = hmac::sign(&key, &step.to_be_bytes());
+        let hash = hash.as_ref();
+        let at = usize::from(hash[19] & 15);
+        let word = u32::from_be_bytes(hash[at..at + 4].try_into().unwrap()) & 0x7fff_ffff;
+        format!("{:06}", word % 1_000_000)
     }
 }
 

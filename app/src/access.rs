@@ -68,6 +68,8 @@ pub const PAGES: &[(&str, Access)] = &[
     (routes::LOGIN_FACTOR, Access::Open),
     (routes::FACTORS, Access::StaffProves),
     (routes::PROOF, Access::Staff),
+    // Shows what its own request has posted, and nothing else.
+    (routes::UNSENT, Access::Open),
     (routes::ACCOUNT, Access::Staff),
     (routes::HOME, Access::Needs(ViewTrade)),
     (routes::ORDERS, Access::Needs(ViewTrade)),

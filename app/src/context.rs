@@ -109,6 +109,10 @@ pub struct Held {
     pub refused: Option<FactorRefused>,
 }
 
+/// A form that was posted when nobody was logged in any more. What was typed is shown, and nothing was done.
+#[derive(Debug, Clone)]
+pub struct Unsent;
+
 /// The key under which the session holds the staff id.
 pub const SESSION_STAFF: &str = "staff_id";
 /// The key under which the session holds who has shown the password and nothing else yet.

@@ -12,6 +12,8 @@ pub const ACCOUNT: &str = "/account";
 pub const FACTORS: &str = "/account/factors";
 /// What stands in the place of an answer until somebody has shown who they are.
 pub const PROOF: &str = "/proof";
+/// What stands in the place of an answer where nobody was logged in any more.
+pub const UNSENT: &str = "/unsent";
 pub const ORDERS: &str = "/orders";
 pub const TRANSACTIONS: &str = "/transactions";
 pub const REFUNDS: &str = "/refunds";

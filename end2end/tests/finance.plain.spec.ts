@@ -7,7 +7,7 @@ import { daysBefore, eventually, expect, logIn, mine, sandbox, test, today, type
 
 async function logOut(page: Page) {
   await page.getByRole("button", { name: "로그아웃" }).click();
-  await expect(page.getByRole("button", { name: "로그인" })).toBeVisible();
+  await expect(page.getByRole("button", { name: "로그인", exact: true })).toBeVisible();
 }
 
 const figure = (text: string | null) => Number((text ?? "").replaceAll(",", "").replace("−", "-"));

@@ -6,7 +6,7 @@ test("a wrong password gets one sentence, and the address is kept", async ({ pag
   await page.goto("/login");
   await page.getByLabel("이메일").fill("support@jangbu.test");
   await page.getByLabel("비밀번호").fill("not the password");
-  await page.getByRole("button", { name: "로그인" }).click();
+  await page.getByRole("button", { name: "로그인", exact: true }).click();
   await expect(page.getByRole("alert")).toContainText("이메일이나 비밀번호가 맞지 않아요");
   await expect(page.getByLabel("이메일")).toHaveValue("support@jangbu.test");
   await expect(page.getByLabel("비밀번호")).toHaveValue("");
@@ -16,7 +16,7 @@ test("a link that was sent leads there after the log-in, and the session ends wi
   await page.goto("/orders?status=DONE");
   await page.getByLabel("이메일").fill("support@jangbu.test");
   await page.getByLabel("비밀번호").fill(process.env.JANGBU_PASSWORD!);
-  await page.getByRole("button", { name: "로그인" }).click();
+  await page.getByRole("button", { name: "로그인", exact: true }).click();
   await expect(page).toHaveURL(/\/orders\?status=DONE$/);
   await page.getByRole("button", { name: "로그아웃" }).click();
   await expect(page).toHaveURL(/\/login/);
@@ -62,7 +62,7 @@ test("an administrator invites somebody, who chooses a password, and disables th
   await expect(theirs.getByText("비밀번호를 정했어요")).toBeVisible();
   await expect(theirs.getByLabel("이메일")).toHaveValue(email);
   await theirs.getByLabel("비밀번호").fill("만년필 백 자루와 잉크");
-  await theirs.getByRole("button", { name: "로그인" }).click();
+  await theirs.getByRole("button", { name: "로그인", exact: true }).click();
   await theirs.getByRole("link", { name: "새 직원 · 지원팀" }).click();
   await expect(theirs.getByRole("heading", { name: "내 계정" })).toBeVisible();
   await expect(theirs.getByText("지금 이 브라우저")).toBeVisible();

@@ -1,5 +1,6 @@
 // What every test starts from: a page that fails when the browser complains, people, and a shop to buy in.
 
+import { execFileSync } from "node:child_process";
 import { test as base, expect, type Locator, type Page } from "@playwright/test";
 
 export const sandbox = process.env.SANDBOX_URL!;
@@ -26,8 +27,46 @@ export async function logIn(page: Page, role: string) {
   await page.goto("/login");
   await page.getByLabel("이메일").fill(`${role}@jangbu.test`);
   await page.getByLabel("비밀번호").fill(password);
-  await page.getByRole("button", { name: "로그인" }).click();
+  await page.getByRole("button", { name: "로그인", exact: true }).click();
   await expect(page.getByRole("heading", { name: "오늘" })).toBeVisible();
+}
+
+/** Somebody new, invited by the administrator and here with a password of their own; logged in nowhere. */
+export async function join(page: Page, role: string, name: string): Promise<string> {
+  const email = `${role}-${run()}-${Math.random().toString(36).slice(2, 8)}@jangbu.test`;
+  await logIn(page, "admin");
+  await page.goto("/staff");
+  await page.getByRole("textbox", { name: "이름" }).fill(name);
+  await page.getByLabel("이메일").fill(email);
+  await page.getByLabel("역할").selectOption(role);
+  await page.getByRole("button", { name: "직원 초대" }).click();
+  const link = await page.locator("code", { hasText: "/invitation?t=" }).innerText();
+  await page.getByRole("button", { name: "로그아웃" }).click();
+  await page.goto(link);
+  await page.getByLabel("새 비밀번호").fill(ownPassword);
+  await page.getByRole("button", { name: "비밀번호 정하기" }).click();
+  await expect(page.getByText("비밀번호를 정했어요")).toBeVisible();
+  return email;
+}
+
+export const ownPassword = "만년필 백 자루와 잉크";
+
+export async function typePassword(page: Page, email: string) {
+  await page.goto("/login");
+  await page.getByLabel("이메일").fill(email);
+  await page.getByLabel("비밀번호").fill(ownPassword);
+  await page.getByRole("button", { name: "로그인", exact: true }).click();
+}
+
+/** Something that takes longer than a test may: asked of the database itself. */
+export function sql(statement: string) {
+  execFileSync("psql", ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", process.env.JANGBU_DATABASE_URL!, "-c", statement]);
+}
+
+/** The last proof of this person is older than five minutes. */
+export function proofGrowsOld(email: string) {
+  sql(`update jangbu.staff_sessions set proved_at = now() - interval '301 seconds'
+       where staff_id = (select id from jangbu.staff where email = '${email}')`);
 }
 
 /** A buyer buys in the practice shop and pays; the order's id. */

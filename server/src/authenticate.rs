@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use app::{
     access::{self, Access},
-    context::{SESSION_STAFF, Theme, Visitor},
+    context::{SESSION_STAFF, Theme, Unsent, Visitor},
     error::AppError,
     i18n::{Lang, Translator},
     routes,
@@ -145,6 +145,11 @@ pub(crate) async fn authenticate(
         }
         return (StatusCode::FORBIDDEN, axum::Json(AppError::ProofNeeded)).into_response();
     }
+    if refusal == Some(AppError::LoggedOut) && is_function && wants_html {
+        request.extensions_mut().insert(Unsent);
+        request.extensions_mut().insert(Visitor { staff: None, lang, theme, ip, agent, session });
+        return next.run(request).await;
+    }
     if let Some(error) = refusal {
         return refuse(&jangbu, &error, &request, is_function, wants_html, lang);
     }
@@ -160,7 +165,7 @@ fn refuse(
     wants_html: bool,
     lang: Lang,
 ) -> Response {
-    if *error == AppError::LoggedOut && (wants_html || !is_function) {
+    if *error == AppError::LoggedOut && !is_function {
         let next = match request.method() {
             &Method::GET => request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
             _ => String::new(),

@@ -1,11 +1,11 @@
 //! In front of what hurts: whoever asks shows again who they are, unless they did in the last five minutes. What they
-//! typed waits in the form that asks, not here.
+//! typed waits in the form that asks, not here. The same for whoever is not logged in any more.
 
 use std::sync::Arc;
 
 use app::{
     access,
-    context::{Held, Visitor},
+    context::{Held, Unsent, Visitor},
     error::AppError,
     routes,
     staff::factors::proof_of,
@@ -43,6 +43,9 @@ const FIELDS: [&str; 4] = ["proof_code", "proof_recovery", "proof_credential", "
 
 pub(crate) async fn ask(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
+    if request.extensions().get::<Unsent>().is_some() {
+        return unsent(&gate, path, request).await;
+    }
     let rule = access::rule(&path).filter(|rule| rule.may_want_proof());
     let Some(rule) = rule else { return next.run(request).await };
     let Some(visitor) = request.extensions().get::<Visitor>().cloned() else {
@@ -88,7 +91,7 @@ pub(crate) async fn ask(State(gate): State<Gate>, request: Request, next: Next) 
             } else {
                 Held { path, fields: form.own(), refused }
             };
-            page(&gate, again, held).await
+            page(&gate, again, held, routes::PROOF).await
         }
         Err(fault) => {
             tracing::error!(%fault, "a proof could not be looked at");
@@ -133,10 +136,27 @@ impl Form {
     }
 }
 
-async fn page(gate: &Gate, request: Request, held: Held) -> Response {
+/// Nobody is logged in any more: what was typed is shown again, and nothing is done.
+async fn unsent(gate: &Gate, path: String, request: Request) -> Response {
+    let is_form = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+    let (parts, body) = request.into_parts();
+    let bytes = match axum::body::to_bytes(body, LARGEST_FORM).await {
+        Ok(bytes) if is_form => bytes,
+        // A file has to be chosen again: a browser gives none back.
+        _ => Bytes::new(),
+    };
+    let held = Held { path, fields: Form::read(&bytes).own(), refused: None };
+    page(gate, Request::from_parts(parts, Body::empty()), held, routes::UNSENT).await
+}
+
+async fn page(gate: &Gate, request: Request, held: Held, instead: &'static str) -> Response {
     let (mut parts, _) = request.into_parts();
     parts.method = Method::GET;
-    parts.uri = Uri::from_static(routes::PROOF);
+    parts.uri = Uri::from_static(instead);
     parts.headers.remove(header::CONTENT_TYPE);
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.extensions.insert(held);

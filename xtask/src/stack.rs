@@ -106,7 +106,8 @@ impl Stack {
         fs::create_dir_all(folder)?;
         let port = free_port(wished)?;
         let sandbox_port = free_port(wished + 100)?;
-        let url = format!("http://127.0.0.1:{port}");
+        // By name: browsers have passkeys for no bare address.
+        let url = format!("http://localhost:{port}");
         let sandbox_url = format!("http://127.0.0.1:{sandbox_port}");
         let apps_port = free_port(sandbox_port + 1)?;
         let pay_port = free_port(apps_port + 1)?;
@@ -117,6 +118,7 @@ impl Stack {
             ("JANGBU_MODE", "sandbox".to_owned()),
             ("JANGBU_CLOCK_OFFSET_MS", offset_ms.to_string()),
             ("JANGBU_ADDR", format!("127.0.0.1:{port}")),
+            ("JANGBU_PUBLIC_URL", url.clone()),
             ("JANGBU_DATA_DIR", folder.display().to_string()),
             ("JANGBU_SITE_DIR", front::site().display().to_string()),
             ("TOSS_PAYMENTS_URL", sandbox_url.clone()),
@@ -193,6 +195,17 @@ impl Stack {
             }
         }
         Ok(())
+    }
+
+    /// The private PostgreSQL, for what only a test may do: make a proof or a log-in older.
+    pub(crate) fn database_url(&self) -> anyhow::Result<String> {
+        let home = fs::read_to_string(self.folder.join("postgres-home"));
+        let home = home.map_or_else(|_| self.folder.join("postgres"), |home| PathBuf::from(home.trim()));
+        let password = fs::read_to_string(home.join("password"))?;
+        // Its fourth line is the port.
+        let pid = fs::read_to_string(home.join("pgdata/postmaster.pid"))?;
+        let port = pid.lines().nth(3).context("a port in postmaster.pid")?;
+        Ok(format!("postgres://jangbu:{}@127.0.0.1:{port}/jangbu", password.trim()))
     }
 
     /// One account per role. True when they are new.

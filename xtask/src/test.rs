@@ -103,12 +103,14 @@ fn on_day(day: &str, chromium: &Path) -> anyhow::Result<()> {
     stack.add_staff()?;
     report::step("a little trade", || stack.trade(120, |_| {}))?;
     report::step("reading Toss's lists and reconciling", || stack.keep_books())?;
+    let database_url = stack.database_url()?;
     let outcome = report::step("browser tests", || {
         run(Command::new("npx")
             .args(["playwright", "test"])
             .current_dir(root().join("end2end"))
             .env("CHROMIUM", chromium)
             .env("JANGBU_URL", &stack.url)
+            .env("JANGBU_DATABASE_URL", &database_url)
             .env("SANDBOX_URL", &stack.sandbox_url)
             .env("SANDBOX_SECRET_KEY", SECRET_KEY)
             .env("JANGBU_MERCHANT_API_KEY", MERCHANT_KEY)

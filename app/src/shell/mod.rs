@@ -67,6 +67,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/invitation") view=|| page(staff::invitation::page) ssr=SsrMode::Async/>
                 <Route path=path!("/login/factor") view=|| page(|ctx, _| staff::factors::log_in::page(ctx)) ssr=SsrMode::Async/>
                 <Route path=path!("/proof") view=|| page(|ctx, _| staff::factors::proof::page(ctx)) ssr=SsrMode::Async/>
+                <Route path=path!("/unsent") view=|| page(|ctx, _| staff::unsent::page(ctx)) ssr=SsrMode::Async/>
                 <Route path=path!("/account/factors") view=|| page(|ctx, _| staff::factors::own::page(ctx)) ssr=SsrMode::Async/>
                 <Route path=path!("/account") view=|| page(|ctx, _| staff::account::page(ctx)) ssr=SsrMode::Async/>
                 <Route path=path!("/orders") view=|| page(orders::list::page) ssr=SsrMode::Async/>

@@ -19,3 +19,5 @@ pub(crate) mod login;
 mod messages;
 #[cfg(feature = "ssr")]
 pub(crate) mod notices;
+#[cfg(feature = "ssr")]
+pub(crate) mod unsent;

@@ -124,8 +124,8 @@ async fn every_page_as_every_role() {
                 (true, Some(_)) if *pattern == "/login" => 302,
                 // Nobody has shown half of what there is to show.
                 (true, _) if *pattern == "/login/factor" => 302,
-                // Nothing waits for a proof.
-                (true, _) if *pattern == "/proof" => 404,
+                // Nothing waits for a proof, and nothing was left unsent.
+                (true, _) if ["/proof", "/unsent"].contains(pattern) => 404,
                 (true, _) => 200,
                 (false, None) => 303,
                 (false, Some(_)) => 403,

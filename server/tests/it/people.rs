@@ -243,3 +243,34 @@ async fn a_page_that_asks_by_itself_does_not_keep_a_session_alive() {
     shop.page("/orders", Some(&person.cookie)).await;
     assert!(left().await <= 300.0);
 }
+
+#[tokio::test]
+async fn what_was_typed_is_not_lost_when_the_log_in_was_over() {
+    let shop = Shop::open().await;
+    shop.paid("ord_unsent", 10_000).await;
+    let person = shop.log_in(Role::Support).await;
+    staff::disable(shop.backoffice(), &Actor::CommandLine, person.id).await.unwrap();
+    let typed = [("order_id", "ord_unsent"), ("amount", "1000"), ("reason", "흠집 <b>이 있어요")];
+    let answer = shop.form("refund", Some(&person.cookie), &typed).await;
+    assert_eq!(answer.status(), 200);
+    let html = answer.text().await.unwrap();
+    assert!(html.contains("보내지 않았어요") && html.contains("흠집 &lt;b&gt;이 있어요"), "{html}");
+    assert!(html.contains("action=\"/fn/refund\"") && html.contains("다시 보내기"), "{html}");
+    assert_eq!(shop.status_of("ord_unsent").await, "DONE");
+    // Secrets do not come back.
+    let typed = [("current", "old secret words"), ("password", "new secret words")];
+    let html = shop.form("change_password", Some(&person.cookie), &typed).await.text().await.unwrap();
+    assert!(html.contains("보내지 않았어요") && !html.contains("new secret words"), "{html}");
+    // Logged in again, the same form goes through.
+    let other = shop.log_in(Role::Support).await;
+    let intent = backoffice::refunds::new_intent().to_string();
+    let typed = [
+        ("order_id", "ord_unsent"),
+        ("amount", "1000"),
+        ("reason", "흠집"),
+        ("reason_code", "defect"),
+        ("intent", intent.as_str()),
+    ];
+    assert_eq!(shop.form("refund", Some(&other.cookie), &typed).await.status(), 302);
+    shop.eventually("refunded", || async { shop.status_of("ord_unsent").await == "PARTIAL_CANCELED" }).await;
+}

@@ -1,16 +1,23 @@
 //! Every setting, in one struct. The environment wins over the TOML file that `JANGBU_CONFIG` names; both use the same
 //! names. What is missing or contradictory stops the start with one sentence.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+mod apps_in_toss;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::{net::SocketAddr, path::PathBuf};
 
 use app::context::Mode;
 use backoffice::{DataKey, NoKey, staff::factors::SecondFactor, webhooks::KEPT_YEARS};
 use ipnet::IpNet;
-use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
-use toss::{
-    apps_in_toss::{self, Identity, IdentityError, ProfileKey},
-    payments::OFFICIAL_URL,
+use toss::payments::OFFICIAL_URL;
+
+use self::source::{address, data_keys, nets, wrong};
+pub use self::{
+    apps_in_toss::AppsInToss,
+    source::{SettingError, Source},
 };
 
 /// | Name | Default | |
@@ -74,203 +81,6 @@ pub struct Settings {
     pub session_idle: time::Duration,
     /// How far the clock is turned; only in a sandbox.
     pub clock_offset: time::Duration,
-}
-
-/// How to reach Apps in Toss.
-#[derive(Debug, Clone)]
-pub struct AppsInToss {
-    pub url: String,
-    pub pay_url: String,
-    /// The one in use, and the one that follows.
-    pub identities: Vec<Identity>,
-    pub ca_pem: Option<String>,
-    pub profile_key: Option<ProfileKey>,
-    /// What the `Authorization` header of unlink callbacks has to be.
-    pub unlink_auth: Option<SecretString>,
-}
-
-/// One sentence that names the setting.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name}: {why}")]
-pub struct SettingError {
-    pub name: &'static str,
-    pub why: String,
-}
-
-fn wrong<T>(name: &'static str, why: impl Into<String>) -> Result<T, SettingError> {
-    Err(SettingError { name, why: why.into() })
-}
-
-/// Where settings are read from.
-#[derive(Debug, Default, Clone)]
-pub struct Source(pub BTreeMap<String, String>);
-
-impl Source {
-    /// The file named by `JANGBU_CONFIG`, then the environment over it.
-    pub fn from_machine() -> Result<Self, SettingError> {
-        let mut values = BTreeMap::new();
-        if let Ok(path) = std::env::var("JANGBU_CONFIG") {
-            let text = std::fs::read_to_string(&path)
-                .or_else(|e| wrong("JANGBU_CONFIG", format!("{path} cannot be read: {e}")))?;
-            let table: toml::Table =
-                text.parse().or_else(|e| wrong("JANGBU_CONFIG", format!("{path} is not TOML: {e}")))?;
-            for (name, value) in table {
-                let value = match value {
-                    toml::Value::String(text) => text,
-                    other => other.to_string(),
-                };
-                values.insert(name, value);
-            }
-        }
-        let readable = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
-        values.extend(std::env::vars_os().filter_map(readable));
-        Ok(Self(values))
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(|v| v.trim()).filter(|v| !v.is_empty())
-    }
-}
-
-fn nets(source: &Source, name: &'static str) -> Result<Vec<IpNet>, SettingError> {
-    let parse = |text: &str| {
-        text.parse::<IpNet>().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from))
-    };
-    source
-        .get(name)
-        .unwrap_or_default()
-        .split(',')
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
-        .map(|text| match parse(text) {
-            Some(net) => Ok(net),
-            None => wrong(name, format!("{text:?} is neither an address nor a range like 10.0.0.0/8")),
-        })
-        .collect()
-}
-
-fn data_keys(source: &Source, name: &'static str) -> Result<Vec<DataKey>, SettingError> {
-    let keys = source.get(name).unwrap_or_default().split(',').map(str::trim).filter(|key| !key.is_empty());
-    keys.map(|key| DataKey::parse(&key.to_owned().into()).or_else(|error| wrong(name, error.to_string())))
-        .collect()
-}
-
-/// Where something is reached: scheme, host, port and nothing that a path could not follow.
-fn address(source: &Source, name: &'static str, default: &str) -> Result<String, SettingError> {
-    let text = source.get(name).unwrap_or(default).trim_end_matches('/');
-    let like = "write it like https://shop.example:8443";
-    let url = match Url::parse(text) {
-        Ok(url) => url,
-        Err(error) => return wrong(name, format!("not an address ({error}): {like}")),
-    };
-    if !matches!(url.scheme(), "http" | "https") {
-        return wrong(name, "it begins with http:// or https://");
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return wrong(name, "no user name or password belongs into it");
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return wrong(name, format!("scheme, host, port and path only: {like}"));
-    }
-    // As the parser writes it: the same host in two spellings must not pass for two.
-    Ok(url.as_str().trim_end_matches('/').to_owned())
-}
-
-/// The file that a setting names.
-fn file(source: &Source, name: &'static str) -> Result<Option<String>, SettingError> {
-    let Some(path) = source.get(name) else { return Ok(None) };
-    let text =
-        std::fs::read_to_string(path).or_else(|e| wrong(name, format!("{path} cannot be read: {e}")))?;
-    Ok(Some(text))
-}
-
-/// A client certificate with its key.
-fn identity(
-    source: &Source,
-    cert_name: &'static str,
-    key_name: &'static str,
-) -> Result<Option<Identity>, SettingError> {
-    match (file(source, cert_name)?, file(source, key_name)?) {
-        (None, None) => Ok(None),
-        (Some(_), None) => wrong(key_name, format!("missing: the private key that belongs to {cert_name}")),
-        (None, Some(_)) => wrong(cert_name, format!("missing: the certificate that belongs to {key_name}")),
-        (Some(cert), Some(key)) => match Identity::from_pem(&cert, &key) {
-            Ok(identity) => Ok(Some(identity)),
-            Err(error @ (IdentityError::NoKey | IdentityError::BadKey(_))) => {
-                wrong(key_name, error.to_string())
-            }
-            Err(error) => wrong(cert_name, error.to_string()),
-        },
-    }
-}
-
-impl AppsInToss {
-    fn read(source: &Source, mode: Mode) -> Result<Option<Self>, SettingError> {
-        let of_toss = |name: &'static str, official: &'static str| -> Result<String, SettingError> {
-            let url = address(source, name, official)?;
-            if !url.starts_with("https://") {
-                return wrong(name, "it begins with https://: Apps in Toss asks for a client certificate");
-            }
-            match (mode, url == official) {
-                (Mode::Live, false) => {
-                    wrong(name, format!("JANGBU_MODE is live, but this is not {official}"))
-                }
-                (Mode::Sandbox, true) => {
-                    wrong(name, "JANGBU_MODE is sandbox, but this is Toss's own address")
-                }
-                _ => Ok(url),
-            }
-        };
-        let first = identity(source, "APPS_IN_TOSS_CERT", "APPS_IN_TOSS_KEY")?;
-        let next = identity(source, "APPS_IN_TOSS_CERT_NEXT", "APPS_IN_TOSS_KEY_NEXT")?;
-        let Some(first) = first else {
-            for name in
-                ["APPS_IN_TOSS_URL", "APPS_IN_TOSS_PAY_URL", "APPS_IN_TOSS_CA", "APPS_IN_TOSS_CERT_NEXT"]
-            {
-                if source.get(name).is_some() {
-                    return wrong("APPS_IN_TOSS_CERT", format!("missing, although {name} is set"));
-                }
-            }
-            return Ok(None);
-        };
-        let ca_pem = file(source, "APPS_IN_TOSS_CA")?;
-        if mode == Mode::Live && ca_pem.is_some() {
-            return wrong(
-                "APPS_IN_TOSS_CA",
-                "JANGBU_MODE is live: Toss's own hosts are trusted by this machine already",
-            );
-        }
-        let aad = source.get("APPS_IN_TOSS_DECRYPT_AAD");
-        let profile_key = match (source.get("APPS_IN_TOSS_DECRYPT_KEY"), aad) {
-            (None, None) => None,
-            (None, Some(_)) => return wrong("APPS_IN_TOSS_DECRYPT_KEY", "missing, although the AAD is set"),
-            (Some(_), None) => {
-                return wrong(
-                    "APPS_IN_TOSS_DECRYPT_AAD",
-                    "missing: it comes by e-mail together with the key",
-                );
-            }
-            (Some(key), Some(aad)) => match ProfileKey::new(key, aad) {
-                Ok(key) => Some(key),
-                Err(error) => return wrong("APPS_IN_TOSS_DECRYPT_KEY", error.to_string()),
-            },
-        };
-        let unlink_auth = match source.get("APPS_IN_TOSS_UNLINK_AUTH") {
-            None => None,
-            Some(pair) if pair.contains(':') => Some(pair.to_owned().into()),
-            Some(_) => return wrong("APPS_IN_TOSS_UNLINK_AUTH", "write it like name:password"),
-        };
-        Ok(Some(Self {
-            url: of_toss("APPS_IN_TOSS_URL", apps_in_toss::OFFICIAL_URL)?,
-            pay_url: of_toss("APPS_IN_TOSS_PAY_URL", apps_in_toss::OFFICIAL_PAY_URL)?,
-            identities: std::iter::once(first).chain(next).collect(),
-            ca_pem,
-            profile_key,
-            unlink_auth,
-        }))
-    }
 }
 
 impl Settings {
@@ -421,65 +231,4 @@ impl Settings {
 fn default_site_dir() -> PathBuf {
     let beside = std::env::current_exe().ok().and_then(|exe| exe.parent().map(|p| p.join("site")));
     beside.filter(|path| path.is_dir()).unwrap_or_else(|| PathBuf::from("target/site"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(pairs: &[(&str, &str)]) -> Result<Settings, SettingError> {
-        let mut values = BTreeMap::from([
-            ("JANGBU_MODE".to_owned(), "sandbox".to_owned()),
-            ("TOSS_PAYMENTS_URL".to_owned(), "http://127.0.0.1:4100".to_owned()),
-            ("TOSS_PAYMENTS_SECRET_KEY".to_owned(), "test_sk_x".to_owned()),
-        ]);
-        values.extend(pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
-        Settings::read(&Source(values))
-    }
-
-    #[test]
-    fn keys_and_modes_that_contradict_each_other_stop_the_start() {
-        for (pairs, name) in [
-            (&[("TOSS_PAYMENTS_SECRET_KEY", "live_sk_x")][..], "TOSS_PAYMENTS_SECRET_KEY"),
-            (&[("JANGBU_MODE", "live")], "TOSS_PAYMENTS_SECRET_KEY"),
-            (&[("JANGBU_MODE", "live"), ("TOSS_PAYMENTS_SECRET_KEY", "live_sk_x")], "TOSS_PAYMENTS_URL"),
-            (&[("TOSS_PAYMENTS_URL", OFFICIAL_URL)], "TOSS_PAYMENTS_URL"),
-            (&[("JANGBU_MODE", "production")], "JANGBU_MODE"),
-            (&[("JANGBU_MODE", "")], "JANGBU_MODE"),
-            (&[("JANGBU_BASE_PATH", "back")], "JANGBU_BASE_PATH"),
-            (&[("JANGBU_TRUSTED_PROXIES", "10.0.0.0/99")], "JANGBU_TRUSTED_PROXIES"),
-            (&[("TOSS_PAYMENTS_SECURITY_KEY", "abc")], "TOSS_PAYMENTS_SECURITY_KEY"),
-            (&[("TOSS_PAYMENTS_URL", "not a url")], "TOSS_PAYMENTS_URL"),
-            (&[("TOSS_PAYMENTS_URL", "127.0.0.1:4100")], "TOSS_PAYMENTS_URL"),
-            (&[("TOSS_PAYMENTS_URL", "http://")], "TOSS_PAYMENTS_URL"),
-            (&[("TOSS_PAYMENTS_URL", "ftp://127.0.0.1")], "TOSS_PAYMENTS_URL"),
-            (&[("TOSS_PAYMENTS_URL", "http://127.0.0.1:99999")], "TOSS_PAYMENTS_URL"),
-            (&[("TOSS_PAYMENTS_URL", "http://someone:word@127.0.0.1")], "TOSS_PAYMENTS_URL"),
-            (&[("TOSS_PAYMENTS_URL", "http://127.0.0.1/?a=b")], "TOSS_PAYMENTS_URL"),
-            (&[("JANGBU_PUBLIC_URL", "https://")], "JANGBU_PUBLIC_URL"),
-            (&[("JANGBU_CLOCK_OFFSET_MS", "tomorrow")], "JANGBU_CLOCK_OFFSET_MS"),
-            (
-                &[
-                    ("JANGBU_MODE", "test"),
-                    ("JANGBU_MERCHANT_API_KEY", &"k".repeat(32)),
-                    ("JANGBU_CLOCK_OFFSET_MS", "1"),
-                ],
-                "JANGBU_CLOCK_OFFSET_MS",
-            ),
-            (&[("JANGBU_PUBLIC_URL", "https://back office.example")], "JANGBU_PUBLIC_URL"),
-            (&[("TOSS_PAYMENTS_URL", "HTTPS://api.tosspayments.com:443/")], "TOSS_PAYMENTS_URL"),
-            (&[("APPS_IN_TOSS_URL", "https://127.0.0.1:4101")], "APPS_IN_TOSS_CERT"),
-            (&[("APPS_IN_TOSS_CERT", "/nowhere/client.pem")], "APPS_IN_TOSS_CERT"),
-            (&[("JANGBU_MODE", "test"), ("JANGBU_MERCHANT_API_KEY", "short")], "JANGBU_MERCHANT_API_KEY"),
-        ] {
-            assert_eq!(read(pairs).map(drop).unwrap_err().name, name, "{pairs:?}");
-        }
-        assert!(read(&[("JANGBU_BASE_PATH", "/back/office/")]).is_ok_and(|s| s.base_path == "/back/office"));
-    }
-
-    #[test]
-    fn no_key_is_printed() {
-        let shown = format!("{:?}", read(&[("JANGBU_MERCHANT_API_KEY", "merchant-secret")]).unwrap());
-        assert!(!shown.contains("test_sk_x") && !shown.contains("merchant-secret"), "{shown}");
-    }
 }

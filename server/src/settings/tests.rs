@@ -1,0 +1,61 @@
+//! What stops the start.
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+fn read(pairs: &[(&str, &str)]) -> Result<Settings, SettingError> {
+    let mut values = BTreeMap::from([
+        ("JANGBU_MODE".to_owned(), "sandbox".to_owned()),
+        ("TOSS_PAYMENTS_URL".to_owned(), "http://127.0.0.1:4100".to_owned()),
+        ("TOSS_PAYMENTS_SECRET_KEY".to_owned(), "test_sk_x".to_owned()),
+    ]);
+    values.extend(pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
+    Settings::read(&Source(values))
+}
+
+#[test]
+fn keys_and_modes_that_contradict_each_other_stop_the_start() {
+    for (pairs, name) in [
+        (&[("TOSS_PAYMENTS_SECRET_KEY", "live_sk_x")][..], "TOSS_PAYMENTS_SECRET_KEY"),
+        (&[("JANGBU_MODE", "live")], "TOSS_PAYMENTS_SECRET_KEY"),
+        (&[("JANGBU_MODE", "live"), ("TOSS_PAYMENTS_SECRET_KEY", "live_sk_x")], "TOSS_PAYMENTS_URL"),
+        (&[("TOSS_PAYMENTS_URL", OFFICIAL_URL)], "TOSS_PAYMENTS_URL"),
+        (&[("JANGBU_MODE", "production")], "JANGBU_MODE"),
+        (&[("JANGBU_MODE", "")], "JANGBU_MODE"),
+        (&[("JANGBU_BASE_PATH", "back")], "JANGBU_BASE_PATH"),
+        (&[("JANGBU_TRUSTED_PROXIES", "10.0.0.0/99")], "JANGBU_TRUSTED_PROXIES"),
+        (&[("TOSS_PAYMENTS_SECURITY_KEY", "abc")], "TOSS_PAYMENTS_SECURITY_KEY"),
+        (&[("TOSS_PAYMENTS_URL", "not a url")], "TOSS_PAYMENTS_URL"),
+        (&[("TOSS_PAYMENTS_URL", "127.0.0.1:4100")], "TOSS_PAYMENTS_URL"),
+        (&[("TOSS_PAYMENTS_URL", "http://")], "TOSS_PAYMENTS_URL"),
+        (&[("TOSS_PAYMENTS_URL", "ftp://127.0.0.1")], "TOSS_PAYMENTS_URL"),
+        (&[("TOSS_PAYMENTS_URL", "http://127.0.0.1:99999")], "TOSS_PAYMENTS_URL"),
+        (&[("TOSS_PAYMENTS_URL", "http://someone:word@127.0.0.1")], "TOSS_PAYMENTS_URL"),
+        (&[("TOSS_PAYMENTS_URL", "http://127.0.0.1/?a=b")], "TOSS_PAYMENTS_URL"),
+        (&[("JANGBU_PUBLIC_URL", "https://")], "JANGBU_PUBLIC_URL"),
+        (&[("JANGBU_CLOCK_OFFSET_MS", "tomorrow")], "JANGBU_CLOCK_OFFSET_MS"),
+        (
+            &[
+                ("JANGBU_MODE", "test"),
+                ("JANGBU_MERCHANT_API_KEY", &"k".repeat(32)),
+                ("JANGBU_CLOCK_OFFSET_MS", "1"),
+            ],
+            "JANGBU_CLOCK_OFFSET_MS",
+        ),
+        (&[("JANGBU_PUBLIC_URL", "https://back office.example")], "JANGBU_PUBLIC_URL"),
+        (&[("TOSS_PAYMENTS_URL", "HTTPS://api.tosspayments.com:443/")], "TOSS_PAYMENTS_URL"),
+        (&[("APPS_IN_TOSS_URL", "https://127.0.0.1:4101")], "APPS_IN_TOSS_CERT"),
+        (&[("APPS_IN_TOSS_CERT", "/nowhere/client.pem")], "APPS_IN_TOSS_CERT"),
+        (&[("JANGBU_MODE", "test"), ("JANGBU_MERCHANT_API_KEY", "short")], "JANGBU_MERCHANT_API_KEY"),
+    ] {
+        assert_eq!(read(pairs).map(drop).unwrap_err().name, name, "{pairs:?}");
+    }
+    assert!(read(&[("JANGBU_BASE_PATH", "/back/office/")]).is_ok_and(|s| s.base_path == "/back/office"));
+}
+
+#[test]
+fn no_key_is_printed() {
+    let shown = format!("{:?}", read(&[("JANGBU_MERCHANT_API_KEY", "merchant-secret")]).unwrap());
+    assert!(!shown.contains("test_sk_x") && !shown.contains("merchant-secret"), "{shown}");
+}

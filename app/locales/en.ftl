@@ -367,6 +367,15 @@ staff-error-too-many = Too many wrong passwords. Try again in 15 minutes
 staff-error-not-found = No such account, or disabled already.
 staff-error-last-admin = The last administrator cannot be disabled. One who was only invited does not count.
 staff-error-yourself = Not with your own account. Ask another administrator.
+staff-invited-by-mail = The link was sent to {$name} by mail. It can be used once within 24 hours.
+staff-invited-no-mail = The mail to {$name} could not be sent. Hand over the link below yourself.
+mail-invitation-subject = Your invitation to Jangbu
+mail-invitation = You are invited to Jangbu. This link can be used once within 24 hours.
+
+    {$link}
+
+    You choose your password there; nobody will ever ask you for it. If you did not expect this, delete it.
+mail-factor-reset-subject = Your second factor was reset
 
 ## Invitation
 invitation = Invitation

@@ -367,6 +367,15 @@ staff-error-too-many = 틀린 비밀번호가 너무 많았어요. 15분 뒤에 
 staff-error-not-found = 없는 직원이거나 이미 중지됐어요.
 staff-error-last-admin = 마지막 관리자는 중지할 수 없어요. 초대만 받은 관리자는 세지 않아요.
 staff-error-yourself = 내 계정에는 할 수 없어요. 다른 관리자에게 부탁하세요.
+staff-invited-by-mail = {$name} 님에게 링크를 메일로 보냈어요. 24시간 안에 한 번 쓸 수 있어요.
+staff-invited-no-mail = {$name} 님에게 메일을 보내지 못했어요. 아래 링크를 직접 전하세요.
+mail-invitation-subject = 장부 초대
+mail-invitation = 장부에 초대받았어요. 24시간 안에 한 번 쓸 수 있는 링크예요.
+
+    {$link}
+
+    비밀번호는 이 링크에서 직접 정해요. 아무도 묻지 않아요. 초대를 부탁한 적이 없다면 이 메일을 지우세요.
+mail-factor-reset-subject = 두 번째 확인이 초기화됐어요
 
 ## 초대
 invitation = 초대

@@ -21,6 +21,7 @@ pub mod home;
 pub mod iap;
 pub mod keys;
 pub mod limits;
+pub mod mail;
 pub mod messages;
 pub mod orders;
 pub mod payments;
@@ -83,6 +84,8 @@ pub struct Backoffice {
     pub approver_age: time::Duration,
     /// Who has to have a second factor.
     pub second_factor: staff::factors::SecondFactor,
+    /// Where letters to staff leave, if whoever runs it has set a mail server.
+    pub mail: Option<mail::Mailer>,
     /// Where browsers can have passkeys of ours.
     pub passkeys: Option<staff::factors::Passkeys>,
     /// How many years of webhook deliveries are kept; one of [`webhooks::KEPT_YEARS`].

@@ -89,6 +89,7 @@ impl Jangbu {
             refund_lease: backoffice::REFUND_LEASE,
             approver_age: settings.approver_age,
             second_factor: settings.second_factor,
+            mail: settings.mail.clone(),
             passkeys: Passkeys::at(&settings.public_url),
             webhook_years: settings.webhook_retention_years,
             intake_load: IntakeLoad::default(),

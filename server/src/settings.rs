@@ -9,7 +9,12 @@ mod tests;
 use std::{net::SocketAddr, path::PathBuf};
 
 use app::context::Mode;
-use backoffice::{DataKey, NoKey, staff::factors::SecondFactor, webhooks::KEPT_YEARS};
+use backoffice::{
+    DataKey, NoKey,
+    mail::{Mailer, NoMailer},
+    staff::factors::SecondFactor,
+    webhooks::KEPT_YEARS,
+};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use toss::payments::OFFICIAL_URL;
@@ -44,6 +49,7 @@ pub use self::{
 /// | `JANGBU_WEBHOOK_ALLOWED_IPS` | everybody | addresses or ranges, by comma |
 /// | `JANGBU_WEBHOOK_RETENTION_YEARS` | 5 | 1, 2 or 5: older months of webhook deliveries are dropped |
 /// | `JANGBU_APPROVER_AGE_HOURS` | 24; 0 in sandbox mode | how old an account, its role and its password have to be before it approves anything |
+/// | `JANGBU_MAIL_URL`, `JANGBU_MAIL_FROM` | – | `smtps://user:password@host:465`, or `smtp://host:587?tls=required`: invitations and warnings to staff go by mail |
 /// | `JANGBU_SECOND_FACTOR` | `roles`; `off` in sandbox mode | who has to have a second factor: `off` (a sandbox only), `roles` (whoever may refund, approve, export, reveal or administrate) or `everybody` |
 /// | `JANGBU_TRUSTED_PROXIES` | nobody | whose `X-Forwarded-For` is believed |
 /// | `JANGBU_DATABASE_CONNECTIONS` | 16 | |
@@ -75,12 +81,31 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// How old an account has to be before it approves anything.
     pub approver_age: time::Duration,
+    /// Where letters to staff leave.
+    pub mail: Option<Mailer>,
     /// Who has to have a second factor.
     pub second_factor: SecondFactor,
     /// How long a session lives that nobody uses.
     pub session_idle: time::Duration,
     /// How far the clock is turned; only in a sandbox.
     pub clock_offset: time::Duration,
+}
+
+fn mail(source: &Source, mode: Mode) -> Result<Option<Mailer>, SettingError> {
+    let (url, from) = (source.get("JANGBU_MAIL_URL"), source.get("JANGBU_MAIL_FROM"));
+    let (url, from) = match (url, from) {
+        (None, None) => return Ok(None),
+        (None, Some(_)) => return wrong("JANGBU_MAIL_URL", format!("missing: {}", NoMailer::Url)),
+        (Some(_), None) => return wrong("JANGBU_MAIL_FROM", format!("missing: {}", NoMailer::From)),
+        (Some(url), Some(from)) => (url, from),
+    };
+    if mode == Mode::Live && !url.starts_with("smtps://") && !url.contains("tls=required") {
+        return wrong("JANGBU_MAIL_URL", "JANGBU_MODE is live: smtps://, or tls=required behind it");
+    }
+    Mailer::new(&url.to_owned().into(), from).map(Some).or_else(|error| match error {
+        NoMailer::Url => wrong("JANGBU_MAIL_URL", error.to_string()),
+        NoMailer::From => wrong("JANGBU_MAIL_FROM", error.to_string()),
+    })
 }
 
 impl Settings {
@@ -149,6 +174,7 @@ impl Settings {
                 Some(Ok(hours @ 0..=720)) => time::Duration::hours(hours),
                 Some(_) => return wrong("JANGBU_APPROVER_AGE_HOURS", "a number of hours from 0 to 720"),
             },
+            mail: mail(source, mode)?,
             second_factor: match source.get("JANGBU_SECOND_FACTOR").map(SecondFactor::parse) {
                 None if mode == Mode::Sandbox => SecondFactor::Off,
                 None => SecondFactor::Roles,

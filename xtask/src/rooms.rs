@@ -16,6 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("audit", &[]),
     ("firewall", &[]),
     ("keys", &[]),
+    ("mail", &[]),
     ("staff", &["audit"]),
     ("limits", &["audit", "staff"]),
     ("bank", &["audit", "files"]),

@@ -15,10 +15,19 @@ use crate::{
     routes,
 };
 
+/// Sends the link where there is a mail server; shows it where there is none, or it did not take the letter.
 #[cfg(feature = "ssr")]
-fn invited(ctx: &Ctx, notice: String, token: &staff::Token) -> Done {
+async fn invited(ctx: &Ctx, email: &str, name: String, token: &staff::Token) -> Done {
     let link = format!("{}{}", ctx.site.public_url, ctx.href(&routes::invitation(token.expose())));
-    Done::from(notice).showing("link", link)
+    let name = [("name", name)];
+    let Some(mail) = &ctx.backoffice().mail else {
+        return Done::from(ctx.tr("staff-invited", &name)).showing("link", link);
+    };
+    let text = ctx.tr("mail-invitation", &[("link", link.clone())]);
+    match mail.send(email, &ctx.t("mail-invitation-subject"), text).await {
+        Ok(()) => ctx.tr("staff-invited-by-mail", &name).into(),
+        Err(_) => Done::from(ctx.tr("staff-invited-no-mail", &name)).showing("link", link),
+    }
 }
 
 #[cfg(feature = "ssr")]
@@ -38,7 +47,7 @@ pub async fn invite_staff(
         let role = Role::parse(&role).ok_or_else(|| AppError::field("role", ctx.t("staff-error-role")))?;
         let new = NewStaff { email: email.clone(), name: name.clone(), role };
         let (_, token) = invitations::invite(ctx.backoffice(), &actor, new).await.or_explain(ctx)?;
-        Ok(invited(ctx, ctx.tr("staff-invited", &[("name", name.clone())]), &token))
+        Ok(invited(ctx, &email, name.clone(), &token).await)
     })
     .await
 }
@@ -50,8 +59,9 @@ pub async fn invite_staff_again(#[server(default)] id: String) -> Result<(), App
         let actor = ctx.allow(Permission::ManageStaff)?;
         let id = parse_account(ctx, &id)?;
         let token = invitations::invite_again(ctx.backoffice(), &actor, id).await.or_explain(ctx)?;
-        let name = staff::get(ctx.backoffice(), id).await.or_explain(ctx)?.map(|staff| staff.name);
-        Ok(invited(ctx, ctx.tr("staff-invited", &[("name", name.unwrap_or_default())]), &token))
+        let person = staff::get(ctx.backoffice(), id).await.or_explain(ctx)?;
+        let person = person.ok_or(staff::Invalid::NotFound).or_explain(ctx)?;
+        Ok(invited(ctx, &person.email, person.name, &token).await)
     })
     .await
 }

@@ -25,6 +25,18 @@ fn keys_and_modes_that_contradict_each_other_stop_the_start() {
         (&[("JANGBU_MODE", "")], "JANGBU_MODE"),
         (&[("JANGBU_BASE_PATH", "back")], "JANGBU_BASE_PATH"),
         (&[("JANGBU_TRUSTED_PROXIES", "10.0.0.0/99")], "JANGBU_TRUSTED_PROXIES"),
+        (&[("JANGBU_MAIL_FROM", "jangbu@shop.example")], "JANGBU_MAIL_URL"),
+        (&[("JANGBU_MAIL_URL", "smtp://mail.example")], "JANGBU_MAIL_FROM"),
+        (&[("JANGBU_MAIL_URL", "mail.example"), ("JANGBU_MAIL_FROM", "a@b.example")], "JANGBU_MAIL_URL"),
+        (&[("JANGBU_SECOND_FACTOR", "sometimes")], "JANGBU_SECOND_FACTOR"),
+        (
+            &[
+                ("JANGBU_MODE", "test"),
+                ("JANGBU_MERCHANT_API_KEY", &"k".repeat(32)),
+                ("JANGBU_SECOND_FACTOR", "off"),
+            ],
+            "JANGBU_SECOND_FACTOR",
+        ),
         (&[("TOSS_PAYMENTS_SECURITY_KEY", "abc")], "TOSS_PAYMENTS_SECURITY_KEY"),
         (&[("TOSS_PAYMENTS_URL", "not a url")], "TOSS_PAYMENTS_URL"),
         (&[("TOSS_PAYMENTS_URL", "127.0.0.1:4100")], "TOSS_PAYMENTS_URL"),

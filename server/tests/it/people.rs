@@ -274,3 +274,70 @@ async fn what_was_typed_is_not_lost_when_the_log_in_was_over() {
     assert_eq!(shop.form("refund", Some(&other.cookie), &typed).await.status(), 302);
     shop.eventually("refunded", || async { shop.status_of("ord_unsent").await == "PARTIAL_CANCELED" }).await;
 }
+
+/// A mail server that keeps what it is given, over real SMTP.
+async fn mail_server() -> (String, std::sync::Arc<std::sync::Mutex<Vec<String>>>) {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("smtp://{}", listener.local_addr().unwrap());
+    let letters = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let kept = letters.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut stream = BufReader::new(stream);
+            stream.write_all(b"220 mail.test\r\n").await.unwrap();
+            let (mut line, mut letter, mut in_data) = (String::new(), String::new(), false);
+            while stream.read_line(&mut line).await.unwrap_or(0) > 0 {
+                let said = std::mem::take(&mut line);
+                let answer: &[u8] = match said.trim_end() {
+                    "." if in_data => {
+                        in_data = false;
+                        kept.lock().unwrap().push(std::mem::take(&mut letter));
+                        b"250 kept\r\n"
+                    }
+                    _ if in_data => {
+                        letter.push_str(&said);
+                        continue;
+                    }
+                    "DATA" => {
+                        in_data = true;
+                        b"354 go on\r\n"
+                    }
+                    "QUIT" => b"221 bye\r\n",
+                    _ => b"250 ok\r\n",
+                };
+                stream.write_all(answer).await.unwrap();
+            }
+        }
+    });
+    (url, letters)
+}
+
+#[tokio::test]
+async fn with_a_mail_server_the_link_goes_by_mail_and_no_page_shows_it() {
+    let (url, letters) = mail_server().await;
+    let shop = Shop::with_mail(&url).await;
+    let admin = shop.log_in(Role::Admin).await;
+    let invite = |email: &'static str| [("email", email), ("name", "김 민지"), ("role", "support")];
+    shop.form("invite_staff", Some(&admin.cookie), &invite("minji@example.com")).await;
+    let (_, html) = shop.page("/staff", Some(&admin.cookie)).await;
+    assert!(html.contains("메일로 보냈어요") && !html.contains("/invitation?t="), "{html}");
+    let letter = letters.lock().unwrap().pop().expect("a letter");
+    let body = letter.split("\r\n\r\n").nth(1).unwrap().replace("\r\n", "");
+    let text = match base64::Engine::decode(&base64::engine::general_purpose::STANDARD, &body) {
+        Ok(bytes) => String::from_utf8(bytes).unwrap(),
+        Err(_) => letter.replace("=\r\n", "").replace("=3D", "="),
+    };
+    assert!(letter.contains("To: minji@example.com"), "{letter}");
+    let at = text.find("/invitation?t=").expect("the link is in the letter");
+    let link = text[at..].split_whitespace().next().unwrap();
+    let (status, html) = shop.page(link, None).await;
+    assert!(status == 200 && html.contains("minji@example.com"), "{html}");
+
+    // A server that is not there: the link is shown, as without one.
+    let shop = Shop::with_mail("smtp://127.0.0.1:1").await;
+    let admin = shop.log_in(Role::Admin).await;
+    shop.form("invite_staff", Some(&admin.cookie), &invite("minji@example.com")).await;
+    let (_, html) = shop.page("/staff", Some(&admin.cookie)).await;
+    assert!(html.contains("메일을 보내지 못했어요") && html.contains("/invitation?t="), "{html}");
+}

@@ -109,6 +109,11 @@ impl Shop {
         Self::open_with(&[("JANGBU_SECOND_FACTOR", "roles")]).await
     }
 
+    /// Where letters to staff go out.
+    pub async fn with_mail(url: &str) -> Self {
+        Self::open_with(&[("JANGBU_MAIL_URL", url), ("JANGBU_MAIL_FROM", "장부 <jangbu@shop.example>")]).await
+    }
+
     /// Mounted at a path of a host that has pages of its own.
     pub async fn open_at(base: &str) -> Self {
         Self::open_with(&[("JANGBU_BASE_PATH", base)]).await

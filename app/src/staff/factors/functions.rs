@@ -1,7 +1,7 @@
 //! One's own keys and codes: added, named, taken away. An administrator takes away what somebody else has lost.
 
 #[cfg(feature = "ssr")]
-use backoffice::staff::{Permission, factors, notices};
+use backoffice::staff::{self, Permission, factors, notices};
 use leptos::{prelude::*, server_fn::codec::Json};
 
 use crate::error::AppError;
@@ -10,7 +10,7 @@ use crate::{
     action::{Done, action, parse_id, question},
     context::Ctx,
     explain::OrExplain as _,
-    routes,
+    format, routes,
 };
 
 /// Codes for bad days, where there are new ones: shown once.
@@ -109,6 +109,20 @@ pub async fn renew_recovery_codes() -> Result<(), AppError> {
     .await
 }
 
+/// The person reads it by mail, too, where there is a mail server: they may not come for days.
+#[cfg(feature = "ssr")]
+async fn write_of_reset(ctx: &Ctx, id: uuid::Uuid, by: &str) -> Result<(), backoffice::Fault> {
+    let backoffice = ctx.backoffice();
+    let (Some(mail), Some(person)) = (&backoffice.mail, staff::get(backoffice, id).await?) else {
+        return Ok(());
+    };
+    let time = format::full_time(backoffice.clock.now());
+    let text = ctx.tr("notice-factor-reset-own", &[("by", by.to_owned()), ("time", time)]);
+    // Whether it left stands in the log; what was done stays done.
+    drop(mail.send(&person.email, &ctx.t("mail-factor-reset-subject"), text).await);
+    Ok(())
+}
+
 /// Takes away what somebody has lost; the person and all administrators are told.
 #[server(prefix = "/fn", endpoint = "reset_factors")]
 pub async fn reset_factors(#[server(default)] id: String) -> Result<(), AppError> {
@@ -116,6 +130,7 @@ pub async fn reset_factors(#[server(default)] id: String) -> Result<(), AppError
         let actor = ctx.allow(Permission::ManageStaff)?;
         let id = parse_id(ctx, &id)?;
         factors::reset(ctx.backoffice(), &actor, id).await.or_explain(ctx)?;
+        write_of_reset(ctx, id, actor.name()).await.or_explain(ctx)?;
         Ok(ctx.t("factors-reset"))
     })
     .await

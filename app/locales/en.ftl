@@ -28,6 +28,7 @@ nav-webhooks = Webhooks
 nav-house = Administration
 nav-staff = Staff
 nav-audit = Audit log
+nav-security = Security events
 nav-settings = Settings
 waiting-count = To do:
 mode-sandbox = Sandbox
@@ -38,6 +39,11 @@ mode-live = Live
 log-in = Log in
 log-out = Log out
 login-wrong = The e-mail address or the password is wrong. After several failures you have to wait a little.
+login-wait = There were too many failures. Try again in { $seconds ->
+        [one] one second
+       *[other] {$seconds} seconds
+    }.
+login-busy = Too many people are logging in right now. Try again in a moment.
 role-viewer = Viewer
 role-support = Support
 role-finance = Finance
@@ -363,7 +369,6 @@ staff-error-role = Choose a role
 staff-error-password = A password has 12 to 128 characters
 staff-error-password-weak = This password is easy to guess. Add words, or take less common ones
 staff-error-password-wrong = Your current password is not right
-staff-error-too-many = Too many wrong passwords. Try again in 15 minutes
 staff-error-not-found = No such account, or disabled already.
 staff-error-last-admin = The last administrator cannot be disabled. One who was only invited does not count.
 staff-error-yourself = Not with your own account. Ask another administrator.
@@ -400,6 +405,45 @@ session-end = Log out
 session-end-of = Log out {$agent}
 session-ended = Logged out.
 session-over = That session was over already.
+devices = Devices
+devices-how = Browsers that you have logged in with. Here you never wait for what others got wrong.
+device-first = First log-in
+device-last = Last log-in
+device-forget = Forget
+device-forget-of = Forget {$agent}
+device-forgotten = The device is forgotten, and its sessions have ended.
+device-gone = That device was forgotten already.
+device-new-title = Somebody logged in to your account on a new device
+device-new = {$time} · {$agent} · {$ip}
+device-new-not-me = If it was not you, forget that device and change your password.
+device-confirm = It was me
+device-confirmed = Noted.
+
+## Security events
+security-how = Log-ins, refusals and what changed about how somebody logs in, kept for a year.
+security-kind = Kind
+security-kind-any = Every kind
+security-person = Who
+security-nobody = No such account
+security-empty = Nothing fits
+security-kind-log-in = Log-in
+security-kind-log-in-wrong = Wrong log-in
+security-kind-log-in-throttled = Too many log-ins
+security-kind-log-in-busy = Rush of log-ins
+security-kind-log-out = Log-out
+security-kind-session-ended = Session ended
+security-kind-session-expired = Session expired
+security-kind-refused = Not allowed
+security-kind-new-device = New device
+security-kind-device-forgotten = Device forgotten
+security-kind-invitation-used = Invitation used
+security-kind-password-changed = Password changed
+security-kind-unlocked = Waiting lifted
+security-kind-factor-added = Factor added
+security-kind-factor-removed = Factor removed
+security-kind-factor-reset = Factors reset
+security-kind-factor-wrong = Wrong code
+security-kind-proven = Shown again who it is
 
 ## Settings
 settings-look = Appearance

@@ -18,6 +18,12 @@ pub enum AppError {
     /// The input needs mending; `field` is the name of the member, empty for the form as a whole.
     #[error("{message}")]
     Invalid { field: String, message: String },
+    /// Too often; again in so many seconds.
+    #[error("{message}")]
+    Wait { message: String, seconds: u64 },
+    /// Too many at once; again in so many seconds.
+    #[error("{message}")]
+    Busy { message: String, seconds: u64 },
     /// Ours or Toss's fault. The cause is in the log.
     #[error("something went wrong")]
     Fault,
@@ -34,14 +40,18 @@ struct Wire {
     field: String,
     #[serde(default)]
     message: String,
+    #[serde(default)]
+    seconds: u64,
 }
 
 impl From<Wire> for AppError {
-    fn from(Wire { kind, field, message }: Wire) -> Self {
+    fn from(Wire { kind, field, message, seconds }: Wire) -> Self {
         match kind.as_str() {
             "logged_out" => Self::LoggedOut,
             "forbidden" => Self::Forbidden,
             "invalid" => Self::Invalid { field, message },
+            "wait" => Self::Wait { message, seconds },
+            "busy" => Self::Busy { message, seconds },
             "fault" => Self::Fault,
             _ => Self::Transport { message },
         }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use app::context::{Base, Mode, Site};
 use axum::Router;
-use backoffice::{AppsInToss, Backoffice, Clock, IntakeLoad, PgPool, webhooks::Intake, worker};
+use backoffice::{AppsInToss, Backoffice, Clock, IntakeLoad, PgPool, Turns, webhooks::Intake, worker};
 use tokio_util::sync::CancellationToken;
 
 use crate::settings::Settings;
@@ -87,6 +87,7 @@ impl Jangbu {
             approver_age: settings.approver_age,
             webhook_years: settings.webhook_retention_years,
             intake_load: IntakeLoad::default(),
+            turns: Turns::default(),
         };
         let intake = Intake::open(&backoffice, database_url).await?;
         Ok(Self { settings: Arc::new(settings), backoffice, worker_pool, intake })

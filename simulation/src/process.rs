@@ -184,6 +184,7 @@ impl Toss {
             approver_age: time::Duration::ZERO,
             webhook_years: 5,
             intake_load: backoffice::IntakeLoad::default(),
+            turns: backoffice::Turns::default(),
         })
     }
 }

@@ -1,10 +1,11 @@
 //! Opening a session for somebody who has shown who they are: the one place, whichever way they came.
 
-use backoffice::staff::Staff;
+use backoffice::staff::{Staff, devices};
 
 use crate::{
     context::{Ctx, SESSION_OPENED, SESSION_STAFF},
     error::AppError,
+    explain::OrExplain as _,
 };
 
 /// What somebody has shown so far.
@@ -28,11 +29,14 @@ impl Ctx {
     }
 
     async fn open_session(&self, staff: &Staff) -> Result<(), AppError> {
+        let device = devices::arrive(self.backoffice(), staff, &self.caller()).await.or_explain(self)?;
+        self.keep_device(&device);
         let session = &self.visitor.session;
         let opened = async {
             // A new cookie, so that one that was planted before the log-in is worth nothing.
             session.cycle_id().await?;
-            let opened = serde_json::json!({ "ip": self.visitor.ip, "agent": self.visitor.agent });
+            let (ip, agent) = (&self.visitor.ip, &self.visitor.agent);
+            let opened = serde_json::json!({ "ip": ip, "agent": agent, "device": device.id() });
             session.insert(SESSION_OPENED, opened).await?;
             session.insert(SESSION_STAFF, staff.id).await
         };

@@ -2,7 +2,7 @@
 
 use leptos::{prelude::*, server_fn::ServerFn};
 
-use super::{functions::LogIn, gate};
+use super::{functions::LogIn, gate, messages::wait_words};
 use crate::{
     components::{
         form::{self, Field},
@@ -10,6 +10,7 @@ use crate::{
         list::Query,
     },
     context::Ctx,
+    flash::Flash,
     routes,
 };
 
@@ -18,7 +19,16 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     if ctx.visitor.staff.is_some() {
         ctx.redirect(routes::HOME);
     }
-    let flash = ctx.take_flash().await;
+    let mut flash = ctx.take_flash().await;
+    // Nothing is kept for whoever was turned away: it stands in the address.
+    let said = match (query.get("wait").and_then(|seconds| seconds.parse().ok()), query.get("busy")) {
+        (Some(seconds), _) => Some(wait_words(&ctx, seconds)),
+        (None, Some(_)) => Some(ctx.t("login-busy")),
+        (None, None) => None,
+    };
+    if said.is_some() {
+        flash = Flash { notice: said, is_error: true, ..Flash::default() };
+    }
     let email = Field {
         kind: "email",
         autocomplete: "username",

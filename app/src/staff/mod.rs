@@ -5,6 +5,8 @@ pub mod functions;
 #[cfg(feature = "ssr")]
 pub(crate) mod account;
 #[cfg(feature = "ssr")]
+pub(crate) mod devices;
+#[cfg(feature = "ssr")]
 mod entry;
 #[cfg(feature = "ssr")]
 mod gate;

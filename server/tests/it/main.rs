@@ -19,6 +19,7 @@ mod batches;
 mod cash_receipts;
 mod finance_files;
 mod forms;
+mod guessing;
 mod killed;
 mod leaks;
 mod log;

@@ -39,7 +39,8 @@ create table security_events (
     id       bigint generated always as identity primary key,
     at       timestamptz not null,
     kind     text not null,
-    staff_id uuid references staff (id),
+    -- an account that is never deleted; without a reference, an event waits for no lock on it
+    staff_id uuid,
     -- a keyed hash of the address that was typed, where it belongs to nobody
     email    text,
     ip       text not null,

@@ -83,7 +83,7 @@ pub struct Device {
 pub async fn arrive(backoffice: &Backoffice, staff: &Staff, caller: &Caller<'_>) -> Result<DeviceKey, Fault> {
     let mut tx = backoffice.pool.begin().await?;
     // Two at once: one of them is the first.
-    sqlx::query!("select id from staff where id = $1 for update", staff.id).fetch_one(&mut *tx).await?;
+    sqlx::query!("select id from staff where id = $1 for no key update", staff.id).fetch_one(&mut *tx).await?;
     // One that nobody has come in with may have been planted; one browser may serve several people.
     let sent = caller.device.map(|device| device.hash());
     let is_ours = sqlx::query_scalar!(
@@ -103,6 +103,7 @@ pub async fn arrive(backoffice: &Backoffice, staff: &Staff, caller: &Caller<'_>)
     )
     .fetch_one(&mut *tx)
     .await?;
+    let agent: String = caller.agent.chars().take(200).collect();
     let is_new = sqlx::query_scalar!(
         r#"insert into staff_devices (staff_id, device_hash, agent, ip, first_seen_at, last_seen_at, told_at)
            values ($1, $2, $3, $4, clock_timestamp(), clock_timestamp(), clock_timestamp())
@@ -111,7 +112,7 @@ pub async fn arrive(backoffice: &Backoffice, staff: &Staff, caller: &Caller<'_>)
            returning first_seen_at = last_seen_at as "is_new!""#,
         staff.id,
         device.hash(),
-        caller.agent,
+        agent,
         caller.ip,
     )
     .fetch_one(&mut *tx)

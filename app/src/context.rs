@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use backoffice::{
     Actor, Backoffice, IpNet,
-    staff::{Permission, Staff, factors::FactorRefused},
+    staff::{Caller, DeviceKey, Permission, Staff, devices, factors::FactorRefused},
 };
 use http::request::Parts;
 use leptos::prelude::{expect_context, use_context};
@@ -92,7 +92,15 @@ pub struct Visitor {
     pub ip: String,
     /// What the browser calls itself.
     pub agent: String,
+    /// That of the browser's cookie; whose it is, the books know.
+    pub device: Option<DeviceKey>,
     pub session: Session,
+}
+
+/// The cookie by which a device is known. One called __Host- is tied to this very host, and has to have the path /: as with
+/// the session's.
+pub fn device_cookie(is_https: bool, base: &str) -> &'static str {
+    if is_https && base.is_empty() { "__Host-jangbu_device" } else { "jangbu_device" }
 }
 
 /// The key under which the session holds whose personal data may be seen, and until when.
@@ -172,6 +180,23 @@ impl Ctx {
     /// Whether whoever looks is this account.
     pub fn is_me(&self, account: Option<Uuid>) -> bool {
         self.visitor.staff.as_ref().is_some_and(|staff| Some(staff.id) == account)
+    }
+
+    /// From where somebody comes.
+    pub fn caller(&self) -> Caller<'_> {
+        let visitor = &self.visitor;
+        Caller { ip: &visitor.ip, agent: &visitor.agent, device: visitor.device.as_ref() }
+    }
+
+    /// Makes this browser a device that is known.
+    pub(crate) fn keep_device(&self, device: &DeviceKey) {
+        let is_https = self.site.public_url.starts_with("https://");
+        let name = device_cookie(is_https, &self.site.base.0);
+        let (path, age) = (self.href(routes::HOME), devices::LIFE.whole_seconds());
+        let secure = if is_https { "; Secure" } else { "" };
+        let cookie =
+            format!("{name}={}; Path={path}; Max-Age={age}; SameSite=Lax; HttpOnly{secure}", device.expose());
+        self.header(http::header::SET_COOKIE, &cookie);
     }
 
     /// Whoever is logged in.

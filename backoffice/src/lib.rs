@@ -32,6 +32,7 @@ pub mod reconciliation;
 pub mod refunds;
 pub mod reports;
 pub mod returns;
+pub mod security;
 pub mod settlements;
 pub mod staff;
 pub mod transactions;
@@ -53,6 +54,7 @@ pub use kernel::{
     rail::{self, Rail},
     seal::{DataKey, Keyring, NoKey},
     second_person::NotSecond,
+    turns::Turns,
 };
 pub use rust_decimal::Decimal;
 use secrecy::SecretString;
@@ -92,6 +94,8 @@ pub struct Backoffice {
     pub webhook_years: u8,
     /// How much is being taken in by this process.
     pub intake_load: IntakeLoad,
+    /// Whose password is looked at by this process.
+    pub turns: Turns,
 }
 
 /// One attempt is at most a look-up, a cancel and a look-up, of a minute each: a lease never ends while its holder

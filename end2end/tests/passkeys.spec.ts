@@ -109,6 +109,7 @@ test("a lost key: a code for bad days, then another administrator", async ({ pag
   await theirs.goto("/staff");
   const row = theirs.locator("tr", { hasText: email });
   await row.locator("summary").click();
+  await row.getByLabel("본인을 어떻게 확인했나요?").fill("영상 통화로 얼굴을 봤어요");
   await row.getByRole("button", { name: "두 번째 확인 초기화" }).click();
   await expect(theirs.getByText("다음에 로그인하면 새로 등록해요")).toBeVisible();
   await theirs.close();

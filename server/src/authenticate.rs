@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use app::{
     access::{self, Access},
-    context::{SESSION_STAFF, Theme, Unsent, Visitor},
+    context::{SESSION_STAFF, Theme, Unsent, Visitor, device_cookie},
     error::AppError,
     i18n::{Lang, Translator},
     routes,
@@ -15,7 +15,11 @@ use axum::{
     middleware::Next,
     response::{Html, IntoResponse, Response},
 };
-use backoffice::staff::{Staff, sessions};
+use backoffice::{
+    security::{self, Event, Kind},
+    staff::{DeviceKey, Staff, sessions},
+};
+use serde_json::json;
 use tower_sessions::Session;
 use uuid::Uuid;
 
@@ -108,6 +112,9 @@ pub(crate) async fn authenticate(
     let agent = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let agent: String = agent.chars().take(200).collect();
 
+    let device = cookie(headers, device_cookie(jangbu.settings.is_https(), &jangbu.settings.base_path));
+    let device = device.and_then(DeviceKey::parse);
+
     let path = request.uri().path().to_owned();
     // A page that asks by itself is not somebody who uses it.
     let used = session.id().filter(|_| !POLLS.contains(&path.as_str()));
@@ -147,14 +154,30 @@ pub(crate) async fn authenticate(
     }
     if refusal == Some(AppError::LoggedOut) && is_function && wants_html {
         request.extensions_mut().insert(Unsent);
-        request.extensions_mut().insert(Visitor { staff: None, lang, theme, ip, agent, session });
+        request.extensions_mut().insert(Visitor { staff: None, lang, theme, ip, agent, device, session });
         return next.run(request).await;
+    }
+    if let Some(staff) = &staff {
+        note_refused(&jangbu, staff, &path, &ip, &agent).await;
     }
     if let Some(error) = refusal {
         return refuse(&jangbu, &error, &request, is_function, wants_html, lang);
     }
-    request.extensions_mut().insert(Visitor { staff, lang, theme, ip, agent, session });
+    request.extensions_mut().insert(Visitor { staff, lang, theme, ip, agent, device, session });
     next.run(request).await
+}
+
+/// Somebody asks for a page or a function that is not theirs.
+async fn note_refused(jangbu: &Jangbu, staff: &Staff, path: &str, ip: &str, agent: &str) {
+    let what = match access::row(path) {
+        Some((pattern, rule)) if rule.permission().is_some_and(|needed| !staff.role.may(needed)) => pattern,
+        // A function that there is not. What its name would be may be anything.
+        None if path.starts_with("/fn/") => "/fn/?",
+        _ => return,
+    };
+    let detail = json!({ "path": what, "role": staff.role });
+    let event = Event { detail, ..Event::of(Kind::Refused, staff.id, ip, agent) };
+    security::note(&jangbu.backoffice, event).await;
 }
 
 fn refuse(

@@ -105,6 +105,11 @@ enum Staff {
         #[arg(long)]
         email: String,
     },
+    /// Forgets every failed log-in of an account: somebody who is kept waiting by what others tried can come in at once.
+    Unlock {
+        #[arg(long)]
+        email: String,
+    },
     /// Above which amounts, in won and in points, a second person has to approve. What is left out stays as it is; `none`
     /// is no limit.
     Limit {
@@ -333,6 +338,10 @@ async fn staff(jangbu: &Jangbu, command: Staff) -> anyhow::Result<()> {
                 .context("--email: no such account")?;
             backoffice::staff::disable(backoffice, &actor, person.id).await?;
             say("disabled; every session of the account has ended");
+        }
+        Staff::Unlock { email } => {
+            backoffice::staff::throttle::unlock(backoffice, &actor, &email).await?;
+            say("every failed log-in of the account is forgotten");
         }
         Staff::Limit { role, one_refund, per_day, grants_per_day } => {
             let now = limits::list(backoffice).await?;

@@ -24,7 +24,8 @@ use anyhow::Context;
 use app::context::{Base, Mode, Site};
 use axum::Router;
 use backoffice::{
-    AppsInToss, Backoffice, Clock, IntakeLoad, PgPool, staff::factors::Passkeys, webhooks::Intake, worker,
+    AppsInToss, Backoffice, Clock, IntakeLoad, PgPool, Turns, staff::factors::Passkeys, webhooks::Intake,
+    worker,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -93,6 +94,7 @@ impl Jangbu {
             passkeys: Passkeys::at(&settings.public_url),
             webhook_years: settings.webhook_retention_years,
             intake_load: IntakeLoad::default(),
+            turns: Turns::default(),
         };
         let intake = Intake::open(&backoffice, database_url).await?;
         Ok(Self { settings: Arc::new(settings), backoffice, worker_pool, intake })

@@ -19,8 +19,9 @@ use axum::{
 };
 use backoffice::{
     Fault,
+    security::{self, Event, Kind},
     staff::{
-        Staff,
+        Caller, Staff,
         factors::{self, FactorRefused},
         sessions::SessionKey,
     },
@@ -51,7 +52,8 @@ pub(crate) async fn ask(State(gate): State<Gate>, request: Request, next: Next) 
     let Some(visitor) = request.extensions().get::<Visitor>().cloned() else {
         return StatusCode::FORBIDDEN.into_response();
     };
-    let Some(staff) = visitor.staff.filter(|staff| gate.jangbu.backoffice.second_factor.wants_proof(staff))
+    let Some(staff) =
+        visitor.staff.clone().filter(|staff| gate.jangbu.backoffice.second_factor.wants_proof(staff))
     else {
         return next.run(request).await;
     };
@@ -69,7 +71,7 @@ pub(crate) async fn ask(State(gate): State<Gate>, request: Request, next: Next) 
     if !rule.wants_proof(&form.fields) {
         return next.run(again).await;
     }
-    match form.pass(&gate, &session, &staff, &visitor.ip).await {
+    match form.pass(&gate, &session, &staff, &visitor).await {
         Ok(Ok(())) => next.run(again).await,
         Ok(Err(FactorRefused::TooMany)) => {
             if let Err(error) = visitor.session.flush().await {
@@ -124,7 +126,7 @@ impl Form {
         gate: &Gate,
         session: &SessionKey,
         staff: &Staff,
-        ip: &str,
+        visitor: &Visitor,
     ) -> Result<Result<(), FactorRefused>, Fault> {
         let backoffice = &gate.jangbu.backoffice;
         let [code, recovery, credential, password] = FIELDS.map(|name| self.shown(name));
@@ -132,7 +134,13 @@ impl Form {
         if factors::is_fresh(backoffice, session).await? {
             return Ok(Ok(()));
         }
-        factors::prove(backoffice, session, staff, &proof, ip).await
+        let caller = Caller { ip: &visitor.ip, agent: &visitor.agent, device: visitor.device.as_ref() };
+        let proven = factors::prove(backoffice, session, staff, &proof, &caller).await?;
+        if proven.is_ok() {
+            let event = Event::of(Kind::Proven, staff.id, caller.ip, caller.agent);
+            security::note(backoffice, event).await;
+        }
+        Ok(proven)
     }
 }
 

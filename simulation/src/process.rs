@@ -187,6 +187,7 @@ impl Toss {
             mail: None,
             webhook_years: 5,
             intake_load: backoffice::IntakeLoad::default(),
+            turns: backoffice::Turns::default(),
         })
     }
 }

@@ -1,13 +1,18 @@
 //! Opening a session for somebody who has shown who they are: the one place, whichever way they came.
 
-use backoffice::staff::{self, Staff, sessions};
+use backoffice::staff::{
+    Staff,
+    devices::{self, Arrival},
+    sessions,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    components::agent::browser,
     context::{Ctx, SESSION_HALF, SESSION_OPENED, SESSION_STAFF},
     error::AppError,
     explain::OrExplain as _,
-    routes,
+    format, routes,
 };
 
 /// What somebody has shown so far.
@@ -50,17 +55,36 @@ impl Ctx {
     }
 
     async fn open_session(&self, staff: &Staff) -> Result<(), AppError> {
+        let Arrival { device, is_news } =
+            devices::arrive(self.backoffice(), staff, &self.caller()).await.or_explain(self)?;
+        self.keep_device(&device);
+        if is_news {
+            self.write_of_device(staff).await;
+        }
         let session = &self.visitor.session;
         let opened = async {
             // A new cookie, so that one that was planted before the log-in is worth nothing.
             session.cycle_id().await?;
             session.remove_value(SESSION_HALF).await?;
-            let opened = serde_json::json!({ "ip": self.visitor.ip, "agent": self.visitor.agent });
+            let (ip, agent) = (&self.visitor.ip, &self.visitor.agent);
+            let opened = serde_json::json!({ "ip": ip, "agent": agent, "device": device.id() });
             session.insert(SESSION_OPENED, opened).await?;
             session.insert(SESSION_STAFF, staff.id).await
         };
-        kept(opened.await)?;
-        staff::note_log_in(self.backoffice(), staff, &self.visitor.ip).await.or_explain(self)
+        kept(opened.await)
+    }
+
+    /// Whoever comes in from a new device is told by mail, too: those who were robbed have no page open.
+    async fn write_of_device(&self, staff: &Staff) {
+        let Some(mail) = &self.backoffice().mail else { return };
+        let words = [
+            ("time", format::full_time(self.backoffice().clock.now())),
+            ("agent", browser(self, &self.visitor.agent)),
+            ("ip", self.visitor.ip.clone()),
+        ];
+        let text = format!("{}\n\n{}", self.tr("device-new", &words), self.t("device-new-not-me"));
+        // Whether it left stands in the log; nobody is kept out by a mail server.
+        mail.send(&staff.email, &self.t("device-new-title"), text).await.ok();
     }
 
     async fn wait_for_factor(&self, staff: &Staff, next: &str) -> Result<(), AppError> {

@@ -20,6 +20,7 @@ mod cash_receipts;
 mod factors;
 mod finance_files;
 mod forms;
+mod guessing;
 mod killed;
 mod leaks;
 mod log;

@@ -52,7 +52,7 @@ pub async fn confirm_totp(
 ) -> Result<(), AppError> {
     action("totp", routes::FACTORS, &[("name", &name)], async |ctx| {
         let (me, here) = (ctx.me()?, session(ctx)?);
-        let added = factors::confirm_totp(ctx.backoffice(), me, &name, &code, &ctx.visitor.ip, &here).await;
+        let added = factors::confirm_totp(ctx.backoffice(), me, &name, &code, &ctx.caller(), &here).await;
         let codes = added.or_explain(ctx)?.or_explain(ctx)?;
         Ok(with_codes(ctx.tr("factor-added", &[("name", name.trim().to_owned())]), &codes))
     })
@@ -76,8 +76,9 @@ pub async fn add_passkey(
 ) -> Result<(), AppError> {
     action("passkey", routes::FACTORS, &[("name", &name)], async |ctx| {
         let (me, here) = (ctx.me()?, session(ctx)?);
-        let ip = &ctx.visitor.ip;
-        let added = factors::add_passkey(ctx.backoffice(), me, &name, &proof_credential, ip, &here).await;
+        let caller = ctx.caller();
+        let added =
+            factors::add_passkey(ctx.backoffice(), me, &name, &proof_credential, &caller, &here).await;
         let codes = added.or_explain(ctx)?.or_explain(ctx)?;
         Ok(with_codes(ctx.tr("factor-added", &[("name", name.trim().to_owned())]), &codes))
     })
@@ -88,7 +89,8 @@ pub async fn add_passkey(
 pub async fn remove_factor(#[server(default)] id: String) -> Result<(), AppError> {
     action("factors", routes::FACTORS, &[], async |ctx| {
         let id = parse_id(ctx, &id)?;
-        let removed = factors::remove(ctx.backoffice(), ctx.me()?, id, &ctx.visitor.ip).await;
+        let removed =
+            factors::remove(ctx.backoffice(), ctx.me()?, id, &ctx.caller(), ctx.session_key().as_ref()).await;
         removed.or_explain(ctx)?.or_explain(ctx)?;
         Ok(ctx.t("factor-removed"))
     })
@@ -102,8 +104,9 @@ pub async fn renew_recovery_codes() -> Result<(), AppError> {
         if !me.has_factor {
             return Err(AppError::form(ctx.t("recovery-needs-factor")));
         }
-        let codes =
-            factors::renew_recovery_codes(ctx.backoffice(), me, &ctx.visitor.ip).await.or_explain(ctx)?;
+        let here = session(ctx)?;
+        let renewed = factors::renew_recovery_codes(ctx.backoffice(), me, &ctx.visitor.ip, &here).await;
+        let codes = renewed.or_explain(ctx)?;
         Ok(with_codes(ctx.t("recovery-renewed"), &codes))
     })
     .await
@@ -119,17 +122,20 @@ async fn write_of_reset(ctx: &Ctx, id: uuid::Uuid, by: &str) -> Result<(), backo
     let time = format::full_time(backoffice.clock.now());
     let text = ctx.tr("notice-factor-reset-own", &[("by", by.to_owned()), ("time", time)]);
     // Whether it left stands in the log; what was done stays done.
-    drop(mail.send(&person.email, &ctx.t("mail-factor-reset-subject"), text).await);
+    mail.send(&person.email, &ctx.t("mail-factor-reset-subject"), text).await.ok();
     Ok(())
 }
 
 /// Takes away what somebody has lost; the person and all administrators are told.
 #[server(prefix = "/fn", endpoint = "reset_factors")]
-pub async fn reset_factors(#[server(default)] id: String) -> Result<(), AppError> {
-    action("staff", routes::STAFF, &[], async |ctx| {
+pub async fn reset_factors(
+    #[server(default)] id: String,
+    #[server(default)] why: String,
+) -> Result<(), AppError> {
+    action("staff", routes::STAFF, &[("why", &why)], async |ctx| {
         let actor = ctx.allow(Permission::ManageStaff)?;
         let id = parse_id(ctx, &id)?;
-        factors::reset(ctx.backoffice(), &actor, id).await.or_explain(ctx)?;
+        factors::reset(ctx.backoffice(), &actor, id, &why).await.or_explain(ctx)?;
         write_of_reset(ctx, id, actor.name()).await.or_explain(ctx)?;
         Ok(ctx.t("factors-reset"))
     })

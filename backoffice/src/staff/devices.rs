@@ -83,7 +83,9 @@ pub struct Device {
 pub async fn arrive(backoffice: &Backoffice, staff: &Staff, caller: &Caller<'_>) -> Result<DeviceKey, Fault> {
     let mut tx = backoffice.pool.begin().await?;
     // Two at once: one of them is the first.
-    sqlx::query!("select id from staff where id = $1 for no key update", staff.id).fetch_one(&mut *tx).await?;
+    sqlx::query!("select id from staff where id = $1 for no key update", staff.id)
+        .fetch_one(&mut *tx)
+        .await?;
     // One that nobody has come in with may have been planted; one browser may serve several people.
     let sent = caller.device.map(|device| device.hash());
     let is_ours = sqlx::query_scalar!(

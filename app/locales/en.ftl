@@ -418,6 +418,7 @@ devices = Devices
 devices-how = Browsers that you have logged in with. Here you never wait for what others got wrong.
 device-first = First log-in
 device-last = Last log-in
+device-here = This device
 device-forget = Forget
 device-forget-of = Forget {$agent}
 device-forgotten = The device is forgotten, and its sessions have ended.

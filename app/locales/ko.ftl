@@ -415,6 +415,7 @@ devices = 기기
 devices-how = 로그인한 적이 있는 브라우저예요. 여기서 로그인할 때는 다른 사람이 여러 번 틀렸어도 기다리지 않아요.
 device-first = 처음 로그인
 device-last = 마지막 로그인
+device-here = 지금 이 기기
 device-forget = 지우기
 device-forget-of = {$agent} 지우기
 device-forgotten = 기기를 지웠어요. 그 기기의 로그인도 끝났어요.

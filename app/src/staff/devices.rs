@@ -24,7 +24,7 @@ fn row(ctx: &Ctx, device: Device, here: Option<&str>) -> AnyView {
             <td class="when begun">{list::time(device.first_seen_at)}</td>
             <td class="when">{list::time(device.last_seen_at)}</td>
             <td class="act">
-                {is_here.then(|| view! { <span class="soft">{ctx.t("session-here")}</span> " " })}
+                {is_here.then(|| view! { <span class="soft">{ctx.t("device-here")}</span> " " })}
                 <form method="post" action=ctx.href(ForgetDevice::PATH)>
                     <input type="hidden" name="id" value=device.id/>
                     <button class="button quiet" type="submit" aria-label=label>{ctx.t("device-forget")}</button>

@@ -58,6 +58,7 @@ error-logged-out = Your session has ended. Log in again.
 error-forbidden = Your role does not allow this. Ask an administrator.
 error-card-number = This looks like a card number. Card numbers that are not masked are kept nowhere
 error-fault = Something went wrong
+error-too-many = Too many requests. Try again in a moment.
 error-characters = The form contains a character that cannot be used. Remove it and send again.
 error-fault-hint = Nothing was changed. Try again in a moment.
 page-not-found = There is no such page

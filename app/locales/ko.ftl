@@ -55,6 +55,7 @@ error-logged-out = 로그인이 끝났어요. 다시 로그인해 주세요.
 error-forbidden = 이 일을 할 권한이 없어요. 관리자에게 문의하세요.
 error-card-number = 카드번호가 들어 있는 것 같아요. 가리지 않은 카드번호는 어디에도 남길 수 없어요
 error-fault = 잠시 문제가 생겼어요
+error-too-many = 요청이 너무 많아요. 잠시 뒤에 다시 해 주세요.
 error-characters = 쓸 수 없는 문자가 들어 있어요. 지우고 다시 보내 주세요.
 error-fault-hint = 바뀐 것은 없어요. 잠시 뒤에 다시 시도해 주세요.
 page-not-found = 없는 페이지예요

@@ -19,7 +19,9 @@ use backoffice::{
     security::{self, Event, Kind},
     staff::{DeviceKey, Staff, sessions},
 };
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
+use subtle::ConstantTimeEq;
 use tower_sessions::Session;
 use uuid::Uuid;
 
@@ -65,6 +67,23 @@ pub(crate) fn address(settings: &Settings, request: &Request) -> Option<IpAddr> 
     Some(nearest)
 }
 
+pub(crate) fn lang(headers: &HeaderMap) -> Lang {
+    cookie(headers, "jangbu_lang").and_then(Lang::parse).unwrap_or_else(|| {
+        let header = headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok());
+        Lang::from_header(header.unwrap_or_default())
+    })
+}
+
+/// Whether a program shows this very key.
+pub(crate) fn bears(headers: &HeaderMap, key: &SecretString) -> bool {
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.strip_prefix("Bearer "))
+        .unwrap_or_default();
+    bool::from(key.expose_secret().as_bytes().ct_eq(given.trim().as_bytes()))
+}
+
 pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
     headers
         .get(header::ACCEPT)
@@ -100,10 +119,7 @@ pub(crate) async fn authenticate(
         observe::note_staff(&request, staff.id);
     }
     let headers = request.headers();
-    let lang = cookie(headers, "jangbu_lang").and_then(Lang::parse).unwrap_or_else(|| {
-        let header = headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok());
-        Lang::from_header(header.unwrap_or_default())
-    });
+    let lang = lang(headers);
     let theme = Theme::parse(cookie(headers, "jangbu_theme").unwrap_or_default());
     let wants_html = wants_html(headers);
     let ip = address(&jangbu.settings, &request).map(|ip| ip.to_string()).unwrap_or_default();

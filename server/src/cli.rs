@@ -2,7 +2,7 @@
 
 mod finance;
 
-use std::{io::Read, net::SocketAddr, time::Duration};
+use std::{io::Read, net::SocketAddr};
 
 use anyhow::{Context, bail};
 use backoffice::{
@@ -19,6 +19,7 @@ use crate::{
     Jangbu,
     database::Database,
     postgres::Private,
+    serve::{self, Patience},
     settings::{Settings, Source},
 };
 
@@ -247,23 +248,27 @@ async fn stop_on_signal(stop: CancellationToken) {
     stop.cancel();
 }
 
+async fn listen(name: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(addr).await.with_context(|| format!("{name}: {addr} cannot be listened on"))
+}
+
 async fn serve(jangbu: Jangbu, work: bool) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(jangbu.settings.addr)
-        .await
-        .with_context(|| format!("JANGBU_ADDR: {} cannot be listened on", jangbu.settings.addr))?;
-    tracing::info!("serving {}{}", jangbu.settings.public_url, jangbu.settings.base_path);
+    let settings = &jangbu.settings;
+    let listener = listen("JANGBU_ADDR", settings.addr).await?;
+    let own_listener = match settings.metrics_addr {
+        Some(addr) => Some(listen("JANGBU_METRICS_ADDR", addr).await?),
+        None => None,
+    };
+    tracing::info!("serving {}{}", settings.public_url, settings.base_path);
     let stop = CancellationToken::new();
-    let service = jangbu.router().into_make_service_with_connect_info::<SocketAddr>();
-    let serving = {
-        let stopped = stop.clone();
-        async move {
-            let ended =
-                axum::serve(listener, service).with_graceful_shutdown(stopped.clone().cancelled_owned());
-            tokio::select! {
-                result = ended.into_future() => result,
-                // A browser may hold a connection open for ever; a refund under way gets this long.
-                () = async { stopped.cancelled().await; tokio::time::sleep(Duration::from_secs(25)).await } => Ok(()),
-            }
+    let proxies = &settings.trusted_proxies;
+    let serving = serve::serve(listener, jangbu.router(), proxies, Patience::default(), stop.clone());
+    let telling = async {
+        if let Some(listener) = own_listener {
+            let patience = Patience::default();
+            // Whoever watches keeps a connection from look to look, as a proxy does.
+            let patience = Patience { head: patience.head_of_proxy, ..patience };
+            serve::serve(listener, jangbu.health_router(), &[], patience, stop.clone()).await;
         }
     };
     let working = async {
@@ -271,8 +276,8 @@ async fn serve(jangbu: Jangbu, work: bool) -> anyhow::Result<()> {
             jangbu.work(stop.clone()).await;
         }
     };
-    let (served, (), ()) = tokio::join!(serving, working, stop_on_signal(stop.clone()));
-    served.context("serving")
+    tokio::join!(serving, telling, working, stop_on_signal(stop.clone()));
+    Ok(())
 }
 
 fn read_password() -> anyhow::Result<String> {

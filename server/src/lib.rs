@@ -8,13 +8,16 @@ pub mod cli;
 mod data_key;
 pub mod database;
 mod downloads;
+mod headers;
 mod health;
 mod hooks;
 mod observe;
 mod postgres;
 mod proof;
+pub mod quota;
 mod router;
 mod sandbox_clock;
+pub mod serve;
 mod sessions;
 pub mod settings;
 
@@ -29,7 +32,7 @@ use backoffice::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::settings::Settings;
+use crate::{quota::Quotas, settings::Settings};
 
 /// The dashboard, ready to be served or mounted.
 #[derive(Debug, Clone)]
@@ -39,6 +42,8 @@ pub struct Jangbu {
     /// The workers' own connections.
     worker_pool: PgPool,
     intake: Intake,
+    pub quotas: Arc<Quotas>,
+    known: Arc<health::Known>,
 }
 
 /// ring for everything; a second call finds it installed.
@@ -97,12 +102,24 @@ impl Jangbu {
             turns: Turns::default(),
         };
         let intake = Intake::open(&backoffice, database_url).await?;
-        Ok(Self { settings: Arc::new(settings), backoffice, worker_pool, intake })
+        Ok(Self {
+            settings: Arc::new(settings),
+            backoffice,
+            worker_pool,
+            intake,
+            quotas: Arc::default(),
+            known: Arc::default(),
+        })
     }
 
     /// Everything under the base path: `host.merge(jangbu.router())` mounts it.
     pub fn router(&self) -> Router {
         router::router(self)
+    }
+
+    /// `/metrics` and `/health` for a listener that only whoever watches the process can reach.
+    pub fn health_router(&self) -> Router {
+        health::own_router(self)
     }
 
     /// Works until told to stop.

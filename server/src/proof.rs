@@ -28,7 +28,12 @@ use backoffice::{
 };
 use futures::future::BoxFuture;
 
-use crate::{Jangbu, authenticate::wants_html, router::LARGEST_FORM, sessions};
+use crate::{
+    Jangbu,
+    authenticate::wants_html,
+    router::{LARGEST_FORM, unread},
+    sessions,
+};
 
 /// Makes a page, outside of the router: a middleware behind it cannot choose another route.
 pub(crate) type Render = Arc<dyn Fn(Request) -> BoxFuture<'static, Response> + Send + Sync>;
@@ -62,9 +67,9 @@ pub(crate) async fn ask(State(gate): State<Gate>, request: Request, next: Next) 
     };
     let is_page = matches!(*request.method(), Method::GET | Method::HEAD);
     let (parts, body) = request.into_parts();
-    // Measured in front of us: what cannot be read is too large, or broke off.
-    let Ok(bytes) = axum::body::to_bytes(body, LARGEST_FORM).await else {
-        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    let bytes = match axum::body::to_bytes(body, LARGEST_FORM).await {
+        Ok(bytes) => bytes,
+        Err(error) => return unread(&error).into_response(),
     };
     let form = Form::read(&bytes);
     let again = Request::from_parts(parts, Body::from(bytes));

@@ -51,7 +51,9 @@ pub use self::{
 /// | `JANGBU_APPROVER_AGE_HOURS` | 24; 0 in sandbox mode | how old an account, its role and its password have to be before it approves anything |
 /// | `JANGBU_MAIL_URL`, `JANGBU_MAIL_FROM` | – | `smtps://user:password@host:465`, or `smtp://host:587?tls=required`: invitations and warnings to staff go by mail |
 /// | `JANGBU_SECOND_FACTOR` | `roles`; `off` in sandbox mode | who has to have a second factor: `off` (a sandbox only), `roles` (whoever may refund, approve, export, reveal or administrate) or `everybody` |
-/// | `JANGBU_TRUSTED_PROXIES` | nobody | whose `X-Forwarded-For` is believed |
+/// | `JANGBU_TRUSTED_PROXIES` | nobody | whose `X-Forwarded-For` is believed: addresses or ranges, by comma. In live mode it has to be said, and `none` says that there is no proxy |
+/// | `JANGBU_METRICS_ADDR` | – | a listener of its own for `/metrics` and `/health` |
+/// | `JANGBU_METRICS_TOKEN` | – | opens `/metrics` at `JANGBU_ADDR` to `Authorization: Bearer`. Without either, `/metrics` is 404 in live mode and open in the others |
 /// | `JANGBU_DATABASE_CONNECTIONS` | 16 | |
 /// | `JANGBU_LOG` | `text` | `json`: one object a line; the environment only, and the binary only. `RUST_LOG` says what is written |
 /// | `JANGBU_CLOCK_OFFSET_MS` | 0 | sandbox mode only: how far the clock is turned, for rehearsals on another day |
@@ -79,6 +81,9 @@ pub struct Settings {
     /// How long deliveries are kept; one of [`KEPT_YEARS`].
     pub webhook_retention_years: u8,
     pub trusted_proxies: Vec<IpNet>,
+    /// Where whoever watches the process is listened for, apart from everybody else.
+    pub metrics_addr: Option<SocketAddr>,
+    pub metrics_token: Option<SecretString>,
     /// How old an account has to be before it approves anything.
     pub approver_age: time::Duration,
     /// Where letters to staff leave.
@@ -188,7 +193,21 @@ impl Settings {
                 Ok(minutes @ 5..=60) => time::Duration::minutes(minutes),
                 _ => return wrong("JANGBU_SESSION_IDLE_MINUTES", "a number of minutes from 5 to 60"),
             },
-            trusted_proxies: nets(source, "JANGBU_TRUSTED_PROXIES")?,
+            trusted_proxies: match source.get("JANGBU_TRUSTED_PROXIES") {
+                Some("none") => Vec::new(),
+                _ => nets(source, "JANGBU_TRUSTED_PROXIES")?,
+            },
+            metrics_addr: match source.get("JANGBU_METRICS_ADDR").map(str::parse) {
+                None => None,
+                Some(Ok(own)) if own != addr => Some(own),
+                Some(_) => {
+                    return wrong(
+                        "JANGBU_METRICS_ADDR",
+                        "an address and port like 127.0.0.1:4001, and not those of JANGBU_ADDR",
+                    );
+                }
+            },
+            metrics_token: source.get("JANGBU_METRICS_TOKEN").map(|token| token.to_owned().into()),
             clock_offset: match source.get("JANGBU_CLOCK_OFFSET_MS").unwrap_or("0").parse() {
                 // Ninety-five years.
                 Ok(ms @ -3_000_000_000_000..=3_000_000_000_000) => time::Duration::milliseconds(ms),
@@ -196,6 +215,12 @@ impl Settings {
             },
         };
         settings.check()?;
+        if mode == Mode::Live && source.get("JANGBU_TRUSTED_PROXIES").is_none() {
+            return wrong(
+                "JANGBU_TRUSTED_PROXIES",
+                "missing: the addresses of the proxies in front, or none; limits and the audit log go by the visitor's address",
+            );
+        }
         Ok(settings)
     }
 
@@ -232,12 +257,14 @@ impl Settings {
         if self.mode != Mode::Sandbox && !self.clock_offset.is_zero() {
             return wrong("JANGBU_CLOCK_OFFSET_MS", "only the clock of a sandbox can be turned");
         }
-        let api_key = self.merchant_api_key.as_ref().map_or(usize::MAX, |key| key.expose_secret().len());
-        if self.mode != Mode::Sandbox && api_key < 32 {
-            return wrong(
-                "JANGBU_MERCHANT_API_KEY",
-                "shorter than 32 characters: make it with `openssl rand -hex 32`",
-            );
+        for (name, key) in [
+            ("JANGBU_MERCHANT_API_KEY", &self.merchant_api_key),
+            ("JANGBU_METRICS_TOKEN", &self.metrics_token),
+        ] {
+            let length = key.as_ref().map_or(usize::MAX, |key| key.expose_secret().len());
+            if self.mode != Mode::Sandbox && length < 32 {
+                return wrong(name, "shorter than 32 characters: make it with `openssl rand -hex 32`");
+            }
         }
         if let Some(key) = &self.toss_payments_security_key {
             let key = key.expose_secret();

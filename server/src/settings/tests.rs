@@ -60,6 +60,10 @@ fn keys_and_modes_that_contradict_each_other_stop_the_start() {
         (&[("APPS_IN_TOSS_URL", "https://127.0.0.1:4101")], "APPS_IN_TOSS_CERT"),
         (&[("APPS_IN_TOSS_CERT", "/nowhere/client.pem")], "APPS_IN_TOSS_CERT"),
         (&[("JANGBU_MODE", "test"), ("JANGBU_MERCHANT_API_KEY", "short")], "JANGBU_MERCHANT_API_KEY"),
+        (&[("JANGBU_MODE", "test"), ("JANGBU_METRICS_TOKEN", "short")], "JANGBU_METRICS_TOKEN"),
+        (&[("JANGBU_METRICS_ADDR", "4001")], "JANGBU_METRICS_ADDR"),
+        (&[("JANGBU_METRICS_ADDR", "127.0.0.1:4000")], "JANGBU_METRICS_ADDR"),
+        (&[("JANGBU_TRUSTED_PROXIES", "none, 10.0.0.0/8")], "JANGBU_TRUSTED_PROXIES"),
     ] {
         assert_eq!(read(pairs).map(drop).unwrap_err().name, name, "{pairs:?}");
     }
@@ -67,7 +71,28 @@ fn keys_and_modes_that_contradict_each_other_stop_the_start() {
 }
 
 #[test]
+fn a_live_shop_says_which_proxies_stand_before_it() {
+    let live = [
+        ("JANGBU_MODE", "live"),
+        ("TOSS_PAYMENTS_SECRET_KEY", "live_sk_x"),
+        ("TOSS_PAYMENTS_URL", OFFICIAL_URL),
+        ("JANGBU_PUBLIC_URL", "https://shop.example"),
+    ];
+    let with = |proxies: &str| read(&[&live[..], &[("JANGBU_TRUSTED_PROXIES", proxies)]].concat());
+    for nothing in [read(&live), with(" "), with("")] {
+        let error = nothing.map(drop).unwrap_err();
+        assert_eq!(error.name, "JANGBU_TRUSTED_PROXIES");
+        assert!(error.why.contains("none"), "{error}");
+    }
+    assert_eq!(with("none").unwrap().trusted_proxies, []);
+    assert_eq!(with("10.0.0.0/8, 192.0.2.1").unwrap().trusted_proxies.len(), 2);
+}
+
+#[test]
 fn no_key_is_printed() {
-    let shown = format!("{:?}", read(&[("JANGBU_MERCHANT_API_KEY", "merchant-secret")]).unwrap());
-    assert!(!shown.contains("test_sk_x") && !shown.contains("merchant-secret"), "{shown}");
+    let keys = [("JANGBU_MERCHANT_API_KEY", "merchant-secret"), ("JANGBU_METRICS_TOKEN", "metrics-secret")];
+    let shown = format!("{:?}", read(&keys).unwrap());
+    for secret in ["test_sk_x", "merchant-secret", "metrics-secret"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
 }

@@ -17,6 +17,8 @@ mod arrival;
 mod audit;
 mod batches;
 mod cash_receipts;
+mod edge;
+mod edge_listener;
 mod factors;
 mod finance_files;
 mod forms;

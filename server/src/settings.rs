@@ -50,6 +50,7 @@ pub use self::{
 /// | `JANGBU_WEBHOOK_RETENTION_YEARS` | 5 | 1, 2 or 5: older months of webhook deliveries are dropped |
 /// | `JANGBU_APPROVER_AGE_HOURS` | 24; 0 in sandbox mode | how old an account, its role and its password have to be before it approves anything |
 /// | `JANGBU_MAIL_URL`, `JANGBU_MAIL_FROM` | – | `smtps://user:password@host:465`, or `smtp://host:587?tls=required`: invitations and warnings to staff go by mail |
+/// | `JANGBU_SESSION_IDLE_MINUTES` | 15 | 5 to 60: how long a session lives that nobody uses |
 /// | `JANGBU_SECOND_FACTOR` | `roles`; `off` in sandbox mode | who has to have a second factor: `off` (a sandbox only), `roles` (whoever may refund, approve, export, reveal or administrate) or `everybody` |
 /// | `JANGBU_TRUSTED_PROXIES` | nobody | whose `X-Forwarded-For` is believed: addresses or ranges, by comma. In live mode it has to be said, and `none` says that there is no proxy |
 /// | `JANGBU_METRICS_ADDR` | – | a listener of its own for `/metrics` and `/health` |

@@ -39,8 +39,7 @@ async fn above_a_limit_nothing_is_sent_before_a_second_person_approves() {
     assert!(matches!(refused(second), Refused::AlreadyOpen { .. }));
     // Not the one who asked, in whatever role by now.
     let none = String::new;
-    let promoted =
-        Person { role: Role::Admin, cookie: none(), device: none(), email: none(), id: agent.id };
+    let promoted = Person { role: Role::Admin, cookie: none(), device: none(), email: none(), id: agent.id };
     assert_eq!(
         refused(backoffice::refunds::approve(shop.backoffice(), &promoted.actor(), asked.id).await),
         Refused::NotSecond(backoffice::NotSecond::Own)

@@ -13,6 +13,7 @@ use tower_sessions::Session;
 use uuid::Uuid;
 
 use crate::{
+    access::{self, Access},
     error::AppError,
     i18n::{Lang, Translator},
     routes,
@@ -150,7 +151,17 @@ impl Ctx {
     }
 
     pub fn may(&self, permission: Permission) -> bool {
-        self.visitor.staff.as_ref().is_some_and(|staff| staff.role.may(permission))
+        self.visitor.staff.as_ref().is_some_and(|staff| staff.may(permission))
+    }
+
+    /// Whether whoever looks may open a page of ours.
+    pub fn may_open(&self, path: &str) -> bool {
+        match access::rule(path) {
+            Some(Access::Needs(permission)) => self.may(permission),
+            Some(Access::Staff) => self.visitor.staff.is_some(),
+            Some(Access::Open) => true,
+            None => false,
+        }
     }
 
     /// Whether whoever looks is this account.
@@ -166,7 +177,7 @@ impl Ctx {
     /// The person, if their role allows it. The first line of every server function.
     pub fn allow(&self, permission: Permission) -> Result<Actor, AppError> {
         let staff = self.me()?;
-        if !staff.role.may(permission) {
+        if !staff.may(permission) {
             return Err(AppError::Forbidden);
         }
         Ok(staff.actor(&self.visitor.ip))

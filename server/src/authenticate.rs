@@ -127,7 +127,7 @@ pub(crate) async fn authenticate(
         (_, None) => Some(AppError::LoggedOut),
         (Some(Access::Needs(permission)), Some(staff)) => {
             // A page says so inside its frame (`app::shell`); a function ends here.
-            (is_function && !staff.role.may(permission)).then_some(AppError::Forbidden)
+            (is_function && !staff.may(permission)).then_some(AppError::Forbidden)
         }
         (None, Some(_)) => None,
     };

@@ -16,7 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("audit", &[]),
     ("firewall", &[]),
     ("keys", &[]),
-    ("staff", &["audit"]),
+    ("staff", &["audit", "queue"]),
     ("limits", &["audit", "staff"]),
     ("bank", &["audit", "files"]),
     ("users", &["audit"]),

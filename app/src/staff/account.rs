@@ -3,7 +3,10 @@
 use backoffice::staff::sessions::{self, Session};
 use leptos::{prelude::*, server_fn::ServerFn};
 
-use super::functions::{ChangePassword, EndOtherSessions, EndSession};
+use super::{
+    functions::{ChangePassword, EndOtherSessions, EndSession},
+    words,
+};
 use crate::{
     components::{
         errors,
@@ -112,13 +115,14 @@ pub async fn page(ctx: Ctx) -> Answer {
     let body = view! {
         <h1>{ctx.t("account")}</h1>
         <section class="card">
-            <h2>{me.name}</h2>
+            <h2>{me.name.clone()}</h2>
             <dl class="facts pad">
                 <dt>{ctx.t("email")}</dt>
                 <dd>{me.email.clone()}</dd>
                 <dt>{ctx.t("role")}</dt>
                 <dd>
-                    {ctx.words.word("role", me.role.as_str())} ": " {ctx.words.word("role-can", me.role.as_str())}
+                    {words::role_of(&ctx, &me)} ": " {words::may(&ctx, &me)} " "
+                    <a href=ctx.href(routes::ROLES)>{ctx.t("roles")}</a>
                 </dd>
             </dl>
         </section>

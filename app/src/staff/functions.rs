@@ -4,9 +4,9 @@
 use backoffice::staff::{self, NewStaff, Permission, Role, invitations, password::Password, sessions};
 use leptos::prelude::*;
 
-use crate::error::AppError;
 #[cfg(feature = "ssr")]
 use super::entry::Shown;
+use crate::error::AppError;
 #[cfg(feature = "ssr")]
 use crate::{
     action::{Done, action},

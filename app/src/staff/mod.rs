@@ -1,6 +1,7 @@
 //! Accounts, and coming in and going out.
 
 pub mod functions;
+pub mod roles;
 
 #[cfg(feature = "ssr")]
 pub(crate) mod account;
@@ -16,3 +17,13 @@ pub(crate) mod list;
 pub(crate) mod login;
 #[cfg(feature = "ssr")]
 mod messages;
+#[cfg(feature = "ssr")]
+pub(crate) mod person;
+#[cfg(feature = "ssr")]
+pub(crate) mod register;
+#[cfg(feature = "ssr")]
+mod tabs;
+#[cfg(feature = "ssr")]
+mod waiting;
+#[cfg(feature = "ssr")]
+pub(crate) mod words;

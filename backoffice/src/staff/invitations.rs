@@ -13,7 +13,8 @@ use super::{
     Invalid, NewStaff, Role, Staff, StaffError, accounts, get,
     log_in::forget_failures,
     password::{self, Password},
-    sessions,
+    register::{self, Change, Kind, Right},
+    rights,
 };
 use crate::{
     Backoffice, Fault,
@@ -87,18 +88,8 @@ pub async fn invite_again(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> R
     }
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
-    let found = sqlx::query!(
-        "update staff set password_hash = null, disabled_at = null, access_set_at = $2, access_set_by = $3 where id = $1",
-        id,
-        now,
-        actor.staff_id(),
-    )
-    .execute(&mut *tx)
-    .await?;
-    if found.rows_affected() == 0 {
-        return Err(Invalid::NotFound.into());
-    }
-    sessions::end_all(&mut tx, id).await?;
+    rights::begin(&mut tx).await?;
+    rights::let_in_again(backoffice, &mut tx, actor, id, None).await?;
     let token = make(backoffice, &mut tx, id).await?;
     let act =
         Act { action: "staff.invited", subject_kind: "staff", subject: &id.to_string(), detail: json!({}) };
@@ -200,8 +191,18 @@ pub async fn accept(
     .execute(&mut *tx)
     .await?;
     forget_failures(&mut tx, &invited.email).await?;
+    let joined = super::lock(&mut tx, invited.id).await?.ok_or(Invalid::NotFound)?;
+    let right = Right::of(&joined);
     let actor =
         Actor::Staff { id: invited.id, name: name.clone(), role: invited.role, ip: Some(ip.to_owned()) };
+    let change = Change {
+        staff: invited.id,
+        kind: Kind::Joined,
+        before: Some(&right),
+        after: Some(&right),
+        asked_by: None,
+    };
+    register::note(backoffice, &mut tx, &actor, change).await?;
     let subject = invited.id.to_string();
     let detail = json!({ "name": name });
     let act = Act { action: "staff.joined", subject_kind: "staff", subject: &subject, detail };

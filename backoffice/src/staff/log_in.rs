@@ -7,8 +7,9 @@ use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, PgPool};
 
 use super::{
-    Role, Staff,
+    Staff,
     password::{self, Password},
+    sessions,
 };
 use crate::{
     Backoffice, Fault,
@@ -78,8 +79,7 @@ pub(super) async fn prove(
         .execute(&backoffice.pool)
         .await?;
     let found = sqlx::query!(
-        r#"select id, email, name, role as "role: Role", created_at, disabled_at, last_login_at, password_hash
-           from staff where email = $1 and disabled_at is null"#,
+        "select id, email, password_hash from staff where email = $1 and disabled_at is null",
         typed,
     )
     .fetch_optional(&backoffice.pool)
@@ -90,16 +90,7 @@ pub(super) async fn prove(
         return Ok(Err(LoginRefused::Wrong));
     };
     forget_failures(&mut *backoffice.pool.acquire().await?, &row.email).await?;
-    Ok(Ok(Staff {
-        id: row.id,
-        email: row.email,
-        name: row.name,
-        role: row.role,
-        created_at: row.created_at,
-        disabled_at: row.disabled_at,
-        last_login_at: row.last_login_at,
-        has_password: true,
-    }))
+    Ok(sessions::staff(backoffice, row.id).await?.ok_or(LoginRefused::Wrong))
 }
 
 /// Whoever has shown that the account is theirs is not kept waiting for what others tried.

@@ -34,6 +34,7 @@ mod queue;
 mod reconciliation;
 mod refunds;
 mod returns;
+mod rights;
 mod sealed;
 mod support;
 mod tax;

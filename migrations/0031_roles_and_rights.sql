@@ -67,6 +67,7 @@ create function held(person staff) returns jsonb language sql stable as $$
     select jsonb_build_object(
         'ownRole', (select jsonb_build_object('id', o.id, 'name', o.name, 'permissions', o.permissions)
                     from own_roles o where o.id = person.own_role_id),
+        'ownIps', person.allowed_ips,
         'allowedIps', case
             when person.allowed_ips <> '{}' then person.allowed_ips
             when person.own_role_id is not null

@@ -142,6 +142,7 @@ pub const FUNCTIONS: &[(&str, Access)] = &[
     ("/fn/invite_staff_again", Access::Needs(ManageStaff)),
     ("/fn/log_out_staff", Access::Needs(ManageStaff)),
     ("/fn/disable_staff", Access::Needs(ManageStaff)),
+    ("/fn/set_addresses", Access::Needs(ManageStaff)),
     ("/fn/give_role", Access::Needs(ManageStaff)),
     ("/fn/decide_role", Access::Needs(ManageStaff)),
     ("/fn/add_role", Access::Needs(ManageStaff)),

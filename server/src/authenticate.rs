@@ -109,6 +109,15 @@ pub(crate) async fn authenticate(
     let agent: String = agent.chars().take(200).collect();
 
     let path = request.uri().path().to_owned();
+    // Elsewhere the session is worth nothing: it can be ended, and somebody else can log in.
+    let is_elsewhere = staff.as_ref().is_some_and(|staff| !staff.may_come_from(&ip));
+    let staff = staff.filter(|_| !is_elsewhere || path == "/fn/log_out");
+    if is_elsewhere && staff.is_none() && access::rule(&path) != Some(Access::Open) {
+        if wants_html {
+            return sentence(StatusCode::FORBIDDEN, Translator::new(lang), "error-address");
+        }
+        return (StatusCode::FORBIDDEN, axum::Json(AppError::Forbidden)).into_response();
+    }
     // A page that asks by itself is not somebody who uses it.
     let used = session.id().filter(|_| !POLLS.contains(&path.as_str()));
     if let Some(id) = used

@@ -34,6 +34,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("transactions", &["audit", "orders", "payments", "queue", "webhooks"]),
     ("settlements", &["audit", "transactions"]),
     ("reconciliation", &["audit", "payments", "queue", "settlements", "staff", "transactions"]),
+    ("leaving", &["audit", "limits", "promotions", "reconciliation", "refunds", "staff"]),
     ("payouts", &["reconciliation"]),
     (
         "exports",

@@ -136,7 +136,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/staff/rights") view=|| page(staff::register::page) ssr=SsrMode::Async/>
                 <Route path=path!("/staff/:id") view=|| {
                     let id = param("id");
-                    page(move |ctx, _| staff::person::page(ctx, id))
+                    page(move |ctx, _| staff::person::page::page(ctx, id))
                 } ssr=SsrMode::Async/>
                 <Route path=path!("/audit") view=|| page(audit::list::page) ssr=SsrMode::Async/>
                 <Route path=path!("/settings") view=|| page(|ctx, _| settings::page::page(ctx)) ssr=SsrMode::Async/>

@@ -1,4 +1,4 @@
-//! Coming in and going out; one's own account; people are invited and disabled.
+//! Coming in and going out; one's own account; people are invited.
 
 #[cfg(feature = "ssr")]
 use backoffice::staff::{self, NewStaff, Permission, Role, invitations, password::Password, sessions};
@@ -127,17 +127,6 @@ pub async fn end_other_sessions() -> Result<(), AppError> {
     .await
 }
 
-#[server(prefix = "/fn", endpoint = "disable_staff")]
-pub async fn disable_staff(#[server(default)] id: String) -> Result<(), AppError> {
-    action("staff", routes::STAFF, &[], async |ctx| {
-        let actor = ctx.allow(Permission::ManageStaff)?;
-        let id = parse_account(ctx, &id)?;
-        staff::disable(ctx.backoffice(), &actor, id).await.or_explain(ctx)?;
-        Ok(ctx.t("staff-disabled"))
-    })
-    .await
-}
-
 /// One message for every log-in that fails.
 #[server(prefix = "/fn", endpoint = "log_in")]
 pub async fn log_in(
@@ -159,6 +148,13 @@ pub async fn log_in(
         })
         .await;
     };
+    if !person.may_come_from(&ctx.visitor.ip) {
+        let page = format!("{}?next={}", routes::LOGIN, routes::encode(&next));
+        return action("login", &page, &[("email", &email)], async |ctx| {
+            Err::<String, _>(AppError::form(ctx.t("error-address")))
+        })
+        .await;
+    }
     ctx.come_in(&person, Shown::Password, &next).await
 }
 

@@ -4,7 +4,7 @@ use backoffice::staff::{Role, Staff};
 use leptos::{prelude::*, server_fn::ServerFn};
 
 use super::{
-    functions::{DisableStaff, InviteStaff, InviteStaffAgain, LogOutStaff},
+    functions::{InviteStaff, InviteStaffAgain, LogOutStaff},
     tabs, waiting, words,
 };
 use crate::{
@@ -62,6 +62,7 @@ fn row(ctx: &Ctx, person: Staff) -> AnyView {
         view! { <a href=ctx.href(routes::ACCOUNT)>{ctx.t("staff-you")}</a> }.into_any()
     } else {
         let again = if is_disabled { "staff-open-again" } else { "staff-new-link" };
+        let leaving = format!("{}#leaving", ctx.href(&routes::person(&person.id)));
         let label = ctx.tr("staff-manage-name", &[("name", person.name.clone())]);
         view! {
             <details class="confirm">
@@ -69,7 +70,7 @@ fn row(ctx: &Ctx, person: Staff) -> AnyView {
                 {act(ctx, InviteStaffAgain::PATH, &person, "button quiet", "staff-new-link-sure", again)}
                 {(!is_disabled).then(|| view! {
                     {act(ctx, LogOutStaff::PATH, &person, "button quiet", "staff-log-out-sure", "staff-log-out")}
-                    {act(ctx, DisableStaff::PATH, &person, "button danger", "staff-disable-sure", "staff-disable")}
+                    <p><a class="button danger" href=leaving>{ctx.t("staff-disable")}</a></p>
                 })}
             </details>
         }

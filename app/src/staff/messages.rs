@@ -31,6 +31,12 @@ impl Explain for Invalid {
             Self::Yourself => ("", "staff-error-yourself"),
             Self::NotFound => ("", "staff-error-not-found"),
             Self::BeyondYours => ("", "staff-error-beyond-yours"),
+            Self::Colleague => ("hand_to", "leaving-error-colleague"),
+            Self::Addresses => ("allowed_ips", "addresses-error"),
+            Self::OwnAddress => {
+                let ip = ctx.visitor.ip.clone();
+                return AppError::field("allowed_ips", ctx.tr("addresses-error-own", &[("ip", ip)]));
+            }
         };
         AppError::field(field, ctx.words.get(key, &[]))
     }

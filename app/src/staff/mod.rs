@@ -1,6 +1,7 @@
 //! Accounts, and coming in and going out.
 
 pub mod functions;
+pub mod person;
 pub mod roles;
 
 #[cfg(feature = "ssr")]
@@ -17,8 +18,6 @@ pub(crate) mod list;
 pub(crate) mod login;
 #[cfg(feature = "ssr")]
 mod messages;
-#[cfg(feature = "ssr")]
-pub(crate) mod person;
 #[cfg(feature = "ssr")]
 pub(crate) mod register;
 #[cfg(feature = "ssr")]

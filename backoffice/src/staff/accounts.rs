@@ -87,13 +87,28 @@ pub async fn disable(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result
     Ok(())
 }
 
-/// The same in the transaction of whoever hands over what is theirs.
-pub(crate) async fn disable_in(
+/// The same in the transaction of whoever hands over what is theirs, of which something may be left when it is closed
+/// already.
+pub(crate) async fn leave_in(
     backoffice: &Backoffice,
     tx: &mut PgConnection,
     actor: &Actor,
     id: Uuid,
-) -> Result<Staff, StaffError> {
+) -> Result<(), StaffError> {
+    rights::begin(&mut *tx).await?;
+    let person = rights::reach_person(&mut *tx, actor, id).await?;
+    if person.disabled_at.is_none() {
+        disable_in(backoffice, tx, actor, id).await?;
+    }
+    Ok(())
+}
+
+async fn disable_in(
+    backoffice: &Backoffice,
+    tx: &mut PgConnection,
+    actor: &Actor,
+    id: Uuid,
+) -> Result<(), StaffError> {
     if actor.staff_id() == Some(id) {
         return Err(Invalid::Yourself.into());
     }
@@ -101,14 +116,14 @@ pub(crate) async fn disable_in(
     close(backoffice, tx, actor, id, Kind::Disabled).await
 }
 
-/// Closes an account for a reason; what it had asked for of rights is over. Who it was.
+/// Closes an account for a reason; what it had asked for of rights is over.
 pub(super) async fn close(
     backoffice: &Backoffice,
     tx: &mut PgConnection,
     actor: &Actor,
     id: Uuid,
     kind: Kind,
-) -> Result<Staff, StaffError> {
+) -> Result<(), StaffError> {
     let person = rights::reach_person(&mut *tx, actor, id).await?;
     if person.disabled_at.is_some() {
         return Err(Invalid::NotFound.into());
@@ -128,8 +143,7 @@ pub(super) async fn close(
     let action = if is_dormant { "staff.dormant" } else { "staff.disabled" };
     let (subject, detail) = (id.to_string(), json!({ "requestsWithdrawn": withdrawn }));
     let act = Act { action, subject_kind: "staff", subject: &subject, detail };
-    audit::record(tx, now, actor, act).await?;
-    Ok(person)
+    Ok(audit::record(tx, now, actor, act).await?)
 }
 
 /// Sets a new password, opens a disabled account again, and ends every session. For machines; people get a link.

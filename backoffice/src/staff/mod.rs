@@ -14,6 +14,7 @@ macro_rules! accounts {
 }
 
 mod accounts;
+pub mod addresses;
 mod dormant;
 pub mod form_answers;
 pub mod invitations;
@@ -30,12 +31,14 @@ use sqlx::{PgConnection, types::Json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use addresses::MOST_ADDRESSES;
+
 pub use crate::kernel::{
     permission::{Permission, Permissions},
     role::Role,
 };
 use crate::{Backoffice, Fault, audit::Actor};
-pub(crate) use accounts::disable_in;
+pub(crate) use accounts::leave_in;
 pub use accounts::{add, change_password, disable, reset};
 pub(crate) use dormant::CloseDormant;
 pub use dormant::close_dormant;
@@ -67,6 +70,10 @@ pub struct Staff {
 #[serde(rename_all = "camelCase")]
 pub struct Held {
     pub own_role: Option<HeldRole>,
+    /// From where they may come; empty: from anywhere.
+    allowed_ips: Vec<String>,
+    /// Their own, which hold instead of those of the role.
+    pub own_ips: Vec<String>,
 }
 
 /// A role of the house's own, as somebody has it.
@@ -127,6 +134,12 @@ pub enum Invalid {
     NotFound,
     #[error("nobody gives what they do not hold, nor changes the account of somebody who may do more")]
     BeyondYours,
+    #[error("nobody who could go on with it")]
+    Colleague,
+    #[error("addresses or networks, at most {MOST_ADDRESSES}")]
+    Addresses,
+    #[error("your own address has to be among them")]
+    OwnAddress,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -179,7 +192,12 @@ pub async fn get(backoffice: &Backoffice, id: Uuid) -> Result<Option<Staff>, Fau
     Ok(accounts!("where id = $1", id).fetch_optional(&backoffice.pool).await?)
 }
 
-/// The same inside of a change, whose rows are locked until it is over.
+/// The same inside of a change.
+pub(crate) async fn get_in(tx: &mut PgConnection, id: Uuid) -> Result<Option<Staff>, Fault> {
+    Ok(accounts!("where id = $1", id).fetch_optional(tx).await?)
+}
+
+/// The same, locked until the change is over.
 async fn lock(tx: &mut PgConnection, id: Uuid) -> Result<Option<Staff>, Fault> {
     Ok(accounts!("where id = $1 for no key update", id).fetch_optional(tx).await?)
 }

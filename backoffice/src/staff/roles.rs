@@ -25,6 +25,8 @@ pub struct OwnRole {
     pub name: String,
     pub base: Role,
     pub permissions: Permissions,
+    /// From where whoever has it comes in; empty: from anywhere.
+    pub allowed_ips: Vec<String>,
     pub version: i32,
     /// How many accounts have it, disabled ones too.
     pub people: usize,
@@ -63,7 +65,7 @@ impl Typed<'_> {
 
 pub async fn list(backoffice: &Backoffice) -> Result<Vec<OwnRole>, Fault> {
     let rows = sqlx::query!(
-        r#"select id, name, base as "base: Role", permissions, version,
+        r#"select id, name, base as "base: Role", permissions, allowed_ips, version,
                   (select count(*) from staff s where s.own_role_id = o.id) as "people!"
            from own_roles o order by created_at limit 100"#
     )
@@ -77,6 +79,7 @@ pub async fn list(backoffice: &Backoffice) -> Result<Vec<OwnRole>, Fault> {
             name: row.name,
             base: row.base,
             permissions: Permissions::parse(row.permissions),
+            allowed_ips: row.allowed_ips,
             version: row.version,
             people: role(row.people),
         })
@@ -94,7 +97,7 @@ pub async fn named(backoffice: &Backoffice, name: &str) -> Result<Option<Wanted>
 
 async fn lock(tx: &mut PgConnection, id: Uuid) -> Result<OwnRole, RightsError> {
     let row = sqlx::query!(
-        r#"select name, base as "base: Role", permissions, version from own_roles where id = $1 for no key update"#,
+        r#"select name, base as "base: Role", permissions, allowed_ips, version from own_roles where id = $1 for no key update"#,
         id
     )
     .fetch_optional(&mut *tx)
@@ -105,6 +108,7 @@ async fn lock(tx: &mut PgConnection, id: Uuid) -> Result<OwnRole, RightsError> {
         name: row.name,
         base: row.base,
         permissions: Permissions::parse(row.permissions),
+        allowed_ips: row.allowed_ips,
         version: row.version,
         people: 0,
     })
@@ -155,7 +159,15 @@ pub async fn add(backoffice: &Backoffice, actor: &Actor, typed: Typed<'_>) -> Re
     if is_taken(&mut tx, &name, None).await? {
         return Err(Refused::NameTaken.into());
     }
-    let role = OwnRole { id: Uuid::now_v7(), name, base, permissions, version: 1, people: 0 };
+    let role = OwnRole {
+        id: Uuid::now_v7(),
+        name,
+        base,
+        permissions,
+        allowed_ips: Vec::new(),
+        version: 1,
+        people: 0,
+    };
     sqlx::query!(
         "insert into own_roles (id, name, base, permissions, created_at, created_by_name) values ($1, $2, $3, $4, $5, $6)",
         role.id,

@@ -4,7 +4,7 @@ use backoffice::staff::{Permission, Permissions, Role, roles::OwnRole};
 use leptos::{prelude::*, server_fn::ServerFn};
 
 use super::{
-    super::words,
+    super::{person::addresses, words},
     functions::{AddRole, ChangeRole, RemoveRole},
 };
 use crate::{
@@ -101,8 +101,9 @@ pub fn add(ctx: &Ctx, mine: Permissions, flash: &Flash) -> AnyView {
 
 pub fn change(ctx: &Ctx, mine: Permissions, role: &OwnRole, is_own: bool, flash: &Flash) -> AnyView {
     let id = format!("role-{}", role.id);
-    let none = Flash::default();
+    let (none, all) = (Flash::default(), flash);
     let flash = own(flash, &none, &id);
+    let is_wrong = all.is_error && all.form.ends_with(&role.id.to_string());
     let title = view! {
         <h2>{role.name.clone()} " " <small class="soft">{ctx.tr("role-people", &[("count", role.people.to_string())])}</small></h2>
     };
@@ -130,7 +131,7 @@ pub fn change(ctx: &Ctx, mine: Permissions, role: &OwnRole, is_own: bool, flash:
     view! {
         <section class="card part" id=id.clone()>
             {title}
-            <details open=flash.is_error>
+            <details open=is_wrong>
                 <summary class="pad">{ctx.t("role-change")}</summary>
                 <form class="pad" method="post" action=ctx.href(ChangeRole::PATH)>
                     <input type="hidden" name="id" value=role.id.to_string()/>
@@ -138,9 +139,32 @@ pub fn change(ctx: &Ctx, mine: Permissions, role: &OwnRole, is_own: bool, flash:
                     {fields(ctx, mine, &id, role.name.clone(), role.base, role.permissions, flash)}
                     <button class="button" type="submit">{ctx.t("keep")}</button>
                 </form>
+                {addresses::form(ctx, "role", &role.id.to_string(), &role.allowed_ips, all)}
                 {remove}
             </details>
         </section>
     }
     .into_any()
+}
+
+/// From where the people of the four roles may come in.
+pub fn presets(ctx: &Ctx, mine: Permissions, set: &[(Role, Vec<String>)], flash: &Flash) -> AnyView {
+    let each = Role::ALL
+        .iter()
+        .filter(|role| role.permissions().is_subset(mine))
+        .map(|role| {
+            let nets = set.iter().find(|(one, _)| one == role).map(|(_, nets)| nets.as_slice());
+            let word = ctx.words.word("role", role.as_str());
+            let is_wrong = flash.is_error && flash.form == format!("addresses-{}", role.as_str());
+            let count = nets.map_or(0, <[String]>::len);
+            let count = (count > 0).then(|| view! { " " <small class="soft">{count.to_string()}</small> });
+            view! {
+                <details open=is_wrong>
+                    <summary class="pad">{word} {count}</summary>
+                    {addresses::form(ctx, "role", role.as_str(), nets.unwrap_or_default(), flash)}
+                </details>
+            }
+        })
+        .collect_view();
+    view! { <section class="card part"><h2>{ctx.t("addresses-title")}</h2> {each}</section> }.into_any()
 }

@@ -1,6 +1,6 @@
 //! Who may do what: the table itself, as the code has it, and the roles of the house's own under it.
 
-use backoffice::staff::{Permission, Permissions, Role, roles};
+use backoffice::staff::{Permission, Permissions, Role, addresses, roles};
 use leptos::prelude::*;
 
 use super::{
@@ -53,6 +53,7 @@ pub async fn page(ctx: Ctx) -> Answer {
     let mut columns: Vec<(String, Permissions)> =
         Role::ALL.iter().map(|role| (ctx.words.word("role", role.as_str()), role.permissions())).collect();
     columns.extend(own.iter().map(|role| (role.name.clone(), role.permissions)));
+    let of_presets = addresses::of_presets(ctx.backoffice()).await?;
     let me = ctx.visitor.staff.clone().filter(|_| ctx.may(Permission::ManageStaff));
     let forms = me.map(|me| {
         let mine = me.permissions();
@@ -61,7 +62,7 @@ pub async fn page(ctx: Ctx) -> Answer {
             .iter()
             .map(|role| forms::change(&ctx, mine, role, held == Some(role.id), &flash))
             .collect_view();
-        view! { {each} {forms::add(&ctx, mine, &flash)} }
+        view! { {each} {forms::add(&ctx, mine, &flash)} {forms::presets(&ctx, mine, &of_presets, &flash)} }
     });
     let body = view! {
         <h1>{ctx.t("roles")}</h1>

@@ -6,7 +6,10 @@ use backoffice::{
 };
 use leptos::{prelude::*, server_fn::ServerFn};
 
-use super::{list::state, roles::functions::GiveRole, words};
+use super::{
+    super::{list::state, roles::functions::GiveRole, words},
+    addresses, leaving,
+};
 use crate::{
     components::{
         errors, form,
@@ -81,6 +84,17 @@ async fn role(ctx: &Ctx, person: &Staff, flash: &Flash) -> Result<AnyView, Fault
     .into_any())
 }
 
+fn from(ctx: &Ctx, person: &Staff, flash: &Flash) -> AnyView {
+    let id = person.id.to_string();
+    view! {
+        <section class="card part">
+            <h2>{ctx.t("addresses-title")}</h2>
+            {addresses::form(ctx, "person", &id, &person.held.own_ips, flash)}
+        </section>
+    }
+    .into_any()
+}
+
 pub async fn page(ctx: Ctx, id: String) -> Answer {
     let found = match id.parse() {
         Ok(id) => staff::get(ctx.backoffice(), id).await?,
@@ -91,13 +105,16 @@ pub async fn page(ctx: Ctx, id: String) -> Answer {
     let mine = ctx.visitor.staff.as_ref().map(Staff::permissions).unwrap_or_default();
     let is_open = person.disabled_at.is_none();
     let forms = if ctx.is_me(Some(person.id)) {
-        view! { <p class="part soft">{ctx.t("staff-error-yourself")}</p> }.into_any()
+        // From where one comes oneself is the one thing that is one's own.
+        let from = from(&ctx, &person, &flash);
+        view! { <p class="part soft">{ctx.t("staff-error-yourself")}</p> {from} }.into_any()
     } else if !person.permissions().is_subset(mine) {
         view! { <p class="part soft">{ctx.t("staff-error-beyond-yours")}</p> }.into_any()
-    } else if is_open {
-        role(&ctx, &person, &flash).await?
     } else {
-        ().into_any()
+        let role = if is_open { Some(role(&ctx, &person, &flash).await?) } else { None };
+        let from = from(&ctx, &person, &flash);
+        let leaving = leaving::view(&ctx, &person, &flash).await?;
+        view! { {role} {from} {leaving} }.into_any()
     };
     let body = view! {
         <nav class="crumbs" aria-label=ctx.t("crumbs")><a href=ctx.href(routes::STAFF)>{ctx.t("nav-staff")}</a></nav>

@@ -8,6 +8,7 @@ use backoffice::staff::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    action::action,
     components::agent::browser,
     context::{Ctx, SESSION_HALF, SESSION_OPENED, SESSION_STAFF},
     error::AppError,
@@ -38,6 +39,13 @@ struct Half {
 impl Ctx {
     /// Lets somebody in, and sends a browser on to `next`.
     pub(crate) async fn come_in(&self, staff: &Staff, shown: Shown, next: &str) -> Result<(), AppError> {
+        if !staff.may_come_from(&self.visitor.ip) {
+            let page = format!("{}?next={}", routes::LOGIN, routes::encode(next));
+            return action("login", &page, &[], async |ctx| {
+                Err::<String, _>(AppError::form(ctx.t("error-address")))
+            })
+            .await;
+        }
         if shown == Shown::Password && staff.has_factor {
             self.wait_for_factor(staff, next).await?;
             if !self.wants_html {

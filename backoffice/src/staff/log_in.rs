@@ -3,9 +3,10 @@
 use serde_json::json;
 
 use super::{
-    Role, Staff,
+    Staff,
     devices::Caller,
     password::{self, Password},
+    sessions,
     throttle::{self, Purpose},
 };
 use crate::{
@@ -57,14 +58,10 @@ pub async fn log_in(
         Ok(pass) => pass,
         Err(wait) => return Ok(Err(LoginRefused::Wait { seconds: wait.seconds })),
     };
-    let found = sqlx::query!(
-        r#"select id, email, name, role as "role: Role", created_at, disabled_at, last_login_at, password_hash,
-                  exists(select 1 from staff_factors f where f.staff_id = staff.id and f.confirmed_at is not null) as "has_factor!"
-           from staff where email = $1 and disabled_at is null"#,
-        typed,
-    )
-    .fetch_optional(&backoffice.pool)
-    .await?;
+    let found =
+        sqlx::query!("select id, password_hash from staff where email = $1 and disabled_at is null", typed,)
+            .fetch_optional(&backoffice.pool)
+            .await?;
     let hash = found.as_ref().and_then(|row| row.password_hash.clone());
     let right = password::verify(turn, password, hash).await?;
     let Some(row) = found.filter(|_| right) else {
@@ -83,17 +80,7 @@ pub async fn log_in(
     let mut tx = backoffice.pool.begin().await?;
     throttle::succeeded(&mut tx, pass).await?;
     tx.commit().await?;
-    Ok(Ok(Staff {
-        id: row.id,
-        email: row.email,
-        name: row.name,
-        role: row.role,
-        created_at: row.created_at,
-        disabled_at: row.disabled_at,
-        last_login_at: row.last_login_at,
-        has_password: true,
-        has_factor: row.has_factor,
-    }))
+    Ok(sessions::staff(backoffice, row.id).await?.ok_or(LoginRefused::Wrong))
 }
 
 async fn note_busy(backoffice: &Backoffice, caller: &Caller<'_>) {

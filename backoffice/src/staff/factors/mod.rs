@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    Caller, Invalid, Permission, Role, Staff, StaffError,
+    Caller, Invalid, Permission, Staff, StaffError,
     notices::{self, Notice},
     sessions::{self, SessionKey},
 };
@@ -62,17 +62,17 @@ const LONGEST_WHY: usize = 200;
 const LONGEST_NAME: usize = 80;
 
 impl SecondFactor {
-    fn asks(self, role: Role) -> bool {
+    fn asks(self, staff: &Staff) -> bool {
         match self {
             Self::Off => false,
-            Self::Roles => SENSITIVE.into_iter().any(|permission| role.may(permission)),
+            Self::Roles => SENSITIVE.into_iter().any(|permission| staff.may(permission)),
             Self::Everybody => true,
         }
     }
 
     /// Somebody who has to have one and has none sees nothing else before.
     pub fn is_missing(self, staff: &Staff) -> bool {
-        !staff.has_factor && self.asks(staff.role)
+        !staff.has_factor && self.asks(staff)
     }
 
     /// Whether what hurts takes a fresh proof from this person: the factor, or the password where there is none.
@@ -177,7 +177,7 @@ pub async fn remove(
     let Some(removed) = removed else { return Ok(Err(FactorRefused::NotFound)) };
     let left = count(&mut tx, staff.id).await?;
     if left == 0 {
-        if backoffice.second_factor.asks(staff.role) {
+        if backoffice.second_factor.asks(staff) {
             return Ok(Err(FactorRefused::LastOne));
         }
         recovery::forget(&mut tx, staff.id).await?;

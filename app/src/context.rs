@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use backoffice::{
     Actor, Backoffice, IpNet,
-    staff::{Permission, Staff, factors::FactorRefused},
+    staff::{Permission, Staff, identities, factors::FactorRefused},
 };
 use http::request::Parts;
 use leptos::prelude::{expect_context, use_context};
 use leptos_axum::ResponseOptions;
+use serde::{Deserialize, Serialize};
 use tower_sessions::Session;
 use uuid::Uuid;
 
@@ -55,6 +56,38 @@ pub struct Site {
     pub public_url: String,
     /// Where webhooks may come from; empty: from anywhere.
     pub allowed_ips: Arc<[IpNet]>,
+    pub doors: Doors,
+}
+
+/// The ways in.
+#[derive(Debug, Clone, Default)]
+pub struct Doors {
+    /// What the log-in of the house next door is called, where there is one.
+    pub oidc: Option<Arc<str>>,
+    /// Nobody comes in with what they have here: no password, no passkey.
+    pub only_elsewhere: bool,
+    /// Our host says who everybody is; where one logs out of it.
+    pub host: Option<Arc<str>>,
+}
+
+/// Who somebody is elsewhere, where it was said. It stands in the session, but for a host, who is asked each time.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Elsewhere {
+    pub issuer: String,
+    pub subject: String,
+    /// The provider's session.
+    pub sid: Option<String>,
+    /// A second factor was seen there.
+    pub factor: bool,
+    /// Sealed; for the log-out.
+    pub id_token: Option<String>,
+}
+
+impl Elsewhere {
+    /// Our host, who says so anew with each request.
+    pub fn is_host(&self) -> bool {
+        self.issuer == identities::HOST
+    }
 }
 
 /// The colours a visitor asked for; the device decides when they did not.
@@ -87,6 +120,8 @@ impl Theme {
 #[derive(Debug, Clone)]
 pub struct Visitor {
     pub staff: Option<Staff>,
+    /// Who has said so, if it was not us.
+    pub elsewhere: Option<Elsewhere>,
     pub lang: Lang,
     pub theme: Theme,
     pub ip: String,
@@ -119,6 +154,10 @@ pub const SESSION_STAFF: &str = "staff_id";
 pub const SESSION_HALF: &str = "half_logged_in";
 /// The key under which the session holds from where it was opened.
 pub const SESSION_OPENED: &str = "opened";
+/// The key under which the session holds who somebody is elsewhere. SQL looks for it.
+pub const SESSION_ELSEWHERE: &str = "oidc";
+/// The key under which a session that has just ended holds what its end elsewhere takes.
+pub const SESSION_LEFT: &str = "left";
 
 /// Everything one request works with.
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use app::{
     access::{self, Access},
-    context::{SESSION_STAFF, Theme, Unsent, Visitor},
+    context::{Elsewhere, SESSION_ELSEWHERE, SESSION_STAFF, Theme, Unsent, Visitor},
     error::AppError,
     i18n::{Lang, Translator},
     routes,
@@ -92,6 +92,13 @@ pub(crate) async fn authenticate(
             }
         },
     };
+    let elsewhere = match session.get::<Elsewhere>(SESSION_ELSEWHERE).await {
+        Ok(elsewhere) => elsewhere.filter(|_| staff.is_some()),
+        Err(error) => {
+            tracing::error!(%error, "a session could not be read");
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+    };
     if let Some(staff) = &staff {
         observe::note_staff(&request, staff.id);
     }
@@ -119,7 +126,8 @@ pub(crate) async fn authenticate(
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     let is_function = path.starts_with("/fn/");
-    let refusal = match (access::rule(&path), &staff) {
+    let rule = access::rule_with(&path, &jangbu.doors());
+    let refusal = match (rule, &staff) {
         (Some(Access::Open), _) => None,
         // What is not in the table is nothing for a stranger, and a 404 for staff.
         (None, Some(_)) if !is_function => None,
@@ -133,9 +141,11 @@ pub(crate) async fn authenticate(
         (None, Some(_)) => None,
     };
     // Whoever has to have a second factor sees nothing else before.
-    let is_missing = |staff: &Staff| jangbu.backoffice.second_factor.is_missing(staff);
+    let seen_elsewhere = elsewhere.as_ref().is_some_and(|known| known.factor);
+    let is_missing =
+        |staff: &Staff| !seen_elsewhere && jangbu.backoffice.second_factor.is_missing(staff);
     if refusal.is_none()
-        && access::rule(&path) != Some(Access::Open)
+        && rule != Some(Access::Open)
         && staff.as_ref().is_some_and(is_missing)
         && !access::BEFORE_A_FACTOR.contains(&path.as_str())
     {
@@ -147,13 +157,13 @@ pub(crate) async fn authenticate(
     }
     if refusal == Some(AppError::LoggedOut) && is_function && wants_html {
         request.extensions_mut().insert(Unsent);
-        request.extensions_mut().insert(Visitor { staff: None, lang, theme, ip, agent, session });
+        request.extensions_mut().insert(Visitor { staff: None, elsewhere: None, lang, theme, ip, agent, session });
         return next.run(request).await;
     }
     if let Some(error) = refusal {
         return refuse(&jangbu, &error, &request, is_function, wants_html, lang);
     }
-    request.extensions_mut().insert(Visitor { staff, lang, theme, ip, agent, session });
+    request.extensions_mut().insert(Visitor { staff, elsewhere, lang, theme, ip, agent, session });
     next.run(request).await
 }
 

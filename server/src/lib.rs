@@ -11,6 +11,7 @@ mod downloads;
 mod health;
 mod hooks;
 mod observe;
+mod oidc;
 mod postgres;
 mod proof;
 mod router;
@@ -21,7 +22,7 @@ pub mod settings;
 use std::sync::Arc;
 
 use anyhow::Context;
-use app::context::{Base, Mode, Site};
+use app::context::{Base, Doors, Mode, Site};
 use axum::Router;
 use backoffice::{
     AppsInToss, Backoffice, Clock, IntakeLoad, PgPool, staff::factors::Passkeys, webhooks::Intake, worker,
@@ -38,6 +39,7 @@ pub struct Jangbu {
     /// The workers' own connections.
     worker_pool: PgPool,
     intake: Intake,
+    oidc: Option<Arc<oidc::Provider>>,
 }
 
 /// ring for everything; a second call finds it installed.
@@ -94,7 +96,9 @@ impl Jangbu {
             intake_load: IntakeLoad::default(),
         };
         let intake = Intake::open(&backoffice, database_url).await?;
-        Ok(Self { settings: Arc::new(settings), backoffice, worker_pool, intake })
+        let oidc = settings.oidc.as_ref().map(|oidc| oidc::Provider::new(&settings, oidc)).transpose()?;
+        let oidc = oidc.map(Arc::new);
+        Ok(Self { settings: Arc::new(settings), backoffice, worker_pool, intake, oidc })
     }
 
     /// Everything under the base path: `host.merge(jangbu.router())` mounts it.
@@ -107,6 +111,16 @@ impl Jangbu {
         worker::work(self.backoffice.clone(), self.worker_pool.clone(), stop).await;
     }
 
+    /// The ways in.
+    fn doors(&self) -> Doors {
+        let oidc = self.settings.oidc.as_ref();
+        Doors {
+            oidc: oidc.map(|oidc| oidc.name.as_str().into()),
+            only_elsewhere: oidc.is_some_and(|oidc| oidc.only),
+            host: None,
+        }
+    }
+
     fn site(&self) -> Site {
         Site {
             backoffice: self.backoffice.clone(),
@@ -114,6 +128,7 @@ impl Jangbu {
             mode: self.settings.mode,
             public_url: self.settings.public_url.clone(),
             allowed_ips: self.settings.webhook_allowed_ips.as_slice().into(),
+            doors: self.doors(),
         }
     }
 }

@@ -33,7 +33,7 @@ use tower_http::{
     set_header::SetResponseHeaderLayer,
 };
 
-use crate::{Jangbu, api, authenticate, downloads, health, hooks, observe, proof, sandbox_clock, sessions};
+use crate::{Jangbu, api, authenticate, downloads, health, hooks, observe, oidc, proof, sandbox_clock, sessions};
 
 /// The largest form.
 pub(crate) const LARGEST_FORM: usize = 64 * 1024;
@@ -41,7 +41,7 @@ pub(crate) const LARGEST_FORM: usize = 64 * 1024;
 const LARGEST_FILE: usize = backoffice::files::import::MAX_BYTES + (1 << 20);
 
 pub(crate) fn router(jangbu: &Jangbu) -> Router {
-    let mut machine = hooks::router(jangbu).merge(api::router(jangbu)).merge(health::router(jangbu));
+    let mut machine = hooks::router(jangbu).merge(api::router(jangbu)).merge(health::router(jangbu)).merge(oidc::machine(jangbu));
     if jangbu.settings.mode == app::context::Mode::Sandbox {
         machine = machine.merge(sandbox_clock::router(jangbu));
     }
@@ -135,6 +135,7 @@ fn pages(jangbu: &Jangbu) -> Router {
         .fallback(leptos_axum::render_app_async_with_context(context, page))
         .with_state(options)
         .merge(downloads::router(jangbu))
+        .merge(oidc::router(jangbu))
         .layer(middleware::from_fn(only_ours))
         .layer(middleware::from_fn_with_state(gate, proof::ask))
         .layer(middleware::from_fn_with_state(jangbu.clone(), authenticate::authenticate))

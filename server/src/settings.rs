@@ -2,6 +2,7 @@
 //! names. What is missing or contradictory stops the start with one sentence.
 
 mod apps_in_toss;
+mod oidc;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use toss::payments::OFFICIAL_URL;
 use self::source::{address, data_keys, nets, wrong};
 pub use self::{
     apps_in_toss::AppsInToss,
+    oidc::Oidc,
     source::{SettingError, Source},
 };
 
@@ -48,6 +50,7 @@ pub use self::{
 /// | `JANGBU_TRUSTED_PROXIES` | nobody | whose `X-Forwarded-For` is believed |
 /// | `JANGBU_DATABASE_CONNECTIONS` | 16 | |
 /// | `JANGBU_LOG` | `text` | `json`: one object a line; the environment only, and the binary only. `RUST_LOG` says what is written |
+/// | `JANGBU_OIDC_…` | – | the log-in of the house next door: [`Oidc`] |
 /// | `JANGBU_CLOCK_OFFSET_MS` | 0 | sandbox mode only: how far the clock is turned, for rehearsals on another day |
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -69,6 +72,8 @@ pub struct Settings {
     /// The mini-app, where there is one.
     pub apps_in_toss: Option<AppsInToss>,
     pub merchant_api_key: Option<SecretString>,
+    /// The log-in of the house next door, where there is one.
+    pub oidc: Option<Oidc>,
     pub webhook_allowed_ips: Vec<IpNet>,
     /// How long deliveries are kept; one of [`KEPT_YEARS`].
     pub webhook_retention_years: u8,
@@ -137,6 +142,7 @@ impl Settings {
                 .map(|key| key.to_owned().into()),
             apps_in_toss: AppsInToss::read(source, mode)?,
             merchant_api_key: source.get("JANGBU_MERCHANT_API_KEY").map(|key| key.to_owned().into()),
+            oidc: Oidc::read(source, mode)?,
             webhook_allowed_ips: nets(source, "JANGBU_WEBHOOK_ALLOWED_IPS")?,
             webhook_retention_years: match source.get("JANGBU_WEBHOOK_RETENTION_YEARS").unwrap_or("5").parse()
             {

@@ -147,7 +147,7 @@ pub async fn page(ctx: Ctx) -> Answer {
                 </form>
             })}
         </section>
-        {password(&ctx, &me.email, &flash)}
+        {(!ctx.site.doors.only_elsewhere).then(|| password(&ctx, &me.email, &flash))}
     };
     Ok(Frame { title: ctx.t("account"), active: routes::ACCOUNT, flash, body: body.into_any() })
 }

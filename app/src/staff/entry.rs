@@ -1,22 +1,37 @@
 //! Opening a session for somebody who has shown who they are: the one place, whichever way they came.
 
-use backoffice::staff::{self, Staff, sessions};
+use backoffice::{
+    Backoffice, Fault,
+    staff::{self, Staff, sessions},
+};
 use serde::{Deserialize, Serialize};
+use tower_sessions::{Session, session::Error};
 
 use crate::{
-    context::{Ctx, SESSION_HALF, SESSION_OPENED, SESSION_STAFF},
+    context::{Ctx, Elsewhere, SESSION_ELSEWHERE, SESSION_HALF, SESSION_OPENED, SESSION_STAFF, Visitor},
     error::AppError,
     explain::OrExplain as _,
     routes,
 };
 
 /// What somebody has shown so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shown {
+#[derive(Debug, Clone)]
+pub enum Shown {
     /// The password alone: whoever has a second factor shows it next.
     Password,
     /// All there is to show.
     Everything,
+    /// That somebody else knows them, who may have seen a second factor. If not, it is shown here.
+    Elsewhere(Elsewhere),
+}
+
+/// What comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entered {
+    /// Nothing: the session is open.
+    In,
+    /// The second factor, at [`routes::LOGIN_FACTOR`].
+    ShowsFactor,
 }
 
 /// Seconds for the second step.
@@ -28,59 +43,102 @@ struct Half {
     staff: uuid::Uuid,
     next: String,
     until: i64,
+    #[serde(default)]
+    elsewhere: Option<Elsewhere>,
+}
+
+/// Lets somebody in, as far as what they have shown goes.
+pub async fn enter(
+    backoffice: &Backoffice,
+    visitor: &Visitor,
+    staff: &Staff,
+    shown: Shown,
+    next: &str,
+) -> Result<Entered, Fault> {
+    let (elsewhere, is_enough) = match shown {
+        Shown::Password => (None, false),
+        Shown::Everything => {
+            let half = kept(visitor.session.get::<Half>(SESSION_HALF).await)?;
+            (half.filter(|half| half.staff == staff.id).and_then(|half| half.elsewhere), true)
+        }
+        Shown::Elsewhere(elsewhere) => {
+            let is_enough = elsewhere.factor;
+            (Some(elsewhere), is_enough)
+        }
+    };
+    if staff.has_factor && !is_enough {
+        wait_for_factor(backoffice, &visitor.session, staff, elsewhere, next).await?;
+        return Ok(Entered::ShowsFactor);
+    }
+    open_session(backoffice, visitor, staff, elsewhere).await?;
+    Ok(Entered::In)
+}
+
+async fn open_session(
+    backoffice: &Backoffice,
+    visitor: &Visitor,
+    staff: &Staff,
+    elsewhere: Option<Elsewhere>,
+) -> Result<(), Fault> {
+    let session = &visitor.session;
+    let by = elsewhere.as_ref().map(|known| (known.issuer.clone(), known.factor));
+    let opened = async {
+        // A new cookie, so that one that was planted before the log-in is worth nothing.
+        session.cycle_id().await?;
+        session.remove_value(SESSION_HALF).await?;
+        let opened = serde_json::json!({ "ip": visitor.ip, "agent": visitor.agent });
+        session.insert(SESSION_OPENED, opened).await?;
+        match elsewhere {
+            Some(elsewhere) => session.insert(SESSION_ELSEWHERE, elsewhere).await?,
+            None => {
+                session.remove_value(SESSION_ELSEWHERE).await?;
+            }
+        }
+        session.insert(SESSION_STAFF, staff.id).await
+    };
+    kept(opened.await)?;
+    let by = by.as_ref().map(|(issuer, factor)| (issuer.as_str(), *factor));
+    staff::note_log_in(backoffice, staff, &visitor.ip, by).await
+}
+
+async fn wait_for_factor(
+    backoffice: &Backoffice,
+    session: &Session,
+    staff: &Staff,
+    elsewhere: Option<Elsewhere>,
+    next: &str,
+) -> Result<(), Fault> {
+    let until = backoffice.clock.now().unix_timestamp() + SECOND_STEP;
+    let half = Half { staff: staff.id, next: next.to_owned(), until, elsewhere };
+    let waits = async {
+        session.cycle_id().await?;
+        session.remove_value(SESSION_STAFF).await?;
+        session.remove_value(SESSION_ELSEWHERE).await?;
+        session.insert(SESSION_HALF, half).await
+    };
+    kept(waits.await)
 }
 
 impl Ctx {
     /// Lets somebody in, and sends a browser on to `next`.
     pub(crate) async fn come_in(&self, staff: &Staff, shown: Shown, next: &str) -> Result<(), AppError> {
-        if shown == Shown::Password && staff.has_factor {
-            self.wait_for_factor(staff, next).await?;
-            if !self.wants_html {
-                return Err(AppError::ProofNeeded);
-            }
-            self.redirect(routes::LOGIN_FACTOR);
-            return Ok(());
-        }
-        self.open_session(staff).await?;
-        if self.wants_html {
+        match enter(self.backoffice(), &self.visitor, staff, shown, next).await.or_explain(self)? {
+            Entered::ShowsFactor if !self.wants_html => return Err(AppError::ProofNeeded),
+            Entered::ShowsFactor => self.redirect(routes::LOGIN_FACTOR),
             // Only ever to a page of ours.
-            self.redirect(next);
+            Entered::In if self.wants_html => self.redirect(next),
+            Entered::In => {}
         }
         Ok(())
     }
 
-    async fn open_session(&self, staff: &Staff) -> Result<(), AppError> {
-        let session = &self.visitor.session;
-        let opened = async {
-            // A new cookie, so that one that was planted before the log-in is worth nothing.
-            session.cycle_id().await?;
-            session.remove_value(SESSION_HALF).await?;
-            let opened = serde_json::json!({ "ip": self.visitor.ip, "agent": self.visitor.agent });
-            session.insert(SESSION_OPENED, opened).await?;
-            session.insert(SESSION_STAFF, staff.id).await
-        };
-        kept(opened.await)?;
-        staff::note_log_in(self.backoffice(), staff, &self.visitor.ip).await.or_explain(self)
-    }
-
-    async fn wait_for_factor(&self, staff: &Staff, next: &str) -> Result<(), AppError> {
-        let until = self.backoffice().clock.now().unix_timestamp() + SECOND_STEP;
-        let session = &self.visitor.session;
-        let waits = async {
-            session.cycle_id().await?;
-            session.remove_value(SESSION_STAFF).await?;
-            session.insert(SESSION_HALF, Half { staff: staff.id, next: next.to_owned(), until }).await
-        };
-        kept(waits.await)
-    }
-
     pub(crate) async fn end_session(&self) -> Result<(), AppError> {
-        kept(self.visitor.session.flush().await)
+        kept(self.visitor.session.flush().await).or_explain(self)
     }
 
     /// Who has shown the password and has the second step before them, and where they were going.
     pub(crate) async fn half_logged_in(&self) -> Result<Option<(Staff, String)>, AppError> {
-        let half = kept(self.visitor.session.get::<Half>(SESSION_HALF).await)?;
+        let half = kept(self.visitor.session.get::<Half>(SESSION_HALF).await).or_explain(self)?;
         let now = self.backoffice().clock.now().unix_timestamp();
         let Some(half) = half.filter(|half| now < half.until) else { return Ok(None) };
         let staff = sessions::staff(self.backoffice(), half.staff).await.or_explain(self)?;
@@ -88,9 +146,6 @@ impl Ctx {
     }
 }
 
-fn kept<T>(outcome: Result<T, tower_sessions::session::Error>) -> Result<T, AppError> {
-    outcome.map_err(|error| {
-        tracing::error!(%error, "a session could not be kept");
-        AppError::Fault
-    })
+fn kept<T>(outcome: Result<T, Error>) -> Result<T, Fault> {
+    outcome.map_err(|error| Fault::Inconsistent(format!("a session could not be kept: {error}")))
 }

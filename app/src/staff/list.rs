@@ -42,7 +42,7 @@ fn row(ctx: &Ctx, person: Staff) -> AnyView {
     let is_disabled = person.disabled_at.is_some();
     let state = match () {
         () if is_disabled => badge(("ended", ctx.t("staff-is-disabled"))),
-        () if !person.has_password => badge(("waiting", ctx.t("staff-is-invited"))),
+        () if !person.has_joined => badge(("waiting", ctx.t("staff-is-invited"))),
         () => badge(("done", ctx.t("staff-is-active"))),
     };
     let acts = if ctx.is_me(Some(person.id)) {

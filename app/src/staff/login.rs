@@ -29,6 +29,16 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         flash.is_error = true;
         flash.notice = Some(sentence(&ctx, FactorRefused::TooMany));
     }
+    let doors = &ctx.site.doors;
+    let next_door = doors.oidc.as_ref().map(|name| {
+        let words = ctx.tr("oidc-log-in", &[("name", name.to_string())]);
+        view! { <p class="next-door"><a class="button wide" href=ctx.href(&routes::oidc(&next))>{words}</a></p> }
+    });
+    if doors.only_elsewhere {
+        let inner = view! { {form::notice(&flash)} {next_door} };
+        let body = gate::view(&ctx, "log-in", inner.into_any());
+        return Ok(Frame { title: String::new(), active: "", flash, body });
+    }
     let email = Field {
         kind: "email",
         autocomplete: "username",
@@ -58,6 +68,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
             <button class="button wide" type="submit">{ctx.t("log-in")}</button>
         </form>
         {passkey}
+        {next_door}
     };
     let body = gate::view(&ctx, "log-in", inner.into_any());
     Ok(Frame { title: String::new(), active: "", flash, body })

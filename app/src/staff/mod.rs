@@ -6,7 +6,7 @@ pub mod functions;
 #[cfg(feature = "ssr")]
 pub(crate) mod account;
 #[cfg(feature = "ssr")]
-mod entry;
+pub mod entry;
 #[cfg(feature = "ssr")]
 mod gate;
 #[cfg(feature = "ssr")]

@@ -32,9 +32,19 @@ pub async fn add(
     let password = Password::new(password, &[&new.email, &new.name])?;
     let hash = password::hash(password).await?;
     let mut tx = backoffice.pool.begin().await?;
-    let id = insert(backoffice, &mut tx, actor, new, Some(hash)).await?;
+    let id = insert(backoffice, &mut tx, actor, new, Way::Password(hash)).await?;
     tx.commit().await?;
     Ok(id)
+}
+
+/// How somebody will come in.
+pub(super) enum Way<'a> {
+    /// With a password, of which this is the hash.
+    Password(String),
+    /// With a link, to choose one.
+    Invitation,
+    /// With the log-in of somebody else, who knows them.
+    Elsewhere { issuer: &'a str, subject: &'a str },
 }
 
 pub(super) async fn insert(
@@ -42,12 +52,17 @@ pub(super) async fn insert(
     tx: &mut PgConnection,
     actor: &Actor,
     new: NewStaff,
-    hash: Option<String>,
+    way: Way<'_>,
 ) -> Result<Uuid, StaffError> {
     let email = normal_email(&new.email).ok_or(Invalid::Email)?;
     let name = valid_name(&new.name)?;
     let now = backoffice.clock.now();
     let id = Uuid::now_v7();
+    let is_invited = matches!(way, Way::Invitation);
+    let hash = match &way {
+        Way::Password(hash) => Some(hash.as_str()),
+        Way::Invitation | Way::Elsewhere { .. } => None,
+    };
     let inserted = sqlx::query!(
         "insert into staff (id, email, name, role, password_hash, created_at, access_set_at, access_set_by)
          values ($1, $2, $3, $4, $5, $6, $6, $7)
@@ -65,7 +80,11 @@ pub(super) async fn insert(
     if inserted.rows_affected() == 0 {
         return Err(Invalid::EmailTaken.into());
     }
-    let detail = json!({ "email": email, "name": name, "role": new.role, "invited": hash.is_none() });
+    let mut detail = json!({ "email": email, "name": name, "role": new.role, "invited": is_invited });
+    if let Way::Elsewhere { issuer, subject } = way {
+        detail["issuer"] = issuer.into();
+        detail["subject"] = subject.into();
+    }
     let act = Act { action: "staff.added", subject_kind: "staff", subject: &id.to_string(), detail };
     audit::record(tx, now, actor, act).await?;
     Ok(id)
@@ -81,8 +100,9 @@ pub async fn disable(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result
     // All administrators are locked, so that two of them cannot disable each other at the same moment. One who was
     // invited and never came cannot stand in for the last.
     let admins = sqlx::query!(
-        r#"select id, password_hash is not null as "joined!" from staff
-           where role = 'admin' and disabled_at is null order by id for update"#
+        r#"select id, password_hash is not null
+                      or exists (select from staff_identities i where i.staff_id = staff.id) as "joined!"
+           from staff where role = 'admin' and disabled_at is null order by id for update"#
     )
     .fetch_all(&mut *tx)
     .await?;

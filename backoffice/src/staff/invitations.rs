@@ -10,7 +10,9 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::{
-    Invalid, NewStaff, Role, Staff, StaffError, accounts, get,
+    Invalid, NewStaff, Role, Staff, StaffError,
+    accounts::{self, Way},
+    get, identities,
     log_in::forget_failures,
     password::{self, Password},
     sessions,
@@ -74,13 +76,13 @@ pub async fn invite(
     new: NewStaff,
 ) -> Result<(Uuid, Token), StaffError> {
     let mut tx = backoffice.pool.begin().await?;
-    let id = accounts::insert(backoffice, &mut tx, actor, new, None).await?;
+    let id = accounts::insert(backoffice, &mut tx, actor, new, Way::Invitation).await?;
     let token = make(backoffice, &mut tx, id).await?;
     tx.commit().await?;
     Ok((id, token))
 }
 
-/// Takes an account's password, ends its sessions, opens it if it was disabled, and makes a link for a new password.
+/// Takes an account's password, forgets who it is elsewhere, ends its sessions, opens it if it was disabled, and makes a link for a new password.
 pub async fn invite_again(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<Token, StaffError> {
     if actor.staff_id() == Some(id) {
         return Err(Invalid::Yourself.into());
@@ -98,6 +100,7 @@ pub async fn invite_again(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> R
     if found.rows_affected() == 0 {
         return Err(Invalid::NotFound.into());
     }
+    identities::forget(&mut tx, id).await?;
     sessions::end_all(&mut tx, id).await?;
     let token = make(backoffice, &mut tx, id).await?;
     let act =

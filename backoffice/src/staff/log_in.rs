@@ -46,8 +46,13 @@ pub async fn log_in(
     prove(backoffice, email, password, ip).await
 }
 
-/// Somebody has shown who they are, in whichever way.
-pub async fn note_log_in(backoffice: &Backoffice, staff: &Staff, ip: &str) -> Result<(), Fault> {
+/// Somebody has shown who they are, in whichever way. `by`: where else, and whether a second factor was seen there.
+pub async fn note_log_in(
+    backoffice: &Backoffice,
+    staff: &Staff,
+    ip: &str,
+    by: Option<(&str, bool)>,
+) -> Result<(), Fault> {
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
     sqlx::query!("update staff set last_login_at = $2 where id = $1", staff.id, now)
@@ -55,7 +60,8 @@ pub async fn note_log_in(backoffice: &Backoffice, staff: &Staff, ip: &str) -> Re
         .await?;
     let actor = staff.actor(ip);
     let subject = staff.id.to_string();
-    let act = Act { action: "staff.logged_in", subject_kind: "staff", subject: &subject, detail: json!({}) };
+    let detail = by.map_or(json!({}), |(issuer, factor)| json!({ "issuer": issuer, "second_factor": factor }));
+    let act = Act { action: "staff.logged_in", subject_kind: "staff", subject: &subject, detail };
     audit::record(&mut tx, now, &actor, act).await?;
     tx.commit().await?;
     Ok(())
@@ -101,7 +107,7 @@ pub(super) async fn prove(
         created_at: row.created_at,
         disabled_at: row.disabled_at,
         last_login_at: row.last_login_at,
-        has_password: true,
+        has_joined: true,
         has_factor: row.has_factor,
     }))
 }

@@ -3,9 +3,11 @@
 mod accounts;
 pub mod factors;
 pub mod form_answers;
+pub mod identities;
 pub mod invitations;
 mod log_in;
 pub mod notices;
+pub mod oidc;
 pub mod password;
 mod second_person;
 pub mod sessions;
@@ -30,7 +32,7 @@ pub struct Staff {
     pub disabled_at: Option<OffsetDateTime>,
     pub last_login_at: Option<OffsetDateTime>,
     /// False for somebody who was invited and has not come yet.
-    pub has_password: bool,
+    pub has_joined: bool,
     /// A passkey, or an app with codes.
     pub has_factor: bool,
 }
@@ -109,7 +111,8 @@ pub async fn get_by_email(backoffice: &Backoffice, email: &str) -> Result<Option
     let staff = sqlx::query_as!(
         Staff,
         r#"select id, email, name, role as "role: Role", created_at, disabled_at, last_login_at,
-                  password_hash is not null as "has_password!",
+                  password_hash is not null
+                      or exists (select from staff_identities i where i.staff_id = staff.id) as "has_joined!",
                   exists(select 1 from staff_factors f where f.staff_id = staff.id and f.confirmed_at is not null) as "has_factor!"
            from staff where email = $1"#,
         email,
@@ -123,7 +126,8 @@ pub async fn list(backoffice: &Backoffice) -> Result<Vec<Staff>, Fault> {
     let staff = sqlx::query_as!(
         Staff,
         r#"select id, email, name, role as "role: Role", created_at, disabled_at, last_login_at,
-                  password_hash is not null as "has_password!",
+                  password_hash is not null
+                      or exists (select from staff_identities i where i.staff_id = staff.id) as "has_joined!",
                   exists(select 1 from staff_factors f where f.staff_id = staff.id and f.confirmed_at is not null) as "has_factor!"
            from staff
            order by disabled_at nulls first, created_at limit 1000"#
@@ -137,7 +141,8 @@ pub async fn get(backoffice: &Backoffice, id: Uuid) -> Result<Option<Staff>, Fau
     let staff = sqlx::query_as!(
         Staff,
         r#"select id, email, name, role as "role: Role", created_at, disabled_at, last_login_at,
-                  password_hash is not null as "has_password!",
+                  password_hash is not null
+                      or exists (select from staff_identities i where i.staff_id = staff.id) as "has_joined!",
                   exists(select 1 from staff_factors f where f.staff_id = staff.id and f.confirmed_at is not null) as "has_factor!"
            from staff where id = $1"#,
         id,

@@ -144,7 +144,7 @@ pub async fn end_all_but(
     Ok(ended)
 }
 
-async fn note_ended(
+pub(super) async fn note_ended(
     backoffice: &Backoffice,
     tx: &mut PgConnection,
     actor: &Actor,
@@ -189,6 +189,7 @@ pub async fn delete_expired(pool: &PgPool) -> Result<u64, Fault> {
     sqlx::query!("delete from staff_invitations where expires_at < now() - interval '90 days'")
         .execute(pool)
         .await?;
+    super::oidc::delete_expired(pool).await?;
     Ok(done.rows_affected())
 }
 

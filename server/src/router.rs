@@ -41,7 +41,10 @@ pub(crate) const LARGEST_FORM: usize = 64 * 1024;
 const LARGEST_FILE: usize = backoffice::files::import::MAX_BYTES + (1 << 20);
 
 pub(crate) fn router(jangbu: &Jangbu) -> Router {
-    let mut machine = hooks::router(jangbu).merge(api::router(jangbu)).merge(health::router(jangbu)).merge(oidc::machine(jangbu));
+    let mut machine = hooks::router(jangbu)
+        .merge(api::router(jangbu))
+        .merge(health::router(jangbu))
+        .merge(oidc::machine(jangbu));
     if jangbu.settings.mode == app::context::Mode::Sandbox {
         machine = machine.merge(sandbox_clock::router(jangbu));
     }

@@ -51,8 +51,7 @@ pub async fn begin(
     let begun = Begun { state: random()?, nonce: random()?, verifier: random()? };
     // Nobody has a page of ours with a longer address.
     let next = next.chars().take(2_000).collect();
-    let kept =
-        UnderWay { nonce: begun.nonce.clone(), verifier: begun.verifier.clone(), next, again_since };
+    let kept = UnderWay { nonce: begun.nonce.clone(), verifier: begun.verifier.clone(), next, again_since };
     let kept = serde_json::to_string(&kept).map_err(Fault::unreadable("a log-in"))?;
     sqlx::query!(
         "insert into oidc_log_ins (state_hash, session_hash, secret) values ($1, $2, $3)",

@@ -130,15 +130,25 @@ pub(super) async fn complete(
     let subject = openidconnect::SubjectIdentifier::new(person.subject.clone());
     let request = known.client.user_info(access_token.clone(), Some(subject));
     let request = request.map_err(|error| NotIn::Provider(error.to_string()))?;
-    let told: UserInfoClaims<Others, CoreGenderClaim> =
-        request.request_async(&provider.http).await.map_err(|error| {
-            NotIn::Provider(match error {
-                UserInfoError::ClaimsVerification(error) => format!("userinfo: {}", why(&error)),
+    let told: Result<UserInfoClaims<Others, CoreGenderClaim>, _> =
+        request.request_async(&provider.http).await;
+    let told = match told {
+        Ok(told) => told,
+        Err(UserInfoError::ClaimsVerification(error)) => return Err(NotIn::Token(why(&error).into())),
+        Err(error) => {
+            let what = match error {
                 UserInfoError::Request(error) => format!("userinfo: {error}"),
                 UserInfoError::Response(status, ..) => format!("userinfo: it answers {status}"),
                 _ => "userinfo: it cannot be read".into(),
-            })
-        })?;
+            };
+            // Without groups nobody has a role; what else is missing may not be needed.
+            if person.groups.is_none() {
+                return Err(NotIn::Provider(what));
+            }
+            tracing::warn!(what, "the provider does not tell more than its ID token");
+            return Ok(());
+        }
+    };
     let standard: &StandardClaims<CoreGenderClaim> = told.standard_claims();
     if person.email.is_none() && standard.email_verified() == Some(true) {
         person.email = standard.email().map(|email| email.as_str().to_owned());

@@ -50,12 +50,7 @@ pub(super) async fn begin(
 }
 
 /// Where the browser has to go.
-async fn ask(
-    jangbu: &Jangbu,
-    provider: &Provider,
-    visitor: &Visitor,
-    wish: &Wish,
-) -> Result<String, NotIn> {
+async fn ask(jangbu: &Jangbu, provider: &Provider, visitor: &Visitor, wish: &Wish) -> Result<String, NotIn> {
     let known = provider.known().await?;
     let session = flash::key_or_new(&visitor.session).await?;
     let again_since = visitor.staff.is_some().then(claims::now);

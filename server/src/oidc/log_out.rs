@@ -25,17 +25,15 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
 use super::{
-    NotIn, Provider, SKEW, claims, to_page,
+    NotIn, Provider, SKEW, claims,
     provider::{IdToken, Known},
+    to_page,
 };
 use crate::Jangbu;
 
 /// `GET /login/oidc/left`: who has gone here goes there. A page, not a redirect: browsers let the answer to a form lead to
 /// nowhere but this host (`form-action` of our Content-Security-Policy), also through several redirects.
-pub(super) async fn left(
-    State(jangbu): State<Jangbu>,
-    Extension(visitor): Extension<Visitor>,
-) -> Response {
+pub(super) async fn left(State(jangbu): State<Jangbu>, Extension(visitor): Extension<Visitor>) -> Response {
     let token = visitor.session.remove::<String>(SESSION_LEFT).await.ok().flatten();
     let Some((provider, token)) = jangbu.oidc.as_ref().zip(token) else {
         return to_page(&jangbu, routes::LOGIN);
@@ -76,10 +74,7 @@ pub(super) struct Told {
 }
 
 /// `POST /login/oidc/backchannel-logout`: the provider says that a session, or somebody, has ended there.
-pub(super) async fn told(
-    State(jangbu): State<Jangbu>,
-    form: Result<Form<Told>, FormRejection>,
-) -> Response {
+pub(super) async fn told(State(jangbu): State<Jangbu>, form: Result<Form<Told>, FormRejection>) -> Response {
     let Some(provider) = &jangbu.oidc else { return StatusCode::NOT_FOUND.into_response() };
     let answer = match form {
         Err(_) => Err(NotIn::Token("there is none".into())),
@@ -113,8 +108,8 @@ async fn end(jangbu: &Jangbu, provider: &Provider, token: &str) -> Result<usize,
             return Err(wrong("its signature is not the provider's"));
         }
     }
-    let told = read(&signed.claims, &provider.settings.issuer, &provider.settings.client_id)
-        .map_err(wrong)?;
+    let told =
+        read(&signed.claims, &provider.settings.issuer, &provider.settings.client_id).map_err(wrong)?;
     let ended = oidc::log_out(&jangbu.backoffice, &told).await?;
     ended.ok_or_else(|| wrong("it was told before"))
 }
@@ -153,7 +148,9 @@ impl<'a> Signed<'a> {
         let Header { alg, kid, typ, crit } = &self.header;
         let typ = typ.as_deref().map(str::to_ascii_lowercase);
         let typ = typ.as_deref().map(|typ| typ.trim_start_matches("application/"));
-        if crit.is_some() || !matches!(typ, None | Some("logout+jwt" | "jwt")) || !known.algorithms().contains(alg)
+        if crit.is_some()
+            || !matches!(typ, None | Some("logout+jwt" | "jwt"))
+            || !known.algorithms().contains(alg)
         {
             return false;
         }

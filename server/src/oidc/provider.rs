@@ -147,7 +147,15 @@ pub(crate) struct Provider {
     pub(super) after_log_out: PostLogoutRedirectUrl,
     issuer: IssuerUrl,
     callback: RedirectUrl,
-    known: Mutex<Option<(Arc<Known>, Instant)>>,
+    said: Mutex<Said>,
+}
+
+/// What the provider has said of itself so far.
+#[derive(Default)]
+struct Said {
+    known: Option<(Arc<Known>, Instant)>,
+    /// When a key that nobody knew last made us ask.
+    asked_for_key: Option<Instant>,
 }
 
 impl fmt::Debug for Provider {
@@ -171,31 +179,36 @@ impl Provider {
             after_log_out: PostLogoutRedirectUrl::new(ours(routes::LOGIN))?,
             issuer: IssuerUrl::new(oidc.issuer.clone())?,
             callback: RedirectUrl::new(ours(routes::OIDC_CALLBACK))?,
-            known: Mutex::default(),
+            said: Mutex::default(),
         })
     }
 
     /// What is known, asked anew once an hour.
     pub(super) async fn known(&self) -> Result<Arc<Known>, NotIn> {
-        self.not_older_than(LIFE).await
+        let mut said = self.said.lock().await;
+        match &said.known {
+            Some((known, at)) if at.elapsed() < LIFE => Ok(Arc::clone(known)),
+            _ => self.ask(&mut said).await,
+        }
     }
 
     /// For a token whose key is not among the known ones: the provider may have new ones.
     pub(super) async fn known_anew(&self) -> Result<Arc<Known>, NotIn> {
-        self.not_older_than(AT_MOST_EVERY).await
+        let mut said = self.said.lock().await;
+        if let Some((known, _)) = &said.known
+            && said.asked_for_key.is_some_and(|at| at.elapsed() < AT_MOST_EVERY)
+        {
+            return Ok(Arc::clone(known));
+        }
+        said.asked_for_key = Some(Instant::now());
+        self.ask(&mut said).await
     }
 
-    async fn not_older_than(&self, age: Duration) -> Result<Arc<Known>, NotIn> {
-        let mut known = self.known.lock().await;
-        if let Some((found, at)) = known.as_ref()
-            && at.elapsed() < age
-        {
-            return Ok(Arc::clone(found));
-        }
-        match (self.discover().await, known.as_ref()) {
+    async fn ask(&self, said: &mut Said) -> Result<Arc<Known>, NotIn> {
+        match (self.discover().await, said.known.as_ref()) {
             (Ok(found), _) => {
                 let found = Arc::new(found);
-                *known = Some((Arc::clone(&found), Instant::now()));
+                said.known = Some((Arc::clone(&found), Instant::now()));
                 Ok(found)
             }
             // Its keys of an hour ago are better than nobody coming in.

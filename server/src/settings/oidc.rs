@@ -52,12 +52,15 @@ const OTHERS: [&str; 8] = [
 fn roles(text: &str) -> Result<Vec<(String, Role)>, SettingError> {
     let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
     let roles = pairs.map(|pair| {
-        let (group, role) = pair.rsplit_once('=').map_or((pair, ""), |(group, role)| (group.trim(), role.trim()));
+        let (group, role) =
+            pair.rsplit_once('=').map_or((pair, ""), |(group, role)| (group.trim(), role.trim()));
         match Role::parse(role) {
             Some(role) if !group.is_empty() => Ok((group.to_owned(), role)),
             _ => wrong(
                 ROLES,
-                format!("{pair:?} is not like support-team=support; roles are viewer, support, finance, admin"),
+                format!(
+                    "{pair:?} is not like support-team=support; roles are viewer, support, finance, admin"
+                ),
             ),
         }
     });
@@ -104,7 +107,10 @@ impl Oidc {
             Some(_) => return wrong("JANGBU_OIDC_ONLY", "true or false"),
         };
         if only && !roles.iter().any(|(_, role)| *role == Role::Admin) {
-            return wrong(ROLES, "JANGBU_OIDC_ONLY is true, but no group is admin: nobody could manage staff");
+            return wrong(
+                ROLES,
+                "JANGBU_OIDC_ONLY is true, but no group is admin: nobody could manage staff",
+            );
         }
         let words = |name: &str, default: &str, between: &[char]| -> Vec<String> {
             let words = source.get(name).unwrap_or(default).split(between).map(str::trim);

@@ -114,7 +114,7 @@ impl Shop {
         Self::open_with(&[("JANGBU_BASE_PATH", base)]).await
     }
 
-    async fn open_with(more: &[(&str, &str)]) -> Self {
+    pub async fn open_with(more: &[(&str, &str)]) -> Self {
         let base = more.iter().find(|(name, _)| *name == "JANGBU_BASE_PATH").map_or("", |(_, base)| base);
         server::install_crypto();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

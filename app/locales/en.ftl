@@ -355,6 +355,7 @@ trust-why-duplicate = The same event came before. It changed nothing.
 
 ## Staff
 staff-invite = Invite staff
+staff-come-from-elsewhere = Staff appear when they first come from the single sign-on, with the role of their groups there.
 staff-invite-how = You get a link for one use within 24 hours. The person chooses the password; nobody else knows it.
 staff-invited = A link for {$name} was made.
 staff-manage = Manage

@@ -355,6 +355,7 @@ trust-why-duplicate = 같은 이벤트가 전에 왔어요. 바꾼 것이 없어
 
 ## 직원
 staff-invite = 직원 초대
+staff-come-from-elsewhere = 직원은 통합 로그인에서 처음 들어올 때 생기고, 역할은 그쪽 그룹을 따라요.
 staff-invite-how = 24시간 동안 한 번 쓸 수 있는 링크가 나와요. 비밀번호는 본인이 정하고, 아무도 알 수 없어요.
 staff-invited = {$name} 님에게 보낼 링크를 만들었어요.
 staff-manage = 관리

@@ -110,6 +110,19 @@ pub const PAGES: &[(&str, Access)] = &[
     (routes::SETTINGS, Access::Staff),
 ];
 
+/// Our own ways in. A host that says who everybody is closes them.
+pub const OWN_WAYS_IN: &[&str] = &[
+    routes::LOGIN,
+    routes::LOGIN_FACTOR,
+    routes::INVITATION,
+    "/fn/log_in",
+    "/fn/log_in_with_passkey",
+    "/fn/show_factor",
+    "/fn/accept_invitation",
+    "/fn/change_password",
+    "/fn/invite_staff",
+];
+
 /// The log-in of the house next door. Where it is not set up, they are not in the table.
 pub const NEXT_DOOR: &[(&str, Access)] = &[
     (routes::OIDC, Access::Open),

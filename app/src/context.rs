@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use backoffice::{
     Actor, Backoffice, IpNet,
-    staff::{Permission, Staff, identities, factors::FactorRefused},
+    staff::{Permission, Staff, factors::FactorRefused, identities},
 };
 use http::request::Parts;
 use leptos::prelude::{expect_context, use_context};

@@ -19,7 +19,7 @@ use backoffice::staff::{Staff, sessions};
 use tower_sessions::Session;
 use uuid::Uuid;
 
-use crate::{Jangbu, observe, settings::Settings};
+use crate::{Jangbu, identify, observe, oidc, settings::Settings};
 
 /// What islands ask again and again while a page is open.
 const POLLS: [&str; 2] = ["/fn/progress", "/fn/deliveries_since"];
@@ -68,34 +68,52 @@ pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
         .is_some_and(|accept| accept.contains("text/html"))
 }
 
+fn lang(headers: &HeaderMap) -> Lang {
+    cookie(headers, "jangbu_lang").and_then(Lang::parse).unwrap_or_else(|| {
+        let header = headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok());
+        Lang::from_header(header.unwrap_or_default())
+    })
+}
+
+/// Whom a session is of, and who else has said so. One that a host has opened counts only where that host is asked.
+async fn of_session(
+    jangbu: &Jangbu,
+    session: &Session,
+) -> anyhow::Result<(Option<Staff>, Option<Elsewhere>)> {
+    let Some(id) = session.get::<Uuid>(SESSION_STAFF).await? else { return Ok((None, None)) };
+    let elsewhere: Option<Elsewhere> = session.get(SESSION_ELSEWHERE).await?;
+    if elsewhere.as_ref().is_some_and(Elsewhere::is_host) {
+        return Ok((None, None));
+    }
+    let staff = sessions::staff(&jangbu.backoffice, id).await?;
+    Ok((staff.clone(), elsewhere.filter(|_| staff.is_some())))
+}
+
 pub(crate) async fn authenticate(
     State(jangbu): State<Jangbu>,
     session: Session,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
     let pool = &jangbu.backoffice.pool;
-    let known: Option<Uuid> = match session.get(SESSION_STAFF).await {
-        Ok(id) => id,
-        Err(error) => {
-            tracing::error!(%error, "a session could not be read");
-            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    let (parts, body) = request.into_parts();
+    let found = match &jangbu.identify {
+        None => of_session(&jangbu, &session).await.map(Ok),
+        Some(host) => identify::ask(&jangbu, host.as_ref(), &parts).await,
+    };
+    let mut request = Request::from_parts(parts, body);
+    let (staff, elsewhere) = match found {
+        Ok(Ok(found)) => found,
+        Ok(Err(why)) => {
+            tracing::warn!(%why, "whom the host has named does not come in");
+            return sentence(
+                StatusCode::FORBIDDEN,
+                Translator::new(lang(request.headers())),
+                oidc::sentence(why),
+            );
         }
-    };
-    let staff = match known {
-        None => None,
-        Some(id) => match sessions::staff(&jangbu.backoffice, id).await {
-            Ok(staff) => staff,
-            Err(error) => {
-                tracing::error!(%error, "nobody could be identified");
-                return StatusCode::SERVICE_UNAVAILABLE.into_response();
-            }
-        },
-    };
-    let elsewhere = match session.get::<Elsewhere>(SESSION_ELSEWHERE).await {
-        Ok(elsewhere) => elsewhere.filter(|_| staff.is_some()),
         Err(error) => {
-            tracing::error!(%error, "a session could not be read");
+            tracing::error!(%error, "nobody could be identified");
             return StatusCode::SERVICE_UNAVAILABLE.into_response();
         }
     };
@@ -103,10 +121,7 @@ pub(crate) async fn authenticate(
         observe::note_staff(&request, staff.id);
     }
     let headers = request.headers();
-    let lang = cookie(headers, "jangbu_lang").and_then(Lang::parse).unwrap_or_else(|| {
-        let header = headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok());
-        Lang::from_header(header.unwrap_or_default())
-    });
+    let lang = lang(headers);
     let theme = Theme::parse(cookie(headers, "jangbu_theme").unwrap_or_default());
     let wants_html = wants_html(headers);
     let ip = address(&jangbu.settings, &request).map(|ip| ip.to_string()).unwrap_or_default();
@@ -126,6 +141,16 @@ pub(crate) async fn authenticate(
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     let is_function = path.starts_with("/fn/");
+    if let Some(host) = jangbu.identify.as_ref().filter(|_| access::OWN_WAYS_IN.contains(&path.as_str())) {
+        let to = match staff {
+            _ if is_function => {
+                return refuse(&jangbu, &AppError::Forbidden, &request, true, wants_html, lang);
+            }
+            Some(_) => jangbu.site().base.href(routes::HOME),
+            None => host.log_in_url(""),
+        };
+        return (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response();
+    }
     let rule = access::rule_with(&path, &jangbu.doors());
     let refusal = match (rule, &staff) {
         (Some(Access::Open), _) => None,
@@ -142,8 +167,7 @@ pub(crate) async fn authenticate(
     };
     // Whoever has to have a second factor sees nothing else before.
     let seen_elsewhere = elsewhere.as_ref().is_some_and(|known| known.factor);
-    let is_missing =
-        |staff: &Staff| !seen_elsewhere && jangbu.backoffice.second_factor.is_missing(staff);
+    let is_missing = |staff: &Staff| !seen_elsewhere && jangbu.backoffice.second_factor.is_missing(staff);
     if refusal.is_none()
         && rule != Some(Access::Open)
         && staff.as_ref().is_some_and(is_missing)
@@ -157,13 +181,29 @@ pub(crate) async fn authenticate(
     }
     if refusal == Some(AppError::LoggedOut) && is_function && wants_html {
         request.extensions_mut().insert(Unsent);
-        request.extensions_mut().insert(Visitor { staff: None, elsewhere: None, lang, theme, ip, agent, session });
+        request.extensions_mut().insert(Visitor {
+            staff: None,
+            elsewhere: None,
+            lang,
+            theme,
+            ip,
+            agent,
+            session,
+        });
         return next.run(request).await;
     }
     if let Some(error) = refusal {
         return refuse(&jangbu, &error, &request, is_function, wants_html, lang);
     }
-    request.extensions_mut().insert(Visitor { staff, elsewhere, lang, theme, ip, agent, session });
+    let visitor = Visitor { staff, elsewhere, lang, theme, ip, agent, session };
+    if jangbu.identify.is_some()
+        && wants_html
+        && let Err(error) = identify::keep_session(&jangbu, &visitor).await
+    {
+        tracing::error!(%error, "a session could not be kept");
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    request.extensions_mut().insert(visitor);
     next.run(request).await
 }
 
@@ -180,7 +220,12 @@ fn refuse(
             &Method::GET => request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
             _ => String::new(),
         };
-        let login = format!("{}{}?next={}", jangbu.settings.base_path, routes::LOGIN, routes::encode(&next));
+        let base = &jangbu.settings.base_path;
+        let login = match &jangbu.identify {
+            Some(host) if next.is_empty() => host.log_in_url(""),
+            Some(host) => host.log_in_url(&format!("{base}{next}")),
+            None => format!("{base}{}?next={}", routes::LOGIN, routes::encode(&next)),
+        };
         return (StatusCode::SEE_OTHER, [(header::LOCATION, login)]).into_response();
     }
     let (status, key) = match error {

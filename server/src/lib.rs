@@ -10,6 +10,7 @@ pub mod database;
 mod downloads;
 mod health;
 mod hooks;
+mod identify;
 mod observe;
 mod oidc;
 mod postgres;
@@ -29,6 +30,7 @@ use backoffice::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub use crate::identify::{Identified, Identify};
 use crate::settings::Settings;
 
 /// The dashboard, ready to be served or mounted.
@@ -40,6 +42,7 @@ pub struct Jangbu {
     worker_pool: PgPool,
     intake: Intake,
     oidc: Option<Arc<oidc::Provider>>,
+    identify: Option<Arc<dyn Identify>>,
 }
 
 /// ring for everything; a second call finds it installed.
@@ -98,7 +101,12 @@ impl Jangbu {
         let intake = Intake::open(&backoffice, database_url).await?;
         let oidc = settings.oidc.as_ref().map(|oidc| oidc::Provider::new(&settings, oidc)).transpose()?;
         let oidc = oidc.map(Arc::new);
-        Ok(Self { settings: Arc::new(settings), backoffice, worker_pool, intake, oidc })
+        Ok(Self { settings: Arc::new(settings), backoffice, worker_pool, intake, oidc, identify: None })
+    }
+
+    /// The host says who everybody is. Our own ways in are closed then, that of a provider as well.
+    pub fn with_identify(self, host: Arc<dyn Identify>) -> Self {
+        Self { identify: Some(host), oidc: None, ..self }
     }
 
     /// Everything under the base path: `host.merge(jangbu.router())` mounts it.
@@ -113,11 +121,11 @@ impl Jangbu {
 
     /// The ways in.
     fn doors(&self) -> Doors {
-        let oidc = self.settings.oidc.as_ref();
+        let oidc = self.oidc.as_ref().map(|provider| &provider.settings);
         Doors {
             oidc: oidc.map(|oidc| oidc.name.as_str().into()),
-            only_elsewhere: oidc.is_some_and(|oidc| oidc.only),
-            host: None,
+            only_elsewhere: self.identify.is_some() || oidc.is_some_and(|oidc| oidc.only),
+            host: self.identify.as_ref().map(|host| host.log_out_url().into()),
         }
     }
 

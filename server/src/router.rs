@@ -33,7 +33,9 @@ use tower_http::{
     set_header::SetResponseHeaderLayer,
 };
 
-use crate::{Jangbu, api, authenticate, downloads, health, hooks, observe, oidc, proof, sandbox_clock, sessions};
+use crate::{
+    Jangbu, api, authenticate, downloads, health, hooks, observe, oidc, proof, sandbox_clock, sessions,
+};
 
 /// The largest form.
 pub(crate) const LARGEST_FORM: usize = 64 * 1024;

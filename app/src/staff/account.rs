@@ -109,6 +109,7 @@ pub async fn page(ctx: Ctx) -> Answer {
     let open = sessions::of_staff(&ctx.backoffice().pool, me.id, ctx.session_key().as_ref()).await?;
     let others = open.iter().any(|session| !session.is_here);
     let rows = open.into_iter().map(|open| session(&ctx, open)).collect_view();
+    let has_password = ctx.visitor.elsewhere.is_none() && !ctx.site.doors.only_elsewhere;
     let body = view! {
         <h1>{ctx.t("account")}</h1>
         <section class="card">
@@ -127,7 +128,7 @@ pub async fn page(ctx: Ctx) -> Answer {
                 </dd>
             </dl>
         </section>
-        <section class="part">
+        {ctx.site.doors.host.is_none().then(|| view! { <section class="part">
             <h2>{ctx.t("sessions")}</h2>
             <table class="rows session-rows">
                 <thead>
@@ -146,8 +147,8 @@ pub async fn page(ctx: Ctx) -> Answer {
                     <button class="button quiet" type="submit">{ctx.t("sessions-end-others")}</button>
                 </form>
             })}
-        </section>
-        {(!ctx.site.doors.only_elsewhere).then(|| password(&ctx, &me.email, &flash))}
+        </section> })}
+        {has_password.then(|| password(&ctx, &me.email, &flash))}
     };
     Ok(Frame { title: ctx.t("account"), active: routes::ACCOUNT, flash, body: body.into_any() })
 }

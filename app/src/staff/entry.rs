@@ -62,7 +62,8 @@ pub async fn enter(
             (half.filter(|half| half.staff == staff.id).and_then(|half| half.elsewhere), true)
         }
         Shown::Elsewhere(elsewhere) => {
-            let is_enough = elsewhere.factor;
+            // A host is asked anew for each request; what needs a factor asks for it then.
+            let is_enough = elsewhere.factor || elsewhere.is_host();
             (Some(elsewhere), is_enough)
         }
     };

@@ -128,6 +128,11 @@ pub async fn page(ctx: Ctx) -> Answer {
     let people = backoffice::staff::list(ctx.backoffice()).await?;
     let rows = people.into_iter().map(|person| row(&ctx, person)).collect_view();
     let alone = settings::limits::alone(&ctx).await?;
+    let invited = if ctx.site.doors.only_elsewhere {
+        view! { <p class="soft">{ctx.t("staff-come-from-elsewhere")}</p> }.into_any()
+    } else {
+        invite(&ctx, &flash)
+    };
     let body = view! {
         <h1>{ctx.t("nav-staff")}</h1>
         {alone}
@@ -146,7 +151,7 @@ pub async fn page(ctx: Ctx) -> Answer {
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-            {invite(&ctx, &flash)}
+            {invited}
         </div>
     };
     Ok(Frame { title: ctx.t("nav-staff"), active: routes::STAFF, flash, body: body.into_any() })

@@ -60,7 +60,8 @@ pub async fn note_log_in(
         .await?;
     let actor = staff.actor(ip);
     let subject = staff.id.to_string();
-    let detail = by.map_or(json!({}), |(issuer, factor)| json!({ "issuer": issuer, "second_factor": factor }));
+    let detail =
+        by.map_or(json!({}), |(issuer, factor)| json!({ "issuer": issuer, "second_factor": factor }));
     let act = Act { action: "staff.logged_in", subject_kind: "staff", subject: &subject, detail };
     audit::record(&mut tx, now, &actor, act).await?;
     tx.commit().await?;

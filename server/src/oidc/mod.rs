@@ -48,6 +48,16 @@ pub(crate) fn machine(jangbu: &Jangbu) -> Router {
     Router::new().route(routes::OIDC_LOG_OUT, post(log_out::told)).with_state(jangbu.clone())
 }
 
+/// Why an account does not let in whoever it is said to be of.
+pub(crate) fn sentence(why: NotLetIn) -> &'static str {
+    match why {
+        NotLetIn::NoAddress => "oidc-no-address",
+        NotLetIn::OtherPerson => "oidc-other-person",
+        NotLetIn::Disabled => "oidc-disabled",
+        NotLetIn::LastAdmin => "oidc-last-admin",
+    }
+}
+
 /// Why somebody does not come in.
 #[derive(Debug, thiserror::Error)]
 enum NotIn {
@@ -80,10 +90,7 @@ impl NotIn {
             Self::Provider(_) => "oidc-provider",
             Self::Token(_) => "oidc-token",
             Self::NoRole => "oidc-no-role",
-            Self::Account(NotLetIn::NoAddress) => "oidc-no-address",
-            Self::Account(NotLetIn::OtherPerson) => "oidc-other-person",
-            Self::Account(NotLetIn::Disabled) => "oidc-disabled",
-            Self::Account(NotLetIn::LastAdmin) => "oidc-last-admin",
+            Self::Account(why) => sentence(*why),
             Self::Fault(_) => "error-fault",
         }
     }

@@ -142,7 +142,7 @@ impl<'c> AsyncHttpClient<'c> for Http {
 
 /// The provider of the settings.
 pub(crate) struct Provider {
-    pub(super) settings: Oidc,
+    pub(crate) settings: Oidc,
     pub(super) http: Http,
     pub(super) after_log_out: PostLogoutRedirectUrl,
     issuer: IssuerUrl,

@@ -82,7 +82,10 @@ fn the_log_in_of_the_house_next_door_stands_whole_or_not_at_all() {
         (("JANGBU_OIDC_ROLES", "=admin"), "JANGBU_OIDC_ROLES"),
         (("JANGBU_OIDC_ROLES", ","), "JANGBU_OIDC_ROLES"),
         (("JANGBU_OIDC_ONLY", "yes"), "JANGBU_OIDC_ONLY"),
-        (("JANGBU_OIDC_NAME", "우리 회사의 아주 긴 이름을 가진 통합 로그인 서비스, 본사와 모든 지점의 것"), "JANGBU_OIDC_NAME"),
+        (
+            ("JANGBU_OIDC_NAME", "우리 회사의 아주 긴 이름을 가진 통합 로그인 서비스, 본사와 모든 지점의 것"),
+            "JANGBU_OIDC_NAME",
+        ),
     ] {
         let pairs: Vec<_> = OIDC.into_iter().chain([pair]).collect();
         assert_eq!(read(&pairs).map(drop).unwrap_err().name, name, "{pair:?}");

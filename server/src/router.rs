@@ -95,12 +95,21 @@ async fn keep_for_good(request: Request, next: Next) -> Response {
     response
 }
 
+fn css_hash(jangbu: &Jangbu) -> Option<String> {
+    let known = std::fs::read_to_string(jangbu.settings.site_dir.join("hash.txt")).ok()?;
+    known.lines().find_map(|line| line.strip_prefix("css: ")).map(|hash| hash.trim().to_owned())
+}
+
+/// The name of the built file.
+pub(crate) fn stylesheet(jangbu: &Jangbu) -> String {
+    css_hash(jangbu).map_or_else(|| "jangbu.css".to_owned(), |hash| format!("jangbu.{hash}.css"))
+}
+
 fn leptos_options(jangbu: &Jangbu) -> (LeptosOptions, Assets) {
     let site = &jangbu.settings.site_dir;
     let hashes = site.join("hash.txt");
-    let known = std::fs::read_to_string(&hashes).unwrap_or_default();
-    let css = known.lines().find_map(|line| line.strip_prefix("css: ")).map(str::trim);
-    let stylesheet = css.map_or_else(|| "jangbu.css".to_owned(), |hash| format!("jangbu.{hash}.css"));
+    let css = css_hash(jangbu);
+    let stylesheet = stylesheet(jangbu);
     let hashes = std::path::absolute(&hashes).unwrap_or(hashes);
     let options = LeptosOptions::builder()
         .output_name("jangbu")

@@ -29,7 +29,7 @@ use super::{
     provider::{IdToken, Known},
     to_page,
 };
-use crate::Jangbu;
+use crate::{Jangbu, router::stylesheet};
 
 /// `GET /login/oidc/left`: who has gone here goes there. A page, not a redirect: browsers let the answer to a form lead to
 /// nowhere but this host (`form-action` of our Content-Security-Policy), also through several redirects.
@@ -45,9 +45,13 @@ pub(super) async fn left(State(jangbu): State<Jangbu>, Extension(visitor): Exten
     let address = address.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
     Html(format!(
         "<!DOCTYPE html><html lang=\"{}\"><meta charset=\"utf-8\"><title>{}</title>\
-         <meta http-equiv=\"refresh\" content=\"0; url={address}\"><p><a href=\"{address}\">{}</a></p>",
+         <link rel=\"stylesheet\" href=\"{}/pkg/{}\">\
+         <meta http-equiv=\"refresh\" content=\"0; url={address}\">\
+         <main class=\"alone login\"><div class=\"card\"><a class=\"button wide\" href=\"{address}\">{}</a></div></main>",
         words.lang.as_str(),
         words.get("product", &[]),
+        jangbu.settings.base_path,
+        stylesheet(&jangbu),
         words.get("oidc-log-out", &[]),
     ))
     .into_response()

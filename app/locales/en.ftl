@@ -28,6 +28,7 @@ nav-webhooks = Webhooks
 nav-house = Administration
 nav-staff = Staff
 nav-audit = Audit log
+nav-security = Security events
 nav-settings = Settings
 waiting-count = To do:
 mode-sandbox = Sandbox
@@ -38,6 +39,11 @@ mode-live = Live
 log-in = Log in
 log-out = Log out
 login-wrong = The e-mail address or the password is wrong. After several failures you have to wait a little.
+login-wait = There were too many failures. Try again in { $seconds ->
+        [one] one second
+       *[other] {$seconds} seconds
+    }.
+login-busy = Too many people are logging in right now. Try again in a moment.
 no-passwords = Nobody logs in with a password here.
 oidc-log-in = Log in with {$name}
 oidc-again = Show who you are at {$name} (new window)
@@ -67,6 +73,7 @@ error-logged-out = Your session has ended. Log in again.
 error-forbidden = Your role does not allow this. Ask an administrator.
 error-card-number = This looks like a card number. Card numbers that are not masked are kept nowhere
 error-fault = Something went wrong
+error-too-many = Too many requests. Try again in a moment.
 error-characters = The form contains a character that cannot be used. Remove it and send again.
 error-fault-hint = Nothing was changed. Try again in a moment.
 page-not-found = There is no such page
@@ -379,10 +386,18 @@ staff-error-role = Choose a role
 staff-error-password = A password has 12 to 128 characters
 staff-error-password-weak = This password is easy to guess. Add words, or take less common ones
 staff-error-password-wrong = Your current password is not right
-staff-error-too-many = Too many wrong passwords. Try again in 15 minutes
 staff-error-not-found = No such account, or disabled already.
 staff-error-last-admin = The last administrator cannot be disabled. One who was only invited does not count.
 staff-error-yourself = Not with your own account. Ask another administrator.
+staff-invited-by-mail = The link was sent to {$name} by mail. It can be used once within 24 hours.
+staff-invited-no-mail = The mail to {$name} could not be sent. Hand over the link below yourself.
+mail-invitation-subject = Your invitation to Jangbu
+mail-invitation = You are invited to Jangbu. This link can be used once within 24 hours.
+
+    {$link}
+
+    You choose your password there; nobody will ever ask you for it. If you did not expect this, delete it.
+mail-factor-reset-subject = Your second factor was reset
 
 ## Invitation
 invitation = Invitation
@@ -416,6 +431,47 @@ session-end = Log out
 session-end-of = Log out {$agent}
 session-ended = Logged out.
 session-over = That session was over already.
+devices = Devices
+devices-how = Browsers that you have logged in with. Here you never wait for what others got wrong.
+device-first = First log-in
+device-last = Last log-in
+device-here = This device
+device-forget = Forget
+device-forget-of = Forget {$agent}
+device-forgotten = The device is forgotten, and its sessions have ended.
+device-gone = That device was forgotten already.
+device-new-title = Somebody logged in to your account on a new device
+device-new = {$time} · {$agent} · {$ip}
+device-new-not-me = If it was not you, forget that device and change your password.
+device-confirm = It was me
+device-confirmed = Noted.
+
+## Security events
+security-how = Log-ins, refusals and what changed about how somebody logs in, kept for a year.
+security-kind = Kind
+security-kind-any = Every kind
+security-person = Who
+security-nobody = No such account
+security-empty = Nothing fits
+security-kind-log-in = Log-in
+security-kind-log-in-wrong = Wrong log-in
+security-kind-log-in-throttled = Too many log-ins
+security-kind-log-in-busy = Rush of log-ins
+security-kind-log-in-refused = Refused from the single sign-on
+security-kind-log-out = Log-out
+security-kind-session-ended = Session ended
+security-kind-session-expired = Session expired
+security-kind-refused = Not allowed
+security-kind-new-device = New device
+security-kind-device-forgotten = Device forgotten
+security-kind-invitation-used = Invitation used
+security-kind-password-changed = Password changed
+security-kind-unlocked = Waiting lifted
+security-kind-factor-added = Factor added
+security-kind-factor-removed = Factor removed
+security-kind-factor-reset = Factors reset
+security-kind-factor-wrong = Wrong code
+security-kind-proven = Shown again who it is
 
 ## Second factor
 factors = Second factor
@@ -504,6 +560,8 @@ typed-why = Why
 typed-text = Text
 error-proof-needed = Confirm first that it is you: reload the page and try again.
 factors-reset = The second factor was removed. A new one is set up at the next log-in.
+factors-reset-why = How did you make sure it is them?
+staff-error-why = Say in 1 to 200 characters how you made sure it is them
 factors-reset-do = Reset second factor
 factors-reset-sure = All passkeys, apps and recovery codes of {$name} are removed, and every session ends. Make sure first that it is really them. They and all administrators are told.
 staff-has-factor = second factor

@@ -28,6 +28,7 @@ nav-webhooks = 웹훅
 nav-house = 관리
 nav-staff = 직원
 nav-audit = 감사기록
+nav-security = 보안 기록
 nav-settings = 설정
 waiting-count = 처리할 일
 mode-sandbox = 샌드박스
@@ -38,6 +39,8 @@ mode-live = 라이브
 log-in = 로그인
 log-out = 로그아웃
 login-wrong = 이메일이나 비밀번호가 맞지 않아요. 여러 번 틀리면 잠시 뒤에 다시 시도할 수 있어요.
+login-wait = 여러 번 틀렸어요. {$seconds}초 뒤에 다시 해 주세요.
+login-busy = 지금 로그인하려는 사람이 너무 많아요. 잠시 뒤에 다시 해 주세요.
 no-passwords = 여기서는 비밀번호로 로그인하지 않아요.
 oidc-log-in = {$name} 계정으로 로그인
 oidc-again = {$name}에서 다시 확인하기 (새 창)
@@ -67,6 +70,7 @@ error-logged-out = 로그인이 끝났어요. 다시 로그인해 주세요.
 error-forbidden = 이 일을 할 권한이 없어요. 관리자에게 문의하세요.
 error-card-number = 카드번호가 들어 있는 것 같아요. 가리지 않은 카드번호는 어디에도 남길 수 없어요
 error-fault = 잠시 문제가 생겼어요
+error-too-many = 요청이 너무 많아요. 잠시 뒤에 다시 해 주세요.
 error-characters = 쓸 수 없는 문자가 들어 있어요. 지우고 다시 보내 주세요.
 error-fault-hint = 바뀐 것은 없어요. 잠시 뒤에 다시 시도해 주세요.
 page-not-found = 없는 페이지예요
@@ -379,10 +383,18 @@ staff-error-role = 역할을 선택하세요
 staff-error-password = 비밀번호는 12~128자예요
 staff-error-password-weak = 쉽게 짐작할 수 있는 비밀번호예요. 낱말을 더하거나 흔하지 않은 것으로 바꿔 주세요
 staff-error-password-wrong = 지금 비밀번호가 맞지 않아요
-staff-error-too-many = 틀린 비밀번호가 너무 많았어요. 15분 뒤에 다시 해 주세요
 staff-error-not-found = 없는 직원이거나 이미 중지됐어요.
 staff-error-last-admin = 마지막 관리자는 중지할 수 없어요. 초대만 받은 관리자는 세지 않아요.
 staff-error-yourself = 내 계정에는 할 수 없어요. 다른 관리자에게 부탁하세요.
+staff-invited-by-mail = {$name} 님에게 링크를 메일로 보냈어요. 24시간 안에 한 번 쓸 수 있어요.
+staff-invited-no-mail = {$name} 님에게 메일을 보내지 못했어요. 아래 링크를 직접 전하세요.
+mail-invitation-subject = 장부 초대
+mail-invitation = 장부에 초대받았어요. 24시간 안에 한 번 쓸 수 있는 링크예요.
+
+    {$link}
+
+    비밀번호는 이 링크에서 직접 정해요. 아무도 묻지 않아요. 초대를 부탁한 적이 없다면 이 메일을 지우세요.
+mail-factor-reset-subject = 두 번째 확인이 초기화됐어요
 
 ## 초대
 invitation = 초대
@@ -416,6 +428,47 @@ session-end = 로그아웃
 session-end-of = {$agent} 로그아웃
 session-ended = 로그아웃했어요.
 session-over = 이미 끝난 로그인이에요.
+devices = 기기
+devices-how = 로그인한 적이 있는 브라우저예요. 여기서 로그인할 때는 다른 사람이 여러 번 틀렸어도 기다리지 않아요.
+device-first = 처음 로그인
+device-last = 마지막 로그인
+device-here = 지금 이 기기
+device-forget = 지우기
+device-forget-of = {$agent} 지우기
+device-forgotten = 기기를 지웠어요. 그 기기의 로그인도 끝났어요.
+device-gone = 이미 지운 기기예요.
+device-new-title = 새 기기에서 내 계정으로 로그인했어요
+device-new = {$time} · {$agent} · {$ip}
+device-new-not-me = 내가 아니라면 그 기기를 지우고 비밀번호를 바꾸세요.
+device-confirm = 나예요
+device-confirmed = 확인했어요.
+
+## 보안 기록
+security-how = 로그인과 거절, 로그인하는 방법이 바뀐 일을 1년 동안 적어 둬요.
+security-kind = 종류
+security-kind-any = 모든 종류
+security-person = 누구
+security-nobody = 없는 계정
+security-empty = 맞는 기록이 없어요
+security-kind-log-in = 로그인
+security-kind-log-in-wrong = 틀린 로그인
+security-kind-log-in-throttled = 너무 잦은 로그인
+security-kind-log-in-busy = 로그인이 몰림
+security-kind-log-in-refused = 통합 로그인에서 거절됨
+security-kind-log-out = 로그아웃
+security-kind-session-ended = 로그인을 끝냄
+security-kind-session-expired = 로그인 시간이 지남
+security-kind-refused = 권한 없음
+security-kind-new-device = 새 기기
+security-kind-device-forgotten = 기기를 지움
+security-kind-invitation-used = 초대를 씀
+security-kind-password-changed = 비밀번호를 바꿈
+security-kind-unlocked = 로그인 대기를 풂
+security-kind-factor-added = 인증 수단을 더함
+security-kind-factor-removed = 인증 수단을 뺌
+security-kind-factor-reset = 인증 수단을 초기화함
+security-kind-factor-wrong = 틀린 인증 번호
+security-kind-proven = 본인임을 다시 확인함
 
 ## 두 번째 확인
 factors = 두 번째 확인
@@ -501,6 +554,8 @@ typed-why = 이유
 typed-text = 내용
 error-proof-needed = 먼저 본인 확인이 필요해요. 페이지를 새로 고친 뒤 다시 시도하세요.
 factors-reset = 두 번째 확인을 지웠어요. 다음에 로그인하면 새로 등록해요.
+factors-reset-why = 본인을 어떻게 확인했나요?
+staff-error-why = 본인을 어떻게 확인했는지 1~200자로 적어 주세요
 factors-reset-do = 두 번째 확인 초기화
 factors-reset-sure = {$name} 님의 패스키, 앱, 복구 코드가 모두 지워지고 로그인이 끝나요. 본인이 맞는지 먼저 확인하세요. 본인과 모든 관리자에게 알려요.
 staff-has-factor = 두 번째 확인 있음

@@ -107,6 +107,8 @@ pub const PAGES: &[(&str, Access)] = &[
     (routes::FIREWALL, Access::Staff),
     (routes::STAFF, Access::Needs(ManageStaff)),
     (routes::AUDIT, Access::Needs(ViewAudit)),
+    // Who comes from where, and when.
+    (routes::SECURITY, Access::Needs(ManageStaff)),
     (routes::SETTINGS, Access::Staff),
 ];
 
@@ -150,8 +152,10 @@ pub const FUNCTIONS: &[(&str, Access)] = &[
     ("/fn/renew_recovery_codes", Access::StaffProves),
     // One's own account, and nobody else's.
     ("/fn/change_password", Access::Staff),
-    ("/fn/end_session", Access::Staff),
-    ("/fn/end_other_sessions", Access::Staff),
+    ("/fn/end_session", Access::StaffProves),
+    ("/fn/end_other_sessions", Access::StaffProves),
+    ("/fn/forget_device", Access::StaffProves),
+    ("/fn/confirm_device", Access::Staff),
     ("/fn/refund", Access::Needs(Refund)),
     ("/fn/approve_refund", Access::Proves(ApproveRefund)),
     ("/fn/decline_refund", Access::Needs(ApproveRefund)),
@@ -229,13 +233,18 @@ pub fn rule_with(path: &str, doors: &Doors) -> Option<Access> {
 
 /// The rule for a path below the base, or `None` when there is none.
 pub fn rule(path: &str) -> Option<Access> {
+    row(path).map(|(_, access)| access)
+}
+
+/// The same with the pattern that the path fits: what may be written down of it.
+pub fn row(path: &str) -> Option<(&'static str, Access)> {
     let matches = |pattern: &str| match pattern.rsplit_once('/') {
         Some((parent, last)) if last.starts_with('{') => {
             path.rsplit_once('/').is_some_and(|(p, segment)| p == parent && !segment.is_empty())
         }
         _ => path == pattern,
     };
-    PAGES.iter().chain(FUNCTIONS).find(|(pattern, _)| matches(pattern)).map(|(_, access)| *access)
+    PAGES.iter().chain(FUNCTIONS).find(|(pattern, _)| matches(pattern)).copied()
 }
 
 #[cfg(test)]

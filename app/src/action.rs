@@ -94,8 +94,13 @@ async fn refuse(
             AppError::LoggedOut => http::StatusCode::UNAUTHORIZED,
             AppError::Forbidden | AppError::ProofNeeded => http::StatusCode::FORBIDDEN,
             AppError::Invalid { .. } => http::StatusCode::BAD_REQUEST,
+            AppError::Wait { .. } => http::StatusCode::TOO_MANY_REQUESTS,
+            AppError::Busy { .. } => http::StatusCode::SERVICE_UNAVAILABLE,
             AppError::Fault | AppError::Transport { .. } => http::StatusCode::INTERNAL_SERVER_ERROR,
         });
+        if let AppError::Wait { seconds, .. } | AppError::Busy { seconds, .. } = &error {
+            ctx.header(http::header::RETRY_AFTER, &seconds.to_string());
+        }
         return Err(error);
     }
     let mut flash = Flash { form: form.into(), is_error: true, ..Flash::default() };
@@ -104,7 +109,9 @@ async fn refuse(
         AppError::Invalid { field, message } if !field.is_empty() => {
             flash.errors.insert(field, message);
         }
-        AppError::Invalid { message, .. } => flash.notice = Some(message),
+        AppError::Invalid { message, .. }
+        | AppError::Wait { message, .. }
+        | AppError::Busy { message, .. } => flash.notice = Some(message),
         AppError::LoggedOut => flash.notice = Some(ctx.t("error-logged-out")),
         AppError::Forbidden => flash.notice = Some(ctx.t("error-forbidden")),
         AppError::ProofNeeded => flash.notice = Some(ctx.t("error-proof-needed")),

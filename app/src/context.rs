@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use backoffice::{
     Actor, Backoffice, IpNet,
-    staff::{Permission, Staff, factors::FactorRefused, identities},
+    staff::{Caller, DeviceKey, Permission, Staff, devices, factors::FactorRefused, identities},
 };
 use http::request::Parts;
 use leptos::prelude::{expect_context, use_context};
@@ -57,6 +57,17 @@ pub struct Site {
     /// Where webhooks may come from; empty: from anywhere.
     pub allowed_ips: Arc<[IpNet]>,
     pub doors: Doors,
+}
+
+impl Site {
+    /// What makes a browser a device that is known, as a header says it.
+    pub fn device_cookie(&self, device: &DeviceKey) -> String {
+        let is_https = self.public_url.starts_with("https://");
+        let name = device_cookie(is_https, &self.base.0);
+        let (path, age) = (self.base.href(routes::HOME), devices::LIFE.whole_seconds());
+        let secure = if is_https { "; Secure" } else { "" };
+        format!("{name}={}; Path={path}; Max-Age={age}; SameSite=Lax; HttpOnly{secure}", device.expose())
+    }
 }
 
 /// The ways in.
@@ -127,7 +138,22 @@ pub struct Visitor {
     pub ip: String,
     /// What the browser calls itself.
     pub agent: String,
+    /// That of the browser's cookie; whose it is, the books know.
+    pub device: Option<DeviceKey>,
     pub session: Session,
+}
+
+impl Visitor {
+    /// From where somebody comes.
+    pub fn caller(&self) -> Caller<'_> {
+        Caller { ip: &self.ip, agent: &self.agent, device: self.device.as_ref() }
+    }
+}
+
+/// The cookie by which a device is known. One called __Host- is tied to this very host, and has to have the path /: as with
+/// the session's.
+pub fn device_cookie(is_https: bool, base: &str) -> &'static str {
+    if is_https && base.is_empty() { "__Host-jangbu_device" } else { "jangbu_device" }
 }
 
 /// The key under which the session holds whose personal data may be seen, and until when.
@@ -211,6 +237,11 @@ impl Ctx {
     /// Whether whoever looks is this account.
     pub fn is_me(&self, account: Option<Uuid>) -> bool {
         self.visitor.staff.as_ref().is_some_and(|staff| Some(staff.id) == account)
+    }
+
+    /// From where somebody comes.
+    pub fn caller(&self) -> Caller<'_> {
+        self.visitor.caller()
     }
 
     /// Whoever is logged in.

@@ -21,6 +21,12 @@ pub enum AppError {
     /// Somebody has to show first who they are.
     #[error("show first who you are")]
     ProofNeeded,
+    /// Too often; again in so many seconds.
+    #[error("{message}")]
+    Wait { message: String, seconds: u64 },
+    /// Too many at once; again in so many seconds.
+    #[error("{message}")]
+    Busy { message: String, seconds: u64 },
     /// Ours or Toss's fault. The cause is in the log.
     #[error("something went wrong")]
     Fault,
@@ -37,15 +43,19 @@ struct Wire {
     field: String,
     #[serde(default)]
     message: String,
+    #[serde(default)]
+    seconds: u64,
 }
 
 impl From<Wire> for AppError {
-    fn from(Wire { kind, field, message }: Wire) -> Self {
+    fn from(Wire { kind, field, message, seconds }: Wire) -> Self {
         match kind.as_str() {
             "logged_out" => Self::LoggedOut,
             "forbidden" => Self::Forbidden,
             "proof_needed" => Self::ProofNeeded,
             "invalid" => Self::Invalid { field, message },
+            "wait" => Self::Wait { message, seconds },
+            "busy" => Self::Busy { message, seconds },
             "fault" => Self::Fault,
             _ => Self::Transport { message },
         }

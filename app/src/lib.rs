@@ -48,6 +48,8 @@ mod payouts;
 #[cfg(feature = "ssr")]
 mod reports;
 #[cfg(feature = "ssr")]
+mod security;
+#[cfg(feature = "ssr")]
 pub mod shell;
 #[cfg(feature = "ssr")]
 mod transactions;

@@ -45,6 +45,7 @@ pub const EXPORTS: &str = "/exports";
 pub const ASK_FOR_EXPORT: &str = "/fn/ask_for_export";
 pub const STAFF: &str = "/staff";
 pub const AUDIT: &str = "/audit";
+pub const SECURITY: &str = "/security";
 pub const SETTINGS: &str = "/settings";
 pub const FIREWALL: &str = "/settings/firewall";
 

@@ -55,6 +55,14 @@ impl Actor {
         }
     }
 
+    /// Empty for whoever does not come from one.
+    pub fn ip(&self) -> &str {
+        match self {
+            Self::Staff { ip, .. } => ip.as_deref().unwrap_or_default(),
+            _ => "",
+        }
+    }
+
     pub fn name(&self) -> &str {
         match self {
             Self::Staff { name, .. } => name,

@@ -21,6 +21,7 @@ pub mod home;
 pub mod iap;
 pub mod keys;
 pub mod limits;
+pub mod mail;
 pub mod messages;
 pub mod orders;
 pub mod payments;
@@ -31,6 +32,7 @@ pub mod reconciliation;
 pub mod refunds;
 pub mod reports;
 pub mod returns;
+pub mod security;
 pub mod settlements;
 pub mod staff;
 pub mod transactions;
@@ -52,6 +54,7 @@ pub use kernel::{
     rail::{self, Rail},
     seal::{DataKey, Keyring, NoKey},
     second_person::NotSecond,
+    turns::Turns,
 };
 pub use rust_decimal::Decimal;
 use secrecy::SecretString;
@@ -83,12 +86,16 @@ pub struct Backoffice {
     pub approver_age: time::Duration,
     /// Who has to have a second factor.
     pub second_factor: staff::factors::SecondFactor,
+    /// Where letters to staff leave, if whoever runs it has set a mail server.
+    pub mail: Option<mail::Mailer>,
     /// Where browsers can have passkeys of ours.
     pub passkeys: Option<staff::factors::Passkeys>,
     /// How many years of webhook deliveries are kept; one of [`webhooks::KEPT_YEARS`].
     pub webhook_years: u8,
     /// How much is being taken in by this process.
     pub intake_load: IntakeLoad,
+    /// Whose password is looked at by this process.
+    pub turns: Turns,
 }
 
 /// One attempt is at most a look-up, a cancel and a look-up, of a minute each: a lease never ends while its holder

@@ -53,7 +53,7 @@ impl Job for Maintenance {
     }
 
     async fn run(self, backoffice: &Backoffice, _: Attempt) -> Result<(), Fault> {
-        sessions::delete_expired(&backoffice.pool).await?;
+        sessions::delete_expired(backoffice).await?;
         form_answers::delete_expired(&backoffice.pool).await?;
         refunds::batch::expire_old(backoffice).await?;
         refunds::lapse_stale(backoffice, None).await?;

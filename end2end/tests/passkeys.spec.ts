@@ -1,6 +1,7 @@
 // Passkeys, with Chromium's own virtual authenticator: registered, used, asked for again, lost, replaced.
 
 import type { CDPSession, Page } from "@playwright/test";
+import AxeBuilder from "@axe-core/playwright";
 import { expect, join, logIn, proofGrowsOld, test, typePassword } from "./product";
 
 type Key = { cdp: CDPSession; authenticatorId: string };
@@ -28,6 +29,11 @@ async function register(page: Page, name: string): Promise<string[]> {
   return page.locator(".recovery-codes li").allInnerTexts();
 }
 
+async function accessible(page: Page) {
+  const found = await new AxeBuilder({ page }).analyze();
+  expect(found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target).join(" | ")}`), page.url()).toEqual([]);
+}
+
 async function leave(page: Page) {
   await page.getByRole("button", { name: "로그아웃" }).click();
   await expect(page).toHaveURL(/\/login/);
@@ -43,6 +49,7 @@ test("a passkey is the second step, and alone the whole log-in", async ({ page }
 
   await typePassword(page, email);
   await expect(page.getByRole("heading", { name: "본인 확인" })).toBeVisible();
+  await accessible(page);
   await page.goto("/orders");
   await expect(page).toHaveURL(/\/login/);
   await typePassword(page, email);
@@ -66,6 +73,7 @@ test("before what hurts it is asked for again, and what was typed goes on", asyn
   await page.getByLabel("이메일").fill(`proven-${email}`);
   await page.getByRole("button", { name: "직원 초대" }).click();
   await expect(page.getByRole("heading", { name: "본인 확인" })).toBeVisible();
+  await accessible(page);
   await page.getByRole("button", { name: "패스키로 확인" }).click();
   await expect(page.getByText("확인하고 온 사람 님에게 보낼 링크를 만들었어요.")).toBeVisible();
 
@@ -101,6 +109,7 @@ test("a lost key: a code for bad days, then another administrator", async ({ pag
   await theirs.goto("/staff");
   const row = theirs.locator("tr", { hasText: email });
   await row.locator("summary").click();
+  await row.getByLabel("본인을 어떻게 확인했나요?").fill("영상 통화로 얼굴을 봤어요");
   await row.getByRole("button", { name: "두 번째 확인 초기화" }).click();
   await expect(theirs.getByText("다음에 로그인하면 새로 등록해요")).toBeVisible();
   await theirs.close();

@@ -69,6 +69,21 @@ export function proofGrowsOld(email: string) {
        where staff_id = (select id from jangbu.staff where email = '${email}')`);
 }
 
+/** What the menu offers, without the counts beside the words. */
+export async function menu(page: Page): Promise<string[]> {
+  const links = page.locator("nav.side a > span:first-child");
+  return (await links.allInnerTexts()).map((text) => text.trim());
+}
+
+/** Pages that this role does not open. */
+export async function closed(page: Page, paths: string[]) {
+  for (const path of paths) {
+    const answer = await page.goto(path);
+    expect(answer!.status(), path).toBe(403);
+    await expect(page.getByRole("heading", { name: "이 일을 할 권한이 없어요" })).toBeVisible();
+  }
+}
+
 /** A buyer buys in the practice shop and pays; the order's id. */
 export async function buy(page: Page, product: string, method = "카드"): Promise<string> {
   await page.goto(`${sandbox}/_sandbox/shop`);

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use app::{
     access::{self, Access},
-    context::{Elsewhere, SESSION_ELSEWHERE, SESSION_STAFF, Theme, Unsent, Visitor},
+    context::{Elsewhere, SESSION_ELSEWHERE, SESSION_STAFF, Theme, Unsent, Visitor, device_cookie},
     error::AppError,
     i18n::{Lang, Translator},
     routes,
@@ -15,7 +15,13 @@ use axum::{
     middleware::Next,
     response::{Html, IntoResponse, Response},
 };
-use backoffice::staff::{Staff, sessions};
+use backoffice::{
+    security::{self, Event, Kind},
+    staff::{DeviceKey, Staff, sessions},
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use subtle::ConstantTimeEq;
 use tower_sessions::Session;
 use uuid::Uuid;
 
@@ -61,18 +67,28 @@ pub(crate) fn address(settings: &Settings, request: &Request) -> Option<IpAddr> 
     Some(nearest)
 }
 
+pub(crate) fn lang(headers: &HeaderMap) -> Lang {
+    cookie(headers, "jangbu_lang").and_then(Lang::parse).unwrap_or_else(|| {
+        let header = headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok());
+        Lang::from_header(header.unwrap_or_default())
+    })
+}
+
+/// Whether a program shows this very key.
+pub(crate) fn bears(headers: &HeaderMap, key: &SecretString) -> bool {
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.strip_prefix("Bearer "))
+        .unwrap_or_default();
+    bool::from(key.expose_secret().as_bytes().ct_eq(given.trim().as_bytes()))
+}
+
 pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
     headers
         .get(header::ACCEPT)
         .and_then(|v| v.to_str().ok())
         .is_some_and(|accept| accept.contains("text/html"))
-}
-
-fn lang(headers: &HeaderMap) -> Lang {
-    cookie(headers, "jangbu_lang").and_then(Lang::parse).unwrap_or_else(|| {
-        let header = headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok());
-        Lang::from_header(header.unwrap_or_default())
-    })
 }
 
 /// Whom a session is of, and who else has said so. One that a host has opened counts only where that host is asked.
@@ -130,6 +146,9 @@ pub(crate) async fn authenticate(
     let agent = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let agent: String = agent.chars().take(200).collect();
 
+    let device = cookie(headers, device_cookie(jangbu.settings.is_https(), &jangbu.settings.base_path));
+    let device = device.and_then(DeviceKey::parse);
+
     let path = request.uri().path().to_owned();
     // A page that asks by itself is not somebody who uses it.
     let used = session.id().filter(|_| !POLLS.contains(&path.as_str()));
@@ -181,30 +200,48 @@ pub(crate) async fn authenticate(
     }
     if refusal == Some(AppError::LoggedOut) && is_function && wants_html {
         request.extensions_mut().insert(Unsent);
-        request.extensions_mut().insert(Visitor {
-            staff: None,
-            elsewhere: None,
-            lang,
-            theme,
-            ip,
-            agent,
-            session,
-        });
+        let visitor = Visitor { staff: None, elsewhere: None, lang, theme, ip, agent, device, session };
+        request.extensions_mut().insert(visitor);
         return next.run(request).await;
+    }
+    if let Some(staff) = &staff {
+        note_refused(&jangbu, staff, &path, &ip, &agent).await;
     }
     if let Some(error) = refusal {
         return refuse(&jangbu, &error, &request, is_function, wants_html, lang);
     }
-    let visitor = Visitor { staff, elsewhere, lang, theme, ip, agent, session };
-    if jangbu.identify.is_some()
-        && wants_html
-        && let Err(error) = identify::keep_session(&jangbu, &visitor).await
-    {
-        tracing::error!(%error, "a session could not be kept");
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    let visitor = Visitor { staff, elsewhere, lang, theme, ip, agent, device, session };
+    if jangbu.identify.is_none() || !wants_html {
+        request.extensions_mut().insert(visitor);
+        return next.run(request).await;
     }
-    request.extensions_mut().insert(visitor);
-    next.run(request).await
+    match identify::keep_session(&jangbu, &visitor).await {
+        Ok(cookie) => {
+            request.extensions_mut().insert(visitor);
+            let mut response = next.run(request).await;
+            if let Some(cookie) = cookie.and_then(|cookie| cookie.parse().ok()) {
+                response.headers_mut().append(header::SET_COOKIE, cookie);
+            }
+            response
+        }
+        Err(error) => {
+            tracing::error!(%error, "a session could not be kept");
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
+        }
+    }
+}
+
+/// Somebody asks for a page or a function that is not theirs.
+async fn note_refused(jangbu: &Jangbu, staff: &Staff, path: &str, ip: &str, agent: &str) {
+    let what = match access::row(path) {
+        Some((pattern, rule)) if rule.permission().is_some_and(|needed| !staff.role.may(needed)) => pattern,
+        // A function that there is not. What its name would be may be anything.
+        None if path.starts_with("/fn/") => "/fn/?",
+        _ => return,
+    };
+    let detail = json!({ "path": what, "role": staff.role });
+    let event = Event { detail, ..Event::of(Kind::Refused, staff.id, ip, agent) };
+    security::note(&jangbu.backoffice, event).await;
 }
 
 fn refuse(

@@ -2,7 +2,7 @@
 
 mod finance;
 
-use std::{io::Read, net::SocketAddr, time::Duration};
+use std::{io::Read, net::SocketAddr};
 
 use anyhow::{Context, bail};
 use backoffice::{
@@ -19,6 +19,7 @@ use crate::{
     Jangbu,
     database::Database,
     postgres::Private,
+    serve::{self, Patience},
     settings::{Settings, Source},
 };
 
@@ -102,6 +103,11 @@ enum Staff {
         password_stdin: bool,
     },
     Disable {
+        #[arg(long)]
+        email: String,
+    },
+    /// Forgets every failed log-in of an account: somebody who is kept waiting by what others tried can come in at once.
+    Unlock {
         #[arg(long)]
         email: String,
     },
@@ -242,23 +248,27 @@ async fn stop_on_signal(stop: CancellationToken) {
     stop.cancel();
 }
 
+async fn listen(name: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(addr).await.with_context(|| format!("{name}: {addr} cannot be listened on"))
+}
+
 async fn serve(jangbu: Jangbu, work: bool) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(jangbu.settings.addr)
-        .await
-        .with_context(|| format!("JANGBU_ADDR: {} cannot be listened on", jangbu.settings.addr))?;
-    tracing::info!("serving {}{}", jangbu.settings.public_url, jangbu.settings.base_path);
+    let settings = &jangbu.settings;
+    let listener = listen("JANGBU_ADDR", settings.addr).await?;
+    let own_listener = match settings.metrics_addr {
+        Some(addr) => Some(listen("JANGBU_METRICS_ADDR", addr).await?),
+        None => None,
+    };
+    tracing::info!("serving {}{}", settings.public_url, settings.base_path);
     let stop = CancellationToken::new();
-    let service = jangbu.router().into_make_service_with_connect_info::<SocketAddr>();
-    let serving = {
-        let stopped = stop.clone();
-        async move {
-            let ended =
-                axum::serve(listener, service).with_graceful_shutdown(stopped.clone().cancelled_owned());
-            tokio::select! {
-                result = ended.into_future() => result,
-                // A browser may hold a connection open for ever; a refund under way gets this long.
-                () = async { stopped.cancelled().await; tokio::time::sleep(Duration::from_secs(25)).await } => Ok(()),
-            }
+    let proxies = &settings.trusted_proxies;
+    let serving = serve::serve(listener, jangbu.router(), proxies, Patience::default(), stop.clone());
+    let telling = async {
+        if let Some(listener) = own_listener {
+            let patience = Patience::default();
+            // Whoever watches keeps a connection from look to look, as a proxy does.
+            let patience = Patience { head: patience.head_of_proxy, ..patience };
+            serve::serve(listener, jangbu.health_router(), &[], patience, stop.clone()).await;
         }
     };
     let working = async {
@@ -266,8 +276,8 @@ async fn serve(jangbu: Jangbu, work: bool) -> anyhow::Result<()> {
             jangbu.work(stop.clone()).await;
         }
     };
-    let (served, (), ()) = tokio::join!(serving, working, stop_on_signal(stop.clone()));
-    served.context("serving")
+    tokio::join!(serving, telling, working, stop_on_signal(stop.clone()));
+    Ok(())
 }
 
 fn read_password() -> anyhow::Result<String> {
@@ -333,6 +343,10 @@ async fn staff(jangbu: &Jangbu, command: Staff) -> anyhow::Result<()> {
                 .context("--email: no such account")?;
             backoffice::staff::disable(backoffice, &actor, person.id).await?;
             say("disabled; every session of the account has ended");
+        }
+        Staff::Unlock { email } => {
+            backoffice::staff::throttle::unlock(backoffice, &actor, &email).await?;
+            say("every failed log-in of the account is forgotten");
         }
         Staff::Limit { role, one_refund, per_day, grants_per_day } => {
             let now = limits::list(backoffice).await?;

@@ -1,17 +1,20 @@
-//! For whoever watches the process.
+//! For whoever watches the process, and in live mode for nobody else: counts tell strangers how the shop is doing.
 
-use std::sync::OnceLock;
+use std::{sync::OnceLock, time::Duration};
 
+use app::context::Mode;
 use axum::{
     Router,
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use sqlx::Connection;
+use tokio::{sync::Mutex, time::Instant};
 
-use crate::Jangbu;
+use crate::{Jangbu, authenticate, settings::Settings};
 
 /// One recorder for the whole process, also when several routers live in it (as in tests).
 static METRICS: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
@@ -33,27 +36,105 @@ fn recorder() -> Option<&'static PrometheusHandle> {
         .as_ref()
 }
 
-pub(crate) fn router(jangbu: &Jangbu) -> Router {
-    recorder();
-    Router::new()
-        .route("/health/live", get(|| async { "ok" }))
-        .route("/health/ready", get(ready))
-        .route("/metrics", get(render))
-        .with_state(jangbu.clone())
-}
+/// Nothing is counted twice within this time, whoever asks.
+const FRESH: Duration = Duration::from_secs(1);
 
-async fn ready(State(jangbu): State<Jangbu>) -> Response {
-    match backoffice::home::waiting(&jangbu.backoffice).await {
-        Ok(_) => "ok".into_response(),
-        Err(error) => {
-            tracing::warn!(%error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer").into_response()
+/// What was found out last. While one finds out, the others wait for it.
+#[derive(Debug, Default)]
+struct Found<T>(Mutex<Option<(Instant, T)>>);
+
+impl<T: Clone> Found<T> {
+    async fn or(&self, fresh: Duration, find: impl Future<Output = T>) -> T {
+        let mut found = self.0.lock().await;
+        if let Some((at, known)) = &*found
+            && at.elapsed() < fresh
+        {
+            return known.clone();
         }
+        let known = find.await;
+        *found = Some((Instant::now(), known.clone()));
+        known
     }
 }
 
-async fn render(State(jangbu): State<Jangbu>) -> Response {
-    let Some(recorder) = recorder() else { return StatusCode::NOT_FOUND.into_response() };
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    is_ready: Found<bool>,
+    metrics: Found<Option<String>>,
+}
+
+/// On the listener that everybody reaches.
+pub(crate) fn router(jangbu: &Jangbu) -> Router {
+    recorder();
+    Router::new()
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
+        .route("/metrics", get(metrics_if_allowed))
+        .with_state(jangbu.clone())
+}
+
+/// On a listener of its own (`JANGBU_METRICS_ADDR`): whoever reaches it may know.
+pub(crate) fn own_router(jangbu: &Jangbu) -> Router {
+    recorder();
+    Router::new()
+        .route("/health/live", get(live))
+        .route("/health/ready", get(async |State(jangbu): State<Jangbu>| tell_ready(&jangbu, true).await))
+        .route("/metrics", get(async |State(jangbu): State<Jangbu>| tell_metrics(&jangbu).await))
+        .with_state(jangbu.clone())
+}
+
+/// Whether who asks on the listener of everybody may know what is counted here.
+fn may_know(settings: &Settings, headers: &HeaderMap) -> Result<(), StatusCode> {
+    match (&settings.metrics_token, settings.metrics_addr, settings.mode) {
+        (Some(token), ..) if authenticate::bears(headers, token) => Ok(()),
+        (Some(_), ..) => Err(StatusCode::UNAUTHORIZED),
+        (None, None, Mode::Sandbox | Mode::Test) => Ok(()),
+        // As if it were not there.
+        (None, ..) => Err(StatusCode::NOT_FOUND),
+    }
+}
+
+async fn live() -> &'static str {
+    "ok"
+}
+
+async fn ready(State(jangbu): State<Jangbu>, headers: HeaderMap) -> Response {
+    let in_full = may_know(&jangbu.settings, &headers).is_ok();
+    tell_ready(&jangbu, in_full).await
+}
+
+async fn tell_ready(jangbu: &Jangbu, in_full: bool) -> Response {
+    if jangbu.known.is_ready.or(FRESH, is_ready(jangbu)).await {
+        return "ok".into_response();
+    }
+    let why = if in_full { "the database does not answer" } else { "unavailable" };
+    (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
+}
+
+async fn is_ready(jangbu: &Jangbu) -> bool {
+    let answered = async { jangbu.backoffice.pool.acquire().await?.ping().await };
+    answered.await.inspect_err(|error| tracing::warn!(%error, "not ready")).is_ok()
+}
+
+async fn metrics_if_allowed(State(jangbu): State<Jangbu>, headers: HeaderMap) -> Response {
+    match may_know(&jangbu.settings, &headers) {
+        Ok(()) => tell_metrics(&jangbu).await,
+        Err(StatusCode::UNAUTHORIZED) => {
+            (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")]).into_response()
+        }
+        Err(status) => status.into_response(),
+    }
+}
+
+async fn tell_metrics(jangbu: &Jangbu) -> Response {
+    match jangbu.known.metrics.or(FRESH, render(jangbu)).await {
+        Some(metrics) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+async fn render(jangbu: &Jangbu) -> Option<String> {
+    let recorder = recorder()?;
     if let Ok(waiting) = backoffice::home::waiting(&jangbu.backoffice).await {
         #[expect(clippy::cast_precision_loss, reason = "counts up to a hundred")]
         for (what, count) in [
@@ -110,5 +191,28 @@ async fn render(State(jangbu): State<Jangbu>) -> Response {
         }
     }
     recorder.run_upkeep();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], recorder.render()).into_response()
+    Some(recorder.render())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_asks_while_it_is_found_out_waits_for_it() {
+        let (found, times) = (Found::default(), AtomicU32::new(0));
+        let ask = async |fresh| {
+            let find = async {
+                let nth = times.fetch_add(1, Ordering::Relaxed) + 1;
+                tokio::task::yield_now().await;
+                nth
+            };
+            found.or(fresh, find).await
+        };
+        let hour = Duration::from_secs(3600);
+        assert_eq!(tokio::join!(ask(hour), ask(hour), ask(hour)), (1, 1, 1));
+        assert_eq!(ask(Duration::ZERO).await, 2, "what is old is found out anew");
+    }
 }

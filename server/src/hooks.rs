@@ -9,6 +9,7 @@ use axum::{
     body::Bytes,
     extract::{Query, Request, State, rejection::QueryRejection},
     http::{HeaderMap, StatusCode, header},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -24,7 +25,7 @@ use serde_json::Value;
 use subtle::ConstantTimeEq;
 use toss::{apps_in_toss::UserKey, payments::webhook::SOURCE_ADDRESSES, redact};
 
-use crate::{Jangbu, authenticate::address, settings::Settings};
+use crate::{Jangbu, authenticate::address, quota, router::unread, settings::Settings};
 
 /// Toss's largest bodies have a few kilobytes.
 const LARGEST: usize = 1 << 20;
@@ -35,7 +36,20 @@ pub(crate) fn router(jangbu: &Jangbu) -> Router {
     Router::new()
         .route("/hooks/toss-payments", post(toss_payments))
         .route("/hooks/apps-in-toss/unlink", get(unlink_by_get).post(unlink_by_post))
+        .layer(middleware::from_fn_with_state(jangbu.clone(), within_quota))
         .with_state(jangbu.clone())
+}
+
+/// Who is listed may post as fast as deliveries can be kept: what is too much for the intake it refuses itself.
+async fn within_quota(State(jangbu): State<Jangbu>, request: Request, next: Next) -> Response {
+    if address(&jangbu.settings, &request).is_some_and(|ip| is_listed(&jangbu.settings, ip)) {
+        return next.run(request).await;
+    }
+    match quota::visit(&jangbu, &jangbu.quotas.hooks, &request) {
+        Ok(()) => next.run(request).await,
+        // Not answered with 200: Toss sends it again.
+        Err(wait) => wait.answer(StatusCode::TOO_MANY_REQUESTS),
+    }
 }
 
 /// A user has ended the link with the mini-app (toss-api.md B2.6).
@@ -126,7 +140,7 @@ async fn toss_payments(State(jangbu): State<Jangbu>, request: Request) -> Respon
     let largest = if listed == Some(false) { LARGEST_OF_OTHERS } else { LARGEST };
     let body = match axum::body::to_bytes(request.into_body(), largest).await {
         Ok(body) => body,
-        Err(_) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        Err(error) => return unread(&error).into_response(),
     };
     let incoming = Incoming { source_ip, listed, headers, body, read_at: Instant::now() };
     match jangbu.intake.keep(incoming).await {

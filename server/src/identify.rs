@@ -5,7 +5,7 @@ use std::fmt;
 
 use app::{
     context::{Elsewhere, SESSION_STAFF, Visitor},
-    staff::entry::{self, Shown},
+    staff::entry::{self, Entered, Shown},
 };
 use async_trait::async_trait;
 use axum::http::request::Parts;
@@ -73,18 +73,20 @@ pub(crate) async fn ask(
 }
 
 /// Answers to forms wait in a session, which belongs to one person: it ends when the host names another one, and begins
-/// with the first page of the next.
-pub(crate) async fn keep_session(jangbu: &Jangbu, visitor: &Visitor) -> anyhow::Result<()> {
+/// with the first page of the next. The cookie of a device that is known from now on.
+pub(crate) async fn keep_session(jangbu: &Jangbu, visitor: &Visitor) -> anyhow::Result<Option<String>> {
     let of: Option<Uuid> = visitor.session.get(SESSION_STAFF).await?;
     if of == visitor.staff.as_ref().map(|staff| staff.id) {
-        return Ok(());
+        return Ok(None);
     }
     if of.is_some() {
         visitor.session.flush().await?;
     }
     if let (Some(staff), Some(known)) = (&visitor.staff, &visitor.elsewhere) {
         let shown = Shown::Elsewhere(known.clone());
-        entry::enter(&jangbu.backoffice, visitor, staff, shown, "").await?;
+        if let Entered::In { set_cookie } = entry::enter(&jangbu.site(), visitor, staff, shown, "").await? {
+            return Ok(Some(set_cookie));
+        }
     }
-    Ok(())
+    Ok(None)
 }

@@ -8,6 +8,7 @@ pub mod cli;
 mod data_key;
 pub mod database;
 mod downloads;
+mod headers;
 mod health;
 mod hooks;
 mod identify;
@@ -15,8 +16,10 @@ mod observe;
 mod oidc;
 mod postgres;
 mod proof;
+pub mod quota;
 mod router;
 mod sandbox_clock;
+pub mod serve;
 mod sessions;
 pub mod settings;
 
@@ -26,12 +29,13 @@ use anyhow::Context;
 use app::context::{Base, Doors, Mode, Site};
 use axum::Router;
 use backoffice::{
-    AppsInToss, Backoffice, Clock, IntakeLoad, PgPool, staff::factors::Passkeys, webhooks::Intake, worker,
+    AppsInToss, Backoffice, Clock, IntakeLoad, PgPool, Turns, staff::factors::Passkeys, webhooks::Intake,
+    worker,
 };
 use tokio_util::sync::CancellationToken;
 
 pub use crate::identify::{Identified, Identify};
-use crate::settings::Settings;
+use crate::{quota::Quotas, settings::Settings};
 
 /// The dashboard, ready to be served or mounted.
 #[derive(Debug, Clone)]
@@ -43,6 +47,8 @@ pub struct Jangbu {
     intake: Intake,
     oidc: Option<Arc<oidc::Provider>>,
     identify: Option<Arc<dyn Identify>>,
+    pub quotas: Arc<Quotas>,
+    known: Arc<health::Known>,
 }
 
 /// ring for everything; a second call finds it installed.
@@ -94,14 +100,24 @@ impl Jangbu {
             refund_lease: backoffice::REFUND_LEASE,
             approver_age: settings.approver_age,
             second_factor: settings.second_factor,
+            mail: settings.mail.clone(),
             passkeys: Passkeys::at(&settings.public_url),
             webhook_years: settings.webhook_retention_years,
             intake_load: IntakeLoad::default(),
+            turns: Turns::default(),
         };
         let intake = Intake::open(&backoffice, database_url).await?;
         let oidc = settings.oidc.as_ref().map(|oidc| oidc::Provider::new(&settings, oidc)).transpose()?;
-        let oidc = oidc.map(Arc::new);
-        Ok(Self { settings: Arc::new(settings), backoffice, worker_pool, intake, oidc, identify: None })
+        Ok(Self {
+            settings: Arc::new(settings),
+            backoffice,
+            worker_pool,
+            intake,
+            oidc: oidc.map(Arc::new),
+            identify: None,
+            quotas: Arc::default(),
+            known: Arc::default(),
+        })
     }
 
     /// The host says who everybody is. Our own ways in are closed then, that of a provider as well.
@@ -112,6 +128,11 @@ impl Jangbu {
     /// Everything under the base path: `host.merge(jangbu.router())` mounts it.
     pub fn router(&self) -> Router {
         router::router(self)
+    }
+
+    /// `/metrics` and `/health` for a listener that only whoever watches the process can reach.
+    pub fn health_router(&self) -> Router {
+        health::own_router(self)
     }
 
     /// Works until told to stop.

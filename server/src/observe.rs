@@ -22,6 +22,22 @@ const LONGEST_ID: usize = 64;
 #[derive(Clone)]
 struct RequestSpan(Span);
 
+/// Notices a request that goes without an answer: whoever asked hung up, or it took too long.
+struct Unanswered {
+    span: Span,
+    began: Instant,
+    is_over: bool,
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if !self.is_over {
+            let ms = self.began.elapsed().as_millis();
+            self.span.in_scope(|| tracing::info!(ms, "not answered"));
+        }
+    }
+}
+
 /// Notes who asks.
 pub(crate) fn note_staff(request: &Request, id: Uuid) {
     if let Some(RequestSpan(span)) = request.extensions().get() {
@@ -42,9 +58,10 @@ pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
     let route = request.extensions().get().map_or("-", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", id, method = %request.method(), route, staff = field::Empty);
     request.extensions_mut().insert(RequestSpan(span.clone()));
-    let began = Instant::now();
+    let mut unanswered = Unanswered { span: span.clone(), began: Instant::now(), is_over: false };
     let mut response = next.run(request).instrument(span.clone()).await;
-    let (status, ms) = (response.status().as_u16(), began.elapsed().as_millis());
+    unanswered.is_over = true;
+    let (status, ms) = (response.status().as_u16(), unanswered.began.elapsed().as_millis());
     span.in_scope(|| {
         // What a machine asks for all day long tells nothing.
         if ["/health/", "/metrics", "/pkg"].iter().any(|quiet| route.contains(quiet)) {

@@ -19,15 +19,21 @@ use axum::{
 };
 use backoffice::{
     Fault,
+    security::{self, Event, Kind},
     staff::{
-        Staff,
+        Caller, Staff,
         factors::{self, FactorRefused},
         sessions::SessionKey,
     },
 };
 use futures::future::BoxFuture;
 
-use crate::{Jangbu, authenticate::wants_html, router::LARGEST_FORM, sessions};
+use crate::{
+    Jangbu,
+    authenticate::wants_html,
+    router::{LARGEST_FORM, unread},
+    sessions,
+};
 
 /// Makes a page, outside of the router: a middleware behind it cannot choose another route.
 pub(crate) type Render = Arc<dyn Fn(Request) -> BoxFuture<'static, Response> + Send + Sync>;
@@ -51,12 +57,13 @@ pub(crate) async fn ask(State(gate): State<Gate>, request: Request, next: Next) 
     let Some(visitor) = request.extensions().get::<Visitor>().cloned() else {
         return StatusCode::FORBIDDEN.into_response();
     };
-    let Some(staff) = visitor.staff.filter(|staff| gate.jangbu.backoffice.second_factor.wants_proof(staff))
+    let Some(staff) =
+        visitor.staff.clone().filter(|staff| gate.jangbu.backoffice.second_factor.wants_proof(staff))
     else {
         return next.run(request).await;
     };
     // A host says itself whether what it has seen is recent enough.
-    if visitor.elsewhere.is_some_and(|known| known.is_host() && known.factor) {
+    if visitor.elsewhere.as_ref().is_some_and(|known| known.is_host() && known.factor) {
         return next.run(request).await;
     }
     let Some(session) = visitor.session.id().map(|id| sessions::key(&id)) else {
@@ -64,16 +71,16 @@ pub(crate) async fn ask(State(gate): State<Gate>, request: Request, next: Next) 
     };
     let is_page = matches!(*request.method(), Method::GET | Method::HEAD);
     let (parts, body) = request.into_parts();
-    // Measured in front of us: what cannot be read is too large, or broke off.
-    let Ok(bytes) = axum::body::to_bytes(body, LARGEST_FORM).await else {
-        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    let bytes = match axum::body::to_bytes(body, LARGEST_FORM).await {
+        Ok(bytes) => bytes,
+        Err(error) => return unread(&error).into_response(),
     };
     let form = Form::read(&bytes);
     let again = Request::from_parts(parts, Body::from(bytes));
     if !rule.wants_proof(&form.fields) {
         return next.run(again).await;
     }
-    match form.pass(&gate, &session, &staff, &visitor.ip).await {
+    match form.pass(&gate, &session, &staff, &visitor).await {
         Ok(Ok(())) => next.run(again).await,
         Ok(Err(FactorRefused::TooMany)) => {
             if let Err(error) = visitor.session.flush().await {
@@ -128,7 +135,7 @@ impl Form {
         gate: &Gate,
         session: &SessionKey,
         staff: &Staff,
-        ip: &str,
+        visitor: &Visitor,
     ) -> Result<Result<(), FactorRefused>, Fault> {
         let backoffice = &gate.jangbu.backoffice;
         let [code, recovery, credential, password] = FIELDS.map(|name| self.shown(name));
@@ -136,7 +143,13 @@ impl Form {
         if factors::is_fresh(backoffice, session).await? {
             return Ok(Ok(()));
         }
-        factors::prove(backoffice, session, staff, &proof, ip).await
+        let caller = Caller { ip: &visitor.ip, agent: &visitor.agent, device: visitor.device.as_ref() };
+        let proven = factors::prove(backoffice, session, staff, &proof, &caller).await?;
+        if proven.is_ok() {
+            let event = Event::of(Kind::Proven, staff.id, caller.ip, caller.agent);
+            security::note(backoffice, event).await;
+        }
+        Ok(proven)
     }
 }
 

@@ -1,12 +1,14 @@
 //! Every route, under the base path.
 
 use app::{
+    access::{self, Access},
     bank::functions::UploadStatement,
     context::{Site, Visitor},
     error::AppError,
     i18n::Translator,
     iap::functions::ImportIapRequests,
     messages::functions::SendBulk,
+    orders::functions::Find,
     promotions::batch::functions::PreviewGrants,
     refunds::batch::functions::PreviewBatch,
     shell::{App, Assets, shell},
@@ -14,13 +16,13 @@ use app::{
 use axum::{
     Router,
     body::Body,
-    extract::Request,
-    http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::{self, Next},
     response::{Html, IntoResponse, Redirect, Response},
     routing::get,
 };
-use http_body_util::Limited;
+use http_body_util::{LengthLimitError, Limited};
 use leptos::{
     config::{Env, LeptosOptions},
     nonce::Nonce,
@@ -30,11 +32,11 @@ use leptos::{
 use leptos_axum::{LeptosRoutes, generate_route_list};
 use tower_http::{
     catch_panic::CatchPanicLayer, compression::CompressionLayer, csrf::CsrfLayer, services::ServeDir,
-    set_header::SetResponseHeaderLayer,
 };
 
 use crate::{
-    Jangbu, api, authenticate, downloads, health, hooks, observe, oidc, proof, sandbox_clock, sessions,
+    Jangbu, api, authenticate, downloads, headers, health, hooks, observe, oidc, proof, quota, sandbox_clock,
+    sessions,
 };
 
 /// The largest form.
@@ -53,10 +55,7 @@ pub(crate) fn router(jangbu: &Jangbu) -> Router {
     let inner = pages(jangbu)
         .merge(machine)
         .nest_service("/pkg", assets(jangbu))
-        .layer(SetResponseHeaderLayer::if_not_present(
-            HeaderName::from_static("x-content-type-options"),
-            HeaderValue::from_static("nosniff"),
-        ))
+        .layer(middleware::map_response_with_state(jangbu.settings.is_https(), headers::everywhere))
         .layer(middleware::from_fn(observe::observe));
     let base = &jangbu.settings.base_path;
     if base.is_empty() {
@@ -157,9 +156,10 @@ fn pages(jangbu: &Jangbu) -> Router {
         // Forms are answered only when they were posted from a page of ours.
         .layer(CsrfLayer::new().with_rejection_response(|_| StatusCode::FORBIDDEN.into_response()))
         .layer(middleware::from_fn(limit))
+        .layer(middleware::from_fn_with_state(jangbu.clone(), within_quota))
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::new())
-        .layer(middleware::from_fn(security_headers))
+        .layer(middleware::from_fn(headers::page))
 }
 
 /// The gate has put a visitor into everything that goes on; without one nothing is rendered.
@@ -182,19 +182,57 @@ async fn only_ours(request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
-    // `limit` measures it: what cannot be read is too large, or broke off.
-    let Ok(body) = axum::body::to_bytes(body, LARGEST_FORM).await else {
-        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    let body = match axum::body::to_bytes(body, LARGEST_FORM).await {
+        Ok(body) => body,
+        Err(error) => return unread(&error).into_response(),
     };
     if has_nul(&body) || has_nul(parts.uri.query().unwrap_or_default().as_bytes()) {
-        let (status, key) = (StatusCode::BAD_REQUEST, "error-characters");
-        if authenticate::wants_html(&parts.headers) {
-            return authenticate::sentence(status, words, key);
-        }
-        let wrong = AppError::Invalid { field: String::new(), message: words.get(key, &[]) };
-        return (status, axum::Json(wrong)).into_response();
+        return refused(&parts.headers, StatusCode::BAD_REQUEST, words, "error-characters");
     }
     next.run(Request::from_parts(parts, Body::from(body))).await
+}
+
+/// What is open to strangers, and the search: each so often from one address. Asked before any table is.
+async fn within_quota(State(jangbu): State<Jangbu>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let door = if path == Find::PATH {
+        &jangbu.quotas.search
+    } else if (path.starts_with("/fn/") && access::rule(path) == Some(Access::Open))
+        || access::NEXT_DOOR.iter().any(|(door, _)| *door == path)
+    {
+        &jangbu.quotas.entry
+    } else {
+        return next.run(request).await;
+    };
+    match quota::visit(&jangbu, door, &request) {
+        Ok(()) => next.run(request).await,
+        Err(wait) => {
+            let headers = request.headers();
+            let words = Translator::new(authenticate::lang(headers));
+            wait.answer(refused(headers, StatusCode::TOO_MANY_REQUESTS, words, "error-too-many"))
+        }
+    }
+}
+
+/// A function's refusal before it is called: a sentence for a browser, and what islands read otherwise.
+fn refused(headers: &HeaderMap, status: StatusCode, words: Translator, key: &str) -> Response {
+    if authenticate::wants_html(headers) {
+        return authenticate::sentence(status, words, key);
+    }
+    let wrong = AppError::form(words.get(key, &[]));
+    (status, axum::Json(wrong)).into_response()
+}
+
+/// Why a body cannot be read: it is too large, or it did not come to its end.
+pub(crate) fn unread(error: &axum::Error) -> StatusCode {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return StatusCode::PAYLOAD_TOO_LARGE;
+        }
+        cause = error.source();
+    }
+    StatusCode::REQUEST_TIMEOUT
 }
 
 /// Whether a form carries the one character that nobody types and PostgreSQL takes into no text. Asked here once, for
@@ -218,24 +256,4 @@ async fn limit(request: Request, next: Next) -> Response {
     }
     let (parts, body) = request.into_parts();
     next.run(Request::from_parts(parts, Body::new(Limited::new(body, most)))).await
-}
-
-/// A nonce for the two scripts that leptos writes into a page, and headers that close everything else.
-async fn security_headers(mut request: Request, next: Next) -> Response {
-    let nonce = Nonce::new();
-    request.extensions_mut().insert(nonce.clone());
-    let mut response = next.run(request).await;
-    let policy = format!(
-        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:; \
-         connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    );
-    let headers = response.headers_mut();
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // The answer to a form goes back to the page it came from: that needs the referrer, and only here.
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    headers.insert(HeaderName::from_static("x-frame-options"), HeaderValue::from_static("DENY"));
-    response
 }

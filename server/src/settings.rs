@@ -10,7 +10,12 @@ mod tests;
 use std::{net::SocketAddr, path::PathBuf};
 
 use app::context::Mode;
-use backoffice::{DataKey, NoKey, staff::factors::SecondFactor, webhooks::KEPT_YEARS};
+use backoffice::{
+    DataKey, NoKey,
+    mail::{Mailer, NoMailer},
+    staff::factors::SecondFactor,
+    webhooks::KEPT_YEARS,
+};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use toss::payments::OFFICIAL_URL;
@@ -46,8 +51,12 @@ pub use self::{
 /// | `JANGBU_WEBHOOK_ALLOWED_IPS` | everybody | addresses or ranges, by comma |
 /// | `JANGBU_WEBHOOK_RETENTION_YEARS` | 5 | 1, 2 or 5: older months of webhook deliveries are dropped |
 /// | `JANGBU_APPROVER_AGE_HOURS` | 24; 0 in sandbox mode | how old an account, its role and its password have to be before it approves anything |
+/// | `JANGBU_MAIL_URL`, `JANGBU_MAIL_FROM` | – | `smtps://user:password@host:465`, or `smtp://host:587?tls=required`: invitations and warnings to staff go by mail |
+/// | `JANGBU_SESSION_IDLE_MINUTES` | 15 | 5 to 60: how long a session lives that nobody uses |
 /// | `JANGBU_SECOND_FACTOR` | `roles`; `off` in sandbox mode | who has to have a second factor: `off` (a sandbox only), `roles` (whoever may refund, approve, export, reveal or administrate) or `everybody` |
-/// | `JANGBU_TRUSTED_PROXIES` | nobody | whose `X-Forwarded-For` is believed |
+/// | `JANGBU_TRUSTED_PROXIES` | nobody | whose `X-Forwarded-For` is believed: addresses or ranges, by comma. In live mode it has to be said, and `none` says that there is no proxy |
+/// | `JANGBU_METRICS_ADDR` | – | a listener of its own for `/metrics` and `/health` |
+/// | `JANGBU_METRICS_TOKEN` | – | opens `/metrics` at `JANGBU_ADDR` to `Authorization: Bearer`. Without either, `/metrics` is 404 in live mode and open in the others |
 /// | `JANGBU_DATABASE_CONNECTIONS` | 16 | |
 /// | `JANGBU_LOG` | `text` | `json`: one object a line; the environment only, and the binary only. `RUST_LOG` says what is written |
 /// | `JANGBU_OIDC_…` | – | the log-in of the house next door: [`Oidc`] |
@@ -78,14 +87,36 @@ pub struct Settings {
     /// How long deliveries are kept; one of [`KEPT_YEARS`].
     pub webhook_retention_years: u8,
     pub trusted_proxies: Vec<IpNet>,
+    /// Where whoever watches the process is listened for, apart from everybody else.
+    pub metrics_addr: Option<SocketAddr>,
+    pub metrics_token: Option<SecretString>,
     /// How old an account has to be before it approves anything.
     pub approver_age: time::Duration,
+    /// Where letters to staff leave.
+    pub mail: Option<Mailer>,
     /// Who has to have a second factor.
     pub second_factor: SecondFactor,
     /// How long a session lives that nobody uses.
     pub session_idle: time::Duration,
     /// How far the clock is turned; only in a sandbox.
     pub clock_offset: time::Duration,
+}
+
+fn mail(source: &Source, mode: Mode) -> Result<Option<Mailer>, SettingError> {
+    let (url, from) = (source.get("JANGBU_MAIL_URL"), source.get("JANGBU_MAIL_FROM"));
+    let (url, from) = match (url, from) {
+        (None, None) => return Ok(None),
+        (None, Some(_)) => return wrong("JANGBU_MAIL_URL", format!("missing: {}", NoMailer::Url)),
+        (Some(_), None) => return wrong("JANGBU_MAIL_FROM", format!("missing: {}", NoMailer::From)),
+        (Some(url), Some(from)) => (url, from),
+    };
+    if mode == Mode::Live && !url.starts_with("smtps://") && !url.contains("tls=required") {
+        return wrong("JANGBU_MAIL_URL", "JANGBU_MODE is live: smtps://, or tls=required behind it");
+    }
+    Mailer::new(&url.to_owned().into(), from).map(Some).or_else(|error| match error {
+        NoMailer::Url => wrong("JANGBU_MAIL_URL", error.to_string()),
+        NoMailer::From => wrong("JANGBU_MAIL_FROM", error.to_string()),
+    })
 }
 
 impl Settings {
@@ -155,6 +186,7 @@ impl Settings {
                 Some(Ok(hours @ 0..=720)) => time::Duration::hours(hours),
                 Some(_) => return wrong("JANGBU_APPROVER_AGE_HOURS", "a number of hours from 0 to 720"),
             },
+            mail: mail(source, mode)?,
             second_factor: match source.get("JANGBU_SECOND_FACTOR").map(SecondFactor::parse) {
                 None if mode == Mode::Sandbox => SecondFactor::Off,
                 None => SecondFactor::Roles,
@@ -168,7 +200,21 @@ impl Settings {
                 Ok(minutes @ 5..=60) => time::Duration::minutes(minutes),
                 _ => return wrong("JANGBU_SESSION_IDLE_MINUTES", "a number of minutes from 5 to 60"),
             },
-            trusted_proxies: nets(source, "JANGBU_TRUSTED_PROXIES")?,
+            trusted_proxies: match source.get("JANGBU_TRUSTED_PROXIES") {
+                Some("none") => Vec::new(),
+                _ => nets(source, "JANGBU_TRUSTED_PROXIES")?,
+            },
+            metrics_addr: match source.get("JANGBU_METRICS_ADDR").map(str::parse) {
+                None => None,
+                Some(Ok(own)) if own != addr => Some(own),
+                Some(_) => {
+                    return wrong(
+                        "JANGBU_METRICS_ADDR",
+                        "an address and port like 127.0.0.1:4001, and not those of JANGBU_ADDR",
+                    );
+                }
+            },
+            metrics_token: source.get("JANGBU_METRICS_TOKEN").map(|token| token.to_owned().into()),
             clock_offset: match source.get("JANGBU_CLOCK_OFFSET_MS").unwrap_or("0").parse() {
                 // Ninety-five years.
                 Ok(ms @ -3_000_000_000_000..=3_000_000_000_000) => time::Duration::milliseconds(ms),
@@ -176,6 +222,12 @@ impl Settings {
             },
         };
         settings.check()?;
+        if mode == Mode::Live && source.get("JANGBU_TRUSTED_PROXIES").is_none() {
+            return wrong(
+                "JANGBU_TRUSTED_PROXIES",
+                "missing: the addresses of the proxies in front, or none; limits and the audit log go by the visitor's address",
+            );
+        }
         Ok(settings)
     }
 
@@ -212,12 +264,14 @@ impl Settings {
         if self.mode != Mode::Sandbox && !self.clock_offset.is_zero() {
             return wrong("JANGBU_CLOCK_OFFSET_MS", "only the clock of a sandbox can be turned");
         }
-        let api_key = self.merchant_api_key.as_ref().map_or(usize::MAX, |key| key.expose_secret().len());
-        if self.mode != Mode::Sandbox && api_key < 32 {
-            return wrong(
-                "JANGBU_MERCHANT_API_KEY",
-                "shorter than 32 characters: make it with `openssl rand -hex 32`",
-            );
+        for (name, key) in [
+            ("JANGBU_MERCHANT_API_KEY", &self.merchant_api_key),
+            ("JANGBU_METRICS_TOKEN", &self.metrics_token),
+        ] {
+            let length = key.as_ref().map_or(usize::MAX, |key| key.expose_secret().len());
+            if self.mode != Mode::Sandbox && length < 32 {
+                return wrong(name, "shorter than 32 characters: make it with `openssl rand -hex 32`");
+            }
         }
         if let Some(key) = &self.toss_payments_security_key {
             let key = key.expose_secret();

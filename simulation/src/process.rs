@@ -184,8 +184,10 @@ impl Toss {
             approver_age: time::Duration::ZERO,
             second_factor: backoffice::staff::factors::SecondFactor::Off,
             passkeys: None,
+            mail: None,
             webhook_years: 5,
             intake_load: backoffice::IntakeLoad::default(),
+            turns: backoffice::Turns::default(),
         })
     }
 }

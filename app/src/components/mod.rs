@@ -1,5 +1,6 @@
 //! Pieces that several pages are made of.
 
+pub mod agent;
 pub mod badge;
 pub mod chart;
 pub mod errors;

@@ -15,7 +15,7 @@ use crate::{
     format,
     islands::{Palette, PaletteWords},
     routes,
-    staff::{functions::LogOut, notices},
+    staff::{devices, functions::LogOut, notices},
 };
 
 fn entry(ctx: &Ctx, path: &'static str, key: &str, active: &str, count: i64) -> AnyView {
@@ -70,6 +70,7 @@ fn menu(ctx: &Ctx, active: &'static str, waiting: Waiting) -> AnyView {
         <ul>
             {manage.then(|| entry(ctx, routes::STAFF, "nav-staff", active, 0))}
             {audit.then(|| entry(ctx, routes::AUDIT, "nav-audit", active, 0))}
+            {manage.then(|| entry(ctx, routes::SECURITY, "nav-security", active, 0))}
             {entry(ctx, routes::SETTINGS, "nav-settings", active, 0)}
             {entry(ctx, routes::ACCOUNT, "account", active, 0)}
         </ul>
@@ -84,6 +85,7 @@ pub async fn frame(ctx: &Ctx, staff: &Staff, page: Frame) -> AnyView {
         Waiting::default()
     });
     let told = notices::view(ctx, staff).await;
+    let news = devices::news(ctx).await;
     let palette = PaletteWords {
         open: ctx.t("palette-open"),
         placeholder: ctx.t("search-placeholder"),
@@ -130,6 +132,7 @@ pub async fn frame(ctx: &Ctx, staff: &Staff, page: Frame) -> AnyView {
             <nav class="side" aria-label=ctx.t("menu")>{menu(ctx, page.active, waiting)}</nav>
             <main id="main" tabindex="-1">
                 {told}
+                {news}
                 {form::notice(&page.flash)}
                 {page.body}
             </main>

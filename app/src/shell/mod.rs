@@ -19,7 +19,7 @@ use crate::{
     components::{errors, layout, list::Query},
     context::{Ctx, Theme},
     exports, firewall, home, iap, messages, orders, payouts, promotions, reconciliation, refunds, reports,
-    returns, settings, staff, transactions, users, webhooks,
+    returns, security, settings, staff, transactions, users, webhooks,
 };
 
 /// The names of the built files, without the folder.
@@ -137,6 +137,7 @@ pub fn App() -> impl IntoView {
                 } ssr=SsrMode::Async/>
                 <Route path=path!("/staff") view=|| page(|ctx, _| staff::list::page(ctx)) ssr=SsrMode::Async/>
                 <Route path=path!("/audit") view=|| page(audit::list::page) ssr=SsrMode::Async/>
+                <Route path=path!("/security") view=|| page(security::list::page) ssr=SsrMode::Async/>
                 <Route path=path!("/settings") view=|| page(|ctx, _| settings::page::page(ctx)) ssr=SsrMode::Async/>
             </Routes>
         </Router>

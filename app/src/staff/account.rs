@@ -3,9 +3,13 @@
 use backoffice::staff::sessions::{self, Session};
 use leptos::{prelude::*, server_fn::ServerFn};
 
-use super::functions::{ChangePassword, EndOtherSessions, EndSession};
+use super::{
+    devices,
+    functions::{ChangePassword, EndOtherSessions, EndSession},
+};
 use crate::{
     components::{
+        agent::browser,
         errors,
         form::Field,
         layout::{Answer, Frame},
@@ -16,40 +20,8 @@ use crate::{
     routes,
 };
 
-/// Which browser on which system, as far as it is one that many have.
-fn browser(ctx: &Ctx, agent: &str) -> String {
-    // Whoever names another one too comes first: Chrome calls itself Safari, and the others call themselves Chrome.
-    const BROWSERS: [(&str, &str); 8] = [
-        ("KAKAOTALK", "KakaoTalk"),
-        ("Whale/", "Whale"),
-        ("SamsungBrowser/", "Samsung Internet"),
-        ("Edg", "Edge"),
-        ("Firefox/", "Firefox"),
-        ("CriOS/", "Chrome"),
-        ("Chrome/", "Chrome"),
-        ("Safari/", "Safari"),
-    ];
-    const SYSTEMS: [(&str, &str); 6] = [
-        ("Windows", "Windows"),
-        ("iPhone", "iPhone"),
-        ("iPad", "iPad"),
-        ("Android", "Android"),
-        ("Mac OS X", "macOS"),
-        ("Linux", "Linux"),
-    ];
-    let named = |names: &[(&str, &'static str)]| {
-        names.iter().find(|(sign, _)| agent.contains(sign)).map(|(_, name)| *name)
-    };
-    let words: Vec<&str> = [named(&BROWSERS), named(&SYSTEMS)].into_iter().flatten().collect();
-    match (words.is_empty(), agent) {
-        (false, _) => words.join(" · "),
-        (true, "") => ctx.t("session-agent-unknown"),
-        (true, agent) => agent.to_owned(),
-    }
-}
-
 fn session(ctx: &Ctx, session: Session) -> AnyView {
-    let browser = browser(ctx, &session.agent);
+    let browser = browser(&ctx.words, &session.agent);
     let act = if session.is_here {
         view! { <span class="soft">{ctx.t("session-here")}</span> }.into_any()
     } else {
@@ -110,6 +82,7 @@ pub async fn page(ctx: Ctx) -> Answer {
     let others = open.iter().any(|session| !session.is_here);
     let rows = open.into_iter().map(|open| session(&ctx, open)).collect_view();
     let has_password = ctx.visitor.elsewhere.is_none() && !ctx.site.doors.only_elsewhere;
+    let devices = devices::section(&ctx, &me).await?;
     let body = view! {
         <h1>{ctx.t("account")}</h1>
         <section class="card">
@@ -148,6 +121,7 @@ pub async fn page(ctx: Ctx) -> Answer {
                 </form>
             })}
         </section> })}
+        {devices}
         {has_password.then(|| password(&ctx, &me.email, &flash))}
     };
     Ok(Frame { title: ctx.t("account"), active: routes::ACCOUNT, flash, body: body.into_any() })

@@ -2,15 +2,24 @@
 
 use backoffice::{
     Backoffice, Fault,
-    staff::{self, Staff, sessions},
+    staff::{
+        DeviceKey, Staff,
+        devices::{self, Arrival},
+        sessions,
+    },
 };
 use serde::{Deserialize, Serialize};
 use tower_sessions::{Session, session::Error};
 
 use crate::{
-    context::{Ctx, Elsewhere, SESSION_ELSEWHERE, SESSION_HALF, SESSION_OPENED, SESSION_STAFF, Visitor},
+    components::agent::browser,
+    context::{
+        Ctx, Elsewhere, SESSION_ELSEWHERE, SESSION_HALF, SESSION_OPENED, SESSION_STAFF, Site, Visitor,
+    },
     error::AppError,
     explain::OrExplain as _,
+    format,
+    i18n::Translator,
     routes,
 };
 
@@ -26,10 +35,10 @@ pub enum Shown {
 }
 
 /// What comes next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Entered {
-    /// Nothing: the session is open.
-    In,
+    /// The session is open. This browser is a device that is known from now on, once it has this cookie.
+    In { set_cookie: String },
     /// The second factor, at [`routes::LOGIN_FACTOR`].
     ShowsFactor,
 }
@@ -49,7 +58,7 @@ struct Half {
 
 /// Lets somebody in, as far as what they have shown goes.
 pub async fn enter(
-    backoffice: &Backoffice,
+    site: &Site,
     visitor: &Visitor,
     staff: &Staff,
     shown: Shown,
@@ -68,26 +77,35 @@ pub async fn enter(
         }
     };
     if staff.has_factor && !is_enough {
-        wait_for_factor(backoffice, &visitor.session, staff, elsewhere, next).await?;
+        wait_for_factor(&site.backoffice, &visitor.session, staff, elsewhere, next).await?;
         return Ok(Entered::ShowsFactor);
     }
-    open_session(backoffice, visitor, staff, elsewhere).await?;
-    Ok(Entered::In)
+    let device = open_session(site, visitor, staff, elsewhere).await?;
+    Ok(Entered::In { set_cookie: site.device_cookie(&device) })
 }
 
 async fn open_session(
-    backoffice: &Backoffice,
+    site: &Site,
     visitor: &Visitor,
     staff: &Staff,
     elsewhere: Option<Elsewhere>,
-) -> Result<(), Fault> {
+) -> Result<DeviceKey, Fault> {
+    let how = elsewhere.as_ref().map_or(
+        serde_json::json!({}),
+        |known| serde_json::json!({ "issuer": known.issuer, "second_factor": known.factor }),
+    );
+    let Arrival { device, is_news } =
+        devices::arrive(&site.backoffice, staff, &visitor.caller(), how).await?;
+    if is_news {
+        write_of_device(&site.backoffice, visitor, staff).await;
+    }
     let session = &visitor.session;
-    let by = elsewhere.as_ref().map(|known| (known.issuer.clone(), known.factor));
     let opened = async {
         // A new cookie, so that one that was planted before the log-in is worth nothing.
         session.cycle_id().await?;
         session.remove_value(SESSION_HALF).await?;
-        let opened = serde_json::json!({ "ip": visitor.ip, "agent": visitor.agent });
+        let (ip, agent) = (&visitor.ip, &visitor.agent);
+        let opened = serde_json::json!({ "ip": ip, "agent": agent, "device": device.id() });
         session.insert(SESSION_OPENED, opened).await?;
         match elsewhere {
             Some(elsewhere) => session.insert(SESSION_ELSEWHERE, elsewhere).await?,
@@ -98,8 +116,21 @@ async fn open_session(
         session.insert(SESSION_STAFF, staff.id).await
     };
     kept(opened.await)?;
-    let by = by.as_ref().map(|(issuer, factor)| (issuer.as_str(), *factor));
-    staff::note_log_in(backoffice, staff, &visitor.ip, by).await
+    Ok(device)
+}
+
+/// Whoever comes in from a new device is told by mail, too: those who were robbed have no page open.
+async fn write_of_device(backoffice: &Backoffice, visitor: &Visitor, staff: &Staff) {
+    let Some(mail) = &backoffice.mail else { return };
+    let say = Translator::new(visitor.lang);
+    let words = [
+        ("time", format::full_time(backoffice.clock.now())),
+        ("agent", browser(&say, &visitor.agent)),
+        ("ip", visitor.ip.clone()),
+    ];
+    let text = format!("{}\n\n{}", say.get("device-new", &words), say.get("device-new-not-me", &[]));
+    // Whether it left stands in the log; nobody is kept out by a mail server.
+    mail.send(&staff.email, &say.get("device-new-title", &[]), text).await.ok();
 }
 
 async fn wait_for_factor(
@@ -123,12 +154,16 @@ async fn wait_for_factor(
 impl Ctx {
     /// Lets somebody in, and sends a browser on to `next`.
     pub(crate) async fn come_in(&self, staff: &Staff, shown: Shown, next: &str) -> Result<(), AppError> {
-        match enter(self.backoffice(), &self.visitor, staff, shown, next).await.or_explain(self)? {
+        match enter(&self.site, &self.visitor, staff, shown, next).await.or_explain(self)? {
             Entered::ShowsFactor if !self.wants_html => return Err(AppError::ProofNeeded),
             Entered::ShowsFactor => self.redirect(routes::LOGIN_FACTOR),
-            // Only ever to a page of ours.
-            Entered::In if self.wants_html => self.redirect(next),
-            Entered::In => {}
+            Entered::In { set_cookie } => {
+                self.header(http::header::SET_COOKIE, &set_cookie);
+                if self.wants_html {
+                    // Only ever to a page of ours.
+                    self.redirect(next);
+                }
+            }
         }
         Ok(())
     }

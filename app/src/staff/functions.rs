@@ -1,11 +1,13 @@
 //! Coming in and going out; one's own account; people are invited and disabled.
 
 #[cfg(feature = "ssr")]
-use backoffice::staff::{self, NewStaff, Permission, Role, invitations, password::Password, sessions};
+use backoffice::staff::{
+    self, LoginRefused, NewStaff, Permission, Role, devices, invitations, password::Password, sessions,
+};
 use leptos::prelude::*;
 
 #[cfg(feature = "ssr")]
-use super::entry::Shown;
+use super::{entry::Shown, messages};
 use crate::error::AppError;
 #[cfg(feature = "ssr")]
 use crate::{
@@ -15,10 +17,19 @@ use crate::{
     routes,
 };
 
+/// Sends the link where there is a mail server; shows it where there is none, or it did not take the letter.
 #[cfg(feature = "ssr")]
-fn invited(ctx: &Ctx, notice: String, token: &staff::Token) -> Done {
+async fn invited(ctx: &Ctx, email: &str, name: String, token: &staff::Token) -> Done {
     let link = format!("{}{}", ctx.site.public_url, ctx.href(&routes::invitation(token.expose())));
-    Done::from(notice).showing("link", link)
+    let name = [("name", name)];
+    let Some(mail) = &ctx.backoffice().mail else {
+        return Done::from(ctx.tr("staff-invited", &name)).showing("link", link);
+    };
+    let text = ctx.tr("mail-invitation", &[("link", link.clone())]);
+    match mail.send(email, &ctx.t("mail-invitation-subject"), text).await {
+        Ok(()) => ctx.tr("staff-invited-by-mail", &name).into(),
+        Err(_) => Done::from(ctx.tr("staff-invited-no-mail", &name)).showing("link", link),
+    }
 }
 
 #[cfg(feature = "ssr")]
@@ -48,7 +59,7 @@ pub async fn invite_staff(
         let role = Role::parse(&role).ok_or_else(|| AppError::field("role", ctx.t("staff-error-role")))?;
         let new = NewStaff { email: email.clone(), name: name.clone(), role };
         let (_, token) = invitations::invite(ctx.backoffice(), &actor, new).await.or_explain(ctx)?;
-        Ok(invited(ctx, ctx.tr("staff-invited", &[("name", name.clone())]), &token))
+        Ok(invited(ctx, &email, name.clone(), &token).await)
     })
     .await
 }
@@ -60,8 +71,9 @@ pub async fn invite_staff_again(#[server(default)] id: String) -> Result<(), App
         let actor = ctx.allow(Permission::ManageStaff)?;
         let id = parse_account(ctx, &id)?;
         let token = invitations::invite_again(ctx.backoffice(), &actor, id).await.or_explain(ctx)?;
-        let name = staff::get(ctx.backoffice(), id).await.or_explain(ctx)?.map(|staff| staff.name);
-        Ok(invited(ctx, ctx.tr("staff-invited", &[("name", name.unwrap_or_default())]), &token))
+        let person = staff::get(ctx.backoffice(), id).await.or_explain(ctx)?;
+        let person = person.ok_or(staff::Invalid::NotFound).or_explain(ctx)?;
+        Ok(invited(ctx, &person.email, person.name, &token).await)
     })
     .await
 }
@@ -90,9 +102,9 @@ pub async fn accept_invitation(
     let page = routes::invitation(&token);
     action("invitation", &page, &[("name", &name)], async |ctx| {
         passwords_are_used(ctx)?;
-        let (token, ip) = (staff::Token::typed(&token), &ctx.visitor.ip);
+        let (token, caller) = (staff::Token::typed(&token), ctx.caller());
         let joined =
-            invitations::accept(ctx.backoffice(), &token, &name, password, ip).await.or_explain(ctx)?;
+            invitations::accept(ctx.backoffice(), &token, &name, password, &caller).await.or_explain(ctx)?;
         let done = Done::on(routes::LOGIN.to_owned(), ctx.t("invitation-accepted"));
         Ok(done.showing("email", joined.email))
     })
@@ -107,8 +119,8 @@ pub async fn change_password(
     action("password", routes::ACCOUNT, &[], async |ctx| {
         passwords_are_used(ctx)?;
         let (me, here) = (ctx.me()?, ctx.session_key());
-        let ip = &ctx.visitor.ip;
-        staff::change_password(ctx.backoffice(), me, &current, password, ip, here.as_ref())
+        let caller = ctx.caller();
+        staff::change_password(ctx.backoffice(), me, &current, password, &caller, here.as_ref())
             .await
             .or_explain(ctx)?;
         Ok(ctx.t("password-changed"))
@@ -139,6 +151,35 @@ pub async fn end_other_sessions() -> Result<(), AppError> {
     .await
 }
 
+/// Forgets one of one's own devices, and ends what is open on it.
+#[server(prefix = "/fn", endpoint = "forget_device")]
+pub async fn forget_device(#[server(default)] id: String) -> Result<(), AppError> {
+    action("devices", routes::ACCOUNT, &[], async |ctx| {
+        let (me, here, caller) = (ctx.me()?, ctx.session_key(), ctx.caller());
+        let forgotten =
+            devices::forget(ctx.backoffice(), me, &id, here.as_ref(), &caller).await.or_explain(ctx)?;
+        Ok(ctx.t(if forgotten { "device-forgotten" } else { "device-gone" }))
+    })
+    .await
+}
+
+/// The news of new devices, up to the device `id`, were seen here.
+#[server(prefix = "/fn", endpoint = "confirm_device")]
+pub async fn confirm_device(
+    #[server(default)] id: String,
+    #[server(default)] back: String,
+) -> Result<(), AppError> {
+    let page = if routes::is_inside(&back) { back.as_str() } else { routes::HOME };
+    action("devices", page, &[], async |ctx| {
+        let me = ctx.me()?;
+        if let Some(here) = ctx.session_key() {
+            devices::confirm(ctx.backoffice(), me, &here, &id, &ctx.visitor.ip).await.or_explain(ctx)?;
+        }
+        Ok(ctx.t("device-confirmed"))
+    })
+    .await
+}
+
 #[server(prefix = "/fn", endpoint = "disable_staff")]
 pub async fn disable_staff(#[server(default)] id: String) -> Result<(), AppError> {
     action("staff", routes::STAFF, &[], async |ctx| {
@@ -162,25 +203,35 @@ pub async fn log_in(
         return action("login", routes::LOGIN, &[], async |ctx| Err::<String, _>(no_passwords(ctx))).await;
     }
     let typed = Password::typed(&password);
-    let found = staff::log_in(ctx.backoffice(), &email, typed, &ctx.visitor.ip)
+    let found = staff::log_in(ctx.backoffice(), &email, typed, &ctx.caller())
         .await
         .map_err(|fault| fault.explain(&ctx))?;
-    let Ok(person) = found else {
-        let page = format!("{}?next={}", routes::LOGIN, routes::encode(&next));
-        // Nobody has an address longer than that (RFC 5321), and anybody may type here.
-        let typed: String = email.chars().take(254).collect();
-        return action("login", &page, &[("email", &typed)], async |ctx| {
-            Err::<String, _>(AppError::form(ctx.t("login-wrong")))
-        })
-        .await;
+    let page = format!("{}?next={}", routes::LOGIN, routes::encode(&next));
+    let (refused, in_address) = match found {
+        Ok(person) => return ctx.come_in(&person, Shown::Password, &next).await,
+        Err(LoginRefused::Wrong) => (AppError::form(ctx.t("login-wrong")), None),
+        Err(LoginRefused::Wait { seconds }) => {
+            (messages::wait(&ctx, seconds), Some(format!("wait={seconds}")))
+        }
+        Err(LoginRefused::Busy) => (messages::busy(&ctx), Some("busy=1".to_owned())),
     };
-    ctx.come_in(&person, Shown::Password, &next).await
+    // Whoever is turned away without being looked at leaves nothing behind.
+    if let (true, Some(said)) = (ctx.wants_html, in_address) {
+        ctx.redirect(&format!("{page}&{said}"));
+        return Ok(());
+    }
+    // Nobody has an address longer than that (RFC 5321), and anybody may type here.
+    let typed: String = email.chars().take(254).collect();
+    action("login", &page, &[("email", &typed)], async |_| Err::<String, _>(refused)).await
 }
 
 #[server(prefix = "/fn", endpoint = "log_out")]
 pub async fn log_out() -> Result<(), AppError> {
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
     ctx.end_session().await?;
+    if let Some(me) = &ctx.visitor.staff {
+        staff::log_out(ctx.backoffice(), me, &ctx.caller()).await;
+    }
     if !ctx.wants_html {
         return Ok(());
     }

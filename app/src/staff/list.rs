@@ -38,6 +38,23 @@ fn act(
     .into_any()
 }
 
+/// Whoever takes somebody's factor away says how they made sure that it is the person.
+fn reset(ctx: &Ctx, person: &Staff) -> AnyView {
+    let name = person.name.clone();
+    view! {
+        <form method="post" action=ctx.href(ResetFactors::PATH)>
+            <input type="hidden" name="id" value=person.id.to_string()/>
+            <p>{ctx.tr("factors-reset-sure", &[("name", name)])}</p>
+            <label class="field">
+                <span class="label">{ctx.t("factors-reset-why")}</span>
+                <input name="why" maxlength="200" required autocomplete="off"/>
+            </label>
+            <button class="button danger" type="submit">{ctx.t("factors-reset-do")}</button>
+        </form>
+    }
+    .into_any()
+}
+
 fn row(ctx: &Ctx, person: Staff) -> AnyView {
     let is_disabled = person.disabled_at.is_some();
     let state = match () {
@@ -56,9 +73,7 @@ fn row(ctx: &Ctx, person: Staff) -> AnyView {
                 {act(ctx, InviteStaffAgain::PATH, &person, "button quiet", "staff-new-link-sure", again)}
                 {(!is_disabled).then(|| view! {
                     {act(ctx, LogOutStaff::PATH, &person, "button quiet", "staff-log-out-sure", "staff-log-out")}
-                    {person.has_factor.then(|| {
-                        act(ctx, ResetFactors::PATH, &person, "button danger", "factors-reset-sure", "factors-reset-do")
-                    })}
+                    {person.has_factor.then(|| reset(ctx, &person))}
                     {act(ctx, DisableStaff::PATH, &person, "button danger", "staff-disable-sure", "staff-disable")}
                 })}
             </details>

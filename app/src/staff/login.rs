@@ -7,6 +7,7 @@ use super::{
     factors::{fields::passkey_words, log_in_functions::LogInWithPasskey, messages::sentence},
     functions::LogIn,
     gate,
+    messages::wait_words,
 };
 use crate::{
     components::{
@@ -15,6 +16,7 @@ use crate::{
         list::Query,
     },
     context::Ctx,
+    flash::Flash,
     islands::Passkey,
     routes,
 };
@@ -25,9 +27,16 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         ctx.redirect(routes::HOME);
     }
     let mut flash = ctx.take_flash().await;
-    if flash.notice.is_none() && query.get("why").as_deref() == Some("factor") {
-        flash.is_error = true;
-        flash.notice = Some(sentence(&ctx, FactorRefused::TooMany));
+    // Nothing is kept for whoever was turned away: it stands in the address.
+    let said = match (query.get("wait").and_then(|seconds| seconds.parse().ok()), query.get("busy")) {
+        (Some(seconds), _) => Some(wait_words(&ctx, seconds)),
+        (None, Some(_)) => Some(ctx.t("login-busy")),
+        (None, None) => {
+            (query.get("why").as_deref() == Some("factor")).then(|| sentence(&ctx, FactorRefused::TooMany))
+        }
+    };
+    if said.is_some() {
+        flash = Flash { notice: said, is_error: true, ..Flash::default() };
     }
     let doors = &ctx.site.doors;
     let next_door = doors.oidc.as_ref().map(|name| {

@@ -16,3 +16,4 @@ pub mod role;
 pub mod seal;
 pub mod second_person;
 pub(crate) mod text;
+pub mod turns;

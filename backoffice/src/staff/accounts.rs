@@ -5,15 +5,19 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    Invalid, LoginRefused, NewStaff, Staff, StaffError, invitations,
-    log_in::prove,
+    Invalid, LoginRefused, NewStaff, Staff, StaffError,
+    devices::Caller,
+    invitations,
+    log_in::log_in,
     normal_email,
     password::{self, Password},
     sessions::{self, SessionKey},
+    throttle,
 };
 use crate::{
     Backoffice,
     audit::{self, Act, Actor},
+    security::{self, Event, Kind},
 };
 
 pub(super) fn valid_name(name: &str) -> Result<String, Invalid> {
@@ -30,7 +34,7 @@ pub async fn add(
     password: String,
 ) -> Result<Uuid, StaffError> {
     let password = Password::new(password, &[&new.email, &new.name])?;
-    let hash = password::hash(password).await?;
+    let hash = password::hash(backoffice, password).await?;
     let mut tx = backoffice.pool.begin().await?;
     let id = insert(backoffice, &mut tx, actor, new, Way::Password(hash)).await?;
     tx.commit().await?;
@@ -117,7 +121,12 @@ pub async fn disable(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result
         return Err(Invalid::NotFound.into());
     }
     invitations::withdraw(backoffice, &mut tx, id).await?;
-    sessions::end_all(&mut tx, id).await?;
+    let sessions = sessions::end_all(&mut tx, id).await?;
+    let event = Event {
+        detail: json!({ "sessions": sessions, "by": actor.key() }),
+        ..Event::of(Kind::SessionEnded, id, actor.ip(), "")
+    };
+    security::record(&mut tx, backoffice, event).await?;
     let act =
         Act { action: "staff.disabled", subject_kind: "staff", subject: &id.to_string(), detail: json!({}) };
     audit::record(&mut tx, now, actor, act).await?;
@@ -133,7 +142,7 @@ pub async fn reset(
     password: String,
 ) -> Result<(), StaffError> {
     let email = normal_email(email).ok_or(Invalid::Email)?;
-    let hash = password::hash(Password::new(password, &[&email])?).await?;
+    let hash = password::hash(backoffice, Password::new(password, &[&email])?).await?;
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
     let id = sqlx::query_scalar!(
@@ -148,7 +157,13 @@ pub async fn reset(
     .await?
     .ok_or(Invalid::NotFound)?;
     invitations::withdraw(backoffice, &mut tx, id).await?;
-    sessions::end_all(&mut tx, id).await?;
+    let sessions = sessions::end_all(&mut tx, id).await?;
+    throttle::forget(&mut tx, backoffice, &email, id).await?;
+    let event = Event {
+        detail: json!({ "sessions": sessions, "by": actor.key() }),
+        ..Event::of(Kind::PasswordChanged, id, actor.ip(), "")
+    };
+    security::record(&mut tx, backoffice, event).await?;
     let act =
         Act { action: "staff.reset", subject_kind: "staff", subject: &id.to_string(), detail: json!({}) };
     audit::record(&mut tx, now, actor, act).await?;
@@ -162,27 +177,33 @@ pub async fn change_password(
     staff: &Staff,
     current: &str,
     new: String,
-    ip: &str,
+    caller: &Caller<'_>,
     here: Option<&SessionKey>,
 ) -> Result<(), StaffError> {
     let new = Password::new(new, &[&staff.email, &staff.name])?;
-    prove(backoffice, &staff.email, Password::typed(current), ip).await?.map_err(
+    log_in(backoffice, &staff.email, Password::typed(current), caller).await?.map_err(
         |refused| match refused {
             LoginRefused::Wrong => Invalid::PasswordWrong,
-            LoginRefused::TooManyFailures => Invalid::TooManyFailures,
+            LoginRefused::Wait { seconds } => Invalid::Wait { seconds },
+            LoginRefused::Busy => Invalid::Busy,
         },
     )?;
-    let hash = password::hash(new).await?;
+    let hash = password::hash(backoffice, new).await?;
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
     sqlx::query!("update staff set password_hash = $2 where id = $1", staff.id, hash)
         .execute(&mut *tx)
         .await?;
-    sessions::end_others(&mut tx, staff.id, here).await?;
+    let sessions = sessions::end_others(&mut tx, staff.id, here).await?;
+    let event = Event {
+        detail: json!({ "sessions": sessions }),
+        ..Event::of(Kind::PasswordChanged, staff.id, caller.ip, caller.agent)
+    };
+    security::record(&mut tx, backoffice, event).await?;
     let subject = staff.id.to_string();
     let act =
         Act { action: "staff.password_changed", subject_kind: "staff", subject: &subject, detail: json!({}) };
-    audit::record(&mut tx, now, &staff.actor(ip), act).await?;
+    audit::record(&mut tx, now, &staff.actor(caller.ip), act).await?;
     tx.commit().await?;
     Ok(())
 }

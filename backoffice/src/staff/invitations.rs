@@ -12,15 +12,16 @@ use uuid::Uuid;
 use super::{
     Invalid, NewStaff, Role, Staff, StaffError,
     accounts::{self, Way},
+    devices::Caller,
     get, identities,
-    log_in::forget_failures,
     password::{self, Password},
-    sessions,
+    sessions, throttle,
 };
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     kernel::seal,
+    security::{self, Event, Kind},
 };
 
 /// How long a link can be used.
@@ -82,7 +83,8 @@ pub async fn invite(
     Ok((id, token))
 }
 
-/// Takes an account's password, forgets who it is elsewhere, ends its sessions, opens it if it was disabled, and makes a link for a new password.
+/// Takes an account's password, forgets who it is elsewhere, ends its sessions, opens it if it was disabled, and makes a
+/// link for a new password.
 pub async fn invite_again(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<Token, StaffError> {
     if actor.staff_id() == Some(id) {
         return Err(Invalid::Yourself.into());
@@ -101,7 +103,12 @@ pub async fn invite_again(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> R
         return Err(Invalid::NotFound.into());
     }
     identities::forget(&mut tx, id).await?;
-    sessions::end_all(&mut tx, id).await?;
+    let sessions = sessions::end_all(&mut tx, id).await?;
+    let event = Event {
+        detail: json!({ "sessions": sessions, "by": actor.key() }),
+        ..Event::of(Kind::SessionEnded, id, actor.ip(), "")
+    };
+    security::record(&mut tx, backoffice, event).await?;
     let token = make(backoffice, &mut tx, id).await?;
     let act =
         Act { action: "staff.invited", subject_kind: "staff", subject: &id.to_string(), detail: json!({}) };
@@ -173,12 +180,12 @@ pub async fn accept(
     token: &Token,
     name: &str,
     password: String,
-    ip: &str,
+    caller: &Caller<'_>,
 ) -> Result<Staff, StaffError> {
     let invited = look_at(backoffice, token).await?.map_err(Invalid::Link)?;
     let name = accounts::valid_name(name)?;
     let password = Password::new(password, &[&invited.email, &name])?;
-    let hash = password::hash(password).await?;
+    let hash = password::hash(backoffice, password).await?;
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
     let used = sqlx::query!(
@@ -202,9 +209,11 @@ pub async fn accept(
     )
     .execute(&mut *tx)
     .await?;
-    forget_failures(&mut tx, &invited.email).await?;
-    let actor =
-        Actor::Staff { id: invited.id, name: name.clone(), role: invited.role, ip: Some(ip.to_owned()) };
+    throttle::forget(&mut tx, backoffice, &invited.email, invited.id).await?;
+    let event = Event::of(Kind::InvitationUsed, invited.id, caller.ip, caller.agent);
+    security::record(&mut tx, backoffice, event).await?;
+    let ip = Some(caller.ip.to_owned());
+    let actor = Actor::Staff { id: invited.id, name: name.clone(), role: invited.role, ip };
     let subject = invited.id.to_string();
     let detail = json!({ "name": name });
     let act = Act { action: "staff.joined", subject_kind: "staff", subject: &subject, detail };

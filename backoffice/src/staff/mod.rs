@@ -1,6 +1,7 @@
 //! People with an account: who they are, what they may do, how they come in.
 
 mod accounts;
+pub mod devices;
 pub mod factors;
 pub mod form_answers;
 pub mod identities;
@@ -11,6 +12,7 @@ pub mod oidc;
 pub mod password;
 mod second_person;
 pub mod sessions;
+pub mod throttle;
 
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -18,8 +20,9 @@ use uuid::Uuid;
 pub use crate::kernel::role::{Permission, Role};
 use crate::{Backoffice, Fault, audit::Actor};
 pub use accounts::{add, change_password, disable, reset};
+pub use devices::{Caller, DeviceKey};
 pub use invitations::{Invited, LinkEnded, Token};
-pub use log_in::{LoginRefused, log_in, note_log_in};
+pub use log_in::{LoginRefused, log_in, log_out};
 pub use second_person::{others_who_approve, second_person};
 
 #[derive(Debug, Clone)]
@@ -56,8 +59,10 @@ pub enum Invalid {
     PasswordWeak,
     #[error("the password is not the right one")]
     PasswordWrong,
-    #[error("too many wrong passwords: wait a quarter of an hour")]
-    TooManyFailures,
+    #[error("too many wrong passwords: the next is looked at in {seconds} seconds")]
+    Wait { seconds: u64 },
+    #[error("too many passwords are being looked at: try again in a moment")]
+    Busy,
     #[error("the link opens nothing: {0:?}")]
     Link(LinkEnded),
     #[error("somebody has this e-mail address already")]
@@ -70,6 +75,8 @@ pub enum Invalid {
     NotFound,
     #[error("there is no second factor to take away")]
     NoFactor,
+    #[error("how it was made sure that it is the person, in 1 to 200 characters")]
+    Why,
 }
 
 #[derive(Debug, thiserror::Error)]

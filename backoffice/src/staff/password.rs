@@ -4,18 +4,14 @@ use std::sync::LazyLock;
 
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Semaphore;
 use zxcvbn::{Score, zxcvbn};
 
-use super::Invalid;
-use crate::Fault;
+use super::{Invalid, StaffError};
+use crate::{Backoffice, Fault, kernel::turns::Turn};
 
 /// OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
-
-/// Hashing costs memory and a whole core: a crowd at the log-in must not starve the pages.
-static AT_ONCE: Semaphore = Semaphore::const_new(4);
 
 /// A password of an allowed length. Never shown, never compared as text.
 #[derive(Debug, Clone)]
@@ -56,20 +52,28 @@ fn hash_now(password: &str) -> Result<String, Fault> {
 /// Verified against when there is no account, so that "no such account" takes as long as "wrong password".
 static NOBODY: LazyLock<Option<String>> = LazyLock::new(|| hash_now("nobody has this password").ok());
 
+/// The turn ends with the work, also when whoever asked has gone.
 async fn off_thread<T: Send + 'static>(
+    turn: Turn,
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {
-    let _permit = AT_ONCE.acquire().await.map_err(|e| Fault::Inconsistent(e.to_string()))?;
+    let work = move || {
+        let done = work();
+        drop(turn);
+        done
+    };
     tokio::task::spawn_blocking(work).await?
 }
 
-pub(super) async fn hash(password: Password) -> Result<String, Fault> {
-    off_thread(move || hash_now(password.0.expose_secret())).await
+/// Of somebody who is in, or was invited.
+pub(super) async fn hash(backoffice: &Backoffice, password: Password) -> Result<String, StaffError> {
+    let turn = backoffice.turns.take(true).await.map_err(|_| Invalid::Busy)?;
+    Ok(off_thread(turn, move || hash_now(password.0.expose_secret())).await?)
 }
 
 /// True when the password fits the hash. Without a hash it is false, after the same work.
-pub(super) async fn verify(password: Password, hash: Option<String>) -> Result<bool, Fault> {
-    off_thread(move || {
+pub(super) async fn verify(turn: Turn, password: Password, hash: Option<String>) -> Result<bool, Fault> {
+    off_thread(turn, move || {
         let known = hash.is_some();
         let Some(hash) = hash.or_else(|| NOBODY.clone()) else { return Ok(false) };
         let parsed = PasswordHash::new(&hash).map_err(|e| Fault::Inconsistent(e.to_string()))?;
@@ -82,14 +86,19 @@ pub(super) async fn verify(password: Password, hash: Option<String>) -> Result<b
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Turns;
 
     #[tokio::test]
     async fn only_the_right_password_fits() {
-        let hash = hash(Password::new("correct horse battery".into(), &[]).unwrap()).await.unwrap();
+        let hash = hash_now("correct horse battery").unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert!(verify(Password::typed("correct horse battery"), Some(hash.clone())).await.unwrap());
-        assert!(!verify(Password::typed("correct horse"), Some(hash)).await.unwrap());
-        assert!(!verify(Password::typed("nobody has this password"), None).await.unwrap());
+        let turns = Turns::default();
+        let fits = async |typed: &str, hash: Option<String>| {
+            verify(turns.take(false).await.unwrap(), Password::typed(typed), hash).await.unwrap()
+        };
+        assert!(fits("correct horse battery", Some(hash.clone())).await);
+        assert!(!fits("correct horse", Some(hash)).await);
+        assert!(!fits("nobody has this password", None).await);
     }
 
     #[test]

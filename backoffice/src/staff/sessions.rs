@@ -7,10 +7,11 @@ use sqlx::{PgConnection, PgPool, postgres::types::PgInterval};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{Staff, factors};
+use super::{Staff, devices, factors, throttle};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
+    security::{self, Event, Kind},
 };
 
 /// `sha256` of the cookie's value.
@@ -151,6 +152,11 @@ pub(super) async fn note_ended(
     staff: Uuid,
     ended: u64,
 ) -> Result<(), Fault> {
+    let event = Event {
+        detail: json!({ "sessions": ended, "by": actor.key() }),
+        ..Event::of(Kind::SessionEnded, staff, actor.ip(), "")
+    };
+    security::record(tx, backoffice, event).await?;
     let subject = staff.to_string();
     let detail = json!({ "sessions": ended });
     let act = Act { action: "staff.sessions_ended", subject_kind: "staff", subject: &subject, detail };
@@ -182,15 +188,26 @@ pub async fn end(pool: &PgPool, key: &SessionKey) -> Result<(), Fault> {
     Ok(())
 }
 
-pub async fn delete_expired(pool: &PgPool) -> Result<u64, Fault> {
-    let done = sqlx::query!("delete from staff_sessions where expires_at <= now()").execute(pool).await?;
+/// Ends what is over, and forgets what was kept long enough.
+pub async fn delete_expired(backoffice: &Backoffice) -> Result<(), Fault> {
+    let pool = &backoffice.pool;
+    let mut tx = pool.begin().await?;
+    let over = sqlx::query_scalar!("delete from staff_sessions where expires_at <= now() returning staff_id")
+        .fetch_all(&mut *tx)
+        .await?;
+    for staff in over.into_iter().flatten() {
+        security::record(&mut tx, backoffice, Event::of(Kind::SessionExpired, staff, "", "")).await?;
+    }
+    tx.commit().await?;
+    throttle::delete_old(pool).await?;
+    devices::delete_old(pool).await?;
     factors::delete_expired(pool).await?;
-    sqlx::query!("delete from login_failures where at < now() - interval '1 day'").execute(pool).await?;
+    security::delete_old(pool).await?;
     sqlx::query!("delete from staff_invitations where expires_at < now() - interval '90 days'")
         .execute(pool)
         .await?;
     super::oidc::delete_expired(pool).await?;
-    Ok(done.rows_affected())
+    Ok(())
 }
 
 /// The person behind a session, as the account stands now: a changed role counts at once.

@@ -52,6 +52,10 @@ impl ApiError {
         Self { status: 413, code: "PAYLOAD_TOO_LARGE".into(), message }
     }
 
+    pub(super) fn too_many(words: Translator) -> Self {
+        Self::new(words, StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", "error-too-many")
+    }
+
     pub(super) fn fault(words: Translator, fault: &Fault) -> Self {
         if matches!(fault, Fault::NoAppsInToss) {
             return Self::new(

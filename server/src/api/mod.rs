@@ -15,8 +15,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get, post},
 };
-use secrecy::ExposeSecret;
-use subtle::ConstantTimeEq;
 use utoipa::{
     Modify, OpenApi,
     openapi::security::{Http, HttpAuthScheme, SecurityScheme},
@@ -24,13 +22,13 @@ use utoipa::{
 
 pub(crate) use error::ApiError;
 
-use crate::Jangbu;
+use crate::{Jangbu, authenticate, quota};
 
 const LARGEST: usize = 64 * 1024;
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Jangbu merchant API", description = "Orders and their payments, in Toss's own names."),
+    info(title = "Jangbu merchant API", description = "Orders and their payments, in Toss's own names. Who asks too often from one address is answered 429 with Retry-After."),
     paths(orders::register, orders::confirm, orders::read, toss_pay::make, toss_pay::execute,
         mini_app::login, mini_app::refresh, mini_app::unlink, mini_app::iap_order),
     modifiers(&Bearer)
@@ -62,6 +60,7 @@ pub(crate) fn router(jangbu: &Jangbu) -> Router {
         .fallback(no_such_call)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(LARGEST))
+        .layer(middleware::from_fn_with_state(jangbu.clone(), within_quota))
         .with_state(jangbu.clone());
     // A nested router has no path of its own for what is empty behind the slash.
     Router::new().route("/api/", any(no_such_call)).nest("/api", api)
@@ -75,19 +74,18 @@ async fn wrong_method(headers: HeaderMap) -> ApiError {
     ApiError::new(words(&headers), StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "api-wrong-method")
 }
 
+/// Asked before the key is.
+async fn within_quota(State(jangbu): State<Jangbu>, request: Request, next: Next) -> Response {
+    match quota::visit(&jangbu, &jangbu.quotas.api, &request) {
+        Ok(()) => next.run(request).await,
+        Err(wait) => wait.answer(ApiError::too_many(words(request.headers()))),
+    }
+}
+
 /// Lets the merchant's own server in, and nobody when no key is set.
 pub(crate) async fn authorize(State(jangbu): State<Jangbu>, request: Request, next: Next) -> Response {
-    let given = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| v.strip_prefix("Bearer "))
-        .unwrap_or_default();
-    let fits = jangbu
-        .settings
-        .merchant_api_key
-        .as_ref()
-        .is_some_and(|key| bool::from(key.expose_secret().as_bytes().ct_eq(given.trim().as_bytes())));
+    let key = jangbu.settings.merchant_api_key.as_ref();
+    let fits = key.is_some_and(|key| authenticate::bears(request.headers(), key));
     if !fits {
         return ApiError::unauthorized(words(request.headers())).into_response();
     }

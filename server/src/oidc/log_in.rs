@@ -8,6 +8,7 @@ use app::{
 use axum::{
     Extension,
     extract::{Query, State},
+    http::header,
     response::Response,
 };
 use backoffice::staff::{
@@ -89,18 +90,24 @@ pub(super) async fn come_back(
 ) -> Response {
     let Some(provider) = &jangbu.oidc else { return to_page(&jangbu, "") };
     match finish(&jangbu, provider, &visitor, answer).await {
-        Ok(next) => to_page(&jangbu, &next),
+        Ok((next, cookie)) => {
+            let mut response = to_page(&jangbu, &next);
+            if let Some(cookie) = cookie.and_then(|cookie| cookie.parse().ok()) {
+                response.headers_mut().append(header::SET_COOKIE, cookie);
+            }
+            response
+        }
         Err(why) => refuse(&jangbu, &visitor, &why).await,
     }
 }
 
-/// Which page comes next.
+/// Which page comes next, and the cookie of a device that is known from now on.
 async fn finish(
     jangbu: &Jangbu,
     provider: &Provider,
     visitor: &Visitor,
     answer: Answer,
-) -> Result<String, NotIn> {
+) -> Result<(String, Option<String>), NotIn> {
     let backoffice = &jangbu.backoffice;
     let session = visitor.session.id().ok_or(NotIn::NotBegun)?;
     let under_way = oidc::take(backoffice, &key(&session), &answer.state).await?.ok_or(NotIn::NotBegun)?;
@@ -134,10 +141,10 @@ async fn finish(
         id_token: Some(oidc::seal_token(backoffice, &token)?),
     };
     let shown = Shown::Elsewhere(elsewhere);
-    match entry::enter(backoffice, visitor, &staff, shown, &under_way.next).await? {
-        Entered::In => Ok(under_way.next),
-        Entered::ShowsFactor => Ok(routes::LOGIN_FACTOR.to_owned()),
-    }
+    Ok(match entry::enter(&jangbu.site(), visitor, &staff, shown, &under_way.next).await? {
+        Entered::In { set_cookie } => (under_way.next, Some(set_cookie)),
+        Entered::ShowsFactor => (routes::LOGIN_FACTOR.to_owned(), None),
+    })
 }
 
 /// The code for a token, and the person that the token is about.

@@ -16,13 +16,20 @@ mod provider;
 use app::{context::Visitor, i18n::Translator, routes};
 use axum::{
     Router,
+    extract::{Request, State},
     http::{StatusCode, header},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use backoffice::{Fault, staff::identities::NotLetIn};
+use backoffice::{
+    Fault,
+    security::{self, Event, Kind},
+    staff::identities::NotLetIn,
+};
+use serde_json::json;
 
-use crate::Jangbu;
+use crate::{Jangbu, quota};
 pub(crate) use provider::Provider;
 
 /// How far clocks may be apart, in seconds.
@@ -45,7 +52,18 @@ pub(crate) fn machine(jangbu: &Jangbu) -> Router {
     if jangbu.oidc.is_none() {
         return Router::new();
     }
-    Router::new().route(routes::OIDC_LOG_OUT, post(log_out::told)).with_state(jangbu.clone())
+    Router::new()
+        .route(routes::OIDC_LOG_OUT, post(log_out::told))
+        .layer(middleware::from_fn_with_state(jangbu.clone(), within_quota))
+        .with_state(jangbu.clone())
+}
+
+/// Anybody may post here, and a signature costs something to look at.
+async fn within_quota(State(jangbu): State<Jangbu>, request: Request, next: Next) -> Response {
+    match quota::visit(&jangbu, &jangbu.quotas.hooks, &request) {
+        Ok(()) => next.run(request).await,
+        Err(wait) => wait.answer(StatusCode::TOO_MANY_REQUESTS),
+    }
 }
 
 /// Why an account does not let in whoever it is said to be of.
@@ -116,6 +134,11 @@ fn to_page(jangbu: &Jangbu, path: &str) -> Response {
 /// Back to where somebody was, with a sentence.
 async fn refuse(jangbu: &Jangbu, visitor: &Visitor, why: &NotIn) -> Response {
     why.log();
+    let detail = json!({ "why": why.key() });
+    let (ip, agent) = (visitor.ip.as_str(), visitor.agent.as_str());
+    let staff = visitor.staff.as_ref().map(|staff| staff.id);
+    let event = Event { kind: Kind::LogInRefused, staff, email: None, ip, agent, detail };
+    security::note(&jangbu.backoffice, event).await;
     let page = if visitor.staff.is_some() { routes::HOME } else { routes::LOGIN };
     let sentence = Translator::new(visitor.lang).get(why.key(), &[]);
     app::flash::say(&jangbu.backoffice, &visitor.session, page, "login", sentence).await;

@@ -27,6 +27,18 @@ fn keys_and_modes_that_contradict_each_other_stop_the_start() {
         (&[("JANGBU_MODE", "")], "JANGBU_MODE"),
         (&[("JANGBU_BASE_PATH", "back")], "JANGBU_BASE_PATH"),
         (&[("JANGBU_TRUSTED_PROXIES", "10.0.0.0/99")], "JANGBU_TRUSTED_PROXIES"),
+        (&[("JANGBU_MAIL_FROM", "jangbu@shop.example")], "JANGBU_MAIL_URL"),
+        (&[("JANGBU_MAIL_URL", "smtp://mail.example")], "JANGBU_MAIL_FROM"),
+        (&[("JANGBU_MAIL_URL", "mail.example"), ("JANGBU_MAIL_FROM", "a@b.example")], "JANGBU_MAIL_URL"),
+        (&[("JANGBU_SECOND_FACTOR", "sometimes")], "JANGBU_SECOND_FACTOR"),
+        (
+            &[
+                ("JANGBU_MODE", "test"),
+                ("JANGBU_MERCHANT_API_KEY", &"k".repeat(32)),
+                ("JANGBU_SECOND_FACTOR", "off"),
+            ],
+            "JANGBU_SECOND_FACTOR",
+        ),
         (&[("TOSS_PAYMENTS_SECURITY_KEY", "abc")], "TOSS_PAYMENTS_SECURITY_KEY"),
         (&[("TOSS_PAYMENTS_URL", "not a url")], "TOSS_PAYMENTS_URL"),
         (&[("TOSS_PAYMENTS_URL", "127.0.0.1:4100")], "TOSS_PAYMENTS_URL"),
@@ -53,6 +65,10 @@ fn keys_and_modes_that_contradict_each_other_stop_the_start() {
         (&[("JANGBU_OIDC_CLIENT_ID", "jangbu")], "JANGBU_OIDC_ISSUER"),
         (&[("JANGBU_OIDC_ONLY", "true")], "JANGBU_OIDC_ISSUER"),
         (&[("JANGBU_OIDC_ISSUER", "https://a.example")], "JANGBU_OIDC_CLIENT_ID"),
+        (&[("JANGBU_MODE", "test"), ("JANGBU_METRICS_TOKEN", "short")], "JANGBU_METRICS_TOKEN"),
+        (&[("JANGBU_METRICS_ADDR", "4001")], "JANGBU_METRICS_ADDR"),
+        (&[("JANGBU_METRICS_ADDR", "127.0.0.1:4000")], "JANGBU_METRICS_ADDR"),
+        (&[("JANGBU_TRUSTED_PROXIES", "none, 10.0.0.0/8")], "JANGBU_TRUSTED_PROXIES"),
     ] {
         assert_eq!(read(pairs).map(drop).unwrap_err().name, name, "{pairs:?}");
     }
@@ -105,14 +121,33 @@ fn the_log_in_of_the_house_next_door_stands_whole_or_not_at_all() {
 }
 
 #[test]
+fn a_live_shop_says_which_proxies_stand_before_it() {
+    let live = [
+        ("JANGBU_MODE", "live"),
+        ("TOSS_PAYMENTS_SECRET_KEY", "live_sk_x"),
+        ("TOSS_PAYMENTS_URL", OFFICIAL_URL),
+        ("JANGBU_PUBLIC_URL", "https://shop.example"),
+    ];
+    let with = |proxies: &str| read(&[&live[..], &[("JANGBU_TRUSTED_PROXIES", proxies)]].concat());
+    for nothing in [read(&live), with(" "), with("")] {
+        let error = nothing.map(drop).unwrap_err();
+        assert_eq!(error.name, "JANGBU_TRUSTED_PROXIES");
+        assert!(error.why.contains("none"), "{error}");
+    }
+    assert_eq!(with("none").unwrap().trusted_proxies, []);
+    assert_eq!(with("10.0.0.0/8, 192.0.2.1").unwrap().trusted_proxies.len(), 2);
+}
+
+#[test]
 fn no_key_is_printed() {
     let mut pairs = OIDC.to_vec();
     pairs.extend([
         ("JANGBU_MERCHANT_API_KEY", "merchant-secret"),
+        ("JANGBU_METRICS_TOKEN", "metrics-secret"),
         ("JANGBU_OIDC_CLIENT_SECRET", "client-secret"),
     ]);
     let shown = format!("{:?}", read(&pairs).unwrap());
-    for key in ["test_sk_x", "merchant-secret", "client-secret"] {
+    for key in ["test_sk_x", "merchant-secret", "metrics-secret", "client-secret"] {
         assert!(!shown.contains(key), "{shown}");
     }
 }

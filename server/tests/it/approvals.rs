@@ -38,7 +38,8 @@ async fn above_a_limit_nothing_is_sent_before_a_second_person_approves() {
         backoffice::refunds::request(shop.backoffice(), &finance.actor(), &refund("ord_two_1", "1000")).await;
     assert!(matches!(refused(second), Refused::AlreadyOpen { .. }));
     // Not the one who asked, in whatever role by now.
-    let promoted = Person { role: Role::Admin, cookie: String::new(), email: String::new(), id: agent.id };
+    let none = String::new;
+    let promoted = Person { role: Role::Admin, cookie: none(), device: none(), email: none(), id: agent.id };
     assert_eq!(
         refused(backoffice::refunds::approve(shop.backoffice(), &promoted.actor(), asked.id).await),
         Refused::NotSecond(backoffice::NotSecond::Own)

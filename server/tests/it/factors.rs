@@ -115,9 +115,12 @@ async fn a_code_for_bad_days_works_once_and_another_administrator_helps_when_all
 
     let (admin, _) = shop.log_in_with_app(Role::Admin).await;
     let (other, _) = shop.log_in_with_app(Role::Admin).await;
-    let reset = [("id", person.id.to_string())];
-    let fields: Vec<(&str, &str)> = reset.iter().map(|(name, id)| (*name, id.as_str())).collect();
-    shop.form("reset_factors", Some(&admin.cookie), &fields).await;
+    let id = person.id.to_string();
+    let reset = [("id", id.as_str()), ("why", "얼굴을 보고 확인했어요")];
+    // Without saying how it was made sure that it is the person, nothing happens.
+    shop.form("reset_factors", Some(&admin.cookie), &reset[..1]).await;
+    assert_eq!(shop.page("/orders", Some(&person.cookie)).await.0, 200);
+    shop.form("reset_factors", Some(&admin.cookie), &reset).await;
     assert_eq!(shop.page("/orders", Some(&person.cookie)).await.0, 303, "what was open has ended");
     let told = shop.page("/orders", Some(&other.cookie)).await.1;
     assert!(told.contains("admin 사람 님이") && told.contains("support 사람 님의 두 번째 확인을"), "{told}");
@@ -127,7 +130,7 @@ async fn a_code_for_bad_days_works_once_and_another_administrator_helps_when_all
     assert!(html.contains("두 번째 확인이 필요해요"), "and sets up another one: {html}");
     // Nobody does that to themselves, and nothing of it stands in the clear.
     let own = admin.id.to_string();
-    shop.form("reset_factors", Some(&admin.cookie), &[("id", &own)]).await;
+    shop.form("reset_factors", Some(&admin.cookie), &[("id", &own), ("why", "나예요")]).await;
     assert_eq!(shop.page("/orders", Some(&admin.cookie)).await.0, 200);
     let (clear,): (i64,) = sqlx::query_as("select count(*) from staff_factors where secret not like 'v1.%'")
         .fetch_one(&shop.backoffice().pool)
@@ -189,6 +192,71 @@ async fn taking_personal_data_out_asks_for_a_proof_and_a_masked_file_does_not() 
     assert_eq!(shop.form("ask_for_export", Some(&finance.cookie), &masked).await.status(), 302);
     let unmasked = [("list", "orders"), ("format", "csv"), ("reason", "월말"), ("unmasked", "1")];
     assert_eq!(shop.form("ask_for_export", Some(&finance.cookie), &unmasked).await.status(), 200);
+}
+
+#[tokio::test]
+async fn whoever_knows_the_password_guesses_codes_no_faster_in_many_log_ins() {
+    let shop = Shop::guarded().await;
+    let (person, app) = shop.log_in_with_app(Role::Support).await;
+    let mut looked_at = 0;
+    for _ in 0..8 {
+        let (halfway, _) = half(&shop, &person).await;
+        for guess in ["100000", "200000", "300000"] {
+            shows(&shop, &halfway, guess).await;
+            let (_, html) = shop.page("/login/factor", Some(&halfway)).await;
+            looked_at += usize::from(html.contains("맞지 않아요"));
+        }
+    }
+    assert!((5..=7).contains(&looked_at), "five are free, whichever log-in they are in: {looked_at}");
+    // Whoever waits loses no try, and the right one comes in on a browser that was here before.
+    shop.next_code().await;
+    let fields = [("email", person.email.as_str()), ("password", PASSWORD), ("next", "/orders")];
+    let halfway = cookie(&shop.form("log_in", Some(&person.device), &fields).await).unwrap();
+    let response = shows(&shop, &format!("{halfway}; {}", person.device), &app.code(0)).await;
+    assert_eq!(response.headers()["location"], "/orders");
+}
+
+#[tokio::test]
+async fn a_new_link_replaces_the_password_and_not_the_second_factor() {
+    let shop = Shop::guarded().await;
+    let (person, app) = shop.log_in_with_app(Role::Finance).await;
+    let token = backoffice::staff::invitations::invite_again(
+        shop.backoffice(),
+        &backoffice::Actor::CommandLine,
+        person.id,
+    )
+    .await
+    .unwrap();
+    let fields = [("token", token.expose()), ("name", "같은 사람"), ("password", PASSWORD)];
+    shop.form("accept_invitation", None, &fields).await;
+    let (halfway, place) = half(&shop, &person).await;
+    assert_eq!(place, "/login/factor");
+    shop.next_code().await;
+    assert_eq!(shows(&shop, &halfway, &app.code(0)).await.headers()["location"], "/orders");
+}
+
+#[tokio::test]
+async fn a_new_key_and_a_lost_one_end_what_is_open_elsewhere() {
+    let shop = Shop::open().await;
+    let person = shop.log_in(Role::Support).await;
+    let elsewhere = shop.again(&person).await;
+    let app = shop.connect_app(&person).await;
+    assert_eq!(shop.page("/orders", Some(&elsewhere)).await.0, 303);
+    assert_eq!(shop.page("/orders", Some(&person.cookie)).await.0, 200);
+    shop.next_code().await;
+    let (halfway, _) = half(&shop, &person).await;
+    let elsewhere = cookie(&shows(&shop, &halfway, &app.code(0)).await).unwrap();
+    assert_eq!(shop.page("/orders", Some(&elsewhere)).await.0, 200);
+    let other = shop.log_in(Role::Support).await;
+    let (_, html) = shop.page("/account/factors", Some(&person.cookie)).await;
+    let id = html.split("remove_factor").nth(1).unwrap().split("value=\"").nth(1).unwrap();
+    let id = id.split('"').next().unwrap();
+    // Nobody takes away a key of somebody else.
+    shop.form("remove_factor", Some(&other.cookie), &[("id", id)]).await;
+    assert!(shop.page("/account/factors", Some(&person.cookie)).await.1.contains("remove_factor"));
+    shop.form("remove_factor", Some(&person.cookie), &[("id", id)]).await;
+    assert_eq!(shop.page("/orders", Some(&elsewhere)).await.0, 303);
+    assert_eq!(shop.page("/orders", Some(&person.cookie)).await.0, 200);
 }
 
 /// What somebody has of a second factor.

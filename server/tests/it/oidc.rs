@@ -1,6 +1,6 @@
 //! The log-in of the house next door: who comes in with it, who does not, and how it ends.
 
-use backoffice::staff::{self, NewStaff, Role, Staff, sessions};
+use backoffice::staff::{self, Caller, NewStaff, Role, Staff, sessions};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::hmac;
 use serde_json::{Value, json};
@@ -178,7 +178,7 @@ async fn an_answer_counts_once_in_the_browser_that_asked_and_for_ten_minutes() {
     sqlx::query("update oidc_log_ins set expires_at = now()").execute(&shop.backoffice().pool).await.unwrap();
     let response = shop.come_back(&late.cookie, &late.state, &house.code(&late, signed(&late.nonce))).await;
     assert_eq!(response.headers()["location"], "/login");
-    sessions::delete_expired(&shop.backoffice().pool).await.unwrap();
+    sessions::delete_expired(shop.backoffice()).await.unwrap();
     let left: i64 = sqlx::query_scalar("select count(*) from oidc_log_ins")
         .fetch_one(&shop.backoffice().pool)
         .await
@@ -378,7 +378,9 @@ async fn where_only_the_house_next_door_lets_people_in_no_password_does() {
     let fields = [("current", PASSWORD), ("password", "우리 가게는 열두시에 닫아요")];
     shop.form("change_password", Some(&session), &fields).await;
     let known = staff::password::Password::typed(PASSWORD);
-    assert!(staff::log_in(shop.backoffice(), "minji@next.example", known, "").await.unwrap().is_ok());
+    assert!(
+        staff::log_in(shop.backoffice(), "minji@next.example", known, &Caller::at("")).await.unwrap().is_ok()
+    );
 }
 
 #[tokio::test]

@@ -109,6 +109,11 @@ impl Shop {
         Self::open_with(&[("JANGBU_SECOND_FACTOR", "roles")]).await
     }
 
+    /// Where letters to staff go out.
+    pub async fn with_mail(url: &str) -> Self {
+        Self::open_with(&[("JANGBU_MAIL_URL", url), ("JANGBU_MAIL_FROM", "장부 <jangbu@shop.example>")]).await
+    }
+
     /// Mounted at a path of a host that has pages of its own.
     pub async fn open_at(base: &str) -> Self {
         Self::open_with(&[("JANGBU_BASE_PATH", base)]).await
@@ -372,19 +377,25 @@ impl Shop {
             .unwrap();
         let response = self.form("log_in", None, &[("email", &email), ("password", PASSWORD)]).await;
         assert_eq!(response.status(), 302);
-        Person { cookie: cookie(&response).expect("a session cookie"), email, id, role }
+        let device = cookie_named(&response, "jangbu_device=").expect("a device cookie");
+        Person { cookie: cookie(&response).expect("a session cookie"), device, email, id, role }
     }
 
     /// The same, with an authenticator app.
     pub async fn log_in_with_app(&self, role: Role) -> (Person, App) {
         let person = self.log_in(role).await;
+        let app = self.connect_app(&person).await;
+        (person, app)
+    }
+
+    pub async fn connect_app(&self, person: &Person) -> App {
         self.form("begin_totp", Some(&person.cookie), &[]).await;
         let (_, html) = self.page("/account/factors", Some(&person.cookie)).await;
         let by_hand = html.split("totp-secret\">").nth(1).expect("the key stands on the page");
         let app = App::of(by_hand.split('<').next().unwrap());
         let fields = [("name", "휴대폰"), ("code", &app.code(0))];
         assert_eq!(self.form("confirm_totp", Some(&person.cookie), &fields).await.status(), 302);
-        (person, app)
+        app
     }
 
     /// Time goes on to the next code: a code works once.
@@ -512,6 +523,8 @@ pub fn certificate(name: &str) -> PathBuf {
 
 pub struct Person {
     pub cookie: String,
+    /// The cookie of a browser that they have come in with.
+    pub device: String,
     pub email: String,
     pub id: uuid::Uuid,
     pub role: Role,
@@ -553,9 +566,13 @@ impl App {
 }
 
 pub fn cookie(response: &reqwest::Response) -> Option<String> {
+    cookie_named(response, "jangbu_session=")
+}
+
+fn cookie_named(response: &reqwest::Response, name: &str) -> Option<String> {
     let all = response.headers().get_all("set-cookie").iter();
-    let sessions = all.filter_map(|v| v.to_str().ok()).filter(|v| v.contains("jangbu_session="));
-    sessions.filter_map(|v| v.split(';').next()).next_back().map(str::to_owned)
+    let of_this_name = all.filter_map(|v| v.to_str().ok()).filter(|v| v.contains(name));
+    of_this_name.filter_map(|v| v.split(';').next()).next_back().map(str::to_owned)
 }
 
 /// A filled-in refund form.

@@ -1,7 +1,7 @@
 //! One's own keys and codes: added, named, taken away. An administrator takes away what somebody else has lost.
 
 #[cfg(feature = "ssr")]
-use backoffice::staff::{Permission, factors, notices};
+use backoffice::staff::{self, Permission, factors, notices};
 use leptos::{prelude::*, server_fn::codec::Json};
 
 use crate::error::AppError;
@@ -10,7 +10,7 @@ use crate::{
     action::{Done, action, parse_id, question},
     context::Ctx,
     explain::OrExplain as _,
-    routes,
+    format, routes,
 };
 
 /// Codes for bad days, where there are new ones: shown once.
@@ -52,7 +52,7 @@ pub async fn confirm_totp(
 ) -> Result<(), AppError> {
     action("totp", routes::FACTORS, &[("name", &name)], async |ctx| {
         let (me, here) = (ctx.me()?, session(ctx)?);
-        let added = factors::confirm_totp(ctx.backoffice(), me, &name, &code, &ctx.visitor.ip, &here).await;
+        let added = factors::confirm_totp(ctx.backoffice(), me, &name, &code, &ctx.caller(), &here).await;
         let codes = added.or_explain(ctx)?.or_explain(ctx)?;
         Ok(with_codes(ctx.tr("factor-added", &[("name", name.trim().to_owned())]), &codes))
     })
@@ -76,8 +76,9 @@ pub async fn add_passkey(
 ) -> Result<(), AppError> {
     action("passkey", routes::FACTORS, &[("name", &name)], async |ctx| {
         let (me, here) = (ctx.me()?, session(ctx)?);
-        let ip = &ctx.visitor.ip;
-        let added = factors::add_passkey(ctx.backoffice(), me, &name, &proof_credential, ip, &here).await;
+        let caller = ctx.caller();
+        let added =
+            factors::add_passkey(ctx.backoffice(), me, &name, &proof_credential, &caller, &here).await;
         let codes = added.or_explain(ctx)?.or_explain(ctx)?;
         Ok(with_codes(ctx.tr("factor-added", &[("name", name.trim().to_owned())]), &codes))
     })
@@ -88,7 +89,8 @@ pub async fn add_passkey(
 pub async fn remove_factor(#[server(default)] id: String) -> Result<(), AppError> {
     action("factors", routes::FACTORS, &[], async |ctx| {
         let id = parse_id(ctx, &id)?;
-        let removed = factors::remove(ctx.backoffice(), ctx.me()?, id, &ctx.visitor.ip).await;
+        let removed =
+            factors::remove(ctx.backoffice(), ctx.me()?, id, &ctx.caller(), ctx.session_key().as_ref()).await;
         removed.or_explain(ctx)?.or_explain(ctx)?;
         Ok(ctx.t("factor-removed"))
     })
@@ -102,20 +104,39 @@ pub async fn renew_recovery_codes() -> Result<(), AppError> {
         if !me.has_factor {
             return Err(AppError::form(ctx.t("recovery-needs-factor")));
         }
-        let codes =
-            factors::renew_recovery_codes(ctx.backoffice(), me, &ctx.visitor.ip).await.or_explain(ctx)?;
+        let here = session(ctx)?;
+        let renewed = factors::renew_recovery_codes(ctx.backoffice(), me, &ctx.visitor.ip, &here).await;
+        let codes = renewed.or_explain(ctx)?;
         Ok(with_codes(ctx.t("recovery-renewed"), &codes))
     })
     .await
 }
 
+/// The person reads it by mail, too, where there is a mail server: they may not come for days.
+#[cfg(feature = "ssr")]
+async fn write_of_reset(ctx: &Ctx, id: uuid::Uuid, by: &str) -> Result<(), backoffice::Fault> {
+    let backoffice = ctx.backoffice();
+    let (Some(mail), Some(person)) = (&backoffice.mail, staff::get(backoffice, id).await?) else {
+        return Ok(());
+    };
+    let time = format::full_time(backoffice.clock.now());
+    let text = ctx.tr("notice-factor-reset-own", &[("by", by.to_owned()), ("time", time)]);
+    // Whether it left stands in the log; what was done stays done.
+    mail.send(&person.email, &ctx.t("mail-factor-reset-subject"), text).await.ok();
+    Ok(())
+}
+
 /// Takes away what somebody has lost; the person and all administrators are told.
 #[server(prefix = "/fn", endpoint = "reset_factors")]
-pub async fn reset_factors(#[server(default)] id: String) -> Result<(), AppError> {
-    action("staff", routes::STAFF, &[], async |ctx| {
+pub async fn reset_factors(
+    #[server(default)] id: String,
+    #[server(default)] why: String,
+) -> Result<(), AppError> {
+    action("staff", routes::STAFF, &[("why", &why)], async |ctx| {
         let actor = ctx.allow(Permission::ManageStaff)?;
         let id = parse_id(ctx, &id)?;
-        factors::reset(ctx.backoffice(), &actor, id).await.or_explain(ctx)?;
+        factors::reset(ctx.backoffice(), &actor, id, &why).await.or_explain(ctx)?;
+        write_of_reset(ctx, id, actor.name()).await.or_explain(ctx)?;
         Ok(ctx.t("factors-reset"))
     })
     .await

@@ -29,7 +29,7 @@ pub async fn show_factor(
         .await;
     };
     let proof = super::proof_of(&proof_code, &proof_recovery, &proof_credential, "");
-    let shown = factors::prove(ctx.backoffice(), &session, &person, &proof, &ctx.visitor.ip).await;
+    let shown = factors::prove(ctx.backoffice(), &session, &person, &proof, &ctx.caller()).await;
     match shown.or_explain(&ctx)? {
         Ok(()) => ctx.come_in(&person, Shown::Everything, &next).await,
         Err(refused) => {

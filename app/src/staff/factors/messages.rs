@@ -2,7 +2,7 @@
 
 use backoffice::staff::factors::{FactorRefused, TRIES};
 
-use crate::{context::Ctx, error::AppError, explain::Explain};
+use crate::{context::Ctx, error::AppError, explain::Explain, staff::messages::wait_words};
 
 pub(crate) fn sentence(ctx: &Ctx, refused: FactorRefused) -> String {
     let key = match refused {
@@ -15,6 +15,7 @@ pub(crate) fn sentence(ctx: &Ctx, refused: FactorRefused) -> String {
             return ctx.tr(key, &[("minutes", minutes.to_string())]);
         }
         FactorRefused::TooMany => return ctx.tr("factor-error-too-many", &[("tries", TRIES.to_string())]),
+        FactorRefused::Wait { seconds } => return wait_words(ctx, seconds),
         FactorRefused::Nothing => "factor-error-nothing",
         FactorRefused::Wrong => "factor-error-wrong",
         FactorRefused::Used => "factor-error-used",

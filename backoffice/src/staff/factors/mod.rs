@@ -12,13 +12,14 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    Invalid, Permission, Role, Staff, StaffError,
+    Caller, Invalid, Permission, Role, Staff, StaffError,
     notices::{self, Notice},
     sessions::{self, SessionKey},
 };
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
+    security::{self, Event, Kind as Told},
 };
 pub(super) use passkeys::delete_expired;
 pub use passkeys::{Passkeys, add as add_passkey, ask, come_in_with as come_in_with_passkey, offer};
@@ -55,6 +56,8 @@ const SENSITIVE: [Permission; 6] = [
     Permission::ChangeSettings,
 ];
 
+/// How it was made sure that it is the person (OWASP ASVS 5.0, 6.4.4).
+const LONGEST_WHY: usize = 200;
 /// How a name may be, whoever gives it.
 const LONGEST_NAME: usize = 80;
 
@@ -72,9 +75,9 @@ impl SecondFactor {
         !staff.has_factor && self.asks(staff.role)
     }
 
-    /// Whether what hurts takes a fresh proof from this person.
+    /// Whether what hurts takes a fresh proof from this person: the factor, or the password where there is none.
     pub fn wants_proof(self, staff: &Staff) -> bool {
-        staff.has_factor || self.asks(staff.role)
+        staff.has_factor || self != Self::Off
     }
 }
 
@@ -102,6 +105,9 @@ pub enum FactorRefused {
     Used,
     #[error("too many wrong codes: the session has ended")]
     TooMany,
+    /// Too many wrong ones for this account, in whichever session.
+    #[error("too many wrong codes: the next is looked at in {seconds} seconds")]
+    Wait { seconds: u64 },
     /// A question that was not asked in this session, was answered already, or is five minutes old.
     #[error("the question to the passkey has ended")]
     NotAsked,
@@ -155,7 +161,8 @@ pub async fn remove(
     backoffice: &Backoffice,
     staff: &Staff,
     id: Uuid,
-    ip: &str,
+    caller: &Caller<'_>,
+    here: Option<&SessionKey>,
 ) -> Result<Result<(), FactorRefused>, Fault> {
     let mut tx = backoffice.pool.begin().await?;
     lock(&mut tx, staff.id).await?;
@@ -175,15 +182,23 @@ pub async fn remove(
         }
         recovery::forget(&mut tx, staff.id).await?;
     }
+    // Whoever has the key that was taken away may be in with it.
+    sessions::end_others(&mut tx, staff.id, here).await?;
     let detail = json!({ "kind": removed.kind, "name": removed.name, "left": left });
-    note(backoffice, &mut tx, &staff.actor(ip), "staff.factor_removed", staff.id, detail).await?;
+    let event = Event { detail: detail.clone(), ..event(Told::FactorRemoved, staff, caller) };
+    security::record(&mut tx, backoffice, event).await?;
+    note(backoffice, &mut tx, &staff.actor(caller.ip), "staff.factor_removed", staff.id, detail).await?;
     tx.commit().await?;
     Ok(Ok(()))
 }
 
 /// An administrator takes away all that somebody has lost, and ends what they have open. That person and every
 /// administrator are told.
-pub async fn reset(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<(), StaffError> {
+pub async fn reset(backoffice: &Backoffice, actor: &Actor, id: Uuid, why: &str) -> Result<(), StaffError> {
+    let why = why.trim();
+    if why.is_empty() || why.chars().count() > LONGEST_WHY {
+        return Err(Invalid::Why.into());
+    }
     if actor.staff_id() == Some(id) {
         return Err(Invalid::Yourself.into());
     }
@@ -197,7 +212,10 @@ pub async fn reset(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<(
     sessions::end_all(&mut tx, id).await?;
     let detail = json!({ "id": id, "name": name, "by": actor.name() });
     notices::tell_with_admins(backoffice, &mut tx, id, Notice::FactorReset, &detail).await?;
-    let detail = json!({ "removed": removed.rows_affected() });
+    let event =
+        Event { detail: json!({ "by": actor.key() }), ..Event::of(Told::FactorReset, id, actor.ip(), "") };
+    security::record(&mut tx, backoffice, event).await?;
+    let detail = json!({ "removed": removed.rows_affected(), "why": why });
     note(backoffice, &mut tx, actor, "staff.factors_reset", id, detail).await?;
     tx.commit().await?;
     Ok(())
@@ -227,7 +245,7 @@ async fn after_adding(
     tx: &mut PgConnection,
     staff: &Staff,
     added: (Kind, &str),
-    ip: &str,
+    caller: &Caller<'_>,
     here: &SessionKey,
 ) -> Result<Vec<String>, Fault> {
     let codes = match count(tx, staff.id).await? {
@@ -236,8 +254,14 @@ async fn after_adding(
     };
     sessions::end_others(tx, staff.id, Some(here)).await?;
     let detail = json!({ "kind": added.0, "name": added.1 });
-    note(backoffice, tx, &staff.actor(ip), "staff.factor_added", staff.id, detail).await?;
+    let event = Event { detail: detail.clone(), ..event(Told::FactorAdded, staff, caller) };
+    security::record(tx, backoffice, event).await?;
+    note(backoffice, tx, &staff.actor(caller.ip), "staff.factor_added", staff.id, detail).await?;
     Ok(codes)
+}
+
+fn event<'a>(kind: Told, staff: &Staff, caller: &Caller<'a>) -> Event<'a> {
+    Event::of(kind, staff.id, caller.ip, caller.agent)
 }
 
 async fn note(

@@ -17,7 +17,7 @@ use super::{FactorRefused, Kind, after_adding, lock, valid_name};
 use crate::{
     Backoffice, Fault,
     kernel::seal::FACTOR,
-    staff::{self, Staff, sessions::SessionKey},
+    staff::{self, Caller, Staff, sessions::SessionKey},
 };
 
 /// The library, set up for the address that browsers reach us at.
@@ -155,7 +155,7 @@ pub async fn add(
     staff: &Staff,
     name: &str,
     credential: &str,
-    ip: &str,
+    caller: &Caller<'_>,
     here: &SessionKey,
 ) -> Result<Result<Vec<String>, FactorRefused>, Fault> {
     let Some(name) = valid_name(name) else { return Ok(Err(FactorRefused::Name)) };
@@ -197,7 +197,7 @@ pub async fn add(
     if added.rows_affected() == 0 {
         return Ok(Err(FactorRefused::Taken));
     }
-    let codes = after_adding(backoffice, &mut tx, staff, (Kind::Passkey, &name), ip, here).await?;
+    let codes = after_adding(backoffice, &mut tx, staff, (Kind::Passkey, &name), caller, here).await?;
     tx.commit().await?;
     Ok(Ok(codes))
 }

@@ -5,11 +5,12 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{FactorRefused, passkeys, recovery, totp};
 use crate::{
     Backoffice, Fault,
+    security::{self, Kind},
     staff::{
-        LoginRefused, Staff,
-        log_in::prove as prove_password,
+        Caller, LoginRefused, Staff, log_in,
         password::Password,
         sessions::{self, SessionKey},
+        throttle::{self, Purpose},
     },
 };
 
@@ -51,7 +52,7 @@ pub async fn prove(
     session: &SessionKey,
     staff: &Staff,
     proof: &Proof,
-    ip: &str,
+    caller: &Caller<'_>,
 ) -> Result<Result<(), FactorRefused>, Fault> {
     if proof.is_empty() {
         return Ok(Err(FactorRefused::Nothing));
@@ -67,7 +68,18 @@ pub async fn prove(
         sessions::end(&backoffice.pool, session).await?;
         return Ok(Err(FactorRefused::TooMany));
     }
-    if let Err(refused) = look_at(backoffice, session, staff, proof, ip).await? {
+    if let Err(refused) = look_at(backoffice, session, staff, proof, caller).await? {
+        if matches!(refused, FactorRefused::Wait { .. }) {
+            // It was not looked at: the try is given back.
+            sqlx::query!(
+                "update staff_sessions set wrong_codes = wrong_codes - 1 where id_hash = $1 and wrong_codes > 0",
+                session.hash(),
+            )
+            .execute(&backoffice.pool)
+            .await?;
+            return Ok(Err(refused));
+        }
+        security::note(backoffice, super::event(Kind::FactorWrong, staff, caller)).await;
         return Ok(Err(refused));
     }
     sqlx::query!(
@@ -84,28 +96,52 @@ async fn look_at(
     session: &SessionKey,
     staff: &Staff,
     proof: &Proof,
-    ip: &str,
+    caller: &Caller<'_>,
 ) -> Result<Result<(), FactorRefused>, Fault> {
     if let Some(credential) = &proof.credential {
         return passkeys::redeem(backoffice, session, staff, credential.expose_secret()).await;
     }
     if let Some(code) = &proof.code {
-        let digits = totp::digits(code.expose_secret());
-        if digits.len() == 6 {
-            return totp::redeem(backoffice, staff, &digits).await;
-        }
-        return Ok(match recovery::redeem(backoffice, staff, code.expose_secret(), ip).await? {
-            Some(true) => Ok(()),
-            Some(false) => Err(FactorRefused::Used),
-            None => Err(FactorRefused::Wrong),
-        });
+        return code_fits(backoffice, staff, code.expose_secret(), caller).await;
     }
     let Some(password) = proof.password.as_ref().filter(|_| !staff.has_factor) else {
         return Ok(Err(FactorRefused::Nothing));
     };
     let typed = Password::typed(password.expose_secret());
-    Ok(match prove_password(backoffice, &staff.email, typed, ip).await? {
+    Ok(match log_in(backoffice, &staff.email, typed, caller).await? {
         Ok(_) => Ok(()),
-        Err(LoginRefused::Wrong | LoginRefused::TooManyFailures) => Err(FactorRefused::Wrong),
+        Err(LoginRefused::Wrong) => Err(FactorRefused::Wrong),
+        Err(LoginRefused::Wait { seconds }) => Err(FactorRefused::Wait { seconds }),
+        Err(LoginRefused::Busy) => Err(FactorRefused::Wait { seconds: 1 }),
     })
+}
+
+/// Whoever knows the password begins as many sessions as they like: wrong codes count for the account, too.
+async fn code_fits(
+    backoffice: &Backoffice,
+    staff: &Staff,
+    code: &str,
+    caller: &Caller<'_>,
+) -> Result<Result<(), FactorRefused>, Fault> {
+    let account = staff.id.to_string();
+    let pass = match throttle::attempt(backoffice, Purpose::Factor, &account, caller).await? {
+        Ok(pass) => pass,
+        Err(wait) => return Ok(Err(FactorRefused::Wait { seconds: wait.seconds })),
+    };
+    let digits = totp::digits(code);
+    let fits = if digits.len() == 6 {
+        totp::redeem(backoffice, staff, &digits).await?
+    } else {
+        match recovery::redeem(backoffice, staff, code, caller.ip).await? {
+            Some(true) => Ok(()),
+            Some(false) => Err(FactorRefused::Used),
+            None => Err(FactorRefused::Wrong),
+        }
+    };
+    if fits.is_ok() {
+        let mut tx = backoffice.pool.begin().await?;
+        throttle::succeeded(&mut tx, pass).await?;
+        tx.commit().await?;
+    }
+    Ok(fits)
 }

@@ -7,7 +7,13 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::note;
-use crate::{Backoffice, Fault, staff::Staff};
+use crate::{
+    Backoffice, Fault,
+    staff::{
+        Staff,
+        sessions::{self, SessionKey},
+    },
+};
 
 const CODES: usize = 10;
 /// 120 bits: enough that a plain hash of it cannot be guessed (OWASP ASVS 5.0, 6.5.2 asks for 112).
@@ -120,10 +126,17 @@ pub async fn left(backoffice: &Backoffice, staff: Uuid) -> Result<i64, Fault> {
 }
 
 /// Somebody asks for new ones. To be shown once.
-pub async fn renew(backoffice: &Backoffice, staff: &Staff, ip: &str) -> Result<Vec<String>, Fault> {
+pub async fn renew(
+    backoffice: &Backoffice,
+    staff: &Staff,
+    ip: &str,
+    here: &SessionKey,
+) -> Result<Vec<String>, Fault> {
     let mut tx = backoffice.pool.begin().await?;
     super::lock(&mut tx, staff.id).await?;
     let codes = make(backoffice, &mut tx, staff.id).await?;
+    // One of the codes before may have let somebody else in.
+    sessions::end_others(&mut tx, staff.id, Some(here)).await?;
     let action = "staff.recovery_codes_made";
     note(backoffice, &mut tx, &staff.actor(ip), action, staff.id, json!({})).await?;
     tx.commit().await?;

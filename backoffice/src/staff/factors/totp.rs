@@ -13,7 +13,7 @@ use super::{FactorRefused, Kind, after_adding, lock, valid_name};
 use crate::{
     Backoffice, Fault,
     kernel::seal::{self, FACTOR},
-    staff::{Staff, sessions::SessionKey},
+    staff::{Caller, Staff, sessions::SessionKey},
 };
 
 /// Seconds that a code is shown for.
@@ -135,7 +135,7 @@ pub async fn confirm(
     staff: &Staff,
     name: &str,
     code: &str,
-    ip: &str,
+    caller: &Caller<'_>,
     here: &SessionKey,
 ) -> Result<Result<Vec<String>, FactorRefused>, Fault> {
     let Some(name) = valid_name(name) else { return Ok(Err(FactorRefused::Name)) };
@@ -164,7 +164,7 @@ pub async fn confirm(
     )
     .execute(&mut *tx)
     .await?;
-    let codes = after_adding(backoffice, &mut tx, staff, (Kind::Totp, &name), ip, here).await?;
+    let codes = after_adding(backoffice, &mut tx, staff, (Kind::Totp, &name), caller, here).await?;
     tx.commit().await?;
     Ok(Ok(codes))
 }

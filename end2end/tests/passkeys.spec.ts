@@ -133,27 +133,29 @@ test("a passkey of another address, an old answer and a touch that never comes a
   await typePassword(page, email);
 
   // What a page at another address would have got signed.
-  let caught = "";
-  await page.route("**/fn/show_factor", async (route) => {
-    const form = new URLSearchParams(route.request().postData()!);
-    const credential = JSON.parse(form.get("proof_credential")!);
-    caught = JSON.stringify(credential);
-    const data = JSON.parse(Buffer.from(credential.response.clientDataJSON, "base64url").toString());
-    data.origin = "https://jangbu.phish.example";
-    credential.response.clientDataJSON = Buffer.from(JSON.stringify(data)).toString("base64url");
-    form.set("proof_credential", JSON.stringify(credential));
-    await route.continue({ postData: form.toString() });
+  await page.evaluate(() => {
+    const send = HTMLFormElement.prototype.submit;
+    HTMLFormElement.prototype.submit = function () {
+      const field = this.querySelector<HTMLInputElement>("input[name=proof_credential]")!;
+      sessionStorage.setItem("caught", field.value);
+      const credential = JSON.parse(field.value);
+      const code = (text: string) => btoa(text).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+      const data = JSON.parse(atob(credential.response.clientDataJSON.replaceAll("-", "+").replaceAll("_", "/")));
+      data.origin = "https://jangbu.phish.example";
+      credential.response.clientDataJSON = code(JSON.stringify(data));
+      field.value = JSON.stringify(credential);
+      send.call(this);
+    };
   });
   await page.getByRole("button", { name: "패스키로 확인" }).click();
   await expect(page.getByText("이 패스키는 다른 주소의 것이에요")).toBeVisible();
-  await page.unroute("**/fn/show_factor");
 
   // The answer that was caught on its way is used up with the question.
-  await page.evaluate((credential) => {
+  await page.evaluate(() => {
     const field = document.querySelector<HTMLInputElement>("input[name=proof_credential]")!;
-    field.value = credential;
+    field.value = sessionStorage.getItem("caught")!;
     field.form!.submit();
-  }, caught);
+  });
   await expect(page.getByText("시간이 지났거나 이미 쓴 확인이에요")).toBeVisible();
 
   await cdp.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: false });

@@ -146,6 +146,16 @@ export async function refundAtToss(page: Page, order: string, cancelAmount?: num
   expect(done.ok()).toBe(true);
 }
 
+/** Somebody paid into an account, and whoever is logged in asks for all of it to go to this one. */
+export async function payBack(page: Page, id: string, number: string, holder: string) {
+  await find(page, id);
+  await eventually(page, "결제완료");
+  await page.getByLabel("은행").selectOption({ label: "신한은행" });
+  await page.getByLabel("계좌번호").fill(number);
+  await page.getByLabel("예금주").fill(holder);
+  await page.getByRole("button", { name: /환불하기/ }).click();
+}
+
 export async function deposit(page: Page, order: string) {
   const paid = await page.request.post(`${sandbox}/_sandbox/payments/${await keyAtToss(page, order)}/deposit`);
   expect(paid.ok()).toBe(true);

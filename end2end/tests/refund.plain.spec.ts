@@ -1,7 +1,7 @@
 // The main job: a buyer pays, Toss's webhook arrives, an agent finds the order and refunds.
 
 import type { Page } from "@playwright/test";
-import { buy, deposit, eventually, expect, find, keyAtToss, logIn, test, transactionsAtToss } from "./product";
+import { buy, deposit, eventually, expect, find, keyAtToss, logIn, payBack, test, transactionsAtToss } from "./product";
 
 test("pay, webhook, find, part refund, full refund, and the books agree", async ({ page }) => {
   const id = await buy(page, "머그컵 세트");
@@ -60,21 +60,16 @@ test("a deposited virtual account asks where the money goes", async ({ page }) =
 });
 
 /** Somebody paid into an account, and an agent pays all of it back to this one. */
-async function payBack(page: Page, number: string, holder: string): Promise<string> {
+async function paidBack(page: Page, number: string, holder: string): Promise<string> {
   const id = await buy(page, "원두 1kg", "가상계좌");
   await deposit(page, id);
   await logIn(page, "support");
-  await find(page, id);
-  await eventually(page, "결제완료");
-  await page.getByLabel("은행").selectOption({ label: "신한은행" });
-  await page.getByLabel("계좌번호").fill(number);
-  await page.getByLabel("예금주").fill(holder);
-  await page.getByRole("button", { name: /환불하기/ }).click();
+  await payBack(page, id, number, holder);
   return id;
 }
 
 test("money that came back is found, corrected and arrives", async ({ page }) => {
-  const id = await payBack(page, "110-123-456789", "홍길동");
+  const id = await paidBack(page, "110-123-456789", "홍길동");
   await expect(page.getByText("은행 이체 중").first()).toBeVisible();
 
   const bank = `${process.env.SANDBOX_URL}/_sandbox/payments/${await keyAtToss(page, id)}/bank-refund`;
@@ -101,7 +96,7 @@ test("money that came back is found, corrected and arrives", async ({ page }) =>
 });
 
 test("an account that is not the buyer's waits for a second person who sees it", async ({ page, browser }) => {
-  const id = await payBack(page, "3333-01-2345678", "박다른");
+  const id = await paidBack(page, "3333-01-2345678", "박다른");
   await expect(page.getByText("구매자의 계좌인지 다른 사람이 확인하고 승인해야 보내요")).toBeVisible();
 
   const second = await (await browser.newContext()).newPage();

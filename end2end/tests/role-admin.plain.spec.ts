@@ -13,7 +13,7 @@ test("an administrator sees everything, and changes nobody's rights and no limit
   const row = page.locator("tr", { hasText: email });
   await row.locator("summary").click();
   await row.getByRole("button", { name: "로그아웃시키기" }).click();
-  await expect(page.locator(".notice")).toBeVisible();
+  await expect(page.locator(".notice.good")).toBeVisible();
 
   await page.goto("/audit");
   await expect(page.getByText("staff.joined").first()).toBeVisible();

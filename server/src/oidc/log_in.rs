@@ -163,7 +163,7 @@ async fn exchange(
         .map_err(|error| {
             NotIn::Provider(match error {
                 RequestTokenError::ServerResponse(said) => {
-                    format!("the code: {}", redact::code(&said.error().to_string()))
+                    format!("the code: {}", redact::code(said.error().as_ref()))
                 }
                 RequestTokenError::Request(error) => format!("the code: {error}"),
                 RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {

@@ -44,6 +44,21 @@ login-wait = There were too many failures. Try again in { $seconds ->
        *[other] {$seconds} seconds
     }.
 login-busy = Too many people are logging in right now. Try again in a moment.
+no-passwords = Nobody logs in with a password here.
+oidc-log-in = Log in with {$name}
+oidc-again = Show who you are at {$name} (new window)
+oidc-again-how = Once that is done, come back to this window and go on. What you have typed is still here.
+host-again-how = Your log-in is older than five minutes. Log out, log in again, and go on.
+oidc-log-out = Log out of the single sign-on as well
+oidc-not-begun = The log-in took more than ten minutes, or was begun in another window. Start it again here.
+oidc-denied = The single sign-on stopped or refused the log-in. Try again; if it stays so, ask whoever runs it.
+oidc-provider = The single sign-on does not answer now. Try again in a moment.
+oidc-token = The answer of the single sign-on cannot be believed, so you were not let in. Try again; if it stays so, tell an administrator.
+oidc-no-role = You are in no group that may use Jangbu. Ask whoever runs the single sign-on for a group.
+oidc-no-address = The single sign-on knows no verified e-mail address of yours. Have it verified, then log in again.
+oidc-other-person = The account with this address is linked to somebody else at the single sign-on. Tell an administrator of Jangbu.
+oidc-disabled = This account is disabled in Jangbu. Ask an administrator of Jangbu.
+oidc-last-admin = The role of the last administrator cannot change. Once another administrator has logged in, try again.
 role-viewer = Viewer
 role-support = Support
 role-finance = Finance
@@ -348,6 +363,7 @@ trust-why-duplicate = The same event came before. It changed nothing.
 
 ## Staff
 staff-invite = Invite staff
+staff-come-from-elsewhere = Staff appear when they first come from the single sign-on, with the role of their groups there.
 staff-invite-how = You get a link for one use within 24 hours. The person chooses the password; nobody else knows it.
 staff-invited = A link for {$name} was made.
 staff-manage = Manage
@@ -554,6 +570,7 @@ security-kind-log-in = Log-in
 security-kind-log-in-wrong = Wrong log-in
 security-kind-log-in-throttled = Too many log-ins
 security-kind-log-in-busy = Rush of log-ins
+security-kind-log-in-refused = Refused from the single sign-on
 security-kind-log-out = Log-out
 security-kind-session-ended = Session ended
 security-kind-session-expired = Session expired

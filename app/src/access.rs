@@ -5,7 +5,7 @@ use backoffice::staff::Permission::{
     Reconcile, Refund, RevealPersonal, SendMessage, UnlinkUser, ViewAudit, ViewFinance, ViewTrade,
 };
 
-use crate::routes;
+use crate::{context::Doors, routes};
 
 /// What a visitor needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +116,27 @@ pub const PAGES: &[(&str, Access)] = &[
     (routes::SETTINGS, Access::Staff),
 ];
 
+/// Our own ways in. A host that says who everybody is closes them.
+pub const OWN_WAYS_IN: &[&str] = &[
+    routes::LOGIN,
+    routes::LOGIN_FACTOR,
+    routes::INVITATION,
+    "/fn/log_in",
+    "/fn/log_in_with_passkey",
+    "/fn/show_factor",
+    "/fn/accept_invitation",
+    "/fn/change_password",
+    "/fn/invite_staff",
+];
+
+/// The log-in of the house next door. Where it is not set up, they are not in the table.
+pub const NEXT_DOOR: &[(&str, Access)] = &[
+    (routes::OIDC, Access::Open),
+    // The state says whose session it is.
+    (routes::OIDC_CALLBACK, Access::Open),
+    (routes::OIDC_LEFT, Access::Open),
+];
+
 /// Server functions, by their path.
 pub const FUNCTIONS: &[(&str, Access)] = &[
     ("/fn/log_in", Access::Open),
@@ -214,6 +235,12 @@ pub const FUNCTIONS: &[(&str, Access)] = &[
     ("/fn/decide_role_change", Access::Proves(ManageStaff)),
     ("/fn/remove_role", Access::Proves(ManageStaff)),
 ];
+
+/// The same with what is set up only here and there.
+pub fn rule_with(path: &str, doors: &Doors) -> Option<Access> {
+    let next_door = NEXT_DOOR.iter().find(|(known, _)| doors.oidc.is_some() && *known == path);
+    next_door.map(|(_, access)| *access).or_else(|| rule(path))
+}
 
 /// The rule for a path below the base, or `None` when there is none.
 pub fn rule(path: &str) -> Option<Access> {

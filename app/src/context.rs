@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use backoffice::{
     Actor, Backoffice, IpNet,
-    staff::{Caller, DeviceKey, Permission, Staff, devices, factors::FactorRefused},
+    staff::{Caller, DeviceKey, Permission, Staff, devices, factors::FactorRefused, identities},
 };
 use http::request::Parts;
 use leptos::prelude::{expect_context, use_context};
 use leptos_axum::ResponseOptions;
+use serde::{Deserialize, Serialize};
 use tower_sessions::Session;
 use uuid::Uuid;
 
@@ -56,6 +57,49 @@ pub struct Site {
     pub public_url: String,
     /// Where webhooks may come from; empty: from anywhere.
     pub allowed_ips: Arc<[IpNet]>,
+    pub doors: Doors,
+}
+
+impl Site {
+    /// What makes a browser a device that is known, as a header says it.
+    pub fn device_cookie(&self, device: &DeviceKey) -> String {
+        let is_https = self.public_url.starts_with("https://");
+        let name = device_cookie(is_https, &self.base.0);
+        let (path, age) = (self.base.href(routes::HOME), devices::LIFE.whole_seconds());
+        let secure = if is_https { "; Secure" } else { "" };
+        format!("{name}={}; Path={path}; Max-Age={age}; SameSite=Lax; HttpOnly{secure}", device.expose())
+    }
+}
+
+/// The ways in.
+#[derive(Debug, Clone, Default)]
+pub struct Doors {
+    /// What the log-in of the house next door is called, where there is one.
+    pub oidc: Option<Arc<str>>,
+    /// Nobody comes in with what they have here: no password, no passkey.
+    pub only_elsewhere: bool,
+    /// Our host says who everybody is; where one logs out of it.
+    pub host: Option<Arc<str>>,
+}
+
+/// Who somebody is elsewhere, where it was said. It stands in the session, but for a host, who is asked each time.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Elsewhere {
+    pub issuer: String,
+    pub subject: String,
+    /// The provider's session.
+    pub sid: Option<String>,
+    /// A second factor was seen there.
+    pub factor: bool,
+    /// Sealed; for the log-out.
+    pub id_token: Option<String>,
+}
+
+impl Elsewhere {
+    /// Our host, who says so anew with each request.
+    pub fn is_host(&self) -> bool {
+        self.issuer == identities::HOST
+    }
 }
 
 /// The colours a visitor asked for; the device decides when they did not.
@@ -88,6 +132,8 @@ impl Theme {
 #[derive(Debug, Clone)]
 pub struct Visitor {
     pub staff: Option<Staff>,
+    /// Who has said so, if it was not us.
+    pub elsewhere: Option<Elsewhere>,
     pub lang: Lang,
     pub theme: Theme,
     pub ip: String,
@@ -96,6 +142,13 @@ pub struct Visitor {
     /// That of the browser's cookie; whose it is, the books know.
     pub device: Option<DeviceKey>,
     pub session: Session,
+}
+
+impl Visitor {
+    /// From where somebody comes.
+    pub fn caller(&self) -> Caller<'_> {
+        Caller { ip: &self.ip, agent: &self.agent, device: self.device.as_ref() }
+    }
 }
 
 /// The cookie by which a device is known. One called __Host- is tied to this very host, and has to have the path /: as with
@@ -128,6 +181,10 @@ pub const SESSION_STAFF: &str = "staff_id";
 pub const SESSION_HALF: &str = "half_logged_in";
 /// The key under which the session holds from where it was opened.
 pub const SESSION_OPENED: &str = "opened";
+/// The key under which the session holds who somebody is elsewhere. SQL looks for it.
+pub const SESSION_ELSEWHERE: &str = "oidc";
+/// The key under which a session that has just ended holds what its end elsewhere takes.
+pub const SESSION_LEFT: &str = "left";
 
 /// Everything one request works with.
 #[derive(Clone)]
@@ -192,19 +249,7 @@ impl Ctx {
 
     /// From where somebody comes.
     pub fn caller(&self) -> Caller<'_> {
-        let visitor = &self.visitor;
-        Caller { ip: &visitor.ip, agent: &visitor.agent, device: visitor.device.as_ref() }
-    }
-
-    /// Makes this browser a device that is known.
-    pub(crate) fn keep_device(&self, device: &DeviceKey) {
-        let is_https = self.site.public_url.starts_with("https://");
-        let name = device_cookie(is_https, &self.site.base.0);
-        let (path, age) = (self.href(routes::HOME), devices::LIFE.whole_seconds());
-        let secure = if is_https { "; Secure" } else { "" };
-        let cookie =
-            format!("{name}={}; Path={path}; Max-Age={age}; SameSite=Lax; HttpOnly{secure}", device.expose());
-        self.header(http::header::SET_COOKIE, &cookie);
+        self.visitor.caller()
     }
 
     /// Whoever is logged in.

@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 
 use backoffice::{
-    Fault,
+    Backoffice, Fault,
     staff::{form_answers, sessions::SessionKey},
 };
 use serde::{Deserialize, Serialize};
+use tower_sessions::Session;
 
 use crate::context::Ctx;
 
@@ -60,39 +61,52 @@ impl Ctx {
         }
     }
 
-    async fn leave_flash(&self, flash: &Flash, path: &str) -> Result<(), Fault> {
-        let session = self.session_key_or_new().await?;
-        let answer = serde_json::to_value(flash).map_err(|error| Fault::Inconsistent(error.to_string()))?;
-        form_answers::leave(self.backoffice(), &session, &page_of(path), &answer).await
-    }
-
     pub fn session_key(&self) -> Option<SessionKey> {
-        self.visitor.session.id().map(|id| SessionKey::of(&id.0.to_be_bytes()))
+        key_of(&self.visitor.session)
     }
 
     pub(crate) async fn session_key_or_new(&self) -> Result<SessionKey, Fault> {
-        match self.session_key() {
-            Some(session) => Ok(session),
-            None => self.begin_session().await,
-        }
-    }
-
-    /// Before a log-in there is none until it is needed; an empty one would not be kept.
-    async fn begin_session(&self) -> Result<SessionKey, Fault> {
-        let session = &self.visitor.session;
-        let begun = async {
-            session.insert("begun", true).await?;
-            session.save().await
-        };
-        begun.await.map_err(|error| Fault::Inconsistent(error.to_string()))?;
-        self.session_key().ok_or_else(|| Fault::Inconsistent("a session without an id".into()))
+        key_or_new(&self.visitor.session).await
     }
 
     /// Sends the browser to a page, which shows this.
     pub async fn redirect_with(&self, flash: &Flash, path: &str) {
-        if let Err(error) = self.leave_flash(flash, path).await {
-            tracing::warn!(%error, "a form's answer was lost");
-        }
+        leave_or_lose(self.backoffice(), &self.visitor.session, flash, path).await;
         self.redirect(path);
     }
+}
+
+fn key_of(session: &Session) -> Option<SessionKey> {
+    session.id().map(|id| SessionKey::of(&id.0.to_be_bytes()))
+}
+
+/// Before a log-in there is none until it is needed; an empty one would not be kept.
+pub async fn key_or_new(session: &Session) -> Result<SessionKey, Fault> {
+    if let Some(key) = key_of(session) {
+        return Ok(key);
+    }
+    let begun = async {
+        session.insert("begun", true).await?;
+        session.save().await
+    };
+    begun.await.map_err(|error| Fault::Inconsistent(error.to_string()))?;
+    key_of(session).ok_or_else(|| Fault::Inconsistent("a session without an id".into()))
+}
+
+async fn leave(backoffice: &Backoffice, session: &Session, flash: &Flash, path: &str) -> Result<(), Fault> {
+    let key = key_or_new(session).await?;
+    let answer = serde_json::to_value(flash).map_err(|error| Fault::Inconsistent(error.to_string()))?;
+    form_answers::leave(backoffice, &key, &page_of(path), &answer).await
+}
+
+async fn leave_or_lose(backoffice: &Backoffice, session: &Session, flash: &Flash, path: &str) {
+    if let Err(error) = leave(backoffice, session, flash, path).await {
+        tracing::warn!(%error, "a form's answer was lost");
+    }
+}
+
+/// Leaves bad news for a page of this session, where there is no form.
+pub async fn say(backoffice: &Backoffice, session: &Session, path: &str, form: &str, sentence: String) {
+    let flash = Flash { is_error: true, ..Flash::good(form, sentence) };
+    leave_or_lose(backoffice, session, &flash, path).await;
 }

@@ -36,7 +36,7 @@ mod explain;
 #[cfg(feature = "ssr")]
 mod firewall;
 #[cfg(feature = "ssr")]
-mod flash;
+pub mod flash;
 #[cfg(feature = "ssr")]
 mod format;
 #[cfg(feature = "ssr")]

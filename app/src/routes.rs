@@ -4,6 +4,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 pub const HOME: &str = "/";
 pub const LOGIN: &str = "/login";
+/// Out to the house next door; back from it; and out of it.
+pub const OIDC: &str = "/login/oidc";
+pub const OIDC_CALLBACK: &str = "/login/oidc/callback";
+pub const OIDC_LEFT: &str = "/login/oidc/left";
+/// Where the provider tells its log-outs.
+pub const OIDC_LOG_OUT: &str = "/login/oidc/backchannel-logout";
 pub const INVITATION: &str = "/invitation";
 /// The second step of a log-in.
 pub const LOGIN_FACTOR: &str = "/login/factor";
@@ -49,6 +55,16 @@ pub const FIREWALL: &str = "/settings/firewall";
 /// What a link of an invitation opens. What it carries stands in the query: no log keeps one.
 pub fn invitation(token: &str) -> String {
     format!("{INVITATION}?t={}", encode(token))
+}
+
+/// The log-in of the house next door, for the page that somebody wants.
+pub fn oidc(next: &str) -> String {
+    format!("{OIDC}?next={}", encode(next))
+}
+
+/// Somebody who is in shows there anew who they are.
+pub fn oidc_again() -> String {
+    format!("{}&again=1", oidc(ACCOUNT))
 }
 
 pub fn order(order_id: &str) -> String {

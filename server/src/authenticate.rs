@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use app::{
     access::{self, Access},
-    context::{SESSION_STAFF, Theme, Unsent, Visitor, device_cookie},
+    context::{Elsewhere, SESSION_ELSEWHERE, SESSION_STAFF, Theme, Unsent, Visitor, device_cookie},
     error::AppError,
     i18n::{Lang, Translator},
     routes,
@@ -25,7 +25,7 @@ use subtle::ConstantTimeEq;
 use tower_sessions::Session;
 use uuid::Uuid;
 
-use crate::{Jangbu, observe, settings::Settings};
+use crate::{Jangbu, identify, observe, oidc, settings::Settings};
 
 /// What islands ask again and again while a page is open.
 const POLLS: [&str; 2] = ["/fn/progress", "/fn/deliveries_since"];
@@ -91,29 +91,47 @@ pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
         .is_some_and(|accept| accept.contains("text/html"))
 }
 
+/// Whom a session is of, and who else has said so. One that a host has opened counts only where that host is asked.
+async fn of_session(
+    jangbu: &Jangbu,
+    session: &Session,
+) -> anyhow::Result<(Option<Staff>, Option<Elsewhere>)> {
+    let Some(id) = session.get::<Uuid>(SESSION_STAFF).await? else { return Ok((None, None)) };
+    let elsewhere: Option<Elsewhere> = session.get(SESSION_ELSEWHERE).await?;
+    if elsewhere.as_ref().is_some_and(Elsewhere::is_host) {
+        return Ok((None, None));
+    }
+    let staff = sessions::staff(&jangbu.backoffice, id).await?;
+    Ok((staff.clone(), elsewhere.filter(|_| staff.is_some())))
+}
+
 pub(crate) async fn authenticate(
     State(jangbu): State<Jangbu>,
     session: Session,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
     let pool = &jangbu.backoffice.pool;
-    let known: Option<Uuid> = match session.get(SESSION_STAFF).await {
-        Ok(id) => id,
+    let (parts, body) = request.into_parts();
+    let found = match &jangbu.identify {
+        None => of_session(&jangbu, &session).await.map(Ok),
+        Some(host) => identify::ask(&jangbu, host.as_ref(), &parts).await,
+    };
+    let mut request = Request::from_parts(parts, body);
+    let (staff, elsewhere) = match found {
+        Ok(Ok(found)) => found,
+        Ok(Err(why)) => {
+            tracing::warn!(%why, "whom the host has named does not come in");
+            return sentence(
+                StatusCode::FORBIDDEN,
+                Translator::new(lang(request.headers())),
+                oidc::sentence(why),
+            );
+        }
         Err(error) => {
-            tracing::error!(%error, "a session could not be read");
+            tracing::error!(%error, "nobody could be identified");
             return StatusCode::SERVICE_UNAVAILABLE.into_response();
         }
-    };
-    let staff = match known {
-        None => None,
-        Some(id) => match sessions::staff(&jangbu.backoffice, id).await {
-            Ok(staff) => staff,
-            Err(error) => {
-                tracing::error!(%error, "nobody could be identified");
-                return StatusCode::SERVICE_UNAVAILABLE.into_response();
-            }
-        },
     };
     if let Some(staff) = &staff {
         observe::note_staff(&request, staff.id);
@@ -151,7 +169,18 @@ pub(crate) async fn authenticate(
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     let is_function = path.starts_with("/fn/");
-    let refusal = match (access::rule(&path), &staff) {
+    if let Some(host) = jangbu.identify.as_ref().filter(|_| access::OWN_WAYS_IN.contains(&path.as_str())) {
+        let to = match staff {
+            _ if is_function => {
+                return refuse(&jangbu, &AppError::Forbidden, &request, true, wants_html, lang);
+            }
+            Some(_) => jangbu.site().base.href(routes::HOME),
+            None => host.log_in_url(""),
+        };
+        return (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response();
+    }
+    let rule = access::rule_with(&path, &jangbu.doors());
+    let refusal = match (rule, &staff) {
         (Some(Access::Open), _) => None,
         // What is not in the table is nothing for a stranger, and a 404 for staff.
         (None, Some(_)) if !is_function => None,
@@ -165,9 +194,10 @@ pub(crate) async fn authenticate(
         (None, Some(_)) => None,
     };
     // Whoever has to have a second factor sees nothing else before.
-    let is_missing = |staff: &Staff| jangbu.backoffice.second_factor.is_missing(staff);
+    let seen_elsewhere = elsewhere.as_ref().is_some_and(|known| known.factor);
+    let is_missing = |staff: &Staff| !seen_elsewhere && jangbu.backoffice.second_factor.is_missing(staff);
     if refusal.is_none()
-        && access::rule(&path) != Some(Access::Open)
+        && rule != Some(Access::Open)
         && staff.as_ref().is_some_and(is_missing)
         && !access::BEFORE_A_FACTOR.contains(&path.as_str())
     {
@@ -179,7 +209,8 @@ pub(crate) async fn authenticate(
     }
     if refusal == Some(AppError::LoggedOut) && is_function && wants_html {
         request.extensions_mut().insert(Unsent);
-        request.extensions_mut().insert(Visitor { staff: None, lang, theme, ip, agent, device, session });
+        let visitor = Visitor { staff: None, elsewhere: None, lang, theme, ip, agent, device, session };
+        request.extensions_mut().insert(visitor);
         return next.run(request).await;
     }
     if let Some(staff) = &staff {
@@ -188,8 +219,25 @@ pub(crate) async fn authenticate(
     if let Some(error) = refusal {
         return refuse(&jangbu, &error, &request, is_function, wants_html, lang);
     }
-    request.extensions_mut().insert(Visitor { staff, lang, theme, ip, agent, device, session });
-    next.run(request).await
+    let visitor = Visitor { staff, elsewhere, lang, theme, ip, agent, device, session };
+    if jangbu.identify.is_none() || !wants_html {
+        request.extensions_mut().insert(visitor);
+        return next.run(request).await;
+    }
+    match identify::keep_session(&jangbu, &visitor).await {
+        Ok(cookie) => {
+            request.extensions_mut().insert(visitor);
+            let mut response = next.run(request).await;
+            if let Some(cookie) = cookie.and_then(|cookie| cookie.parse().ok()) {
+                response.headers_mut().append(header::SET_COOKIE, cookie);
+            }
+            response
+        }
+        Err(error) => {
+            tracing::error!(%error, "a session could not be kept");
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
+        }
+    }
 }
 
 /// Somebody asks for a page or a function that is not theirs.
@@ -218,7 +266,12 @@ fn refuse(
             &Method::GET => request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
             _ => String::new(),
         };
-        let login = format!("{}{}?next={}", jangbu.settings.base_path, routes::LOGIN, routes::encode(&next));
+        let base = &jangbu.settings.base_path;
+        let login = match &jangbu.identify {
+            Some(host) if next.is_empty() => host.log_in_url(""),
+            Some(host) => host.log_in_url(&format!("{base}{next}")),
+            None => format!("{base}{}?next={}", routes::LOGIN, routes::encode(&next)),
+        };
         return (StatusCode::SEE_OTHER, [(header::LOCATION, login)]).into_response();
     }
     let (status, key) = match error {

@@ -320,7 +320,7 @@ async fn staff(jangbu: &Jangbu, command: Staff) -> anyhow::Result<()> {
             for person in backoffice::staff::list(backoffice).await? {
                 let state = match person.disabled_at {
                     Some(_) => "disabled",
-                    None if !person.has_password => "invited",
+                    None if !person.has_joined => "invited",
                     None => "active",
                 };
                 say(&format!(
@@ -431,6 +431,10 @@ async fn check(jangbu: &Jangbu) -> anyhow::Result<()> {
         }
         Err(error) => bail!("Toss Payments at {}: {error}", jangbu.backoffice.toss.url()),
         Ok(_) => bail!("Toss Payments at {} knows a payment that cannot be", jangbu.backoffice.toss.url()),
+    }
+    if let (Some(provider), Some(oidc)) = (&jangbu.oidc, &jangbu.settings.oidc) {
+        provider.greet().await.with_context(|| format!("OpenID Connect at {}", oidc.issuer))?;
+        say(&format!("OpenID Connect: {} answers", oidc.issuer));
     }
     let Some(apps) = &jangbu.backoffice.apps_in_toss else {
         say("Apps in Toss: not set up");

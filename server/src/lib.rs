@@ -11,7 +11,9 @@ mod downloads;
 mod headers;
 mod health;
 mod hooks;
+mod identify;
 mod observe;
+mod oidc;
 mod postgres;
 mod proof;
 pub mod quota;
@@ -24,7 +26,7 @@ pub mod settings;
 use std::sync::Arc;
 
 use anyhow::Context;
-use app::context::{Base, Mode, Site};
+use app::context::{Base, Doors, Mode, Site};
 use axum::Router;
 use backoffice::{
     AppsInToss, Backoffice, Clock, IntakeLoad, PgPool, Turns, staff::factors::Passkeys, webhooks::Intake,
@@ -32,6 +34,7 @@ use backoffice::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub use crate::identify::{Identified, Identify};
 use crate::{quota::Quotas, settings::Settings};
 
 /// The dashboard, ready to be served or mounted.
@@ -42,6 +45,8 @@ pub struct Jangbu {
     /// The workers' own connections.
     worker_pool: PgPool,
     intake: Intake,
+    oidc: Option<Arc<oidc::Provider>>,
+    identify: Option<Arc<dyn Identify>>,
     pub quotas: Arc<Quotas>,
     known: Arc<health::Known>,
 }
@@ -102,14 +107,22 @@ impl Jangbu {
             turns: Turns::default(),
         };
         let intake = Intake::open(&backoffice, database_url).await?;
+        let oidc = settings.oidc.as_ref().map(|oidc| oidc::Provider::new(&settings, oidc)).transpose()?;
         Ok(Self {
             settings: Arc::new(settings),
             backoffice,
             worker_pool,
             intake,
+            oidc: oidc.map(Arc::new),
+            identify: None,
             quotas: Arc::default(),
             known: Arc::default(),
         })
+    }
+
+    /// The host says who everybody is. Our own ways in are closed then, that of a provider as well.
+    pub fn with_identify(self, host: Arc<dyn Identify>) -> Self {
+        Self { identify: Some(host), oidc: None, ..self }
     }
 
     /// Everything under the base path: `host.merge(jangbu.router())` mounts it.
@@ -127,6 +140,16 @@ impl Jangbu {
         worker::work(self.backoffice.clone(), self.worker_pool.clone(), stop).await;
     }
 
+    /// The ways in.
+    fn doors(&self) -> Doors {
+        let oidc = self.oidc.as_ref().map(|provider| &provider.settings);
+        Doors {
+            oidc: oidc.map(|oidc| oidc.name.as_str().into()),
+            only_elsewhere: self.identify.is_some() || oidc.is_some_and(|oidc| oidc.only),
+            host: self.identify.as_ref().map(|host| host.log_out_url().into()),
+        }
+    }
+
     fn site(&self) -> Site {
         Site {
             backoffice: self.backoffice.clone(),
@@ -134,6 +157,7 @@ impl Jangbu {
             mode: self.settings.mode,
             public_url: self.settings.public_url.clone(),
             allowed_ips: self.settings.webhook_allowed_ips.as_slice().into(),
+            doors: self.doors(),
         }
     }
 }

@@ -35,7 +35,7 @@ use tower_http::{
 };
 
 use crate::{
-    Jangbu, api, authenticate, downloads, headers, health, hooks, observe, proof, quota, sandbox_clock,
+    Jangbu, api, authenticate, downloads, headers, health, hooks, observe, oidc, proof, quota, sandbox_clock,
     sessions,
 };
 
@@ -45,7 +45,10 @@ pub(crate) const LARGEST_FORM: usize = 64 * 1024;
 const LARGEST_FILE: usize = backoffice::files::import::MAX_BYTES + (1 << 20);
 
 pub(crate) fn router(jangbu: &Jangbu) -> Router {
-    let mut machine = hooks::router(jangbu).merge(api::router(jangbu)).merge(health::router(jangbu));
+    let mut machine = hooks::router(jangbu)
+        .merge(api::router(jangbu))
+        .merge(health::router(jangbu))
+        .merge(oidc::machine(jangbu));
     if jangbu.settings.mode == app::context::Mode::Sandbox {
         machine = machine.merge(sandbox_clock::router(jangbu));
     }
@@ -91,12 +94,21 @@ async fn keep_for_good(request: Request, next: Next) -> Response {
     response
 }
 
+fn css_hash(jangbu: &Jangbu) -> Option<String> {
+    let known = std::fs::read_to_string(jangbu.settings.site_dir.join("hash.txt")).ok()?;
+    known.lines().find_map(|line| line.strip_prefix("css: ")).map(|hash| hash.trim().to_owned())
+}
+
+/// The name of the built file.
+pub(crate) fn stylesheet(jangbu: &Jangbu) -> String {
+    css_hash(jangbu).map_or_else(|| "jangbu.css".to_owned(), |hash| format!("jangbu.{hash}.css"))
+}
+
 fn leptos_options(jangbu: &Jangbu) -> (LeptosOptions, Assets) {
     let site = &jangbu.settings.site_dir;
     let hashes = site.join("hash.txt");
-    let known = std::fs::read_to_string(&hashes).unwrap_or_default();
-    let css = known.lines().find_map(|line| line.strip_prefix("css: ")).map(str::trim);
-    let stylesheet = css.map_or_else(|| "jangbu.css".to_owned(), |hash| format!("jangbu.{hash}.css"));
+    let css = css_hash(jangbu);
+    let stylesheet = stylesheet(jangbu);
     let hashes = std::path::absolute(&hashes).unwrap_or(hashes);
     let options = LeptosOptions::builder()
         .output_name("jangbu")
@@ -136,6 +148,7 @@ fn pages(jangbu: &Jangbu) -> Router {
         .fallback(leptos_axum::render_app_async_with_context(context, page))
         .with_state(options)
         .merge(downloads::router(jangbu))
+        .merge(oidc::router(jangbu))
         .layer(middleware::from_fn(only_ours))
         .layer(middleware::from_fn_with_state(gate, proof::ask))
         .layer(middleware::from_fn_with_state(jangbu.clone(), authenticate::authenticate))
@@ -184,7 +197,9 @@ async fn within_quota(State(jangbu): State<Jangbu>, request: Request, next: Next
     let path = request.uri().path();
     let door = if path == Find::PATH {
         &jangbu.quotas.search
-    } else if path.starts_with("/fn/") && access::rule(path) == Some(Access::Open) {
+    } else if (path.starts_with("/fn/") && access::rule(path) == Some(Access::Open))
+        || access::NEXT_DOOR.iter().any(|(door, _)| *door == path)
+    {
         &jangbu.quotas.entry
     } else {
         return next.run(request).await;

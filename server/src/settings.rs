@@ -2,6 +2,7 @@
 //! names. What is missing or contradictory stops the start with one sentence.
 
 mod apps_in_toss;
+mod oidc;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use toss::payments::OFFICIAL_URL;
 use self::source::{address, data_keys, nets, wrong};
 pub use self::{
     apps_in_toss::AppsInToss,
+    oidc::Oidc,
     source::{SettingError, Source},
 };
 
@@ -57,6 +59,7 @@ pub use self::{
 /// | `JANGBU_METRICS_TOKEN` | – | opens `/metrics` at `JANGBU_ADDR` to `Authorization: Bearer`. Without either, `/metrics` is 404 in live mode and open in the others |
 /// | `JANGBU_DATABASE_CONNECTIONS` | 16 | |
 /// | `JANGBU_LOG` | `text` | `json`: one object a line; the environment only, and the binary only. `RUST_LOG` says what is written |
+/// | `JANGBU_OIDC_…` | – | the log-in of the house next door: [`Oidc`] |
 /// | `JANGBU_CLOCK_OFFSET_MS` | 0 | sandbox mode only: how far the clock is turned, for rehearsals on another day |
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -78,6 +81,8 @@ pub struct Settings {
     /// The mini-app, where there is one.
     pub apps_in_toss: Option<AppsInToss>,
     pub merchant_api_key: Option<SecretString>,
+    /// The log-in of the house next door, where there is one.
+    pub oidc: Option<Oidc>,
     pub webhook_allowed_ips: Vec<IpNet>,
     /// How long deliveries are kept; one of [`KEPT_YEARS`].
     pub webhook_retention_years: u8,
@@ -168,6 +173,7 @@ impl Settings {
                 .map(|key| key.to_owned().into()),
             apps_in_toss: AppsInToss::read(source, mode)?,
             merchant_api_key: source.get("JANGBU_MERCHANT_API_KEY").map(|key| key.to_owned().into()),
+            oidc: Oidc::read(source, mode)?,
             webhook_allowed_ips: nets(source, "JANGBU_WEBHOOK_ALLOWED_IPS")?,
             webhook_retention_years: match source.get("JANGBU_WEBHOOK_RETENTION_YEARS").unwrap_or("5").parse()
             {

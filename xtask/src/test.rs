@@ -111,6 +111,9 @@ fn on_day(day: &str, chromium: &Path) -> anyhow::Result<()> {
             .env("CHROMIUM", chromium)
             .env("JANGBU_URL", &stack.url)
             .env("JANGBU_DATABASE_URL", &database_url)
+            // One test serves the product a second time, with other ways in.
+            .env("JANGBU_BINARY", run::binary("jangbu"))
+            .env("JANGBU_SITE_DIR", front::site())
             .env("SANDBOX_URL", &stack.sandbox_url)
             .env("SANDBOX_SECRET_KEY", SECRET_KEY)
             .env("JANGBU_MERCHANT_API_KEY", MERCHANT_KEY)

@@ -1,9 +1,9 @@
 //! What a browser calls itself, in words.
 
-use crate::context::Ctx;
+use crate::i18n::Translator;
 
 /// Which browser on which system, as far as it is one that many have.
-pub fn browser(ctx: &Ctx, agent: &str) -> String {
+pub fn browser(words: &Translator, agent: &str) -> String {
     // Whoever names another one too comes first: Chrome calls itself Safari, and the others call themselves Chrome.
     const BROWSERS: [(&str, &str); 8] = [
         ("KAKAOTALK", "KakaoTalk"),
@@ -26,10 +26,10 @@ pub fn browser(ctx: &Ctx, agent: &str) -> String {
     let named = |names: &[(&str, &'static str)]| {
         names.iter().find(|(sign, _)| agent.contains(sign)).map(|(_, name)| *name)
     };
-    let words: Vec<&str> = [named(&BROWSERS), named(&SYSTEMS)].into_iter().flatten().collect();
-    match (words.is_empty(), agent) {
-        (false, _) => words.join(" · "),
-        (true, "") => ctx.t("session-agent-unknown"),
+    let known: Vec<&str> = [named(&BROWSERS), named(&SYSTEMS)].into_iter().flatten().collect();
+    match (known.is_empty(), agent) {
+        (false, _) => known.join(" · "),
+        (true, "") => words.get("session-agent-unknown", &[]),
         (true, agent) => agent.to_owned(),
     }
 }

@@ -21,7 +21,7 @@ use crate::{
 fn tone(kind: Kind) -> &'static str {
     match kind {
         Kind::LogIn | Kind::LogOut | Kind::Proven => "done",
-        Kind::LogInWrong | Kind::FactorWrong | Kind::Refused => "waiting",
+        Kind::LogInWrong | Kind::LogInRefused | Kind::FactorWrong | Kind::Refused => "waiting",
         Kind::LogInThrottled | Kind::LogInBusy => "failed",
         Kind::NewDevice | Kind::FactorReset | Kind::Unlocked => "part",
         Kind::SessionEnded
@@ -40,8 +40,11 @@ fn row(ctx: &Ctx, row: Row) -> AnyView {
     } else {
         row.detail.to_string()
     };
-    let agent =
-        if row.agent.is_empty() { ().into_any() } else { view! { {browser(ctx, &row.agent)} }.into_any() };
+    let agent = if row.agent.is_empty() {
+        ().into_any()
+    } else {
+        view! { {browser(&ctx.words, &row.agent)} }.into_any()
+    };
     // Where it is about an account, one click shows what else happened to it.
     let person = match (row.staff_id, row.staff_name) {
         (Some(id), Some(name)) => {

@@ -22,7 +22,7 @@ use crate::{
 };
 
 fn session(ctx: &Ctx, session: Session) -> AnyView {
-    let browser = browser(ctx, &session.agent);
+    let browser = browser(&ctx.words, &session.agent);
     let act = if session.is_here {
         view! { <span class="soft">{ctx.t("session-here")}</span> }.into_any()
     } else {
@@ -82,6 +82,7 @@ pub async fn page(ctx: Ctx) -> Answer {
     let open = sessions::of_staff(&ctx.backoffice().pool, me.id, ctx.session_key().as_ref()).await?;
     let others = open.iter().any(|session| !session.is_here);
     let rows = open.into_iter().map(|open| session(&ctx, open)).collect_view();
+    let has_password = ctx.visitor.elsewhere.is_none() && !ctx.site.doors.only_elsewhere;
     let devices = devices::section(&ctx, &me).await?;
     let body = view! {
         <h1>{ctx.t("account")}</h1>
@@ -102,7 +103,7 @@ pub async fn page(ctx: Ctx) -> Answer {
                 </dd>
             </dl>
         </section>
-        <section class="part">
+        {ctx.site.doors.host.is_none().then(|| view! { <section class="part">
             <h2>{ctx.t("sessions")}</h2>
             <table class="rows session-rows">
                 <thead>
@@ -121,9 +122,9 @@ pub async fn page(ctx: Ctx) -> Answer {
                     <button class="button quiet" type="submit">{ctx.t("sessions-end-others")}</button>
                 </form>
             })}
-        </section>
+        </section> })}
         {devices}
-        {password(&ctx, &me.email, &flash)}
+        {has_password.then(|| password(&ctx, &me.email, &flash))}
     };
     Ok(Frame { title: ctx.t("account"), active: routes::ACCOUNT, flash, body: body.into_any() })
 }

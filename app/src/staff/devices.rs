@@ -14,7 +14,7 @@ use crate::{
 };
 
 fn row(ctx: &Ctx, device: Device, here: Option<&str>) -> AnyView {
-    let browser = browser(ctx, &device.agent);
+    let browser = browser(&ctx.words, &device.agent);
     let label = ctx.tr("device-forget-of", &[("agent", browser.clone())]);
     let is_here = here == Some(device.id.as_str());
     view! {
@@ -78,7 +78,7 @@ pub async fn news(ctx: &Ctx) -> AnyView {
         .map(|device| {
             let words = [
                 ("time", format::short_time(device.first_seen_at)),
-                ("agent", browser(ctx, &device.agent)),
+                ("agent", browser(&ctx.words, &device.agent)),
                 ("ip", device.ip),
             ];
             view! { <li>{ctx.tr("device-new", &words)}</li> }

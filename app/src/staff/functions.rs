@@ -12,7 +12,7 @@ use crate::error::AppError;
 #[cfg(feature = "ssr")]
 use crate::{
     action::{Done, action},
-    context::Ctx,
+    context::{Ctx, SESSION_LEFT},
     explain::{Explain as _, OrExplain as _},
     routes,
 };
@@ -35,6 +35,16 @@ async fn invited(ctx: &Ctx, email: &str, name: String, token: &staff::Token) -> 
 #[cfg(feature = "ssr")]
 fn parse_account(ctx: &Ctx, id: &str) -> Result<uuid::Uuid, AppError> {
     id.parse().map_err(|_| staff::Invalid::NotFound).or_explain(ctx)
+}
+
+#[cfg(feature = "ssr")]
+pub(super) fn no_passwords(ctx: &Ctx) -> AppError {
+    AppError::form(ctx.t("no-passwords"))
+}
+
+#[cfg(feature = "ssr")]
+fn passwords_are_used(ctx: &Ctx) -> Result<(), AppError> {
+    if ctx.site.doors.only_elsewhere { Err(no_passwords(ctx)) } else { Ok(()) }
 }
 
 #[server(prefix = "/fn", endpoint = "invite_staff")]
@@ -91,6 +101,7 @@ pub async fn accept_invitation(
 ) -> Result<(), AppError> {
     let page = routes::invitation(&token);
     action("invitation", &page, &[("name", &name)], async |ctx| {
+        passwords_are_used(ctx)?;
         let (token, caller) = (staff::Token::typed(&token), ctx.caller());
         let joined =
             invitations::accept(ctx.backoffice(), &token, &name, password, &caller).await.or_explain(ctx)?;
@@ -106,6 +117,7 @@ pub async fn change_password(
     #[server(default)] password: String,
 ) -> Result<(), AppError> {
     action("password", routes::ACCOUNT, &[], async |ctx| {
+        passwords_are_used(ctx)?;
         let (me, here) = (ctx.me()?, ctx.session_key());
         let caller = ctx.caller();
         staff::change_password(ctx.backoffice(), me, &current, password, &caller, here.as_ref())
@@ -176,6 +188,9 @@ pub async fn log_in(
     #[server(default)] next: String,
 ) -> Result<(), AppError> {
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
+    if ctx.site.doors.only_elsewhere {
+        return action("login", routes::LOGIN, &[], async |ctx| Err::<String, _>(no_passwords(ctx))).await;
+    }
     let typed = Password::typed(&password);
     let found = staff::log_in(ctx.backoffice(), &email, typed, &ctx.caller())
         .await
@@ -206,8 +221,16 @@ pub async fn log_out() -> Result<(), AppError> {
     if let Some(me) = &ctx.visitor.staff {
         staff::log_out(ctx.backoffice(), me, &ctx.caller()).await;
     }
-    if ctx.wants_html {
-        ctx.redirect(routes::LOGIN);
+    if !ctx.wants_html {
+        return Ok(());
+    }
+    match (&ctx.site.doors.host, ctx.visitor.elsewhere.as_ref().and_then(|known| known.id_token.as_ref())) {
+        (Some(host), _) => leptos_axum::redirect(host),
+        // It goes on at the provider.
+        (None, Some(token)) if ctx.visitor.session.insert(SESSION_LEFT, token).await.is_ok() => {
+            ctx.redirect(routes::OIDC_LEFT);
+        }
+        (None, _) => ctx.redirect(routes::LOGIN),
     }
     Ok(())
 }

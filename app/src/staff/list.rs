@@ -64,7 +64,7 @@ pub(super) fn state(ctx: &Ctx, person: &Staff) -> AnyView {
             badge(("ended", ctx.t("staff-is-dormant")))
         }
         () if person.disabled_at.is_some() => badge(("ended", ctx.t("staff-is-disabled"))),
-        () if !person.has_password => badge(("waiting", ctx.t("staff-is-invited"))),
+        () if !person.has_joined => badge(("waiting", ctx.t("staff-is-invited"))),
         () => badge(("done", ctx.t("staff-is-active"))),
     }
 }
@@ -159,6 +159,11 @@ pub async fn page(ctx: Ctx) -> Answer {
     let rows = people.into_iter().map(|person| row(&ctx, person)).collect_view();
     let alone = settings::limits::alone(&ctx).await?;
     let waiting = waiting::view(&ctx).await?;
+    let invited = if ctx.site.doors.only_elsewhere {
+        view! { <p class="soft">{ctx.t("staff-come-from-elsewhere")}</p> }.into_any()
+    } else {
+        invite(&ctx, &flash)
+    };
     let body = view! {
         <h1>{ctx.t("nav-staff")}</h1>
         {tabs::tabs(&ctx, routes::STAFF)}
@@ -179,7 +184,7 @@ pub async fn page(ctx: Ctx) -> Answer {
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
-            {invite(&ctx, &flash)}
+            {invited}
         </div>
     };
     Ok(Frame { title: ctx.t("nav-staff"), active: routes::STAFF, flash, body: body.into_any() })

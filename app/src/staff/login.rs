@@ -38,6 +38,16 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     if said.is_some() {
         flash = Flash { notice: said, is_error: true, ..Flash::default() };
     }
+    let doors = &ctx.site.doors;
+    let next_door = doors.oidc.as_ref().map(|name| {
+        let words = ctx.tr("oidc-log-in", &[("name", name.to_string())]);
+        view! { <p class="next-door"><a class="button wide" href=ctx.href(&routes::oidc(&next))>{words}</a></p> }
+    });
+    if doors.only_elsewhere {
+        let inner = view! { {form::notice(&flash)} {next_door} };
+        let body = gate::view(&ctx, "log-in", inner.into_any());
+        return Ok(Frame { title: String::new(), active: "", flash, body });
+    }
     let email = Field {
         kind: "email",
         autocomplete: "username",
@@ -67,6 +77,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
             <button class="button wide" type="submit">{ctx.t("log-in")}</button>
         </form>
         {passkey}
+        {next_door}
     };
     let body = gate::view(&ctx, "log-in", inner.into_any());
     Ok(Frame { title: String::new(), active: "", flash, body })

@@ -10,7 +10,7 @@ pub(crate) mod account;
 #[cfg(feature = "ssr")]
 pub(crate) mod devices;
 #[cfg(feature = "ssr")]
-mod entry;
+pub mod entry;
 #[cfg(feature = "ssr")]
 mod gate;
 #[cfg(feature = "ssr")]

@@ -28,7 +28,7 @@ pub enum Form {
 }
 
 /// Every column that is sealed, as `table.column`: what is sealed in one opens in no other.
-pub const COLUMNS: [(&str, Form); 13] = [
+pub const COLUMNS: [(&str, Form); 14] = [
     (BUYERS_ACCOUNT, Form::Text),
     (REFUND_ACCOUNT, Form::Text),
     (LINE_ACCOUNT, Form::Text),
@@ -37,6 +37,7 @@ pub const COLUMNS: [(&str, Form); 13] = [
     (RECEIPT_IDENTITY, Form::Text),
     (FORM_ANSWER, Form::Text),
     (FACTOR, Form::Text),
+    (OIDC_LOG_IN, Form::Text),
     (EXPORT_WORDS, Form::Text),
     (EXPORT_PART, Form::Bytes),
     (DELIVERY, Form::Bytes),
@@ -51,11 +52,15 @@ pub(crate) const ORDER_EMAIL: &str = "orders.customer_email";
 pub(crate) const RECEIPT_IDENTITY: &str = "cash_receipts.identity_number";
 pub(crate) const FORM_ANSWER: &str = "form_answers.answer";
 pub(crate) const FACTOR: &str = "staff_factors.secret";
+pub(crate) const OIDC_LOG_IN: &str = "oidc_log_ins.secret";
 pub(crate) const EXPORT_WORDS: &str = "exports.what";
 pub(crate) const EXPORT_PART: &str = "export_parts.bytes";
 pub(crate) const DELIVERY: &str = "webhook_deliveries.body";
 pub(crate) const PAYMENT: &str = "payments.raw";
 pub(crate) const SNAPSHOT: &str = "event_snapshots.body";
+
+/// Within a session's data, for half a day at most: it is not sealed anew, and is left out once its key has gone.
+pub(crate) const ID_TOKEN: &str = "staff_sessions.data.oidc.id_token";
 
 /// In front of every sealed value, with the key's id behind it.
 const VERSION: &str = "v1";

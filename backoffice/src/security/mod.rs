@@ -19,6 +19,8 @@ text_enum! {
         LogInThrottled = "log_in_throttled",
         /// Too many wanted to be looked at at once.
         LogInBusy = "log_in_busy",
+        /// Whoever came from the house next door, or is named by a host, does not come in. `why`: what the page says.
+        LogInRefused = "log_in_refused",
         LogOut = "log_out",
         SessionEnded = "session_ended",
         SessionExpired = "session_expired",

@@ -38,9 +38,19 @@ pub async fn add(
     let password = Password::new(password, &[&new.email, &new.name])?;
     let hash = password::hash(backoffice, password).await?;
     let mut tx = backoffice.pool.begin().await?;
-    let id = insert(backoffice, &mut tx, actor, new, Some(hash)).await?;
+    let id = insert(backoffice, &mut tx, actor, new, Way::Password(hash)).await?;
     tx.commit().await?;
     Ok(id)
+}
+
+/// How somebody will come in.
+pub(super) enum Way<'a> {
+    /// With a password, of which this is the hash.
+    Password(String),
+    /// With a link, to choose one.
+    Invitation,
+    /// With the log-in of somebody else, who knows them.
+    Elsewhere { issuer: &'a str, subject: &'a str },
 }
 
 pub(super) async fn insert(
@@ -48,7 +58,7 @@ pub(super) async fn insert(
     tx: &mut PgConnection,
     actor: &Actor,
     new: NewStaff,
-    hash: Option<String>,
+    way: Way<'_>,
 ) -> Result<Uuid, StaffError> {
     let email = normal_email(&new.email).ok_or(Invalid::Email)?;
     let name = valid_name(&new.name)?;
@@ -56,6 +66,11 @@ pub(super) async fn insert(
     rights::reach(&mut *tx, actor, new.role.permissions()).await?;
     let now = backoffice.clock.now();
     let id = Uuid::now_v7();
+    let is_invited = matches!(way, Way::Invitation);
+    let hash = match &way {
+        Way::Password(hash) => Some(hash.as_str()),
+        Way::Invitation | Way::Elsewhere { .. } => None,
+    };
     let inserted = sqlx::query!(
         "insert into staff (id, email, name, role, password_hash, created_at, access_set_at, access_set_by)
          values ($1, $2, $3, $4, $5, $6, $6, $7)
@@ -74,10 +89,14 @@ pub(super) async fn insert(
         return Err(Invalid::EmailTaken.into());
     }
     let right = Right { role: new.role, own_role: None, permissions: Some(new.role.permissions()) };
-    let kind = if hash.is_none() { Kind::Invited } else { Kind::Added };
+    let kind = if is_invited { Kind::Invited } else { Kind::Added };
     let change = Change { staff: id, kind, before: None, after: Some(&right), asked_by: None };
     register::note(backoffice, tx, actor, change).await?;
-    let detail = json!({ "email": email, "name": name, "role": new.role, "invited": hash.is_none() });
+    let mut detail = json!({ "email": email, "name": name, "role": new.role, "invited": is_invited });
+    if let Way::Elsewhere { issuer, subject } = way {
+        detail["issuer"] = issuer.into();
+        detail["subject"] = subject.into();
+    }
     let act = Act { action: "staff.added", subject_kind: "staff", subject: &id.to_string(), detail };
     audit::record(tx, now, actor, act).await?;
     Ok(id)

@@ -3,7 +3,7 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
@@ -89,7 +89,13 @@ pub struct Arrival {
 }
 
 /// Somebody has shown who they are, in whichever way, and comes in: their device is known from now on.
-pub async fn arrive(backoffice: &Backoffice, staff: &Staff, caller: &Caller<'_>) -> Result<Arrival, Fault> {
+/// `how`: where else they were identified, for whoever reads of it.
+pub async fn arrive(
+    backoffice: &Backoffice,
+    staff: &Staff,
+    caller: &Caller<'_>,
+    how: Value,
+) -> Result<Arrival, Fault> {
     let mut tx = backoffice.pool.begin().await?;
     // Two at once: one of them is the first.
     sqlx::query!("select id from staff where id = $1 for no key update", staff.id)
@@ -141,13 +147,13 @@ pub async fn arrive(backoffice: &Backoffice, staff: &Staff, caller: &Caller<'_>)
         .execute(&mut *tx)
         .await?;
     let event = |kind| Event::of(kind, staff.id, caller.ip, caller.agent);
-    security::record(&mut tx, backoffice, event(Kind::LogIn)).await?;
+    security::record(&mut tx, backoffice, Event { detail: how.clone(), ..event(Kind::LogIn) }).await?;
     let is_news = is_new && others > 0;
     if is_news {
         security::record(&mut tx, backoffice, event(Kind::NewDevice)).await?;
     }
     let subject = staff.id.to_string();
-    let act = Act { action: "staff.logged_in", subject_kind: "staff", subject: &subject, detail: json!({}) };
+    let act = Act { action: "staff.logged_in", subject_kind: "staff", subject: &subject, detail: how };
     audit::record(&mut tx, now, &staff.actor(caller.ip), act).await?;
     tx.commit().await?;
     Ok(Arrival { device, is_news })

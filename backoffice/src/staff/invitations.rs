@@ -10,9 +10,10 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::{
-    Invalid, NewStaff, Role, Staff, StaffError, accounts,
+    Invalid, NewStaff, Role, Staff, StaffError,
+    accounts::{self, Way},
     devices::Caller,
-    get,
+    get, identities,
     password::{self, Password},
     register::{self, Change, Kind, Right},
     rights, throttle,
@@ -77,13 +78,14 @@ pub async fn invite(
     new: NewStaff,
 ) -> Result<(Uuid, Token), StaffError> {
     let mut tx = backoffice.pool.begin().await?;
-    let id = accounts::insert(backoffice, &mut tx, actor, new, None).await?;
+    let id = accounts::insert(backoffice, &mut tx, actor, new, Way::Invitation).await?;
     let token = make(backoffice, &mut tx, id).await?;
     tx.commit().await?;
     Ok((id, token))
 }
 
-/// Takes an account's password, ends its sessions, opens it if it was disabled, and makes a link for a new password.
+/// Takes an account's password, forgets who it is elsewhere, ends its sessions, opens it if it was disabled, and makes a
+/// link for a new password.
 pub async fn invite_again(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<Token, StaffError> {
     if actor.staff_id() == Some(id) {
         return Err(Invalid::Yourself.into());
@@ -92,6 +94,7 @@ pub async fn invite_again(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> R
     let mut tx = backoffice.pool.begin().await?;
     rights::begin(&mut tx).await?;
     let sessions = rights::let_in_again(backoffice, &mut tx, actor, id, None).await?;
+    identities::forget(&mut tx, id).await?;
     let detail = json!({ "sessions": sessions, "by": actor.key() });
     let event = Event { detail, ..Event::of(Told::SessionEnded, id, actor.ip(), "") };
     security::record(&mut tx, backoffice, event).await?;

@@ -6,7 +6,9 @@ macro_rules! accounts {
         sqlx::query_as!(
             Staff,
             r#"select id, email, name, role as "role: Role", held(staff) as "held!: Json<Held>", created_at, disabled_at,
-                      is_dormant, last_login_at, password_hash is not null as "has_password!",
+                      is_dormant, last_login_at,
+                      password_hash is not null
+                          or exists(select 1 from staff_identities i where i.staff_id = staff.id) as "has_joined!",
                       exists(select 1 from staff_factors f
                              where f.staff_id = staff.id and f.confirmed_at is not null) as "has_factor!",
                       greatest(coalesce(last_login_at, created_at), opened_at) as "active_at!" from staff "# + $which
@@ -21,9 +23,11 @@ pub mod devices;
 mod dormant;
 pub mod factors;
 pub mod form_answers;
+pub mod identities;
 pub mod invitations;
 mod log_in;
 pub mod notices;
+pub mod oidc;
 pub mod password;
 pub mod register;
 pub mod rights;
@@ -69,7 +73,7 @@ pub struct Staff {
     /// The last log-in, or since when there could have been one.
     pub active_at: OffsetDateTime,
     /// False for somebody who was invited and has not come yet.
-    pub has_password: bool,
+    pub has_joined: bool,
     /// A passkey, or an app with codes.
     pub has_factor: bool,
 }

@@ -154,8 +154,9 @@ pub(super) async fn reach_person(
 /// each other away at the same moment. One who was invited and never came cannot stand in for the last.
 pub(super) async fn keep_an_admin(tx: &mut PgConnection, besides: Uuid) -> Result<(), StaffError> {
     let admins = sqlx::query!(
-        r#"select id, password_hash is not null as "joined!" from staff
-           where role = 'admin' and own_role_id is null and disabled_at is null order by id for no key update"#
+        r#"select id, password_hash is not null
+                      or exists(select 1 from staff_identities i where i.staff_id = staff.id) as "joined!"
+           from staff where role = 'admin' and own_role_id is null and disabled_at is null order by id for no key update"#
     )
     .fetch_all(tx)
     .await?;

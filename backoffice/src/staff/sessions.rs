@@ -145,7 +145,7 @@ pub async fn end_all_but(
     Ok(ended)
 }
 
-async fn note_ended(
+pub(super) async fn note_ended(
     backoffice: &Backoffice,
     tx: &mut PgConnection,
     actor: &Actor,
@@ -206,6 +206,7 @@ pub async fn delete_expired(backoffice: &Backoffice) -> Result<(), Fault> {
     sqlx::query!("delete from staff_invitations where expires_at < now() - interval '90 days'")
         .execute(pool)
         .await?;
+    super::oidc::delete_expired(pool).await?;
     Ok(())
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use backoffice::staff::Role;
+
 use super::*;
 
 fn read(pairs: &[(&str, &str)]) -> Result<Settings, SettingError> {
@@ -60,6 +62,9 @@ fn keys_and_modes_that_contradict_each_other_stop_the_start() {
         (&[("APPS_IN_TOSS_URL", "https://127.0.0.1:4101")], "APPS_IN_TOSS_CERT"),
         (&[("APPS_IN_TOSS_CERT", "/nowhere/client.pem")], "APPS_IN_TOSS_CERT"),
         (&[("JANGBU_MODE", "test"), ("JANGBU_MERCHANT_API_KEY", "short")], "JANGBU_MERCHANT_API_KEY"),
+        (&[("JANGBU_OIDC_CLIENT_ID", "jangbu")], "JANGBU_OIDC_ISSUER"),
+        (&[("JANGBU_OIDC_ONLY", "true")], "JANGBU_OIDC_ISSUER"),
+        (&[("JANGBU_OIDC_ISSUER", "https://a.example")], "JANGBU_OIDC_CLIENT_ID"),
         (&[("JANGBU_MODE", "test"), ("JANGBU_METRICS_TOKEN", "short")], "JANGBU_METRICS_TOKEN"),
         (&[("JANGBU_METRICS_ADDR", "4001")], "JANGBU_METRICS_ADDR"),
         (&[("JANGBU_METRICS_ADDR", "127.0.0.1:4000")], "JANGBU_METRICS_ADDR"),
@@ -68,6 +73,51 @@ fn keys_and_modes_that_contradict_each_other_stop_the_start() {
         assert_eq!(read(pairs).map(drop).unwrap_err().name, name, "{pairs:?}");
     }
     assert!(read(&[("JANGBU_BASE_PATH", "/back/office/")]).is_ok_and(|s| s.base_path == "/back/office"));
+}
+
+const OIDC: [(&str, &str); 3] = [
+    ("JANGBU_OIDC_ISSUER", "https://accounts.example/"),
+    ("JANGBU_OIDC_CLIENT_ID", "jangbu"),
+    ("JANGBU_OIDC_ROLES", "support-team=support, cn=money=finance,back-office-admins=admin"),
+];
+
+#[test]
+fn the_log_in_of_the_house_next_door_stands_whole_or_not_at_all() {
+    assert!(read(&[]).unwrap().oidc.is_none());
+    let oidc = read(&OIDC).unwrap().oidc.unwrap();
+    assert_eq!((oidc.issuer.as_str(), oidc.name.as_str()), ("https://accounts.example/", "accounts.example"));
+    let role = |groups: &[&str]| oidc.role_of(&groups.iter().map(|g| (*g).to_owned()).collect::<Vec<_>>());
+    assert_eq!(role(&["support-team", "cn=money", "guests"]), Some(Role::Finance));
+    assert_eq!(role(&["Support-team", ""]), None);
+    for (pair, name) in [
+        (("JANGBU_OIDC_ISSUER", "accounts.example"), "JANGBU_OIDC_ISSUER"),
+        (("JANGBU_OIDC_ISSUER", "ftp://accounts.example"), "JANGBU_OIDC_ISSUER"),
+        (("JANGBU_OIDC_ISSUER", "https://accounts.example/?a=b"), "JANGBU_OIDC_ISSUER"),
+        (("JANGBU_OIDC_ROLES", "support-team"), "JANGBU_OIDC_ROLES"),
+        (("JANGBU_OIDC_ROLES", "support-team=owner"), "JANGBU_OIDC_ROLES"),
+        (("JANGBU_OIDC_ROLES", "=admin"), "JANGBU_OIDC_ROLES"),
+        (("JANGBU_OIDC_ROLES", ","), "JANGBU_OIDC_ROLES"),
+        (("JANGBU_OIDC_ONLY", "yes"), "JANGBU_OIDC_ONLY"),
+        (
+            ("JANGBU_OIDC_NAME", "우리 회사의 아주 긴 이름을 가진 통합 로그인 서비스, 본사와 모든 지점의 것"),
+            "JANGBU_OIDC_NAME",
+        ),
+    ] {
+        let pairs: Vec<_> = OIDC.into_iter().chain([pair]).collect();
+        assert_eq!(read(&pairs).map(drop).unwrap_err().name, name, "{pair:?}");
+    }
+    let only = [("JANGBU_OIDC_ONLY", "true"), ("JANGBU_OIDC_ROLES", "finance=finance")];
+    let pairs: Vec<_> = OIDC.into_iter().chain(only).collect();
+    assert_eq!(read(&pairs).map(drop).unwrap_err().name, "JANGBU_OIDC_ROLES");
+    let live = [
+        ("JANGBU_MODE", "live"),
+        ("TOSS_PAYMENTS_SECRET_KEY", "live_sk_x"),
+        ("TOSS_PAYMENTS_URL", OFFICIAL_URL),
+        ("JANGBU_PUBLIC_URL", "https://back.example"),
+        ("JANGBU_OIDC_ISSUER", "http://accounts.example"),
+    ];
+    let pairs: Vec<_> = OIDC.into_iter().chain(live).collect();
+    assert_eq!(read(&pairs).map(drop).unwrap_err().name, "JANGBU_OIDC_ISSUER");
 }
 
 #[test]
@@ -90,9 +140,14 @@ fn a_live_shop_says_which_proxies_stand_before_it() {
 
 #[test]
 fn no_key_is_printed() {
-    let keys = [("JANGBU_MERCHANT_API_KEY", "merchant-secret"), ("JANGBU_METRICS_TOKEN", "metrics-secret")];
-    let shown = format!("{:?}", read(&keys).unwrap());
-    for secret in ["test_sk_x", "merchant-secret", "metrics-secret"] {
-        assert!(!shown.contains(secret), "{shown}");
+    let mut pairs = OIDC.to_vec();
+    pairs.extend([
+        ("JANGBU_MERCHANT_API_KEY", "merchant-secret"),
+        ("JANGBU_METRICS_TOKEN", "metrics-secret"),
+        ("JANGBU_OIDC_CLIENT_SECRET", "client-secret"),
+    ]);
+    let shown = format!("{:?}", read(&pairs).unwrap());
+    for key in ["test_sk_x", "merchant-secret", "metrics-secret", "client-secret"] {
+        assert!(!shown.contains(key), "{shown}");
     }
 }

@@ -30,6 +30,8 @@ mod merchant_api;
 mod mini_app;
 mod missing;
 mod mounted;
+mod next_door;
+mod oidc;
 mod origins;
 mod pages;
 mod people;

@@ -120,6 +120,11 @@ impl Shop {
     }
 
     pub async fn open_with(more: &[(&str, &str)]) -> Self {
+        Self::open_as(more, |jangbu| jangbu).await
+    }
+
+    /// As a host sets it up.
+    pub async fn open_as(more: &[(&str, &str)], set_up: impl FnOnce(Jangbu) -> Jangbu) -> Self {
         let base = more.iter().find(|(name, _)| *name == "JANGBU_BASE_PATH").map_or("", |(_, base)| base);
         server::install_crypto();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -166,7 +171,7 @@ impl Shop {
         values.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let settings = Settings::read(&Source(values)).unwrap();
         let database_url = database().await;
-        let jangbu = Jangbu::start(settings, &database_url).await.unwrap();
+        let jangbu = set_up(Jangbu::start(settings, &database_url).await.unwrap());
         let host = axum::Router::new()
             .route("/host", axum::routing::get(|| async { "the host's own page" }))
             .merge(jangbu.router());

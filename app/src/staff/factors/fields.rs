@@ -7,8 +7,9 @@ use backoffice::staff::{
 use leptos::prelude::*;
 
 use crate::{
-    context::Ctx,
+    context::{Ctx, Elsewhere},
     islands::{Passkey, PasskeyWords},
+    routes,
 };
 
 pub(in crate::staff) fn passkey_words(ctx: &Ctx, button: &str) -> PasskeyWords {
@@ -45,6 +46,23 @@ fn field(
     .into_any()
 }
 
+/// Whoever has nothing to show here shows it where they came from, in another window: what was typed stays in this one.
+fn elsewhere(ctx: &Ctx, known: &Elsewhere, submit: String) -> AnyView {
+    let name = ctx.site.doors.oidc.as_deref().filter(|_| !known.is_host());
+    let link = name.map(|name| {
+        let words = ctx.tr("oidc-again", &[("name", name.to_owned())]);
+        let href = ctx.href(&routes::oidc_again());
+        view! { <p><a class="button wide" href=href target="_blank" rel="noopener">{words}</a></p> }
+    });
+    let how = if link.is_some() { "oidc-again-how" } else { "host-again-how" };
+    view! {
+        {link}
+        <p class="soft">{ctx.t(how)}</p>
+        <button class="button quiet wide" type="submit">{submit}</button>
+    }
+    .into_any()
+}
+
 /// Code, passkey or, where there is neither yet, the password.
 pub(super) async fn view(
     ctx: &Ctx,
@@ -54,6 +72,11 @@ pub(super) async fn view(
 ) -> Result<AnyView, backoffice::Fault> {
     let submit = ctx.t(button);
     let refused = refused.unwrap_or_default();
+    if !staff.has_factor
+        && let Some(known) = &ctx.visitor.elsewhere
+    {
+        return Ok(elsewhere(ctx, known, submit));
+    }
     if !staff.has_factor {
         let password =
             field("proof_password", ctx.t("password-current"), "password", "current-password", refused);

@@ -11,7 +11,7 @@ use crate::{
     context::Ctx,
     explain::{Explain as _, OrExplain as _},
     routes,
-    staff::entry::Shown,
+    staff::{entry::Shown, functions::no_passwords},
 };
 
 /// The code, or what the passkey has signed, after the password.
@@ -51,6 +51,9 @@ pub async fn log_in_with_passkey(
     #[server(default)] next: String,
 ) -> Result<(), AppError> {
     let ctx = Ctx::current().ok_or(AppError::Fault)?;
+    if ctx.site.doors.only_elsewhere {
+        return action("login", routes::LOGIN, &[], async |ctx| Err::<String, _>(no_passwords(ctx))).await;
+    }
     let found = match ctx.session_key() {
         Some(session) => factors::come_in_with_passkey(ctx.backoffice(), &session, &proof_credential)
             .await

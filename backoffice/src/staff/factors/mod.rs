@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::{
     Caller, Invalid, Permission, Staff, StaffError,
     notices::{self, Notice},
+    register::{self, Change, Right},
     sessions::{self, SessionKey},
 };
 use crate::{
@@ -203,30 +204,31 @@ pub async fn reset(backoffice: &Backoffice, actor: &Actor, id: Uuid, why: &str) 
         return Err(Invalid::Yourself.into());
     }
     let mut tx = backoffice.pool.begin().await?;
-    let name = lock(&mut tx, id).await?.ok_or(Invalid::NotFound)?;
+    let person = super::lock(&mut tx, id).await?.ok_or(Invalid::NotFound)?;
     let removed = sqlx::query!("delete from staff_factors where staff_id = $1", id).execute(&mut *tx).await?;
     if removed.rows_affected() == 0 {
         return Err(Invalid::NoFactor.into());
     }
     recovery::forget(&mut tx, id).await?;
     sessions::end_all(&mut tx, id).await?;
-    let detail = json!({ "id": id, "name": name, "by": actor.name() });
+    let detail = json!({ "id": id, "name": person.name, "by": actor.name() });
     notices::tell_with_admins(backoffice, &mut tx, id, Notice::FactorReset, &detail).await?;
     let event =
         Event { detail: json!({ "by": actor.key() }), ..Event::of(Told::FactorReset, id, actor.ip(), "") };
     security::record(&mut tx, backoffice, event).await?;
+    let right = Right::of(&person);
+    let (before, after) = (Some(&right), Some(&right));
+    let change = Change { staff: id, kind: register::Kind::FactorReset, before, after, asked_by: None };
+    register::note(backoffice, &mut tx, actor, change).await?;
     let detail = json!({ "removed": removed.rows_affected(), "why": why });
     note(backoffice, &mut tx, actor, "staff.factors_reset", id, detail).await?;
     tx.commit().await?;
     Ok(())
 }
 
-/// One change of somebody's factors after the other. The person's name.
-async fn lock(tx: &mut PgConnection, staff: Uuid) -> Result<Option<String>, Fault> {
-    let name = sqlx::query_scalar!("select name from staff where id = $1 for no key update", staff)
-        .fetch_optional(tx)
-        .await?;
-    Ok(name)
+/// One change of somebody's factors after the other.
+async fn lock(tx: &mut PgConnection, staff: Uuid) -> Result<(), Fault> {
+    super::lock(tx, staff).await.map(drop)
 }
 
 async fn count(tx: &mut PgConnection, staff: Uuid) -> Result<i64, Fault> {

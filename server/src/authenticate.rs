@@ -147,7 +147,7 @@ pub(crate) async fn authenticate(
     let agent: String = agent.chars().take(200).collect();
 
     let device = cookie(headers, device_cookie(jangbu.settings.is_https(), &jangbu.settings.base_path));
-    let device = device.and_then(DeviceKey::parse);
+    let device = device.and_then(|text| DeviceKey::parse(&jangbu.backoffice.keys, text));
 
     let path = request.uri().path().to_owned();
     // Elsewhere the session is worth nothing: it can be ended, and somebody else can log in.

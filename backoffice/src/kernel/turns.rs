@@ -1,5 +1,6 @@
 //! Turns at what costs a whole core and much memory: a few at work, some who wait, and no more. Whoever finds no place is
-//! told at once.
+//! told at once, and whoever waits asks the database nothing: a crowd would stand in line for its connections, too.
+//! Those who were here before have a line of their own, which no crowd of strangers makes longer.
 
 use std::sync::{
     Arc,
@@ -12,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const AT_WORK: usize = 4;
 /// A second or two of work.
 const WAITING: usize = 64;
-/// Places that a crowd of strangers cannot take from those who were here before.
+const KNOWN_AT_WORK: usize = 2;
 const KNOWN_WAITING: usize = 16;
 
 /// Nobody else can wait.
@@ -20,12 +21,30 @@ const KNOWN_WAITING: usize = 16;
 #[error("too many at once")]
 pub struct Busy;
 
+#[derive(Debug, Clone)]
+struct Line {
+    /// With those at work.
+    places: Arc<Semaphore>,
+    at_work: Arc<Semaphore>,
+}
+
+impl Line {
+    fn new(at_work: usize, waiting: usize) -> Self {
+        let semaphore = |permits| Arc::new(Semaphore::new(permits));
+        Self { places: semaphore(at_work + waiting), at_work: semaphore(at_work) }
+    }
+
+    fn place(&self) -> Result<Place, Busy> {
+        let permit = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Busy)?;
+        Ok(Place { permit, at_work: Arc::clone(&self.at_work) })
+    }
+}
+
 /// What one process can do of it at once.
 #[derive(Debug, Clone)]
 pub struct Turns {
-    at_work: Arc<Semaphore>,
-    waiting: Arc<Semaphore>,
-    known_waiting: Arc<Semaphore>,
+    strangers: Line,
+    known: Line,
     /// When it was last written down that somebody was sent away, in seconds.
     noted: Arc<AtomicI64>,
 }
@@ -33,33 +52,31 @@ pub struct Turns {
 impl Default for Turns {
     fn default() -> Self {
         Self {
-            at_work: Arc::new(Semaphore::new(AT_WORK)),
-            waiting: Arc::new(Semaphore::new(WAITING)),
-            known_waiting: Arc::new(Semaphore::new(KNOWN_WAITING)),
+            strangers: Line::new(AT_WORK, WAITING),
+            known: Line::new(KNOWN_AT_WORK, KNOWN_WAITING),
             noted: Arc::new(AtomicI64::new(i64::MIN)),
         }
     }
 }
 
+/// Somebody's place in a line, until it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    permit: OwnedSemaphorePermit,
+    at_work: Arc<Semaphore>,
+}
+
 /// Somebody's turn, until it is dropped.
 #[derive(Debug)]
-pub struct Turn(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
+pub struct Turn(#[expect(dead_code, reason = "held, not read")] [OwnedSemaphorePermit; 2]);
 
 impl Turns {
-    /// Waits for a turn, if there is a place to wait. `known`: somebody who was here before, or is in.
-    pub async fn take(&self, known: bool) -> Result<Turn, Busy> {
-        if let Ok(now) = Arc::clone(&self.at_work).try_acquire_owned() {
-            return Ok(Turn(now));
+    /// A place to wait. `known`: somebody who was here before, or is in.
+    pub fn place(&self, known: bool) -> Result<Place, Busy> {
+        if known && let Ok(place) = self.known.place() {
+            return Ok(place);
         }
-        let place = Arc::clone(&self.waiting).try_acquire_owned();
-        let place = match place {
-            Ok(place) => place,
-            Err(_) if known => Arc::clone(&self.known_waiting).try_acquire_owned().map_err(|_| Busy)?,
-            Err(_) => return Err(Busy),
-        };
-        let turn = Arc::clone(&self.at_work).acquire_owned().await.map_err(|_| Busy)?;
-        drop(place);
-        Ok(Turn(turn))
+        self.strangers.place()
     }
 
     /// Whether it has to be written down that somebody was sent away: once a minute.
@@ -67,6 +84,14 @@ impl Turns {
         let noted = self.noted.load(Ordering::Relaxed);
         now.saturating_sub(noted) >= 60
             && self.noted.compare_exchange(noted, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+impl Place {
+    /// Waits for the turn.
+    pub async fn turn(self) -> Result<Turn, Busy> {
+        let turn = self.at_work.acquire_owned().await.map_err(|_| Busy)?;
+        Ok(Turn([turn, self.permit]))
     }
 }
 
@@ -81,19 +106,17 @@ mod tests {
         let turns = Turns::default();
         let mut at_work = Vec::new();
         for _ in 0..AT_WORK {
-            at_work.push(turns.take(false).await.unwrap());
+            at_work.push(turns.place(false).unwrap().turn().await.unwrap());
         }
-        let mut line: Vec<_> = (0..WAITING).map(|_| Box::pin(turns.take(false))).collect();
+        let mut line: Vec<_> = (0..WAITING).map(|_| Box::pin(turns.place(false).unwrap().turn())).collect();
         assert!(line.iter_mut().all(|waits| waits.now_or_never().is_none()));
-        assert_eq!(turns.take(false).await.unwrap_err(), Busy);
-        let mut known = Box::pin(turns.take(true));
-        assert!((&mut known).now_or_never().is_none(), "it waits");
+        assert_eq!(turns.place(false).unwrap_err(), Busy);
+        assert!(turns.place(true).unwrap().turn().now_or_never().unwrap().is_ok(), "at once");
         at_work.clear();
         for waits in line {
             drop(waits.await.unwrap());
         }
-        assert!(known.await.is_ok());
-        assert!(turns.take(false).await.is_ok());
+        assert!(turns.place(false).is_ok());
     }
 
     #[test]

@@ -44,17 +44,13 @@ pub async fn log_in(
     caller: &Caller<'_>,
 ) -> Result<Result<Staff, LoginRefused>, Fault> {
     let typed = normal(email);
-    // Whoever has to wait is turned away before they take a place from others.
-    let way = match throttle::knock(backoffice, Purpose::LogIn, &typed, caller).await? {
-        Ok(way) => way,
-        Err(wait) => return Ok(Err(LoginRefused::Wait { seconds: wait.seconds })),
+    // A browser that somebody has come in with: which of us that was is asked below.
+    let Ok(place) = backoffice.turns.place(caller.device.is_some()) else {
+        return busy(backoffice, caller).await;
     };
-    let Ok(turn) = backoffice.turns.take(way.is_known).await else {
-        note_busy(backoffice, caller).await;
-        return Ok(Err(LoginRefused::Busy));
-    };
+    let Ok(turn) = place.turn().await else { return busy(backoffice, caller).await };
     // Counted in one's turn: what is not looked at does not count, and few at once ask for the lock.
-    let pass = match throttle::enter(backoffice, way, &typed, caller).await? {
+    let pass = match throttle::attempt(backoffice, Purpose::LogIn, &typed, caller).await? {
         Ok(pass) => pass,
         Err(wait) => return Ok(Err(LoginRefused::Wait { seconds: wait.seconds })),
     };
@@ -83,12 +79,13 @@ pub async fn log_in(
     Ok(sessions::staff(backoffice, row.id).await?.ok_or(LoginRefused::Wrong))
 }
 
-async fn note_busy(backoffice: &Backoffice, caller: &Caller<'_>) {
+async fn busy(backoffice: &Backoffice, caller: &Caller<'_>) -> Result<Result<Staff, LoginRefused>, Fault> {
     if backoffice.turns.is_news(backoffice.clock.now().unix_timestamp()) {
         let (ip, agent) = (caller.ip, caller.agent);
         let event = Event { kind: Kind::LogInBusy, staff: None, email: None, ip, agent, detail: json!({}) };
         security::note(backoffice, event).await;
     }
+    Ok(Err(LoginRefused::Busy))
 }
 
 /// Somebody goes out.

@@ -67,7 +67,8 @@ async fn off_thread<T: Send + 'static>(
 
 /// Of somebody who is in, or was invited.
 pub(super) async fn hash(backoffice: &Backoffice, password: Password) -> Result<String, StaffError> {
-    let turn = backoffice.turns.take(true).await.map_err(|_| Invalid::Busy)?;
+    let place = backoffice.turns.place(true).map_err(|_| Invalid::Busy)?;
+    let turn = place.turn().await.map_err(|_| Invalid::Busy)?;
     Ok(off_thread(turn, move || hash_now(password.0.expose_secret())).await?)
 }
 
@@ -94,7 +95,8 @@ mod tests {
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         let turns = Turns::default();
         let fits = async |typed: &str, hash: Option<String>| {
-            verify(turns.take(false).await.unwrap(), Password::typed(typed), hash).await.unwrap()
+            let turn = turns.place(false).unwrap().turn().await.unwrap();
+            verify(turn, Password::typed(typed), hash).await.unwrap()
         };
         assert!(fits("correct horse battery", Some(hash.clone())).await);
         assert!(!fits("correct horse", Some(hash)).await);

@@ -5,6 +5,8 @@
 //! strangers nor an address that many share delay it. A try is counted before it is looked at, under the lock of its row:
 //! of a crowd that arrives at once only so many get through. Rows are locked in one order: account, then address.
 
+use std::net::Ipv6Addr;
+
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -72,12 +74,10 @@ struct Bucket {
 
 /// What a try counts for.
 #[derive(Debug)]
-pub(super) struct Way {
+struct Way {
     /// In the order in which they are locked.
     buckets: Vec<Bucket>,
-    /// On a device that the account has been used with.
-    pub(super) is_known: bool,
-    pub(super) staff: Option<Uuid>,
+    staff: Option<Uuid>,
 }
 
 /// A try that was let through. Whoever was right gives it back to [`succeeded`].
@@ -94,6 +94,14 @@ impl Pass {
 /// What all that is counted for an account is found by.
 fn account_key(backoffice: &Backoffice, account: &str) -> String {
     backoffice.keys.index("throttle.account", account)
+}
+
+/// What of an address is one visitor's: whoever has IPv6 has 2^64 of them.
+fn network(ip: &str) -> String {
+    match ip.parse::<Ipv6Addr>() {
+        Ok(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).to_string(),
+        Err(_) => ip.to_owned(),
+    }
 }
 
 async fn way(
@@ -128,14 +136,11 @@ async fn way(
         buckets.push(Bucket { key: of_account, account: Some(account_key), pace: ACCOUNT });
         // Without a known address (a host that does not pass it on) everybody would share one count.
         if !caller.ip.is_empty() {
-            buckets.push(Bucket {
-                key: key(&format!("address {}", caller.ip)),
-                account: None,
-                pace: ADDRESS,
-            });
+            let key = key(&format!("address {}", network(caller.ip)));
+            buckets.push(Bucket { key, account: None, pace: ADDRESS });
         }
     }
-    Ok(Way { buckets, is_known, staff: found.map(|row| row.id) })
+    Ok(Way { buckets, staff: found.map(|row| row.id) })
 }
 
 /// Counts a try, or says how long the next has to wait.
@@ -152,7 +157,7 @@ pub async fn attempt(
 }
 
 /// Looks, without a lock, whether it is open at all: a flood is turned away here.
-pub(super) async fn knock(
+async fn knock(
     backoffice: &Backoffice,
     purpose: Purpose,
     account: &str,
@@ -174,7 +179,7 @@ pub(super) async fn knock(
 }
 
 /// Counts the try.
-pub(super) async fn enter(
+async fn enter(
     backoffice: &Backoffice,
     way: Way,
     account: &str,
@@ -351,6 +356,13 @@ mod tests {
         assert_eq!(delays, [0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 900]);
         assert_eq!(ACCOUNT.delay(u32::MAX), LONGEST);
         assert_eq!(ADDRESS.delay(49), 0);
+    }
+
+    #[test]
+    fn whoever_has_a_network_has_one_address() {
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), network("2001:db8:1:2:ffff::1"));
+        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+        assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
     }
 
     #[test]

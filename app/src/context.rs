@@ -237,9 +237,11 @@ impl Ctx {
 
     /// Whether whoever looks may open a page of ours.
     pub fn may_open(&self, path: &str) -> bool {
-        let rule = access::rule(path);
-        let named = rule.and_then(Access::permission);
-        rule.is_some() && named.is_none_or(|permission| self.may(permission))
+        let is_here = self.visitor.staff.is_some();
+        access::rule(path).is_some_and(|rule| match rule.permission() {
+            Some(permission) => self.may(permission),
+            None => is_here || rule == Access::Open,
+        })
     }
 
     /// Whether whoever looks is this account.

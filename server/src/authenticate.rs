@@ -152,6 +152,11 @@ pub(crate) async fn authenticate(
     let path = request.uri().path().to_owned();
     // Elsewhere the session is worth nothing: it can be ended, and somebody else can log in.
     let is_elsewhere = staff.as_ref().is_some_and(|staff| !staff.may_come_from(&ip));
+    if let Some(staff) = staff.as_ref().filter(|_| is_elsewhere) {
+        let detail = json!({ "path": access::row(&path).map(|(pattern, _)| pattern), "elsewhere": true });
+        let event = Event { detail, ..Event::of(Kind::Refused, staff.id, &ip, &agent) };
+        security::note(&jangbu.backoffice, event).await;
+    }
     let staff = staff.filter(|_| !is_elsewhere || path == "/fn/log_out");
     if is_elsewhere && staff.is_none() && access::rule(&path) != Some(Access::Open) {
         if wants_html {

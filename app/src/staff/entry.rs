@@ -2,6 +2,7 @@
 
 use backoffice::{
     Backoffice, Fault,
+    security::{self, Event, Kind},
     staff::{
         DeviceKey, Staff,
         devices::{self, Arrival},
@@ -68,6 +69,9 @@ pub async fn enter(
     next: &str,
 ) -> Result<Entered, Fault> {
     if !staff.may_come_from(&visitor.ip) {
+        let detail = serde_json::json!({ "path": routes::LOGIN, "elsewhere": true });
+        let event = Event { detail, ..Event::of(Kind::Refused, staff.id, &visitor.ip, &visitor.agent) };
+        security::note(&site.backoffice, event).await;
         return Ok(Entered::NotFromHere);
     }
     let (elsewhere, is_enough) = match shown {
@@ -163,7 +167,7 @@ impl Ctx {
         match enter(&self.site, &self.visitor, staff, shown, next).await.or_explain(self)? {
             Entered::NotFromHere => {
                 let page = format!("{}?next={}", routes::LOGIN, routes::encode(next));
-                return action("login", &page, &[], async |ctx| {
+                return action("login", &page, &[("email", &staff.email)], async |ctx| {
                     Err::<String, _>(AppError::form(ctx.t("error-address")))
                 })
                 .await;

@@ -160,8 +160,10 @@ pub(super) async fn close(
     let withdrawn = rights::withdraw_requests(&mut *tx, id).await?;
     invitations::withdraw(backoffice, &mut *tx, id).await?;
     let sessions = sessions::end_all(&mut *tx, id).await?;
-    let detail = json!({ "sessions": sessions, "by": actor.key() });
-    let event = Event { detail, ..Event::of(Told::SessionEnded, id, actor.ip(), "") };
+    let event = Event {
+        detail: json!({ "sessions": sessions, "by": actor.key() }),
+        ..Event::of(Told::SessionEnded, id, actor.ip(), "")
+    };
     security::record(&mut *tx, backoffice, event).await?;
     let before = Right::of(&person);
     let change = Change { staff: id, kind, before: Some(&before), after: None, asked_by: None };
@@ -191,8 +193,10 @@ pub async fn reset(
     let sessions = rights::let_in_again(backoffice, &mut tx, actor, id, Some(hash)).await?;
     invitations::withdraw(backoffice, &mut tx, id).await?;
     throttle::forget(&mut tx, backoffice, &email, id).await?;
-    let detail = json!({ "sessions": sessions, "by": actor.key() });
-    let event = Event { detail, ..Event::of(Told::PasswordChanged, id, actor.ip(), "") };
+    let event = Event {
+        detail: json!({ "sessions": sessions, "by": actor.key() }),
+        ..Event::of(Told::PasswordChanged, id, actor.ip(), "")
+    };
     security::record(&mut tx, backoffice, event).await?;
     let act =
         Act { action: "staff.reset", subject_kind: "staff", subject: &id.to_string(), detail: json!({}) };

@@ -54,10 +54,12 @@ pub async fn log_in(
         Ok(pass) => pass,
         Err(wait) => return Ok(Err(LoginRefused::Wait { seconds: wait.seconds })),
     };
-    let found =
-        sqlx::query!("select id, password_hash from staff where email = $1 and disabled_at is null", typed,)
-            .fetch_optional(&backoffice.pool)
-            .await?;
+    let found = sqlx::query!(
+        "select id, email, password_hash from staff where email = $1 and disabled_at is null",
+        typed,
+    )
+    .fetch_optional(&backoffice.pool)
+    .await?;
     let hash = found.as_ref().and_then(|row| row.password_hash.clone());
     let right = password::verify(turn, password, hash).await?;
     let Some(row) = found.filter(|_| right) else {

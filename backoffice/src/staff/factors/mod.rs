@@ -15,6 +15,7 @@ use super::{
     Caller, Invalid, Permission, Staff, StaffError,
     notices::{self, Notice},
     register::{self, Change, Right},
+    rights,
     sessions::{self, SessionKey},
 };
 use crate::{
@@ -204,7 +205,8 @@ pub async fn reset(backoffice: &Backoffice, actor: &Actor, id: Uuid, why: &str) 
         return Err(Invalid::Yourself.into());
     }
     let mut tx = backoffice.pool.begin().await?;
-    let person = super::lock(&mut tx, id).await?.ok_or(Invalid::NotFound)?;
+    rights::begin(&mut tx).await?;
+    let person = rights::reach_person(&mut tx, actor, id).await?;
     let removed = sqlx::query!("delete from staff_factors where staff_id = $1", id).execute(&mut *tx).await?;
     if removed.rows_affected() == 0 {
         return Err(Invalid::NoFactor.into());

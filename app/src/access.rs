@@ -2,7 +2,7 @@
 
 use backoffice::staff::Permission::{
     self, ApproveRefund, ChangeSettings, Export, Grant, LookUpAtToss, ManageCampaigns, ManageStaff,
-    Reconcile, Refund, RevealPersonal, SendMessage, UnlinkUser, ViewAudit, ViewTrade,
+    Reconcile, Refund, RevealPersonal, SendMessage, UnlinkUser, ViewAudit, ViewFinance, ViewTrade,
 };
 
 use crate::routes;
@@ -74,7 +74,7 @@ pub const PAGES: &[(&str, Access)] = &[
     (routes::HOME, Access::Needs(ViewTrade)),
     (routes::ORDERS, Access::Needs(ViewTrade)),
     ("/orders/{order_id}", Access::Needs(ViewTrade)),
-    (routes::TRANSACTIONS, Access::Needs(ViewTrade)),
+    (routes::TRANSACTIONS, Access::Needs(ViewFinance)),
     (routes::REFUNDS, Access::Needs(ViewTrade)),
     (routes::REFUND_REASONS, Access::Needs(ViewTrade)),
     (routes::REFUND_BATCHES, Access::Needs(ViewTrade)),
@@ -85,14 +85,14 @@ pub const PAGES: &[(&str, Access)] = &[
     (routes::WEBHOOK_REPLAYS, Access::Needs(ViewTrade)),
     ("/webhooks/replays/{id}", Access::Needs(ViewTrade)),
     ("/webhooks/{id}", Access::Needs(ViewTrade)),
-    (routes::RECONCILIATION, Access::Needs(ViewTrade)),
-    (routes::DIFFERENCES, Access::Needs(ViewTrade)),
-    ("/reconciliation/differences/{key}", Access::Needs(ViewTrade)),
-    (routes::CONTRACT, Access::Needs(ViewTrade)),
-    (routes::REPORTS, Access::Needs(ViewTrade)),
-    (routes::PAYOUTS, Access::Needs(ViewTrade)),
-    ("/reconciliation/payouts/{day}", Access::Needs(ViewTrade)),
-    ("/reconciliation/{day}", Access::Needs(ViewTrade)),
+    (routes::RECONCILIATION, Access::Needs(ViewFinance)),
+    (routes::DIFFERENCES, Access::Needs(ViewFinance)),
+    ("/reconciliation/differences/{key}", Access::Needs(ViewFinance)),
+    (routes::CONTRACT, Access::Needs(ViewFinance)),
+    (routes::REPORTS, Access::Needs(ViewFinance)),
+    (routes::PAYOUTS, Access::Needs(ViewFinance)),
+    ("/reconciliation/payouts/{day}", Access::Needs(ViewFinance)),
+    ("/reconciliation/{day}", Access::Needs(ViewFinance)),
     (routes::CASH_RECEIPTS, Access::Needs(ViewTrade)),
     (routes::PROMOTIONS, Access::Needs(ViewTrade)),
     ("/promotions/{promotion_code}", Access::Needs(ViewTrade)),
@@ -106,6 +106,10 @@ pub const PAGES: &[(&str, Access)] = &[
     ("/exports/file/{id}", Access::Needs(Export)),
     (routes::FIREWALL, Access::Staff),
     (routes::STAFF, Access::Needs(ManageStaff)),
+    // What everybody may do is no secret; who has it is.
+    (routes::ROLES, Access::Staff),
+    (routes::RIGHTS, Access::Needs(ViewAudit)),
+    ("/staff/{id}", Access::Needs(ManageStaff)),
     (routes::AUDIT, Access::Needs(ViewAudit)),
     // Who comes from where, and when.
     (routes::SECURITY, Access::Needs(ManageStaff)),
@@ -202,6 +206,13 @@ pub const FUNCTIONS: &[(&str, Access)] = &[
     ("/fn/log_out_staff", Access::Proves(ManageStaff)),
     ("/fn/reset_factors", Access::Proves(ManageStaff)),
     ("/fn/disable_staff", Access::Proves(ManageStaff)),
+    ("/fn/set_addresses", Access::Proves(ManageStaff)),
+    ("/fn/give_role", Access::Proves(ManageStaff)),
+    ("/fn/decide_role", Access::Proves(ManageStaff)),
+    ("/fn/add_role", Access::Proves(ManageStaff)),
+    ("/fn/change_role", Access::Proves(ManageStaff)),
+    ("/fn/decide_role_change", Access::Proves(ManageStaff)),
+    ("/fn/remove_role", Access::Proves(ManageStaff)),
 ];
 
 /// The rule for a path below the base, or `None` when there is none.

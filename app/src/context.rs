@@ -13,6 +13,7 @@ use tower_sessions::Session;
 use uuid::Uuid;
 
 use crate::{
+    access::{self, Access},
     error::AppError,
     i18n::{Lang, Translator},
     routes,
@@ -174,7 +175,16 @@ impl Ctx {
     }
 
     pub fn may(&self, permission: Permission) -> bool {
-        self.visitor.staff.as_ref().is_some_and(|staff| staff.role.may(permission))
+        self.visitor.staff.as_ref().is_some_and(|staff| staff.may(permission))
+    }
+
+    /// Whether whoever looks may open a page of ours.
+    pub fn may_open(&self, path: &str) -> bool {
+        let is_here = self.visitor.staff.is_some();
+        access::rule(path).is_some_and(|rule| match rule.permission() {
+            Some(permission) => self.may(permission),
+            None => is_here || rule == Access::Open,
+        })
     }
 
     /// Whether whoever looks is this account.
@@ -207,7 +217,7 @@ impl Ctx {
     /// The person, if their role allows it. The first line of every server function.
     pub fn allow(&self, permission: Permission) -> Result<Actor, AppError> {
         let staff = self.me()?;
-        if !staff.role.may(permission) {
+        if !staff.may(permission) {
             return Err(AppError::Forbidden);
         }
         Ok(staff.actor(&self.visitor.ip))

@@ -38,6 +38,9 @@ pub const EXPORTS: &str = "/exports";
 /// Where the form under a list posts to. It stands here because components know no noun.
 pub const ASK_FOR_EXPORT: &str = "/fn/ask_for_export";
 pub const STAFF: &str = "/staff";
+pub const ROLES: &str = "/staff/roles";
+/// The register of right changes.
+pub const RIGHTS: &str = "/staff/rights";
 pub const AUDIT: &str = "/audit";
 pub const SECURITY: &str = "/security";
 pub const SETTINGS: &str = "/settings";
@@ -91,6 +94,11 @@ pub fn grant_batch(id: &impl std::fmt::Display) -> String {
 /// What Toss pays out on a day.
 pub fn payout(day: impl std::fmt::Display) -> String {
     format!("{PAYOUTS}/{}", encode(&day.to_string()))
+}
+
+/// One account.
+pub fn person(id: &impl std::fmt::Display) -> String {
+    format!("{STAFF}/{}", encode(&id.to_string()))
 }
 
 /// A user of the mini-app.

@@ -59,6 +59,8 @@ pub struct Waiting {
     /// Raised limits, and campaigns on one person's word, that wait for a second administrator.
     pub limits_to_approve: i64,
     pub campaigns_to_approve: i64,
+    /// Roles of people, and contents of roles, that wait for a second administrator.
+    pub rights_to_approve: i64,
 }
 
 pub async fn overview(backoffice: &Backoffice) -> Result<Home, Fault> {
@@ -127,6 +129,7 @@ pub async fn waiting(backoffice: &Backoffice) -> Result<Waiting, Fault> {
             (select count(*) from (select 1 from grants where state = 'waiting_for_approval' limit 100) x)
                 + (select count(*) from (select 1 from grant_batches where state = 'waiting_for_approval' limit 100) x) as "grants!",
             (select count(*) from limit_requests) as "limits!",
+            (select count(*) from role_requests) + (select count(*) from own_role_requests) as "rights!",
             (select count(*) from (select 1 from campaigns where needs_second and approved_by_name is null limit 100) x) as "campaigns!",
             (select count(*) from (select 1 from differences where state in ('open', 'pending_approval') limit 100) x) as "differences!",
             (select count(*) from (select 1 from returns where closed_at is null and due_on <= $3 limit 100) x) as "returns!",
@@ -159,5 +162,6 @@ pub async fn waiting(backoffice: &Backoffice) -> Result<Waiting, Fault> {
         grants_to_approve: row.grants,
         limits_to_approve: row.limits,
         campaigns_to_approve: row.campaigns,
+        rights_to_approve: row.rights,
     })
 }

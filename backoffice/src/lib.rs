@@ -20,6 +20,7 @@ pub mod firewall;
 pub mod home;
 pub mod iap;
 pub mod keys;
+pub mod leaving;
 pub mod limits;
 pub mod mail;
 pub mod messages;

@@ -332,6 +332,25 @@ pub async fn decide(
     Ok(limit)
 }
 
+/// What somebody who leaves has asked for and nobody has decided. How many.
+pub(crate) async fn withdraw_of(
+    backoffice: &Backoffice,
+    tx: &mut PgConnection,
+    actor: &Actor,
+    staff: Uuid,
+) -> Result<usize, Fault> {
+    let waiting = sqlx::query_scalar!(
+        r#"delete from limit_requests where requested_by = $1 returning role as "role: Role""#,
+        staff
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    for role in &waiting {
+        note(backoffice, tx, actor, *role, "refund_limit.declined", json!({})).await?;
+    }
+    Ok(waiting.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use graphile_worker::{
-    Cron, IntoTaskHandlerResult, TaskHandler, WorkerBuildError, WorkerContext, WorkerOptions,
+    Cron, CrontabFill, IntoTaskHandlerResult, TaskHandler, WorkerBuildError, WorkerContext, WorkerOptions,
     WorkerRecoveryConfig, WorkerShutdownConfig, WorkerUtils,
 };
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ use crate::{
     reconciliation::job::{ReadDay, Reconcile},
     refunds,
     refunds::job::{ExecuteRefund, FollowRefunds, RunRefundBatch},
-    staff::{form_answers, sessions},
+    staff::{CloseDormant, form_answers, sessions},
     transactions::job::SyncTransactions,
     webhooks,
     webhooks::job::{ApplyDeliveries, ApplyDelivery, RotatePartitions, RunReplay},
@@ -148,6 +148,7 @@ async fn run(
         .define_job::<Task<Reconcile>>()
         .define_job::<Task<ReadDay>>()
         .define_job::<Task<RunExport>>()
+        .define_job::<Task<CloseDormant>>()
         .define_job::<Task<Maintenance>>()
         .add_extension(State(backoffice.clone()))
         .with_cron(
@@ -195,6 +196,14 @@ async fn run(
                 .id("reconcile")
                 .queue("reconciliation")
                 .job_key("reconcile")
+                .payload_value(json!({})),
+        )
+        .with_cron(
+            // Ten past three in Seoul; what was off at that time does it later on the day.
+            Cron::daily_at::<Task<CloseDormant>>(18, 10)?
+                .id("close_dormant")
+                .fill(CrontabFill::days(1))
+                .job_key("close_dormant")
                 .payload_value(json!({})),
         )
         .with_cron(Cron::every_minute::<Task<Maintenance>>().id("sweep").payload_value(json!({})))

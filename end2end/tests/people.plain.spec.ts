@@ -70,7 +70,9 @@ test("an administrator invites somebody, who chooses a password, and disables th
   await page.reload();
   await expect(page.getByText("/invitation?t=")).toHaveCount(0);
   await row.locator("summary").click();
-  await row.getByRole("button", { name: "사용 중지" }).click();
+  await row.getByRole("link", { name: "사용 중지" }).click();
+  await expect(page.getByText("이 사람에게 열려 있는 일이 없어요.")).toBeVisible();
+  await page.getByRole("button", { name: "사용 중지" }).click();
   await expect(row.getByText("중지됨")).toBeVisible();
   await theirs.reload();
   await expect(theirs).toHaveURL(/\/login/);

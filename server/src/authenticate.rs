@@ -132,6 +132,20 @@ pub(crate) async fn authenticate(
     let device = device.and_then(DeviceKey::parse);
 
     let path = request.uri().path().to_owned();
+    // Elsewhere the session is worth nothing: it can be ended, and somebody else can log in.
+    let is_elsewhere = staff.as_ref().is_some_and(|staff| !staff.may_come_from(&ip));
+    if let Some(staff) = staff.as_ref().filter(|_| is_elsewhere) {
+        let detail = json!({ "path": access::row(&path).map(|(pattern, _)| pattern), "elsewhere": true });
+        let event = Event { detail, ..Event::of(Kind::Refused, staff.id, &ip, &agent) };
+        security::note(&jangbu.backoffice, event).await;
+    }
+    let staff = staff.filter(|_| !is_elsewhere || path == "/fn/log_out");
+    if is_elsewhere && staff.is_none() && access::rule(&path) != Some(Access::Open) {
+        if wants_html {
+            return sentence(StatusCode::FORBIDDEN, Translator::new(lang), "error-address");
+        }
+        return (StatusCode::FORBIDDEN, axum::Json(AppError::Forbidden)).into_response();
+    }
     // A page that asks by itself is not somebody who uses it.
     let used = session.id().filter(|_| !POLLS.contains(&path.as_str()));
     if let Some(id) = used
@@ -150,7 +164,7 @@ pub(crate) async fn authenticate(
         (_, None) => Some(AppError::LoggedOut),
         (Some(rule), Some(staff)) => {
             // A page says so inside its frame (`app::shell`); a function ends here.
-            let may = rule.permission().is_none_or(|permission| staff.role.may(permission));
+            let may = rule.permission().is_none_or(|permission| staff.may(permission));
             (is_function && !may).then_some(AppError::Forbidden)
         }
         (None, Some(_)) => None,
@@ -186,7 +200,7 @@ pub(crate) async fn authenticate(
 /// Somebody asks for a page or a function that is not theirs.
 async fn note_refused(jangbu: &Jangbu, staff: &Staff, path: &str, ip: &str, agent: &str) {
     let what = match access::row(path) {
-        Some((pattern, rule)) if rule.permission().is_some_and(|needed| !staff.role.may(needed)) => pattern,
+        Some((pattern, rule)) if rule.permission().is_some_and(|needed| !staff.may(needed)) => pattern,
         // A function that there is not. What its name would be may be anything.
         None if path.starts_with("/fn/") => "/fn/?",
         _ => return,

@@ -9,7 +9,7 @@ use backoffice::{
     Actor, Backoffice,
     audit::{self, Verdict},
     limits,
-    staff::{NewStaff, Role, Token, invitations},
+    staff::{NewStaff, Role, Token, invitations, rights},
 };
 use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
@@ -110,6 +110,14 @@ enum Staff {
     Unlock {
         #[arg(long)]
         email: String,
+    },
+    /// Gives an account another role, without a second person. Ends its sessions.
+    Role {
+        #[arg(long)]
+        email: String,
+        /// viewer, support, finance, admin, or the name of a role of the house's own
+        #[arg(long)]
+        role: String,
     },
     /// Above which amounts, in won and in points, a second person has to approve. What is left out stays as it is; `none`
     /// is no limit.
@@ -319,7 +327,7 @@ async fn staff(jangbu: &Jangbu, command: Staff) -> anyhow::Result<()> {
                     "{}\t{}\t{}\t{state}\t{}",
                     person.id,
                     person.email,
-                    person.role.as_str(),
+                    person.own_role().map_or(person.role.as_str(), |own| &own.name),
                     person.name
                 ));
             }
@@ -347,6 +355,15 @@ async fn staff(jangbu: &Jangbu, command: Staff) -> anyhow::Result<()> {
         Staff::Unlock { email } => {
             backoffice::staff::throttle::unlock(backoffice, &actor, &email).await?;
             say("every failed log-in of the account is forgotten");
+        }
+        Staff::Role { email, role } => {
+            let person = backoffice::staff::get_by_email(backoffice, &email)
+                .await?
+                .context("--email: no such account")?;
+            let wanted = backoffice::staff::roles::named(backoffice, &role).await?;
+            let wanted = wanted.context("--role: viewer, support, finance, admin, or a role of your own")?;
+            rights::give(backoffice, &actor, person.id, wanted).await?;
+            say("the role is changed; every session of the account has ended");
         }
         Staff::Limit { role, one_refund, per_day, grants_per_day } => {
             let now = limits::list(backoffice).await?;

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use backoffice::{Actor, Backoffice, Fault, staff::Permission};
+use backoffice::{Backoffice, Fault, staff::Permission};
 use futures::{TryStreamExt, stream};
 use uuid::Uuid;
 
@@ -25,9 +25,9 @@ async fn file(
     Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
-    let staff = visitor.staff.filter(|staff| staff.role.may(Permission::Export));
+    let staff = visitor.staff.filter(|staff| staff.may(Permission::Export));
     let Some(staff) = staff else { return StatusCode::FORBIDDEN.into_response() };
-    let actor = Actor::Staff { id: staff.id, name: staff.name, role: staff.role, ip: Some(visitor.ip) };
+    let actor = staff.actor(&visitor.ip);
     let Ok(id) = id.parse::<Uuid>() else { return StatusCode::NOT_FOUND.into_response() };
     let export = match backoffice::exports::take(&backoffice, &actor, id).await {
         Ok(Some(export)) => export,

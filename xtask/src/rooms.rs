@@ -18,7 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("keys", &[]),
     ("mail", &[]),
     ("security", &[]),
-    ("staff", &["audit", "security"]),
+    ("staff", &["audit", "queue", "security"]),
     ("limits", &["audit", "staff"]),
     ("bank", &["audit", "files"]),
     ("users", &["audit"]),
@@ -36,6 +36,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("transactions", &["audit", "orders", "payments", "queue", "webhooks"]),
     ("settlements", &["audit", "transactions"]),
     ("reconciliation", &["audit", "payments", "queue", "settlements", "staff", "transactions"]),
+    ("leaving", &["audit", "limits", "promotions", "reconciliation", "refunds", "staff"]),
     ("payouts", &["reconciliation"]),
     (
         "exports",

@@ -30,6 +30,7 @@ pub async fn ask_for_export(
         let actor = ctx.allow(Permission::Export)?;
         let what = request::what(ctx, &list, &request::query(&filter));
         let what = what.ok_or_else(|| AppError::form(ctx.t("export-not-found")))?;
+        ctx.allow(what.needs())?;
         let request = Request {
             format: Format::parse(&format).unwrap_or(Format::Xlsx),
             reason: reason.clone(),

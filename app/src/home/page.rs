@@ -133,6 +133,12 @@ fn tasks(ctx: &Ctx, home: &Home) -> AnyView {
         ),
         (
             "waiting",
+            if ctx.may(Permission::ManageStaff) { waiting.rights_to_approve } else { 0 },
+            "home-task-rights",
+            routes::STAFF.to_owned(),
+        ),
+        (
+            "waiting",
             if ctx.may(Permission::ManageCampaigns) { waiting.campaigns_to_approve } else { 0 },
             "home-task-campaigns",
             routes::PROMOTIONS.to_owned(),
@@ -158,7 +164,12 @@ fn tasks(ctx: &Ctx, home: &Home) -> AnyView {
             format!("{}?badge=untrusted", routes::WEBHOOKS),
         ),
         ("failed", waiting.webhooks_missing, "home-task-missing", routes::MISSING_EVENTS.to_owned()),
-        ("failed", waiting.differences, "home-task-differences", routes::DIFFERENCES.to_owned()),
+        (
+            "failed",
+            if ctx.may(Permission::ViewFinance) { waiting.differences } else { 0 },
+            "home-task-differences",
+            routes::DIFFERENCES.to_owned(),
+        ),
         (
             "unknown",
             waiting.refunds_unknown - waiting.refunds_overdue_unknown,

@@ -13,5 +13,6 @@ pub fn tabs(ctx: &Ctx, active: &str) -> AnyView {
         (routes::REPORTS, "reconciliation-reports"),
         (routes::CONTRACT, "reconciliation-contract"),
     ];
-    layout::tabs(ctx, "nav-reconciliation", &tabs, active)
+    let open: Vec<_> = tabs.into_iter().filter(|(path, _)| ctx.may_open(path)).collect();
+    layout::tabs(ctx, "nav-reconciliation", &open, active)
 }

@@ -15,7 +15,7 @@ use crate::{
     format,
     islands::{Palette, PaletteWords},
     routes,
-    staff::{devices, functions::LogOut, notices},
+    staff::{devices, functions::LogOut, notices, words::role_of},
 };
 
 fn entry(ctx: &Ctx, path: &'static str, key: &str, active: &str, count: i64) -> AnyView {
@@ -47,32 +47,42 @@ fn menu(ctx: &Ctx, active: &'static str, waiting: Waiting) -> AnyView {
     let grants = if ctx.may(Permission::ManageCampaigns) { waiting.grants_to_approve } else { 0 };
     let differences = if ctx.may(Permission::Reconcile) { waiting.differences } else { 0 };
     let differences = differences + waiting.receipts_failed;
-    let manage = ctx.may(Permission::ManageStaff);
-    let audit = ctx.may(Permission::ViewAudit);
+    let rights = waiting.rights_to_approve;
+    let sees_finance = ctx.may(Permission::ViewFinance);
+    let active =
+        if active == routes::RECONCILIATION && !sees_finance { routes::CASH_RECEIPTS } else { active };
+    // Nobody is led to what they may not open.
+    let entry = |path: &'static str, key: &str, count: i64| {
+        ctx.may_open(path).then(|| entry(ctx, path, key, active, count))
+    };
+    // Where the rest of finance is hidden, receipts stand alone.
+    let receipts =
+        (!sees_finance).then(|| entry(routes::CASH_RECEIPTS, "cash-receipts", waiting.receipts_failed));
     view! {
-        <ul>{entry(ctx, routes::HOME, "nav-home", active, 0)}</ul>
+        <ul>{entry(routes::HOME, "nav-home", 0)}</ul>
         <h2>{ctx.t("nav-trade")}</h2>
         <ul>
-            {entry(ctx, routes::ORDERS, "nav-orders", active, waiting.orders_to_look_at)}
-            {entry(ctx, routes::TRANSACTIONS, "nav-transactions", active, 0)}
-            {entry(ctx, routes::REFUNDS, "nav-refunds", active, refunds)}
-            {entry(ctx, routes::WEBHOOKS, "nav-webhooks", active, waiting.webhooks_stuck)}
-            {entry(ctx, routes::RECONCILIATION, "nav-reconciliation", active, differences)}
+            {entry(routes::ORDERS, "nav-orders", waiting.orders_to_look_at)}
+            {entry(routes::TRANSACTIONS, "nav-transactions", 0)}
+            {entry(routes::REFUNDS, "nav-refunds", refunds)}
+            {entry(routes::WEBHOOKS, "nav-webhooks", waiting.webhooks_stuck)}
+            {entry(routes::RECONCILIATION, "nav-reconciliation", differences)}
+            {receipts}
         </ul>
         <h2>{ctx.t("nav-apps-in-toss")}</h2>
         <ul>
-            {entry(ctx, routes::IAP, "nav-iap", active, waiting.iap_requested)}
-            {entry(ctx, routes::PROMOTIONS, "nav-promotions", active, grants)}
-            {entry(ctx, routes::MESSAGES, "nav-messages", active, 0)}
-            {entry(ctx, routes::USERS, "nav-users", active, 0)}
+            {entry(routes::IAP, "nav-iap", waiting.iap_requested)}
+            {entry(routes::PROMOTIONS, "nav-promotions", grants)}
+            {entry(routes::MESSAGES, "nav-messages", 0)}
+            {entry(routes::USERS, "nav-users", 0)}
         </ul>
         <h2>{ctx.t("nav-house")}</h2>
         <ul>
-            {manage.then(|| entry(ctx, routes::STAFF, "nav-staff", active, 0))}
-            {audit.then(|| entry(ctx, routes::AUDIT, "nav-audit", active, 0))}
-            {manage.then(|| entry(ctx, routes::SECURITY, "nav-security", active, 0))}
-            {entry(ctx, routes::SETTINGS, "nav-settings", active, 0)}
-            {entry(ctx, routes::ACCOUNT, "account", active, 0)}
+            {entry(routes::STAFF, "nav-staff", rights)}
+            {entry(routes::AUDIT, "nav-audit", 0)}
+            {entry(routes::SECURITY, "nav-security", 0)}
+            {entry(routes::SETTINGS, "nav-settings", 0)}
+            {entry(routes::ACCOUNT, "account", 0)}
         </ul>
     }
     .into_any()
@@ -93,8 +103,23 @@ pub async fn frame(ctx: &Ctx, staff: &Staff, page: Frame) -> AnyView {
         hint: ctx.t("palette-hint"),
         close: ctx.t("close"),
     };
-    let who = format!("{} · {}", staff.name, ctx.words.word("role", staff.role.as_str()));
-    let search = ctx.href(routes::ORDERS);
+    let who = format!("{} · {}", staff.name, role_of(ctx, staff));
+    let search = ctx.may(Permission::ViewTrade).then(|| {
+        view! {
+            <div class="search">
+                <form role="search" method="get" action=ctx.href(routes::ORDERS)>
+                    <input
+                        type="search"
+                        name="q"
+                        aria-label=ctx.t("search-placeholder")
+                        placeholder=ctx.t("search-placeholder")
+                        autocomplete="off"
+                    />
+                </form>
+                <Palette words=palette/>
+            </div>
+        }
+    });
     let class = format!("app mode-{}", ctx.site.mode.as_str());
     view! {
         {title(ctx, &page.title)}
@@ -109,18 +134,7 @@ pub async fn frame(ctx: &Ctx, staff: &Staff, page: Frame) -> AnyView {
                     <span class="seal" aria-hidden="true">"장부"</span>
                     <span class="brand-name">{ctx.t("product")}</span>
                 </a>
-                <div class="search">
-                    <form role="search" method="get" action=search>
-                        <input
-                            type="search"
-                            name="q"
-                            aria-label=ctx.t("search-placeholder")
-                            placeholder=ctx.t("search-placeholder")
-                            autocomplete="off"
-                        />
-                    </form>
-                    <Palette words=palette/>
-                </div>
+                {search}
                 {mode_badge(ctx)}
                 <div class="who">
                     <a class="who-name" href=ctx.href(routes::ACCOUNT)>{who}</a>

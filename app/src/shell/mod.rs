@@ -136,6 +136,12 @@ pub fn App() -> impl IntoView {
                     page(move |ctx, _| exports::detail::page(ctx, id))
                 } ssr=SsrMode::Async/>
                 <Route path=path!("/staff") view=|| page(|ctx, _| staff::list::page(ctx)) ssr=SsrMode::Async/>
+                <Route path=path!("/staff/roles") view=|| page(|ctx, _| staff::roles::page::page(ctx)) ssr=SsrMode::Async/>
+                <Route path=path!("/staff/rights") view=|| page(staff::register::page) ssr=SsrMode::Async/>
+                <Route path=path!("/staff/:id") view=|| {
+                    let id = param("id");
+                    page(move |ctx, _| staff::person::page::page(ctx, id))
+                } ssr=SsrMode::Async/>
                 <Route path=path!("/audit") view=|| page(audit::list::page) ssr=SsrMode::Async/>
                 <Route path=path!("/security") view=|| page(security::list::page) ssr=SsrMode::Async/>
                 <Route path=path!("/settings") view=|| page(|ctx, _| settings::page::page(ctx)) ssr=SsrMode::Async/>

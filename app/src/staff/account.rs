@@ -6,6 +6,7 @@ use leptos::{prelude::*, server_fn::ServerFn};
 use super::{
     devices,
     functions::{ChangePassword, EndOtherSessions, EndSession},
+    words,
 };
 use crate::{
     components::{
@@ -85,13 +86,14 @@ pub async fn page(ctx: Ctx) -> Answer {
     let body = view! {
         <h1>{ctx.t("account")}</h1>
         <section class="card">
-            <h2>{me.name}</h2>
+            <h2>{me.name.clone()}</h2>
             <dl class="facts pad">
                 <dt>{ctx.t("email")}</dt>
                 <dd>{me.email.clone()}</dd>
                 <dt>{ctx.t("role")}</dt>
                 <dd>
-                    {ctx.words.word("role", me.role.as_str())} ": " {ctx.words.word("role-can", me.role.as_str())}
+                    {words::role_of(&ctx, &me)} ": " {words::may(&ctx, &me)} " "
+                    <a href=ctx.href(routes::ROLES)>{ctx.t("roles")}</a>
                 </dd>
                 <dt>{ctx.t("factors")}</dt>
                 <dd>

@@ -1,13 +1,17 @@
 //! Opening a session for somebody who has shown who they are: the one place, whichever way they came.
 
-use backoffice::staff::{
-    Staff,
-    devices::{self, Arrival},
-    sessions,
+use backoffice::{
+    security::{self, Event, Kind},
+    staff::{
+        Caller, Staff,
+        devices::{self, Arrival},
+        sessions,
+    },
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    action::action,
     components::agent::browser,
     context::{Ctx, SESSION_HALF, SESSION_OPENED, SESSION_STAFF},
     error::AppError,
@@ -38,6 +42,9 @@ struct Half {
 impl Ctx {
     /// Lets somebody in, and sends a browser on to `next`.
     pub(crate) async fn come_in(&self, staff: &Staff, shown: Shown, next: &str) -> Result<(), AppError> {
+        if !staff.may_come_from(&self.visitor.ip) {
+            return self.refuse_address(staff, next).await;
+        }
         if shown == Shown::Password && staff.has_factor {
             self.wait_for_factor(staff, next).await?;
             if !self.wants_html {
@@ -52,6 +59,19 @@ impl Ctx {
             self.redirect(next);
         }
         Ok(())
+    }
+
+    /// Said only to whoever has shown who they are.
+    async fn refuse_address(&self, staff: &Staff, next: &str) -> Result<(), AppError> {
+        let Caller { ip, agent, .. } = self.caller();
+        let detail = serde_json::json!({ "path": routes::LOGIN, "elsewhere": true });
+        let event = Event { detail, ..Event::of(Kind::Refused, staff.id, ip, agent) };
+        security::note(self.backoffice(), event).await;
+        let page = format!("{}?next={}", routes::LOGIN, routes::encode(next));
+        action("login", &page, &[("email", &staff.email)], async |ctx| {
+            Err::<String, _>(AppError::form(ctx.t("error-address")))
+        })
+        .await
     }
 
     async fn open_session(&self, staff: &Staff) -> Result<(), AppError> {

@@ -1,4 +1,4 @@
-//! Coming in and going out; one's own account; people are invited and disabled.
+//! Coming in and going out; one's own account; people are invited.
 
 #[cfg(feature = "ssr")]
 use backoffice::staff::{
@@ -164,17 +164,6 @@ pub async fn confirm_device(
             devices::confirm(ctx.backoffice(), me, &here, &id, &ctx.visitor.ip).await.or_explain(ctx)?;
         }
         Ok(ctx.t("device-confirmed"))
-    })
-    .await
-}
-
-#[server(prefix = "/fn", endpoint = "disable_staff")]
-pub async fn disable_staff(#[server(default)] id: String) -> Result<(), AppError> {
-    action("staff", routes::STAFF, &[], async |ctx| {
-        let actor = ctx.allow(Permission::ManageStaff)?;
-        let id = parse_account(ctx, &id)?;
-        staff::disable(ctx.backoffice(), &actor, id).await.or_explain(ctx)?;
-        Ok(ctx.t("staff-disabled"))
     })
     .await
 }

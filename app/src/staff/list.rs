@@ -5,7 +5,8 @@ use leptos::{prelude::*, server_fn::ServerFn};
 
 use super::{
     factors::functions::ResetFactors,
-    functions::{DisableStaff, InviteStaff, InviteStaffAgain, LogOutStaff},
+    functions::{InviteStaff, InviteStaffAgain, LogOutStaff},
+    tabs, waiting, words,
 };
 use crate::{
     components::{
@@ -16,6 +17,7 @@ use crate::{
     },
     context::Ctx,
     flash::Flash,
+    format,
     islands::Copy,
     routes, settings,
 };
@@ -55,17 +57,30 @@ fn reset(ctx: &Ctx, person: &Staff) -> AnyView {
     .into_any()
 }
 
-fn row(ctx: &Ctx, person: Staff) -> AnyView {
-    let is_disabled = person.disabled_at.is_some();
-    let state = match () {
-        () if is_disabled => badge(("ended", ctx.t("staff-is-disabled"))),
+/// How an account stands.
+pub(super) fn state(ctx: &Ctx, person: &Staff) -> AnyView {
+    match () {
+        () if person.is_dormant && person.disabled_at.is_some() => {
+            badge(("ended", ctx.t("staff-is-dormant")))
+        }
+        () if person.disabled_at.is_some() => badge(("ended", ctx.t("staff-is-disabled"))),
         () if !person.has_password => badge(("waiting", ctx.t("staff-is-invited"))),
         () => badge(("done", ctx.t("staff-is-active"))),
-    };
+    }
+}
+
+fn row(ctx: &Ctx, person: Staff) -> AnyView {
+    let is_disabled = person.disabled_at.is_some();
+    let soon = person.closes_soon(ctx.backoffice().clock.now()).map(|at| {
+        view! { <small class="warn">{ctx.tr("staff-closes", &[("day", format::day(at))])}</small> }
+    });
+    let state = state(ctx, &person);
+    let role = words::role_of(ctx, &person);
     let acts = if ctx.is_me(Some(person.id)) {
         view! { <a href=ctx.href(routes::ACCOUNT)>{ctx.t("staff-you")}</a> }.into_any()
     } else {
         let again = if is_disabled { "staff-open-again" } else { "staff-new-link" };
+        let leaving = format!("{}#leaving", ctx.href(&routes::person(&person.id)));
         let label = ctx.tr("staff-manage-name", &[("name", person.name.clone())]);
         view! {
             <details class="confirm">
@@ -74,7 +89,7 @@ fn row(ctx: &Ctx, person: Staff) -> AnyView {
                 {(!is_disabled).then(|| view! {
                     {act(ctx, LogOutStaff::PATH, &person, "button quiet", "staff-log-out-sure", "staff-log-out")}
                     {person.has_factor.then(|| reset(ctx, &person))}
-                    {act(ctx, DisableStaff::PATH, &person, "button danger", "staff-disable-sure", "staff-disable")}
+                    <p><a class="button danger" href=leaving>{ctx.t("staff-disable")}</a></p>
                 })}
             </details>
         }
@@ -84,10 +99,10 @@ fn row(ctx: &Ctx, person: Staff) -> AnyView {
     let last = person.last_login_at.map_or_else(|| ctx.t("never").into_any(), list::time);
     view! {
         <tr>
-            <td class="id">{person.name}</td>
+            <td class="id"><a href=ctx.href(&routes::person(&person.id))>{person.name}</a></td>
             <td class="what">{person.email}</td>
-            <td class="role">{ctx.words.word("role", person.role.as_str())}</td>
-            <td class="state">{state} {factor}</td>
+            <td class="role">{role}</td>
+            <td class="state">{state} {factor} {soon}</td>
             <td class="when">{last}</td>
             <td class="act">{acts}</td>
         </tr>
@@ -143,9 +158,12 @@ pub async fn page(ctx: Ctx) -> Answer {
     let people = backoffice::staff::list(ctx.backoffice()).await?;
     let rows = people.into_iter().map(|person| row(&ctx, person)).collect_view();
     let alone = settings::limits::alone(&ctx).await?;
+    let waiting = waiting::view(&ctx).await?;
     let body = view! {
         <h1>{ctx.t("nav-staff")}</h1>
+        {tabs::tabs(&ctx, routes::STAFF)}
         {alone}
+        {waiting}
         {link(&ctx, &flash)}
         <div class="two">
             <table class="rows staff-rows">

@@ -1,6 +1,9 @@
 //! What may be wrong with an account.
 
-use backoffice::staff::{Invalid, LinkEnded, StaffError};
+use backoffice::staff::{
+    Invalid, LinkEnded, StaffError,
+    rights::{Refused, RightsError},
+};
 
 use crate::{context::Ctx, error::AppError, explain::Explain};
 
@@ -46,6 +49,13 @@ impl Explain for Invalid {
             Self::NotFound => ("", "staff-error-not-found"),
             Self::NoFactor => ("", "staff-error-no-factor"),
             Self::Why => ("why", "staff-error-why"),
+            Self::BeyondYours => ("", "staff-error-beyond-yours"),
+            Self::Colleague => ("hand_to", "leaving-error-colleague"),
+            Self::Addresses => ("allowed_ips", "addresses-error"),
+            Self::OwnAddress => {
+                let ip = ctx.visitor.ip.clone();
+                return AppError::field("allowed_ips", ctx.tr("addresses-error-own", &[("ip", ip)]));
+            }
         };
         AppError::field(field, ctx.words.get(key, &[]))
     }
@@ -54,6 +64,35 @@ impl Explain for Invalid {
 impl Explain for StaffError {
     fn explain(self, ctx: &Ctx) -> AppError {
         match self {
+            Self::Invalid(invalid) => invalid.explain(ctx),
+            Self::Fault(fault) => fault.explain(ctx),
+        }
+    }
+}
+
+impl Explain for Refused {
+    fn explain(self, ctx: &Ctx) -> AppError {
+        let (field, key) = match self {
+            Self::NoSuchRole => ("role", "role-error-unknown"),
+            Self::Name => ("name", "role-error-name"),
+            Self::NameTaken => ("name", "role-error-taken"),
+            Self::Base => ("base", "staff-error-role"),
+            Self::Nothing => ("permissions", "role-error-nothing"),
+            Self::InUse { people } => {
+                return AppError::form(ctx.tr("role-error-in-use", &[("count", people.to_string())]));
+            }
+            Self::Stale => ("", "role-error-stale"),
+            Self::NothingWaits => ("", "limit-error-gone"),
+            Self::NotSecond(not) => return not.explain(ctx),
+        };
+        AppError::field(field, ctx.words.get(key, &[]))
+    }
+}
+
+impl Explain for RightsError {
+    fn explain(self, ctx: &Ctx) -> AppError {
+        match self {
+            Self::Refused(refused) => refused.explain(ctx),
             Self::Invalid(invalid) => invalid.explain(ctx),
             Self::Fault(fault) => fault.explain(ctx),
         }

@@ -2,6 +2,8 @@
 
 pub mod factors;
 pub mod functions;
+pub mod person;
+pub mod roles;
 
 #[cfg(feature = "ssr")]
 pub(crate) mod account;
@@ -22,4 +24,12 @@ mod messages;
 #[cfg(feature = "ssr")]
 pub(crate) mod notices;
 #[cfg(feature = "ssr")]
+pub(crate) mod register;
+#[cfg(feature = "ssr")]
+mod tabs;
+#[cfg(feature = "ssr")]
 pub(crate) mod unsent;
+#[cfg(feature = "ssr")]
+mod waiting;
+#[cfg(feature = "ssr")]
+pub(crate) mod words;

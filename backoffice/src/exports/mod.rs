@@ -28,6 +28,7 @@ use crate::{
     audit::{self, Act, Actor},
     iap,
     kernel::{
+        permission::Permission,
         personal::masked_words,
         seal::{EXPORT_PART, EXPORT_WORDS},
     },
@@ -88,6 +89,26 @@ impl What {
             Self::Sales(_) => "sales",
             Self::Fees(_) => "fees",
             Self::Vat(_) => "vat",
+        }
+    }
+
+    /// What whoever takes it may see on a page as well.
+    pub fn needs(&self) -> Permission {
+        match self {
+            Self::Orders(_)
+            | Self::Refunds(_)
+            | Self::Webhooks(_)
+            | Self::MissingEvents
+            | Self::IapOrders(_) => Permission::ViewTrade,
+            Self::Audit(_) => Permission::ViewAudit,
+            Self::Transactions(_)
+            | Self::Differences(_)
+            | Self::Day(_)
+            | Self::Payout(_)
+            | Self::Payouts(_)
+            | Self::Sales(_)
+            | Self::Fees(_)
+            | Self::Vat(_) => Permission::ViewFinance,
         }
     }
 

@@ -1,4 +1,6 @@
-//! Who may do what: the roles, the permissions, and the one table between them.
+//! The four roles that every house has, and the one table of what they may do.
+
+use super::permission::{Permission, Permissions};
 
 text_enum! {
     Role {
@@ -18,7 +20,7 @@ impl Role {
     pub fn may(self, permission: Permission) -> bool {
         use Permission::*;
         match permission {
-            ViewTrade => true,
+            ViewTrade | ViewFinance => true,
             LookUpAtToss | Refund | Grant | SendMessage | RevealPersonal => {
                 matches!(self, Self::Support | Self::Finance | Self::Admin)
             }
@@ -28,32 +30,8 @@ impl Role {
             ManageStaff | ChangeSettings => self == Self::Admin,
         }
     }
-}
 
-/// What a page or a server function asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Permission {
-    /// Orders, transactions, refunds and webhooks, to read.
-    ViewTrade,
-    LookUpAtToss,
-    Refund,
-    /// Being the second person; never of one's own request.
-    ApproveRefund,
-    /// Points of a promotion to users, within its budget.
-    Grant,
-    SendMessage,
-    /// Personal data of a user, with a reason that is kept.
-    RevealPersonal,
-    /// Ending a user's link with the mini-app.
-    UnlinkUser,
-    /// Making campaigns, and being the second person for their grants.
-    ManageCampaigns,
-    /// Working differences, closing days, the contract's rates, the bank's statement.
-    Reconcile,
-    /// Taking lists and reports out of the house, with a reason that is kept.
-    Export,
-    ViewAudit,
-    ManageStaff,
-    /// What holds for everybody: limits.
-    ChangeSettings,
+    pub fn permissions(self) -> Permissions {
+        Permission::ALL.into_iter().filter(|permission| self.may(*permission)).collect()
+    }
 }

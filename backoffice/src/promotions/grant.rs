@@ -274,14 +274,51 @@ pub async fn approve(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result
 pub async fn decline(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<Grant, GrantError> {
     let mut tx = backoffice.pool.begin().await?;
     let grant = lock_waiting_for_update(backoffice, &mut tx, id).await?;
-    let now = backoffice.clock.now();
-    sqlx::query!("update grants set state = 'declined', settled_at = $2 where id = $1", id, now)
-        .execute(&mut *tx)
-        .await?;
-    let detail = json!({ "grant": id, "userKey": grant.user_key, "amount": grant.amount });
-    note(backoffice, &mut tx, actor, &grant.promotion_code, "grant.declined", detail).await?;
+    end(backoffice, &mut tx, actor, &grant).await?;
     tx.commit().await?;
     get_known(backoffice, id).await
+}
+
+/// What somebody who leaves has asked for and nobody has decided. How many.
+pub(crate) async fn decline_of(
+    backoffice: &Backoffice,
+    tx: &mut PgConnection,
+    actor: &Actor,
+    staff: Uuid,
+) -> Result<usize, Fault> {
+    let waiting = sqlx::query_scalar!(
+        "select id from grants where requested_by = $1 and state = 'waiting_for_approval' order by id",
+        staff
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut ended = 0;
+    for id in waiting {
+        match lock_waiting_for_update(backoffice, tx, id).await {
+            Ok(grant) => {
+                end(backoffice, tx, actor, &grant).await?;
+                ended += 1;
+            }
+            // Somebody was faster.
+            Err(GrantError::Refused(_)) => {}
+            Err(GrantError::Fault(fault)) => return Err(fault),
+        }
+    }
+    Ok(ended)
+}
+
+async fn end(
+    backoffice: &Backoffice,
+    tx: &mut PgConnection,
+    actor: &Actor,
+    grant: &Grant,
+) -> Result<(), Fault> {
+    let now = backoffice.clock.now();
+    sqlx::query!("update grants set state = 'declined', settled_at = $2 where id = $1", grant.id, now)
+        .execute(&mut *tx)
+        .await?;
+    let detail = json!({ "grant": grant.id, "userKey": grant.user_key, "amount": grant.amount });
+    note(backoffice, tx, actor, &grant.promotion_code, "grant.declined", detail).await
 }
 
 /// A person who has looked into Toss's console says whether the points were paid. Toss is asked first, and "not paid", which

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 pub use campaigns::{Campaign, CampaignError, NewCampaign, SpendDay};
 pub use execute::execute;
+pub(crate) use grant::decline_of;
 pub use grant::{approve, create_intent, decide, decline, grant};
 pub use list::{Filter, get, list};
 

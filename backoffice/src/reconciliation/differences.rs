@@ -145,7 +145,7 @@ impl std::fmt::Display for Key {
 pub struct Step {
     pub at: OffsetDateTime,
     pub actor_name: String,
-    /// found, changed, resolved, assigned, noted, looked_up, corrected, approval_requested, accepted, reopened
+    /// found, changed, resolved, assigned, unassigned, handed_over, noted, looked_up, corrected, approval_requested, accepted, reopened
     pub kind: String,
     pub note: Option<String>,
 }
@@ -285,6 +285,33 @@ pub async fn assign(backoffice: &Backoffice, actor: &Actor, key: &Key) -> Result
     record_step(backoffice, &mut tx, actor, &difference, kind, None).await?;
     tx.commit().await?;
     Ok(who.is_some())
+}
+
+/// What somebody who leaves had taken goes to a colleague, or to nobody. How many.
+pub(crate) async fn hand_over(
+    backoffice: &Backoffice,
+    tx: &mut PgConnection,
+    actor: &Actor,
+    from: Uuid,
+    to: Option<(Uuid, &str)>,
+) -> Result<usize, Fault> {
+    let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(SELECT);
+    query.push("where d.state in ('open', 'pending_approval') and d.assignee = ").push_bind(from);
+    query.push(" order by d.transaction_key, d.occurrence for update of d");
+    let theirs: Vec<Difference> = query.build_query_as().fetch_all(&mut *tx).await?;
+    for difference in &theirs {
+        sqlx::query!(
+            "update differences set assignee = $3 where transaction_key = $1 and occurrence = $2",
+            difference.key.transaction_key,
+            difference.key.occurrence,
+            to.map(|(id, _)| id),
+        )
+        .execute(&mut *tx)
+        .await?;
+        let kind = if to.is_some() { "handed_over" } else { "unassigned" };
+        record_step(backoffice, tx, actor, difference, kind, to.map(|(_, name)| name)).await?;
+    }
+    Ok(theirs.len())
 }
 
 pub async fn note(backoffice: &Backoffice, actor: &Actor, key: &Key, note: &str) -> Result<(), WorkError> {

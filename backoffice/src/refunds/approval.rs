@@ -138,7 +138,6 @@ async fn end_waiting(
     id: Uuid,
     note: Option<String>,
 ) -> Result<Refund, RefundError> {
-    let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
     let refund = lock_refund_for_update(&mut tx, id).await?;
     let own = actor.staff_id().is_some() && actor.staff_id() == refund.requested_by;
@@ -148,12 +147,54 @@ async fn end_waiting(
         // Only one's own can be taken back.
         (false, None) => return Err(Refused::NoteTooShort.into()),
     };
+    end(backoffice, &mut tx, actor, id, &refund, (code, action), note.as_deref()).await?;
+    tx.commit().await?;
+    refunds::get_known(backoffice, id).await
+}
+
+/// What somebody who leaves has asked for and nobody has decided. How many.
+pub(crate) async fn withdraw_of(
+    backoffice: &Backoffice,
+    tx: &mut PgConnection,
+    actor: &Actor,
+    staff: Uuid,
+) -> Result<usize, Fault> {
+    let waiting = sqlx::query_scalar!(
+        "select id from refunds where requested_by = $1 and state = 'waiting_for_approval' order by order_id, id",
+        staff
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut ended = 0;
+    for id in waiting {
+        match lock_refund_for_update(tx, id).await {
+            Ok(refund) => {
+                end(backoffice, tx, actor, id, &refund, ("WITHDRAWN", "refund.withdrawn"), None).await?;
+                ended += 1;
+            }
+            // Somebody was faster.
+            Err(RefundError::Refused(_)) => {}
+            Err(RefundError::Fault(fault)) => return Err(fault),
+        }
+    }
+    Ok(ended)
+}
+
+async fn end(
+    backoffice: &Backoffice,
+    tx: &mut PgConnection,
+    actor: &Actor,
+    id: Uuid,
+    refund: &Locked,
+    (code, action): (&str, &'static str),
+    note: Option<&str>,
+) -> Result<(), Fault> {
     sqlx::query!(
         "update refunds set state = 'declined', settled_at = $2, settled_by_name = $3, error_code = $4,
                 error_message = $5, refund_account = null
          where id = $1",
         id,
-        now,
+        backoffice.clock.now(),
         actor.name(),
         code,
         note,
@@ -161,9 +202,7 @@ async fn end_waiting(
     .execute(&mut *tx)
     .await?;
     let detail = json!({ "refund": id, "amount": refund.amount, "currency": refund.currency, "note": note });
-    super::note(backoffice, &mut tx, actor, &refund.order_id, action, detail).await?;
-    tx.commit().await?;
-    refunds::get_known(backoffice, id).await
+    super::note(backoffice, tx, actor, &refund.order_id, action, detail).await
 }
 
 async fn lock_refund_for_update(tx: &mut PgConnection, id: Uuid) -> Result<Locked, RefundError> {

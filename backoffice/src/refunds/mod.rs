@@ -34,6 +34,7 @@ use uuid::Uuid;
 
 pub use account::{AccountCheck, AccountFacts, OWN_ACCOUNT, Shown, account_facts, own_account};
 pub(crate) use approval::lapse_stale;
+pub(crate) use approval::withdraw_of;
 pub use approval::{approve, decline, withdraw};
 pub use arrival::{Arrival, Stage};
 pub use create_intent::{create_intent, request};

@@ -11,13 +11,15 @@ use super::{
     log_in::log_in,
     normal_email,
     password::{self, Password},
+    register::{self, Change, Kind, Right},
+    rights,
     sessions::{self, SessionKey},
     throttle,
 };
 use crate::{
     Backoffice,
     audit::{self, Act, Actor},
-    security::{self, Event, Kind},
+    security::{self, Event, Kind as Told},
 };
 
 pub(super) fn valid_name(name: &str) -> Result<String, Invalid> {
@@ -50,6 +52,8 @@ pub(super) async fn insert(
 ) -> Result<Uuid, StaffError> {
     let email = normal_email(&new.email).ok_or(Invalid::Email)?;
     let name = valid_name(&new.name)?;
+    rights::begin(&mut *tx).await?;
+    rights::reach(&mut *tx, actor, new.role.permissions()).await?;
     let now = backoffice.clock.now();
     let id = Uuid::now_v7();
     let inserted = sqlx::query!(
@@ -69,6 +73,10 @@ pub(super) async fn insert(
     if inserted.rows_affected() == 0 {
         return Err(Invalid::EmailTaken.into());
     }
+    let right = Right { role: new.role, own_role: None, permissions: Some(new.role.permissions()) };
+    let kind = if hash.is_none() { Kind::Invited } else { Kind::Added };
+    let change = Change { staff: id, kind, before: None, after: Some(&right), asked_by: None };
+    register::note(backoffice, tx, actor, change).await?;
     let detail = json!({ "email": email, "name": name, "role": new.role, "invited": hash.is_none() });
     let act = Act { action: "staff.added", subject_kind: "staff", subject: &id.to_string(), detail };
     audit::record(tx, now, actor, act).await?;
@@ -77,41 +85,74 @@ pub(super) async fn insert(
 
 /// Ends the account and every session of it.
 pub async fn disable(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<(), StaffError> {
+    let mut tx = backoffice.pool.begin().await?;
+    disable_in(backoffice, &mut tx, actor, id).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The same in the transaction of whoever hands over what is theirs, of which something may be left when it is closed
+/// already.
+pub(crate) async fn leave_in(
+    backoffice: &Backoffice,
+    tx: &mut PgConnection,
+    actor: &Actor,
+    id: Uuid,
+) -> Result<(), StaffError> {
+    rights::begin(&mut *tx).await?;
+    let person = rights::reach_person(&mut *tx, actor, id).await?;
+    if person.disabled_at.is_none() {
+        disable_in(backoffice, tx, actor, id).await?;
+    }
+    Ok(())
+}
+
+async fn disable_in(
+    backoffice: &Backoffice,
+    tx: &mut PgConnection,
+    actor: &Actor,
+    id: Uuid,
+) -> Result<(), StaffError> {
     if actor.staff_id() == Some(id) {
         return Err(Invalid::Yourself.into());
     }
-    let now = backoffice.clock.now();
-    let mut tx = backoffice.pool.begin().await?;
-    // All administrators are locked, so that two of them cannot disable each other at the same moment. One who was
-    // invited and never came cannot stand in for the last.
-    let admins = sqlx::query!(
-        r#"select id, password_hash is not null as "joined!" from staff
-           where role = 'admin' and disabled_at is null order by id for update"#
-    )
-    .fetch_all(&mut *tx)
-    .await?;
-    if admins.iter().any(|admin| admin.id == id) && !admins.iter().any(|a| a.joined && a.id != id) {
-        return Err(Invalid::LastAdmin.into());
-    }
-    let changed =
-        sqlx::query!("update staff set disabled_at = $2 where id = $1 and disabled_at is null", id, now)
-            .execute(&mut *tx)
-            .await?;
-    if changed.rows_affected() == 0 {
+    rights::begin(&mut *tx).await?;
+    close(backoffice, tx, actor, id, Kind::Disabled).await
+}
+
+/// Closes an account for a reason; what it had asked for of rights is over.
+pub(super) async fn close(
+    backoffice: &Backoffice,
+    tx: &mut PgConnection,
+    actor: &Actor,
+    id: Uuid,
+    kind: Kind,
+) -> Result<(), StaffError> {
+    let person = rights::reach_person(&mut *tx, actor, id).await?;
+    if person.disabled_at.is_some() {
         return Err(Invalid::NotFound.into());
     }
-    invitations::withdraw(backoffice, &mut tx, id).await?;
-    let sessions = sessions::end_all(&mut tx, id).await?;
+    rights::keep_an_admin(&mut *tx, id).await?;
+    let now = backoffice.clock.now();
+    let is_dormant = kind == Kind::Dormant;
+    sqlx::query!("update staff set disabled_at = $2, is_dormant = $3 where id = $1", id, now, is_dormant)
+        .execute(&mut *tx)
+        .await?;
+    let withdrawn = rights::withdraw_requests(&mut *tx, id).await?;
+    invitations::withdraw(backoffice, &mut *tx, id).await?;
+    let sessions = sessions::end_all(&mut *tx, id).await?;
     let event = Event {
         detail: json!({ "sessions": sessions, "by": actor.key() }),
-        ..Event::of(Kind::SessionEnded, id, actor.ip(), "")
+        ..Event::of(Told::SessionEnded, id, actor.ip(), "")
     };
-    security::record(&mut tx, backoffice, event).await?;
-    let act =
-        Act { action: "staff.disabled", subject_kind: "staff", subject: &id.to_string(), detail: json!({}) };
-    audit::record(&mut tx, now, actor, act).await?;
-    tx.commit().await?;
-    Ok(())
+    security::record(&mut *tx, backoffice, event).await?;
+    let before = Right::of(&person);
+    let change = Change { staff: id, kind, before: Some(&before), after: None, asked_by: None };
+    register::note(backoffice, &mut *tx, actor, change).await?;
+    let action = if is_dormant { "staff.dormant" } else { "staff.disabled" };
+    let (subject, detail) = (id.to_string(), json!({ "requestsWithdrawn": withdrawn }));
+    let act = Act { action, subject_kind: "staff", subject: &subject, detail };
+    Ok(audit::record(tx, now, actor, act).await?)
 }
 
 /// Sets a new password, opens a disabled account again, and ends every session. For machines; people get a link.
@@ -125,23 +166,17 @@ pub async fn reset(
     let hash = password::hash(backoffice, Password::new(password, &[&email])?).await?;
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
-    let id = sqlx::query_scalar!(
-        "update staff set password_hash = $2, disabled_at = null, access_set_at = $3, access_set_by = $4
-         where email = $1 returning id",
-        email,
-        hash,
-        now,
-        actor.staff_id(),
-    )
-    .fetch_optional(&mut *tx)
-    .await?
-    .ok_or(Invalid::NotFound)?;
+    rights::begin(&mut tx).await?;
+    let id = sqlx::query_scalar!("select id from staff where email = $1", email)
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or(Invalid::NotFound)?;
+    let sessions = rights::let_in_again(backoffice, &mut tx, actor, id, Some(hash)).await?;
     invitations::withdraw(backoffice, &mut tx, id).await?;
-    let sessions = sessions::end_all(&mut tx, id).await?;
     throttle::forget(&mut tx, backoffice, &email, id).await?;
     let event = Event {
         detail: json!({ "sessions": sessions, "by": actor.key() }),
-        ..Event::of(Kind::PasswordChanged, id, actor.ip(), "")
+        ..Event::of(Told::PasswordChanged, id, actor.ip(), "")
     };
     security::record(&mut tx, backoffice, event).await?;
     let act =
@@ -177,7 +212,7 @@ pub async fn change_password(
     let sessions = sessions::end_others(&mut tx, staff.id, here).await?;
     let event = Event {
         detail: json!({ "sessions": sessions }),
-        ..Event::of(Kind::PasswordChanged, staff.id, caller.ip, caller.agent)
+        ..Event::of(Told::PasswordChanged, staff.id, caller.ip, caller.agent)
     };
     security::record(&mut tx, backoffice, event).await?;
     let subject = staff.id.to_string();

@@ -14,13 +14,14 @@ use super::{
     devices::Caller,
     get,
     password::{self, Password},
-    sessions, throttle,
+    register::{self, Change, Kind, Right},
+    rights, throttle,
 };
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     kernel::seal,
-    security::{self, Event, Kind},
+    security::{self, Event, Kind as Told},
 };
 
 /// How long a link can be used.
@@ -89,21 +90,11 @@ pub async fn invite_again(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> R
     }
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
-    let found = sqlx::query!(
-        "update staff set password_hash = null, disabled_at = null, access_set_at = $2, access_set_by = $3 where id = $1",
-        id,
-        now,
-        actor.staff_id(),
-    )
-    .execute(&mut *tx)
-    .await?;
-    if found.rows_affected() == 0 {
-        return Err(Invalid::NotFound.into());
-    }
-    let sessions = sessions::end_all(&mut tx, id).await?;
+    rights::begin(&mut tx).await?;
+    let sessions = rights::let_in_again(backoffice, &mut tx, actor, id, None).await?;
     let event = Event {
         detail: json!({ "sessions": sessions, "by": actor.key() }),
-        ..Event::of(Kind::SessionEnded, id, actor.ip(), "")
+        ..Event::of(Told::SessionEnded, id, actor.ip(), "")
     };
     security::record(&mut tx, backoffice, event).await?;
     let token = make(backoffice, &mut tx, id).await?;
@@ -207,10 +198,20 @@ pub async fn accept(
     .execute(&mut *tx)
     .await?;
     throttle::forget(&mut tx, backoffice, &invited.email, invited.id).await?;
-    let event = Event::of(Kind::InvitationUsed, invited.id, caller.ip, caller.agent);
+    let event = Event::of(Told::InvitationUsed, invited.id, caller.ip, caller.agent);
     security::record(&mut tx, backoffice, event).await?;
     let ip = Some(caller.ip.to_owned());
     let actor = Actor::Staff { id: invited.id, name: name.clone(), role: invited.role, ip };
+    let joined = super::lock(&mut tx, invited.id).await?.ok_or(Invalid::NotFound)?;
+    let right = Right::of(&joined);
+    let change = Change {
+        staff: invited.id,
+        kind: Kind::Joined,
+        before: Some(&right),
+        after: Some(&right),
+        asked_by: None,
+    };
+    register::note(backoffice, &mut tx, &actor, change).await?;
     let subject = invited.id.to_string();
     let detail = json!({ "name": name });
     let act = Act { action: "staff.joined", subject_kind: "staff", subject: &subject, detail };

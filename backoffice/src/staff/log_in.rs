@@ -3,9 +3,10 @@
 use serde_json::json;
 
 use super::{
-    Role, Staff,
+    Staff,
     devices::Caller,
     password::{self, Password},
+    sessions,
     throttle::{self, Purpose},
 };
 use crate::{
@@ -58,9 +59,7 @@ pub async fn log_in(
         Err(wait) => return Ok(Err(LoginRefused::Wait { seconds: wait.seconds })),
     };
     let found = sqlx::query!(
-        r#"select id, email, name, role as "role: Role", created_at, disabled_at, last_login_at, password_hash,
-                  exists(select 1 from staff_factors f where f.staff_id = staff.id and f.confirmed_at is not null) as "has_factor!"
-           from staff where email = $1 and disabled_at is null"#,
+        "select id, email, password_hash from staff where email = $1 and disabled_at is null",
         typed,
     )
     .fetch_optional(&backoffice.pool)
@@ -83,17 +82,7 @@ pub async fn log_in(
     let mut tx = backoffice.pool.begin().await?;
     throttle::succeeded(&mut tx, pass).await?;
     tx.commit().await?;
-    Ok(Ok(Staff {
-        id: row.id,
-        email: row.email,
-        name: row.name,
-        role: row.role,
-        created_at: row.created_at,
-        disabled_at: row.disabled_at,
-        last_login_at: row.last_login_at,
-        has_password: true,
-        has_factor: row.has_factor,
-    }))
+    Ok(sessions::staff(backoffice, row.id).await?.ok_or(LoginRefused::Wrong))
 }
 
 async fn note_busy(backoffice: &Backoffice, caller: &Caller<'_>) {

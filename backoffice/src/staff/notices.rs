@@ -35,7 +35,8 @@ pub(super) async fn tell_with_admins(
     sqlx::query!(
         "insert into staff_notices (id, staff_id, kind, detail, at)
          select gen_random_uuid(), id, $2, $3, $4 from staff
-         where id = $1 or (role = 'admin' and disabled_at is null)",
+         where id = $1 or disabled_at is null and case when own_role_id is null then role = 'admin'
+             else exists(select 1 from own_roles o where o.id = own_role_id and 'manage_staff' = any(o.permissions)) end",
         staff,
         kind.as_str(),
         detail,

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Permission, Role};
+use super::Permission;
 use crate::{Backoffice, Fault, audit::Actor, kernel::second_person::NotSecond};
 
 /// The second person for what `requested_by` asked for, if `actor` may be that.
@@ -43,19 +43,18 @@ pub async fn second_person(
 }
 
 /// How many accounts besides `actor` may approve refunds: with none, nothing can be separated.
-pub async fn others_who_approve(backoffice: &Backoffice, actor: Option<Uuid>) -> Result<i64, Fault> {
-    let roles: Vec<String> = Role::ALL
-        .into_iter()
-        .filter(|role| role.may(Permission::ApproveRefund))
-        .map(|role| role.as_str().to_owned())
-        .collect();
-    let count = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from staff
-           where disabled_at is null and role = any($2) and id is distinct from $1"#,
-        actor,
-        &roles,
-    )
-    .fetch_one(&backoffice.pool)
-    .await?;
-    Ok(count)
+pub async fn others_who_approve(backoffice: &Backoffice, actor: Option<Uuid>) -> Result<usize, Fault> {
+    others_who_may(backoffice, Permission::ApproveRefund, &[actor]).await
+}
+
+/// How many accounts besides these may do something.
+pub async fn others_who_may(
+    backoffice: &Backoffice,
+    permission: Permission,
+    besides: &[Option<Uuid>],
+) -> Result<usize, Fault> {
+    let others = super::list(backoffice).await?.into_iter();
+    Ok(others
+        .filter(|one| one.disabled_at.is_none() && one.may(permission) && !besides.contains(&Some(one.id)))
+        .count())
 }

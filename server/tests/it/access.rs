@@ -1,22 +1,32 @@
 //! Who may open what: every page and every function, as every role and as nobody.
 
 use app::access::{Access, FUNCTIONS, PAGES};
-use backoffice::{Actor, promotions::NewCampaign, staff::Role, webhooks::Filter};
+use backoffice::{
+    Actor,
+    promotions::NewCampaign,
+    staff::{Permission, Permissions, Role},
+    webhooks::Filter,
+};
 
 use crate::support::{PASSWORD, Person, Shop};
 
-fn allowed(access: Access, role: Option<Role>) -> bool {
-    match (access, role) {
+fn allowed(access: Access, held: Option<Permissions>) -> bool {
+    match (access, held) {
         (Access::Open, _) => true,
         (_, None) => false,
-        (access, Some(role)) => access.permission().is_none_or(|permission| role.may(permission)),
+        (access, Some(held)) => access.permission().is_none_or(|permission| held.contains(permission)),
     }
 }
 
-async fn everybody(shop: &Shop) -> Vec<(Option<Role>, Option<Person>)> {
+/// Nobody, each of the four roles, and a role of the house's own with each single permission.
+async fn everybody(shop: &Shop) -> Vec<(Option<Permissions>, Option<Person>)> {
     let mut all = vec![(None, None)];
     for role in Role::ALL {
-        all.push((Some(role), Some(shop.log_in(role).await)));
+        all.push((Some(role.permissions()), Some(shop.log_in(role).await)));
+    }
+    for permission in Permission::ALL {
+        let (person, _) = shop.log_in_as(Role::Viewer, &[permission]).await;
+        all.push((Some(Permissions::of(&[permission])), Some(person)));
     }
     all
 }
@@ -96,6 +106,7 @@ async fn every_page_as_every_role() {
     .execute(&shop.backoffice().pool)
     .await
     .unwrap();
+    let somebody = shop.log_in(Role::Viewer).await.id.to_string();
     for (role, person) in everybody(&shop).await {
         let cookie = person.as_ref().map(|p| p.cookie.as_str());
         let export = own_export(&shop, person.as_ref()).await;
@@ -105,6 +116,7 @@ async fn every_page_as_every_role() {
                 "/webhooks/{id}" => &delivery,
                 "/webhooks/replays/{id}" => &replay,
                 "/exports/{id}" | "/exports/file/{id}" => &export,
+                "/staff/{id}" => &somebody,
                 _ => &batch,
             };
             let path = pattern

@@ -235,6 +235,9 @@ async fn no_id_and_no_character_makes_a_function_fall_over() {
         "name",
         "version",
         "ours",
+        "base",
+        "permissions[]",
+        "seen",
     ];
     let long = "x".repeat(3_000);
     for text in

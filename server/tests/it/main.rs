@@ -38,6 +38,7 @@ mod queue;
 mod reconciliation;
 mod refunds;
 mod returns;
+mod rights;
 mod sealed;
 mod support;
 mod tax;

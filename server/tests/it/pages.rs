@@ -146,6 +146,8 @@ async fn both_languages_are_whole() {
         "/refunds",
         "/webhooks",
         "/staff",
+        "/staff/roles",
+        "/staff/rights",
         "/audit",
         "/settings",
     ] {

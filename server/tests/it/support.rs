@@ -14,7 +14,7 @@ use std::{
 use backoffice::{
     Actor, Backoffice, limits,
     refunds::Form,
-    staff::{NewStaff, Role},
+    staff::{NewStaff, Permission, Role, rights, roles},
     webhooks::{Delivery, Filter},
 };
 use sandbox::{
@@ -365,11 +365,36 @@ impl Shop {
 
     /// An account, and the cookie of its session.
     pub async fn log_in(&self, role: Role) -> Person {
+        let (id, email) = self.account(role).await;
+        self.comes_in(id, email, role).await
+    }
+
+    /// The same with a role of the house's own, and that role.
+    pub async fn log_in_as(&self, base: Role, permissions: &[Permission]) -> (Person, uuid::Uuid) {
+        let (id, email) = self.account(base).await;
+        let own = self.own_role(base, permissions).await;
+        let given =
+            rights::give(self.backoffice(), &Actor::CommandLine, id, rights::Wanted::Own(own)).await.unwrap();
+        assert_eq!(given, rights::Given::Now);
+        (self.comes_in(id, email, base).await, own)
+    }
+
+    /// A role that nobody has yet.
+    pub async fn own_role(&self, base: Role, permissions: &[Permission]) -> uuid::Uuid {
+        let words: Vec<String> = permissions.iter().map(|one| one.as_str().to_owned()).collect();
+        let name = format!("role {}", uuid::Uuid::new_v4().simple()).chars().take(40).collect::<String>();
+        let typed = roles::Typed { name: &name, base: base.as_str(), permissions: &words };
+        roles::add(self.backoffice(), &Actor::CommandLine, typed).await.unwrap()
+    }
+
+    async fn account(&self, role: Role) -> (uuid::Uuid, String) {
         let email = format!("{}@example.com", uuid::Uuid::new_v4().simple());
         let new = NewStaff { email: email.clone(), name: format!("{} 사람", role.as_str()), role };
-        let id = backoffice::staff::add(self.backoffice(), &Actor::CommandLine, new, PASSWORD.into())
-            .await
-            .unwrap();
+        let added = backoffice::staff::add(self.backoffice(), &Actor::CommandLine, new, PASSWORD.into());
+        (added.await.unwrap(), email)
+    }
+
+    async fn comes_in(&self, id: uuid::Uuid, email: String, role: Role) -> Person {
         let response = self.form("log_in", None, &[("email", &email), ("password", PASSWORD)]).await;
         assert_eq!(response.status(), 302);
         let device = cookie_named(&response, "jangbu_device=").expect("a device cookie");

@@ -191,3 +191,44 @@ async fn refunds_of_the_version_before_are_followed_and_accounts_are_sealed() {
     let limits = backoffice::limits::list(backoffice).await.unwrap();
     assert!(limits.iter().all(|limit| limit.one_refund.is_none() && limit.per_day.is_none()));
 }
+
+/// Accounts whose rights have changed before there was a register of it.
+const ROWS_OF_28: &str = r#"
+    insert into staff (id, email, name, role, password_hash, created_at, access_set_at)
+        values ('00000000-0000-0000-0000-000000000001', 'a@jangbu.test', 'a', 'finance', '', now() - interval '1 year', now()),
+               ('00000000-0000-0000-0000-000000000002', 'b@jangbu.test', 'b', 'viewer', '', now() - interval '1 year', now());
+    insert into audit (seq, at, actor, actor_name, action, subject_kind, subject, entry, prev_hash, hash)
+    select seq, now() - interval '1 day' + seq * interval '1 minute', 'command-line', 'command-line', action, 'staff',
+           '00000000-0000-0000-0000-00000000000' || who, jsonb_build_object('detail', detail::jsonb)::text,
+           decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex')
+    from (values (1, 'staff.added', 1, '{"name": "invited as", "role": "support", "invited": true}'), (2, 'staff.joined', 1, '{"name": "a"}'),
+                 (3, 'staff.logged_in', 1, '{}'), (4, 'staff.invited', 1, '{}'), (5, 'staff.disabled', 1, '{}'),
+                 (6, 'staff.added', 2, '{"name": "b", "role": "viewer"}'), (7, 'staff.reset', 1, '{}'),
+                 (8, 'staff.added', 9, '{"name": "nobody", "role": "admin"}')) as rows (seq, action, who, detail);
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_register_of_rights_begins_with_what_the_audit_log_tells() {
+    use backoffice::staff::{
+        Role,
+        register::{self, Filter, Kind},
+    };
+    let jangbu = started(&as_of(28, ROWS_OF_28).await).await;
+    let rows = register::list(&jangbu.backoffice, &Filter::default(), None, 50).await.unwrap().rows;
+    let told: Vec<_> = rows.iter().map(|row| (row.name.as_str(), row.kind)).collect();
+    assert_eq!(
+        told,
+        [
+            ("a", Kind::Reopened),
+            ("b", Kind::Added),
+            ("a", Kind::Disabled),
+            ("a", Kind::PasswordReset),
+            ("a", Kind::Joined),
+            ("invited as", Kind::Invited),
+        ]
+    );
+    assert_eq!(rows[5].after.as_ref().unwrap().role, Role::Support, "the role of then");
+    assert!(rows[2].after.is_none() && rows[2].before.is_some());
+    // Nobody is closed for not having logged in before this was counted.
+    assert_eq!(backoffice::staff::close_dormant(&jangbu.backoffice).await.unwrap(), 0);
+}

@@ -155,6 +155,38 @@ async fn turn_from(
     Ok(())
 }
 
+/// Files of somebody who leaves: one that runs stops, and no other begins, since their grants would be theirs. How many.
+pub(crate) async fn end_of(
+    backoffice: &Backoffice,
+    tx: &mut PgConnection,
+    actor: &Actor,
+    staff: Uuid,
+) -> Result<usize, Fault> {
+    let open = sqlx::query_scalar!(
+        "select id from grant_batches
+         where created_by = $1 and state in ('previewed', 'waiting_for_approval', 'running') order by id",
+        staff
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut ended = 0;
+    for id in open {
+        let batch = match lock_batch_for_update(&mut *tx, id).await {
+            Ok(batch) => batch,
+            Err(BatchError::Fault(fault)) => return Err(fault),
+            Err(other) => return Err(Fault::Inconsistent(other.to_string())),
+        };
+        let (to, action) = match batch.state {
+            State::Running => (State::Stopped, "grant_batch.stopped"),
+            State::Previewed | State::WaitingForApproval => (State::Declined, "grant_batch.declined"),
+            State::Declined | State::Stopped | State::Finished => continue,
+        };
+        turn(backoffice, tx, actor, &batch, to, action).await?;
+        ended += 1;
+    }
+    Ok(ended)
+}
+
 async fn turn(
     backoffice: &Backoffice,
     tx: &mut PgConnection,

@@ -7,8 +7,9 @@ use super::{Batch, BatchError, LineRefused, State};
 use crate::{
     Backoffice, Fault,
     audit::Actor,
-    kernel::role::{Permission, Role},
+    kernel::permission::Permission,
     promotions::{self, Form, GrantError, grant},
+    staff::sessions,
 };
 
 const JOB: Actor = Actor::Job("grant_batch");
@@ -92,23 +93,17 @@ async fn run_line(backoffice: &Backoffice, batch: &Batch, line: i32, form: Form)
 
 /// The person whose grants these are, as they stand today, while the file runs.
 async fn author(backoffice: &Backoffice, batch: &Batch) -> Result<Option<Actor>, Fault> {
-    let row = sqlx::query!(
-        r#"select b.state, s.id as "id?", s.name as "name?", s.role as "role?", s.disabled_at
-           from grant_batches b left join staff s on s.id = b.created_by where b.id = $1"#,
-        batch.id
-    )
-    .fetch_one(&backoffice.pool)
-    .await?;
+    let row = sqlx::query!("select state, created_by from grant_batches where id = $1", batch.id)
+        .fetch_one(&backoffice.pool)
+        .await?;
     if row.state != State::Running.as_str() {
         return Ok(None);
     }
-    let (Some(id), Some(name), Some(role)) = (row.id, row.name, row.role) else {
-        return Ok(Some(Actor::CommandLine));
-    };
-    let role = Role::parse(&role).filter(|r| row.disabled_at.is_none() && r.may(Permission::Grant));
-    if role.is_none() {
+    let Some(id) = row.created_by else { return Ok(Some(Actor::CommandLine)) };
+    let person = sessions::staff(backoffice, id).await?.filter(|person| person.may(Permission::Grant));
+    if person.is_none() {
         tracing::warn!(batch = %batch.id, "whoever made this file may not grant any more");
         end(backoffice, batch.id, State::Stopped, "grant_batch.stopped").await?;
     }
-    Ok(role.map(|role| Actor::Staff { id, name, role, ip: None }))
+    Ok(person.map(|person| person.away()))
 }

@@ -220,12 +220,58 @@ async fn turn(
     action: &'static str,
     why: Option<&str>,
 ) -> Result<(), BatchError> {
-    let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
     let batch = lock_batch_for_update(&mut tx, id).await?;
     if batch.state != from {
         return Err(BatchError::State(batch.state));
     }
+    turn_in(backoffice, &mut tx, actor, &batch, to, action, why).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Files of somebody who leaves: one that runs stops, and no other begins, since their refunds would be theirs. How many.
+pub(crate) async fn end_of(
+    backoffice: &Backoffice,
+    tx: &mut sqlx::PgConnection,
+    actor: &Actor,
+    staff: Uuid,
+) -> Result<usize, Fault> {
+    let open = sqlx::query_scalar!(
+        "select id from refund_batches
+         where created_by = $1 and state in ('previewed', 'waiting_for_approval', 'running') order by id",
+        staff
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut ended = 0;
+    for id in open {
+        let batch = match lock_batch_for_update(&mut *tx, id).await {
+            Ok(batch) => batch,
+            Err(BatchError::Fault(fault)) => return Err(fault),
+            Err(other) => return Err(Fault::Inconsistent(other.to_string())),
+        };
+        let (to, action) = match batch.state {
+            State::Running => (State::Stopped, "refund_batch.stopped"),
+            State::Previewed | State::WaitingForApproval => (State::Declined, "refund_batch.declined"),
+            State::Declined | State::Stopped | State::Finished => continue,
+        };
+        turn_in(backoffice, tx, actor, &batch, to, action, None).await?;
+        ended += 1;
+    }
+    Ok(ended)
+}
+
+async fn turn_in(
+    backoffice: &Backoffice,
+    tx: &mut sqlx::PgConnection,
+    actor: &Actor,
+    batch: &Batch,
+    to: State,
+    action: &'static str,
+    why: Option<&str>,
+) -> Result<(), Fault> {
+    let (id, now) = (batch.id, backoffice.clock.now());
     sqlx::query!(
         "update refund_batches
          set state = $2, finished_at = case when $2 = 'finished' then $3::timestamptz end where id = $1",
@@ -241,9 +287,7 @@ async fn turn(
             .await?;
     }
     let detail = json!({ "file": batch.file_name, "note": why });
-    note(&mut tx, now, actor, id, action, detail).await?;
-    tx.commit().await?;
-    Ok(())
+    note(tx, now, actor, id, action, detail).await
 }
 
 async fn note(

@@ -8,14 +8,12 @@ use super::{Batch, BatchError, JOB, LineRefused, State};
 use crate::{
     Backoffice, Fault,
     audit::Actor,
-    kernel::{
-        role::{Permission, Role},
-        seal,
-    },
+    kernel::{permission::Permission, seal},
     refunds::{
         self, AccountCheck, Form, RefundError, account,
         create_intent::{self, Approval, Origin},
     },
+    staff::sessions,
 };
 
 /// Lines of one job. Other work comes in between.
@@ -91,25 +89,19 @@ async fn end(backoffice: &Backoffice, id: Uuid, to: State, action: &'static str)
 
 /// The person whose refunds these are, as they stand today, while the file runs.
 async fn author(backoffice: &Backoffice, batch: &Batch) -> Result<Option<Actor>, Fault> {
-    let row = sqlx::query!(
-        r#"select b.state, b.created_by, s.name as "name?", s.role as "role?", s.disabled_at
-           from refund_batches b left join staff s on s.id = b.created_by where b.id = $1"#,
-        batch.id
-    )
-    .fetch_one(&backoffice.pool)
-    .await?;
+    let row = sqlx::query!("select state, created_by from refund_batches where id = $1", batch.id)
+        .fetch_one(&backoffice.pool)
+        .await?;
     if row.state != State::Running.as_str() {
         return Ok(None);
     }
-    let (Some(id), Some(name), Some(role)) = (row.created_by, row.name, row.role) else {
-        return Ok(Some(Actor::CommandLine));
-    };
-    let role = Role::parse(&role).filter(|role| row.disabled_at.is_none() && role.may(Permission::Refund));
-    if role.is_none() {
+    let Some(id) = row.created_by else { return Ok(Some(Actor::CommandLine)) };
+    let person = sessions::staff(backoffice, id).await?.filter(|person| person.may(Permission::Refund));
+    if person.is_none() {
         tracing::warn!(batch = %batch.id, "whoever made this file may not refund any more");
         end(backoffice, batch.id, State::Stopped, "refund_batch.stopped").await?;
     }
-    Ok(role.map(|role| Actor::Staff { id, name, role, ip: None }))
+    Ok(person.map(|person| person.away()))
 }
 
 async fn approval_of(backoffice: &Backoffice, id: Uuid) -> Result<Option<Approval>, Fault> {

@@ -12,8 +12,10 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    Caller, Invalid, Permission, Role, Staff, StaffError,
+    Caller, Invalid, Permission, Staff, StaffError,
     notices::{self, Notice},
+    register::{self, Change, Right},
+    rights,
     sessions::{self, SessionKey},
 };
 use crate::{
@@ -62,17 +64,17 @@ const LONGEST_WHY: usize = 200;
 const LONGEST_NAME: usize = 80;
 
 impl SecondFactor {
-    fn asks(self, role: Role) -> bool {
+    fn asks(self, staff: &Staff) -> bool {
         match self {
             Self::Off => false,
-            Self::Roles => SENSITIVE.into_iter().any(|permission| role.may(permission)),
+            Self::Roles => SENSITIVE.into_iter().any(|permission| staff.may(permission)),
             Self::Everybody => true,
         }
     }
 
     /// Somebody who has to have one and has none sees nothing else before.
     pub fn is_missing(self, staff: &Staff) -> bool {
-        !staff.has_factor && self.asks(staff.role)
+        !staff.has_factor && self.asks(staff)
     }
 
     /// Whether what hurts takes a fresh proof from this person: the factor, or the password where there is none.
@@ -177,7 +179,7 @@ pub async fn remove(
     let Some(removed) = removed else { return Ok(Err(FactorRefused::NotFound)) };
     let left = count(&mut tx, staff.id).await?;
     if left == 0 {
-        if backoffice.second_factor.asks(staff.role) {
+        if backoffice.second_factor.asks(staff) {
             return Ok(Err(FactorRefused::LastOne));
         }
         recovery::forget(&mut tx, staff.id).await?;
@@ -203,13 +205,24 @@ pub async fn reset(backoffice: &Backoffice, actor: &Actor, id: Uuid, why: &str) 
         return Err(Invalid::Yourself.into());
     }
     let mut tx = backoffice.pool.begin().await?;
-    let name = lock(&mut tx, id).await?.ok_or(Invalid::NotFound)?;
+    rights::begin(&mut tx).await?;
+    let person = rights::reach_person(&mut tx, actor, id).await?;
+    let name = &person.name;
     let removed = sqlx::query!("delete from staff_factors where staff_id = $1", id).execute(&mut *tx).await?;
     if removed.rows_affected() == 0 {
         return Err(Invalid::NoFactor.into());
     }
     recovery::forget(&mut tx, id).await?;
     sessions::end_all(&mut tx, id).await?;
+    let right = Right::of(&person);
+    let change = Change {
+        staff: id,
+        kind: register::Kind::FactorReset,
+        before: Some(&right),
+        after: Some(&right),
+        asked_by: None,
+    };
+    register::note(backoffice, &mut tx, actor, change).await?;
     let detail = json!({ "id": id, "name": name, "by": actor.name() });
     notices::tell_with_admins(backoffice, &mut tx, id, Notice::FactorReset, &detail).await?;
     let event =

@@ -8,7 +8,7 @@ use app::{
 use axum::{
     Extension,
     extract::{Query, State},
-    http::header,
+    http::{HeaderMap, header},
     response::Response,
 };
 use backoffice::staff::{
@@ -39,7 +39,12 @@ pub(super) async fn begin(
     State(jangbu): State<Jangbu>,
     Extension(visitor): Extension<Visitor>,
     Query(wish): Query<Wish>,
+    headers: HeaderMap,
 ) -> Response {
+    // A link from elsewhere lets nobody in without their doing (OWASP ASVS 5.0, 7.6.2): the page has a button.
+    if headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
+        return to_page(&jangbu, &format!("{}?next={}", routes::LOGIN, routes::encode(&wish.next)));
+    }
     if visitor.staff.is_some() && wish.again.is_none() {
         return to_page(&jangbu, &wish.next);
     }

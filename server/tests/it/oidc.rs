@@ -152,6 +152,10 @@ async fn an_answer_counts_once_in_the_browser_that_asked_and_for_ten_minutes() {
         claims["nonce"] = nonce.into();
         key.sign(&claims)
     };
+    // A link from elsewhere begins nothing: the page has a button.
+    let lured =
+        shop.http.get(format!("{}/login/oidc?next=/", shop.url)).header("sec-fetch-site", "cross-site");
+    assert_eq!(lured.send().await.unwrap().headers()["location"], "/login?next=%2F");
     let (mine, theirs) =
         (shop.ask("/login/oidc?next=/", None).await, shop.ask("/login/oidc?next=/", None).await);
     let code = house.code(&mine, signed(&mine.nonce));

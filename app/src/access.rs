@@ -5,7 +5,7 @@ use backoffice::staff::Permission::{
     Reconcile, Refund, RevealPersonal, SendMessage, UnlinkUser, ViewAudit, ViewFinance, ViewTrade,
 };
 
-use crate::{context::Doors, routes};
+use crate::routes;
 
 /// What a visitor needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -237,8 +237,8 @@ pub const FUNCTIONS: &[(&str, Access)] = &[
 ];
 
 /// The same with what is set up only here and there.
-pub fn rule_with(path: &str, doors: &Doors) -> Option<Access> {
-    let next_door = NEXT_DOOR.iter().find(|(known, _)| doors.oidc.is_some() && *known == path);
+pub fn rule_with(path: &str, has_next_door: bool) -> Option<Access> {
+    let next_door = NEXT_DOOR.iter().find(|(known, _)| has_next_door && *known == path);
     next_door.map(|(_, access)| *access).or_else(|| rule(path))
 }
 

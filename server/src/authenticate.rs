@@ -25,7 +25,7 @@ use subtle::ConstantTimeEq;
 use tower_sessions::Session;
 use uuid::Uuid;
 
-use crate::{Jangbu, identify, observe, oidc, settings::Settings};
+use crate::{Jangbu, identify, observe, settings::Settings};
 
 /// What islands ask again and again while a page is open.
 const POLLS: [&str; 2] = ["/fn/progress", "/fn/deliveries_since"];
@@ -125,7 +125,7 @@ pub(crate) async fn authenticate(
             return sentence(
                 StatusCode::FORBIDDEN,
                 Translator::new(lang(request.headers())),
-                oidc::sentence(why),
+                identify::sentence(why),
             );
         }
         Err(error) => {
@@ -184,7 +184,7 @@ pub(crate) async fn authenticate(
         };
         return (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response();
     }
-    let rule = access::rule_with(&path, &jangbu.doors());
+    let rule = access::rule_with(&path, jangbu.oidc.is_some());
     let refusal = match (rule, &staff) {
         (Some(Access::Open), _) => None,
         // What is not in the table is nothing for a stranger, and a 404 for staff.

@@ -25,7 +25,7 @@ use serde_json::Value;
 use subtle::ConstantTimeEq;
 use toss::{apps_in_toss::UserKey, payments::webhook::SOURCE_ADDRESSES, redact};
 
-use crate::{Jangbu, authenticate::address, quota, router::unread, settings::Settings};
+use crate::{Jangbu, authenticate::address, body::unread, quota, settings::Settings};
 
 /// Toss's largest bodies have a few kilobytes.
 const LARGEST: usize = 1 << 20;

@@ -90,3 +90,14 @@ pub(crate) async fn keep_session(jangbu: &Jangbu, visitor: &Visitor) -> anyhow::
     }
     Ok(None)
 }
+
+/// Why an account does not let in whoever it is said to be of.
+pub(crate) fn sentence(why: NotLetIn) -> &'static str {
+    match why {
+        NotLetIn::NoAddress => "oidc-no-address",
+        NotLetIn::OtherPerson => "oidc-other-person",
+        NotLetIn::Disabled => "oidc-disabled",
+        NotLetIn::NotFromHere => "error-address",
+        NotLetIn::LastAdmin => "oidc-last-admin",
+    }
+}

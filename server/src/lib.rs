@@ -4,10 +4,12 @@
 
 pub mod api;
 mod authenticate;
+mod body;
 pub mod cli;
 mod data_key;
 pub mod database;
 mod downloads;
+mod files;
 mod headers;
 mod health;
 mod hooks;

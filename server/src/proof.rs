@@ -31,7 +31,7 @@ use futures::future::BoxFuture;
 use crate::{
     Jangbu,
     authenticate::wants_html,
-    router::{LARGEST_FORM, unread},
+    body::{LARGEST_FORM, unread},
     sessions,
 };
 

@@ -17,12 +17,12 @@ use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
+    http::{HeaderMap, Method, StatusCode, header, request::Parts},
     middleware::{self, Next},
     response::{Html, IntoResponse, Redirect, Response},
     routing::get,
 };
-use http_body_util::{LengthLimitError, Limited};
+use http_body_util::Limited;
 use leptos::{
     config::{Env, LeptosOptions},
     nonce::Nonce,
@@ -30,17 +30,14 @@ use leptos::{
     server_fn::ServerFn,
 };
 use leptos_axum::{LeptosRoutes, generate_route_list};
-use tower_http::{
-    catch_panic::CatchPanicLayer, compression::CompressionLayer, csrf::CsrfLayer, services::ServeDir,
-};
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, csrf::CsrfLayer};
 
 use crate::{
-    Jangbu, api, authenticate, downloads, headers, health, hooks, observe, oidc, proof, quota, sandbox_clock,
-    sessions,
+    Jangbu, api, authenticate,
+    body::{LARGEST_FORM, unread},
+    downloads, files, headers, health, hooks, observe, oidc, proof, quota, sandbox_clock, sessions,
 };
 
-/// The largest form.
-pub(crate) const LARGEST_FORM: usize = 64 * 1024;
 /// The largest file of refunds, and a little more, so that one that is too large hears why.
 const LARGEST_FILE: usize = backoffice::files::import::MAX_BYTES + (1 << 20);
 
@@ -54,7 +51,7 @@ pub(crate) fn router(jangbu: &Jangbu) -> Router {
     }
     let inner = pages(jangbu)
         .merge(machine)
-        .nest_service("/pkg", assets(jangbu))
+        .nest_service("/pkg", files::router(jangbu))
         .layer(middleware::map_response_with_state(jangbu.settings.is_https(), headers::everywhere))
         .layer(middleware::from_fn(observe::observe));
     let base = &jangbu.settings.base_path;
@@ -68,47 +65,11 @@ pub(crate) fn router(jangbu: &Jangbu) -> Router {
         .route(&format!("{base}/"), get(move || async move { Redirect::permanent(&home) }))
 }
 
-/// Built files. Their names carry a hash of their contents, so that they may be kept for good.
-fn assets(jangbu: &Jangbu) -> Router {
-    let files = ServeDir::new(jangbu.settings.site_dir.join("pkg")).precompressed_br().precompressed_gzip();
-    Router::new().fallback_service(files).layer(middleware::from_fn(keep_for_good))
-}
-
-/// The longest name that a file can have, with `.br` or `.gz` behind it.
-const LONGEST_NAME: usize = 255 - 3;
-/// Ours have two dozen characters.
-const LONGEST_PATH: usize = 1024;
-
-async fn keep_for_good(request: Request, next: Next) -> Response {
-    // A name that no file system takes is a file that is not there, and none of our faults.
-    let path = request.uri().path();
-    let is_no_name = |name: &str| name.len() > LONGEST_NAME || name.contains("%00");
-    if path.len() > LONGEST_PATH || path.split('/').any(is_no_name) {
-        return StatusCode::NOT_FOUND.into_response();
-    }
-    let mut response = next.run(request).await;
-    if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
-        let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
-        response.headers_mut().insert(header::CACHE_CONTROL, forever);
-    }
-    response
-}
-
-fn css_hash(jangbu: &Jangbu) -> Option<String> {
-    let known = std::fs::read_to_string(jangbu.settings.site_dir.join("hash.txt")).ok()?;
-    known.lines().find_map(|line| line.strip_prefix("css: ")).map(|hash| hash.trim().to_owned())
-}
-
-/// The name of the built file.
-pub(crate) fn stylesheet(jangbu: &Jangbu) -> String {
-    css_hash(jangbu).map_or_else(|| "jangbu.css".to_owned(), |hash| format!("jangbu.{hash}.css"))
-}
-
 fn leptos_options(jangbu: &Jangbu) -> (LeptosOptions, Assets) {
     let site = &jangbu.settings.site_dir;
     let hashes = site.join("hash.txt");
-    let css = css_hash(jangbu);
-    let stylesheet = stylesheet(jangbu);
+    let css = files::css_hash(jangbu);
+    let stylesheet = files::stylesheet(jangbu);
     let hashes = std::path::absolute(&hashes).unwrap_or(hashes);
     let options = LeptosOptions::builder()
         .output_name("jangbu")
@@ -221,18 +182,6 @@ fn refused(headers: &HeaderMap, status: StatusCode, words: Translator, key: &str
     }
     let wrong = AppError::form(words.get(key, &[]));
     (status, axum::Json(wrong)).into_response()
-}
-
-/// Why a body cannot be read: it is too large, or it did not come to its end.
-pub(crate) fn unread(error: &axum::Error) -> StatusCode {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if error.is::<LengthLimitError>() {
-            return StatusCode::PAYLOAD_TOO_LARGE;
-        }
-        cause = error.source();
-    }
-    StatusCode::REQUEST_TIMEOUT
 }
 
 /// Whether a form carries the one character that nobody types and PostgreSQL takes into no text. Asked here once, for

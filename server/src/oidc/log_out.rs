@@ -29,7 +29,7 @@ use super::{
     provider::{IdToken, Known},
     to_page,
 };
-use crate::{Jangbu, router::stylesheet};
+use crate::{Jangbu, files::stylesheet};
 
 /// `GET /login/oidc/left`: who has gone here goes there. A page, not a redirect: browsers let the answer to a form lead to
 /// nowhere but this host (`form-action` of our Content-Security-Policy), also through several redirects.

@@ -29,7 +29,7 @@ use backoffice::{
 };
 use serde_json::json;
 
-use crate::{Jangbu, quota};
+use crate::{Jangbu, identify::sentence, quota};
 pub(crate) use provider::Provider;
 
 /// How far clocks may be apart, in seconds.
@@ -63,17 +63,6 @@ async fn within_quota(State(jangbu): State<Jangbu>, request: Request, next: Next
     match quota::visit(&jangbu, &jangbu.quotas.hooks, &request) {
         Ok(()) => next.run(request).await,
         Err(wait) => wait.answer(StatusCode::TOO_MANY_REQUESTS),
-    }
-}
-
-/// Why an account does not let in whoever it is said to be of.
-pub(crate) fn sentence(why: NotLetIn) -> &'static str {
-    match why {
-        NotLetIn::NoAddress => "oidc-no-address",
-        NotLetIn::OtherPerson => "oidc-other-person",
-        NotLetIn::Disabled => "oidc-disabled",
-        NotLetIn::NotFromHere => "error-address",
-        NotLetIn::LastAdmin => "oidc-last-admin",
     }
 }
 

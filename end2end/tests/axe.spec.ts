@@ -8,7 +8,7 @@ const pages = ["/", "/orders", "/transactions", "/refunds", "/returns", "/refund
 for (const colorScheme of ["light", "dark"] as const) {
   for (const width of [1440, 390]) {
     test(`axe, ${colorScheme}, ${width} wide`, async ({ page }) => {
-      test.setTimeout(120_000);
+      test.setTimeout(240_000);
       await page.emulateMedia({ colorScheme });
       await page.setViewportSize({ width, height: 900 });
       const [done, part, account] = [await buy(page, "만년필"), await buy(page, "만년필"), await buy(page, "만년필", "가상계좌")];

@@ -53,12 +53,16 @@ fn row(ctx: &Ctx, row: Row) -> AnyView {
         }
         _ => view! { <span class="soft">{ctx.t("security-nobody")}</span> }.into_any(),
     };
-    let address = format!("{}?ip={}", ctx.href(routes::SECURITY), routes::encode(&row.ip));
+    // What nobody did from anywhere (a session that ran out) has no address.
+    let address = (!row.ip.is_empty()).then(|| {
+        let href = format!("{}?ip={}", ctx.href(routes::SECURITY), routes::encode(&row.ip));
+        view! { <a href=href><code>{row.ip}</code></a> }
+    });
     view! {
         <tr>
             <td class="state">{badge((tone(row.kind), ctx.words.word("security-kind", row.kind.as_str())))}</td>
             <td class="id">{person}</td>
-            <td class="subject"><a href=address><code>{row.ip}</code></a></td>
+            <td class="subject">{address}</td>
             <td class="what" title=row.agent>{agent}</td>
             <td class="detail"><code>{detail}</code></td>
             <td class="when">{list::time(row.at)}</td>

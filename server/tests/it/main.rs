@@ -25,6 +25,7 @@ mod forms;
 mod guessing;
 mod killed;
 mod leaks;
+mod leaving;
 mod log;
 mod merchant_api;
 mod mini_app;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use backoffice::{
     Actor, Backoffice, IpNet,
+    security::{self, Event, Kind},
     staff::{Caller, DeviceKey, Permission, Staff, devices, factors::FactorRefused, identities},
 };
 use http::request::Parts;
@@ -148,6 +149,12 @@ impl Visitor {
     /// From where somebody comes.
     pub fn caller(&self) -> Caller<'_> {
         Caller { ip: &self.ip, agent: &self.agent, device: self.device.as_ref() }
+    }
+
+    /// Somebody asks for what is not theirs, or from where they may not come.
+    pub async fn note_refused(&self, backoffice: &Backoffice, staff: Uuid, detail: serde_json::Value) {
+        let event = Event { detail, ..Event::of(Kind::Refused, staff, &self.ip, &self.agent) };
+        security::note(backoffice, event).await;
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     Fault,
     kernel::role::Role,
     kernel::text,
-    page::{Cursor, Direction, Page},
+    page::{Cursor, Page, push_sequence},
 };
 
 /// Serialises the writers of the chain. Taken last in a transaction, so that it is held briefly.
@@ -212,9 +212,6 @@ pub async fn list(
     cursor: Option<&Cursor>,
     size: usize,
 ) -> Result<Page<Row>, Fault> {
-    let backwards = cursor.is_some_and(|c| c.direction == Direction::Newer);
-    let at_seq = cursor.and_then(|c| c.key.parse::<i64>().ok());
-    let limit = i64::try_from(size + 1).unwrap_or(i64::MAX);
     let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(
         "select seq, at, actor, actor_name, action, subject_kind, subject, entry from audit where true",
     );
@@ -232,12 +229,7 @@ pub async fn list(
     if let Some(subject) = &filter.subject {
         query.push(" and subject = ").push_bind(subject.clone());
     }
-    if let Some(seq) = at_seq {
-        query.push(if backwards { " and seq > " } else { " and seq < " }).push_bind(seq);
-    }
-    query
-        .push(if backwards { " order by seq asc limit " } else { " order by seq desc limit " })
-        .push_bind(limit);
+    push_sequence(&mut query, cursor, "seq", size);
     type Columns = (i64, OffsetDateTime, String, String, String, String, String, String);
     let rows: Vec<Columns> = query.build_query_as().fetch_all(pool).await?;
     let rows = rows

@@ -11,12 +11,12 @@ use app::{
 };
 use axum::{
     extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::{Html, IntoResponse, Response},
 };
 use backoffice::{
-    security::{self, Event, Kind},
+    Fault,
     staff::{DeviceKey, Staff, sessions},
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -105,87 +105,82 @@ async fn of_session(
     Ok((staff.clone(), elsewhere.filter(|_| staff.is_some())))
 }
 
-pub(crate) async fn authenticate(
-    State(jangbu): State<Jangbu>,
-    session: Session,
-    request: Request,
-    next: Next,
-) -> Response {
-    let pool = &jangbu.backoffice.pool;
-    let (parts, body) = request.into_parts();
+type Found = (Option<Staff>, Option<Elsewhere>);
+
+/// Who asks: by the session, or by the word of the host that we are mounted in.
+async fn who(jangbu: &Jangbu, session: &Session, parts: &Parts) -> Result<Found, Response> {
     let found = match &jangbu.identify {
-        None => of_session(&jangbu, &session).await.map(Ok),
-        Some(host) => identify::ask(&jangbu, host.as_ref(), &parts).await,
+        None => of_session(jangbu, session).await.map(Ok),
+        Some(host) => identify::ask(jangbu, host.as_ref(), parts).await,
     };
-    let mut request = Request::from_parts(parts, body);
-    let (staff, elsewhere) = match found {
-        Ok(Ok(found)) => found,
+    match found {
+        Ok(Ok(found)) => Ok(found),
         Ok(Err(why)) => {
             tracing::warn!(%why, "whom the host has named does not come in");
-            return sentence(
-                StatusCode::FORBIDDEN,
-                Translator::new(lang(request.headers())),
-                identify::sentence(why),
-            );
+            let words = Translator::new(lang(&parts.headers));
+            Err(sentence(StatusCode::FORBIDDEN, words, identify::sentence(why)))
         }
         Err(error) => {
             tracing::error!(%error, "nobody could be identified");
-            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+            Err(StatusCode::SERVICE_UNAVAILABLE.into_response())
         }
-    };
-    if let Some(staff) = &staff {
-        observe::note_staff(&request, staff.id);
     }
-    let headers = request.headers();
-    let lang = lang(headers);
-    let theme = Theme::parse(cookie(headers, "jangbu_theme").unwrap_or_default());
-    let wants_html = wants_html(headers);
-    let ip = address(&jangbu.settings, &request).map(|ip| ip.to_string()).unwrap_or_default();
+}
 
+/// All that a page knows of whoever looks at it.
+fn visitor(jangbu: &Jangbu, request: &Request, session: Session, (staff, elsewhere): Found) -> Visitor {
+    let headers = request.headers();
     // Long enough for every browser; anybody may write here.
     let agent = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let agent: String = agent.chars().take(200).collect();
-
     let device = cookie(headers, device_cookie(jangbu.settings.is_https(), &jangbu.settings.base_path));
-    let device = device.and_then(|text| DeviceKey::parse(&jangbu.backoffice.keys, text));
+    Visitor {
+        staff,
+        elsewhere,
+        lang: lang(headers),
+        theme: Theme::parse(cookie(headers, "jangbu_theme").unwrap_or_default()),
+        ip: address(&jangbu.settings, request).map(|ip| ip.to_string()).unwrap_or_default(),
+        agent: agent.chars().take(200).collect(),
+        device: device.and_then(|text| DeviceKey::parse(&jangbu.backoffice.keys, text)),
+        session,
+    }
+}
 
-    let path = request.uri().path().to_owned();
-    // Elsewhere the session is worth nothing: it can be ended, and somebody else can log in.
-    let is_elsewhere = staff.as_ref().is_some_and(|staff| !staff.may_come_from(&ip));
-    if let Some(staff) = staff.as_ref().filter(|_| is_elsewhere) {
-        let detail = json!({ "path": access::row(&path).map(|(pattern, _)| pattern), "elsewhere": true });
-        let event = Event { detail, ..Event::of(Kind::Refused, staff.id, &ip, &agent) };
-        security::note(&jangbu.backoffice, event).await;
+/// From where somebody may not come, their session is worth nothing: it can be ended, and somebody else can log in.
+async fn keep_to_addresses(
+    jangbu: &Jangbu,
+    visitor: &mut Visitor,
+    path: &str,
+    html: bool,
+) -> Option<Response> {
+    let staff = visitor.staff.as_ref().filter(|staff| !staff.may_come_from(&visitor.ip))?;
+    let detail = json!({ "path": access::row(path).map(|(pattern, _)| pattern), "elsewhere": true });
+    visitor.note_refused(&jangbu.backoffice, staff.id, detail).await;
+    if path == "/fn/log_out" {
+        return None;
     }
-    let staff = staff.filter(|_| !is_elsewhere || path == "/fn/log_out");
-    if is_elsewhere && staff.is_none() && access::rule(&path) != Some(Access::Open) {
-        if wants_html {
-            return sentence(StatusCode::FORBIDDEN, Translator::new(lang), "error-address");
+    visitor.staff = None;
+    (access::rule(path) != Some(Access::Open)).then(|| {
+        if html {
+            return sentence(StatusCode::FORBIDDEN, Translator::new(visitor.lang), "error-address");
         }
-        return (StatusCode::FORBIDDEN, axum::Json(AppError::Forbidden)).into_response();
+        (StatusCode::FORBIDDEN, axum::Json(AppError::Forbidden)).into_response()
+    })
+}
+
+/// A page that asks by itself is not somebody who uses it.
+async fn keep_alive(jangbu: &Jangbu, session: &Session, path: &str) -> Result<(), Fault> {
+    match session.id().filter(|_| !POLLS.contains(&path)) {
+        Some(id) => {
+            let (pool, idle) = (&jangbu.backoffice.pool, jangbu.settings.session_idle);
+            sessions::touch(pool, &crate::sessions::key(&id), idle).await
+        }
+        None => Ok(()),
     }
-    // A page that asks by itself is not somebody who uses it.
-    let used = session.id().filter(|_| !POLLS.contains(&path.as_str()));
-    if let Some(id) = used
-        && let Err(error) =
-            sessions::touch(pool, &crate::sessions::key(&id), jangbu.settings.session_idle).await
-    {
-        tracing::error!(%error, "a session could not be kept alive");
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
-    }
-    let is_function = path.starts_with("/fn/");
-    if let Some(host) = jangbu.identify.as_ref().filter(|_| access::OWN_WAYS_IN.contains(&path.as_str())) {
-        let to = match staff {
-            _ if is_function => {
-                return refuse(&jangbu, &AppError::Forbidden, &request, true, wants_html, lang);
-            }
-            Some(_) => jangbu.site().base.href(routes::HOME),
-            None => host.log_in_url(""),
-        };
-        return (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response();
-    }
-    let rule = access::rule_with(&path, jangbu.oidc.is_some());
-    let refusal = match (rule, &staff) {
+}
+
+/// Why nobody gets further: what the table says of the path, and of whoever asks.
+fn refusal(rule: Option<Access>, staff: Option<&Staff>, is_function: bool) -> Option<AppError> {
+    match (rule, staff) {
         (Some(Access::Open), _) => None,
         // What is not in the table is nothing for a stranger, and a 404 for staff.
         (None, Some(_)) if !is_function => None,
@@ -197,35 +192,76 @@ pub(crate) async fn authenticate(
             (is_function && !may).then_some(AppError::Forbidden)
         }
         (None, Some(_)) => None,
+    }
+}
+
+/// Whether this is all closed until a second factor was added. One that was seen elsewhere counts.
+fn has_to_add_factor(jangbu: &Jangbu, visitor: &Visitor, path: &str) -> bool {
+    let seen_elsewhere = visitor.elsewhere.as_ref().is_some_and(|known| known.factor);
+    let policy = jangbu.backoffice.second_factor;
+    !seen_elsewhere
+        && visitor.staff.as_ref().is_some_and(|staff| policy.is_missing(staff))
+        && !access::BEFORE_A_FACTOR.contains(&path)
+}
+
+pub(crate) async fn authenticate(
+    State(jangbu): State<Jangbu>,
+    session: Session,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let found = match who(&jangbu, &session, &parts).await {
+        Ok(found) => found,
+        Err(answer) => return answer,
     };
+    let mut request = Request::from_parts(parts, body);
+    if let Some(staff) = &found.0 {
+        observe::note_staff(&request, staff.id);
+    }
+    let html = wants_html(request.headers());
+    let path = request.uri().path().to_owned();
+    let is_function = path.starts_with("/fn/");
+    let mut visitor = visitor(&jangbu, &request, session, found);
+    if let Some(answer) = keep_to_addresses(&jangbu, &mut visitor, &path, html).await {
+        return answer;
+    }
+    if let Err(error) = keep_alive(&jangbu, &visitor.session, &path).await {
+        tracing::error!(%error, "a session could not be kept alive");
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    if let Some(host) = jangbu.identify.as_ref().filter(|_| access::OWN_WAYS_IN.contains(&path.as_str())) {
+        let to = match visitor.staff {
+            _ if is_function => {
+                return refuse(&jangbu, &AppError::Forbidden, &request, true, html, visitor.lang);
+            }
+            Some(_) => jangbu.site().base.href(routes::HOME),
+            None => host.log_in_url(""),
+        };
+        return (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response();
+    }
+    let rule = access::rule_with(&path, jangbu.oidc.is_some());
+    let refusal = refusal(rule, visitor.staff.as_ref(), is_function);
     // Whoever has to have a second factor sees nothing else before.
-    let seen_elsewhere = elsewhere.as_ref().is_some_and(|known| known.factor);
-    let is_missing = |staff: &Staff| !seen_elsewhere && jangbu.backoffice.second_factor.is_missing(staff);
-    if refusal.is_none()
-        && rule != Some(Access::Open)
-        && staff.as_ref().is_some_and(is_missing)
-        && !access::BEFORE_A_FACTOR.contains(&path.as_str())
-    {
-        if wants_html {
+    if refusal.is_none() && rule != Some(Access::Open) && has_to_add_factor(&jangbu, &visitor, &path) {
+        if html {
             let factors = format!("{}{}", jangbu.settings.base_path, routes::FACTORS);
             return (StatusCode::SEE_OTHER, [(header::LOCATION, factors)]).into_response();
         }
         return (StatusCode::FORBIDDEN, axum::Json(AppError::ProofNeeded)).into_response();
     }
-    if refusal == Some(AppError::LoggedOut) && is_function && wants_html {
+    if refusal == Some(AppError::LoggedOut) && is_function && html {
         request.extensions_mut().insert(Unsent);
-        let visitor = Visitor { staff: None, elsewhere: None, lang, theme, ip, agent, device, session };
-        request.extensions_mut().insert(visitor);
+        request.extensions_mut().insert(Visitor { staff: None, elsewhere: None, ..visitor });
         return next.run(request).await;
     }
-    if let Some(staff) = &staff {
-        note_refused(&jangbu, staff, &path, &ip, &agent).await;
+    if let Some(staff) = &visitor.staff {
+        note_refused(&jangbu, &visitor, staff, &path).await;
     }
     if let Some(error) = refusal {
-        return refuse(&jangbu, &error, &request, is_function, wants_html, lang);
+        return refuse(&jangbu, &error, &request, is_function, html, visitor.lang);
     }
-    let visitor = Visitor { staff, elsewhere, lang, theme, ip, agent, device, session };
-    if jangbu.identify.is_none() || !wants_html {
+    if jangbu.identify.is_none() || !html {
         request.extensions_mut().insert(visitor);
         return next.run(request).await;
     }
@@ -246,7 +282,7 @@ pub(crate) async fn authenticate(
 }
 
 /// Somebody asks for a page or a function that is not theirs.
-async fn note_refused(jangbu: &Jangbu, staff: &Staff, path: &str, ip: &str, agent: &str) {
+async fn note_refused(jangbu: &Jangbu, visitor: &Visitor, staff: &Staff, path: &str) {
     let what = match access::row(path) {
         Some((pattern, rule)) if rule.permission().is_some_and(|needed| !staff.may(needed)) => pattern,
         // A function that there is not. What its name would be may be anything.
@@ -254,8 +290,7 @@ async fn note_refused(jangbu: &Jangbu, staff: &Staff, path: &str, ip: &str, agen
         _ => return,
     };
     let detail = json!({ "path": what, "role": staff.role });
-    let event = Event { detail, ..Event::of(Kind::Refused, staff.id, ip, agent) };
-    security::note(&jangbu.backoffice, event).await;
+    visitor.note_refused(&jangbu.backoffice, staff.id, detail).await;
 }
 
 fn refuse(

@@ -21,7 +21,7 @@ use backoffice::{
     Fault,
     security::{self, Event, Kind},
     staff::{
-        Caller, Staff,
+        Staff,
         factors::{self, FactorRefused},
         sessions::SessionKey,
     },
@@ -143,7 +143,7 @@ impl Form {
         if factors::is_fresh(backoffice, session).await? {
             return Ok(Ok(()));
         }
-        let caller = Caller { ip: &visitor.ip, agent: &visitor.agent, device: visitor.device.as_ref() };
+        let caller = visitor.caller();
         let proven = factors::prove(backoffice, session, staff, &proof, &caller).await?;
         if proven.is_ok() {
             let event = Event::of(Kind::Proven, staff.id, caller.ip, caller.agent);

@@ -11,7 +11,6 @@ use crate::{
         list::{self, Query, SIZE},
     },
     context::Ctx,
-    flash::Flash,
     routes,
 };
 
@@ -44,12 +43,7 @@ fn row(ctx: &Ctx, row: Row) -> AnyView {
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
     let filter = filter::from_query(&query);
-    let mut typed = Flash::default();
-    for name in ["actor", "action", "subject"] {
-        if let Some(value) = query.get(name) {
-            typed.values.insert(name.into(), value);
-        }
-    }
+    let typed = query.typed(&["actor", "action", "subject"]);
     let text = |name, key: &str| form::Field::text(name, ctx.words.get(key, &[]), &typed).view();
     let heading = view! {
         <h1>{ctx.t("nav-audit")}</h1>

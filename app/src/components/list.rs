@@ -23,6 +23,12 @@ impl Query {
         (!value.is_empty() && !value.contains('\0')).then(|| value.chars().take(200).collect())
     }
 
+    /// What was typed into these fields of a filter's form, as they show it again.
+    pub fn typed(&self, fields: &[&str]) -> Flash {
+        let values = fields.iter().filter_map(|name| Some(((*name).to_owned(), self.get(name)?)));
+        Flash { values: values.collect(), ..Flash::default() }
+    }
+
     pub fn cursor(&self) -> Result<Option<Cursor>, BadCursor> {
         self.get("at").map(|text| Cursor::decode(&text)).transpose()
     }

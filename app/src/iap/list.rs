@@ -220,12 +220,7 @@ fn import(ctx: &Ctx, flash: &Flash) -> AnyView {
 }
 
 fn filters(ctx: &Ctx, query: &Query) -> AnyView {
-    let mut typed = Flash::default();
-    for name in ["q", "status"] {
-        if let Some(value) = query.get(name) {
-            typed.values.insert(name.into(), value);
-        }
-    }
+    let typed = query.typed(&["q", "status"]);
     let statuses = std::iter::once((String::new(), ctx.t("all-statuses")))
         .chain(STATUSES.map(|word| (word.to_owned(), ctx.words.word("iap-status", word))))
         .collect();

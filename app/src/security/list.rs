@@ -13,7 +13,6 @@ use crate::{
         list::{self, Query, SIZE},
     },
     context::Ctx,
-    flash::Flash,
     routes,
 };
 
@@ -74,12 +73,7 @@ fn row(ctx: &Ctx, row: Row) -> AnyView {
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
     let filter = filter::from_query(&query);
-    let mut typed = Flash::default();
-    for name in ["kind", "person", "ip"] {
-        if let Some(value) = query.get(name) {
-            typed.values.insert(name.into(), value);
-        }
-    }
+    let typed = query.typed(&["kind", "person", "ip"]);
     let kinds = std::iter::once((String::new(), ctx.t("security-kind-any")))
         .chain(Kind::ALL.iter().map(|kind| {
             let word = ctx.words.word("security-kind", kind.as_str());

@@ -2,7 +2,6 @@
 
 use backoffice::{
     Backoffice, Fault,
-    security::{self, Event, Kind},
     staff::{
         DeviceKey, Staff,
         devices::{self, Arrival},
@@ -70,8 +69,7 @@ pub async fn enter(
 ) -> Result<Entered, Fault> {
     if !staff.may_come_from(&visitor.ip) {
         let detail = serde_json::json!({ "path": routes::LOGIN, "elsewhere": true });
-        let event = Event { detail, ..Event::of(Kind::Refused, staff.id, &visitor.ip, &visitor.agent) };
-        security::note(&site.backoffice, event).await;
+        visitor.note_refused(&site.backoffice, staff.id, detail).await;
         return Ok(Entered::NotFromHere);
     }
     let (elsewhere, is_enough) = match shown {

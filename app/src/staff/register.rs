@@ -11,7 +11,6 @@ use crate::{
         list::{self, Query, SIZE},
     },
     context::Ctx,
-    flash::Flash,
     routes,
 };
 
@@ -52,12 +51,7 @@ fn row(ctx: &Ctx, row: Row) -> AnyView {
 
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
-    let mut typed = Flash::default();
-    for name in ["staff", "kind"] {
-        if let Some(value) = query.get(name) {
-            typed.values.insert(name.into(), value);
-        }
-    }
+    let typed = query.typed(&["staff", "kind"]);
     let filter = Filter {
         staff: query.get("staff").and_then(|text| text.parse().ok()),
         kind: query.get("kind").and_then(|text| Kind::parse(&text)),

@@ -109,6 +109,23 @@ pub(crate) fn push_keyset(
     query.push_bind(i64::try_from(size + 1).unwrap_or(i64::MAX));
 }
 
+/// The same in the order in which rows were written, by a number that only grows: a clock can be turned.
+pub(crate) fn push_sequence(
+    query: &mut sqlx::QueryBuilder<sqlx::Postgres>,
+    cursor: Option<&Cursor>,
+    number: &str,
+    size: usize,
+) {
+    let backwards = cursor.is_some_and(|c| c.direction == Direction::Newer);
+    if let Some(at) = cursor.and_then(|c| c.key.parse::<i64>().ok()) {
+        let compare = if backwards { ">" } else { "<" };
+        query.push(format!(" and {number} {compare} ")).push_bind(at);
+    }
+    let order = if backwards { "asc" } else { "desc" };
+    query.push(format!(" order by {number} {order} limit "));
+    query.push_bind(i64::try_from(size + 1).unwrap_or(i64::MAX));
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

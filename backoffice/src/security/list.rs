@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Kind, hash_of};
 use crate::{
     Backoffice, Fault,
-    page::{Cursor, Direction, Page},
+    page::{Cursor, Page, push_sequence},
 };
 
 /// One event.
@@ -39,7 +39,6 @@ pub async fn list(
     size: usize,
 ) -> Result<Page<Row>, Fault> {
     let pool: &PgPool = &backoffice.pool;
-    let backwards = cursor.is_some_and(|c| c.direction == Direction::Newer);
     let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(
         "select e.id, e.at, e.kind, e.staff_id, s.name as staff_name, e.ip, e.agent, e.detail
          from security_events e left join staff s on s.id = e.staff_id where true",
@@ -63,13 +62,7 @@ pub async fn list(
     if let Some(ip) = &filter.ip {
         query.push(" and e.ip = ").push_bind(ip.clone());
     }
-    // The order in which they were written: a clock can be turned.
-    if let Some(id) = cursor.and_then(|c| c.key.parse::<i64>().ok()) {
-        query.push(if backwards { " and e.id > " } else { " and e.id < " }).push_bind(id);
-    }
-    query
-        .push(if backwards { " order by e.id asc limit " } else { " order by e.id desc limit " })
-        .push_bind(i64::try_from(size + 1).unwrap_or(i64::MAX));
+    push_sequence(&mut query, cursor, "e.id", size);
     let rows: Vec<Row> = query.build_query_as().fetch_all(pool).await?;
     Ok(Page::new(rows, size, cursor, |row: &Row| (row.at, row.id.to_string())))
 }

@@ -87,10 +87,7 @@ fn filters(ctx: &Ctx, query: &Query, flash: &Flash) -> AnyView {
 
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
-    let mut typed = Flash::default();
-    if let Some(q) = query.get("q") {
-        typed.values.insert("q".into(), q);
-    }
+    let typed = query.typed(&["q"]);
     let filter = filter::from_query(&ctx, &query);
     let heading = view! {
         <h1>{ctx.t("nav-reconciliation")}</h1>

@@ -60,8 +60,6 @@ const SENSITIVE: [Permission; 6] = [
 
 /// How it was made sure that it is the person (OWASP ASVS 5.0, 6.4.4).
 const LONGEST_WHY: usize = 200;
-/// How a name may be, whoever gives it.
-const LONGEST_NAME: usize = 80;
 
 impl SecondFactor {
     fn asks(self, staff: &Staff) -> bool {
@@ -149,13 +147,6 @@ pub async fn of(backoffice: &Backoffice, staff: Uuid) -> Result<Vec<Factor>, Fau
     .fetch_all(&backoffice.pool)
     .await?;
     Ok(factors)
-}
-
-fn valid_name(name: &str) -> Option<String> {
-    let name = name.trim();
-    let fits =
-        !name.is_empty() && name.chars().count() <= LONGEST_NAME && !name.chars().any(char::is_control);
-    fits.then(|| name.to_owned())
 }
 
 /// Somebody takes one of their own away. The last one stays where one is asked for.

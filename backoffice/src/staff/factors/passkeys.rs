@@ -13,11 +13,11 @@ use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{FactorRefused, Kind, after_adding, lock, valid_name};
+use super::{FactorRefused, Kind, after_adding, lock};
 use crate::{
     Backoffice, Fault,
     kernel::seal::FACTOR,
-    staff::{self, Caller, Staff, sessions::SessionKey},
+    staff::{self, Caller, Staff, accounts::valid_name, sessions::SessionKey},
 };
 
 /// The library, set up for the address that browsers reach us at.
@@ -158,7 +158,7 @@ pub async fn add(
     caller: &Caller<'_>,
     here: &SessionKey,
 ) -> Result<Result<Vec<String>, FactorRefused>, Fault> {
-    let Some(name) = valid_name(name) else { return Ok(Err(FactorRefused::Name)) };
+    let Ok(name) = valid_name(name) else { return Ok(Err(FactorRefused::Name)) };
     let library = match library(backoffice) {
         Ok(library) => library,
         Err(refused) => return Ok(Err(refused)),

@@ -1,6 +1,5 @@
 //! Codes for the day on which the key is lost: ten, each works once, shown once.
 
-use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
@@ -9,6 +8,7 @@ use uuid::Uuid;
 use super::note;
 use crate::{
     Backoffice, Fault,
+    kernel::seal,
     staff::{
         Staff,
         sessions::{self, SessionKey},
@@ -22,11 +22,8 @@ const CHARACTERS: usize = 24;
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
 fn new() -> Result<String, Fault> {
-    let mut bytes = [0; CHARACTERS];
-    let made = SystemRandom::new().fill(&mut bytes);
-    made.map_err(|_| Fault::Inconsistent("this machine gives no random numbers".into()))?;
     let mut code = String::with_capacity(CHARACTERS + 3);
-    for (at, byte) in bytes.into_iter().enumerate() {
+    for (at, byte) in seal::random()?.into_iter().take(CHARACTERS).enumerate() {
         if at > 0 && at % 6 == 0 {
             code.push('-');
         }

@@ -9,11 +9,11 @@ use time::{Duration, OffsetDateTime};
 use totp_rs::{Algorithm, Builder, Totp};
 use uuid::Uuid;
 
-use super::{FactorRefused, Kind, after_adding, lock, valid_name};
+use super::{FactorRefused, Kind, after_adding, lock};
 use crate::{
     Backoffice, Fault,
     kernel::seal::{self, FACTOR},
-    staff::{Caller, Staff, sessions::SessionKey},
+    staff::{Caller, Staff, accounts::valid_name, sessions::SessionKey},
 };
 
 /// Seconds that a code is shown for.
@@ -138,7 +138,7 @@ pub async fn confirm(
     caller: &Caller<'_>,
     here: &SessionKey,
 ) -> Result<Result<Vec<String>, FactorRefused>, Fault> {
-    let Some(name) = valid_name(name) else { return Ok(Err(FactorRefused::Name)) };
+    let Ok(name) = valid_name(name) else { return Ok(Err(FactorRefused::Name)) };
     let mut tx = backoffice.pool.begin().await?;
     lock(&mut tx, staff.id).await?;
     let waits = sqlx::query!(

@@ -171,7 +171,7 @@ test("a second factor that was shown next door counts, for five minutes; without
   await page.goto(`${url}/staff`);
   await expect(page.getByText("직원은 통합 로그인에서 처음 들어올 때 생기고")).toBeVisible();
   sql(database, "update jangbu.staff_sessions set proved_at = now() - interval '301 seconds'");
-  await page.locator("tr", { hasText: "박도현" }).locator("summary").click();
+  await page.getByRole("link", { name: "박도현" }).click();
   await page.getByRole("button", { name: "사용 중지" }).click();
   // What was asked for waits here; who they are is shown in a window of the house next door.
   const opens = page.waitForEvent("popup");

@@ -18,11 +18,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use backoffice::{
-    Fault,
     security::{self, Event, Kind},
     staff::{
         Staff,
-        factors::{self, FactorRefused},
+        factors::{self, FactorError, FactorRefused},
         sessions::SessionKey,
     },
 };
@@ -81,18 +80,18 @@ pub(crate) async fn ask(State(gate): State<Gate>, request: Request, next: Next) 
         return next.run(again).await;
     }
     match form.pass(&gate, &session, &staff, &visitor).await {
-        Ok(Ok(())) => next.run(again).await,
-        Ok(Err(FactorRefused::TooMany)) => {
+        Ok(()) => next.run(again).await,
+        Err(FactorError::Refused(FactorRefused::TooMany)) => {
             if let Err(error) = visitor.session.flush().await {
                 tracing::error!(%error, "a session could not be ended");
             }
             let login = format!("{}{}?why=factor", gate.jangbu.settings.base_path, routes::LOGIN);
             (StatusCode::SEE_OTHER, [(header::LOCATION, login)]).into_response()
         }
-        Ok(Err(_)) if !wants_html(again.headers()) => {
+        Err(FactorError::Refused(_)) if !wants_html(again.headers()) => {
             (StatusCode::FORBIDDEN, axum::Json(AppError::ProofNeeded)).into_response()
         }
-        Ok(Err(refused)) => {
+        Err(FactorError::Refused(refused)) => {
             // The first look at the page is no wrong answer.
             let refused = Some(refused).filter(|refused| *refused != FactorRefused::Nothing);
             // A page that was asked for is gone to once the proof is there; a form goes where it was going.
@@ -104,7 +103,7 @@ pub(crate) async fn ask(State(gate): State<Gate>, request: Request, next: Next) 
             };
             page(&gate, again, held, routes::PROOF).await
         }
-        Err(fault) => {
+        Err(FactorError::Fault(fault)) => {
             tracing::error!(%fault, "a proof could not be looked at");
             StatusCode::SERVICE_UNAVAILABLE.into_response()
         }
@@ -136,20 +135,18 @@ impl Form {
         session: &SessionKey,
         staff: &Staff,
         visitor: &Visitor,
-    ) -> Result<Result<(), FactorRefused>, Fault> {
+    ) -> Result<(), FactorError> {
         let backoffice = &gate.jangbu.backoffice;
         let [code, recovery, credential, password] = FIELDS.map(|name| self.shown(name));
         let proof = proof_of(code, recovery, credential, password);
         if factors::is_fresh(backoffice, session).await? {
-            return Ok(Ok(()));
+            return Ok(());
         }
         let caller = visitor.caller();
-        let proven = factors::prove(backoffice, session, staff, &proof, &caller).await?;
-        if proven.is_ok() {
-            let event = Event::of(Kind::Proven, staff.id, caller.ip, caller.agent);
-            security::note(backoffice, event).await;
-        }
-        Ok(proven)
+        factors::prove(backoffice, session, staff, &proof, &caller).await?;
+        let event = Event::of(Kind::Proven, staff.id, caller.ip, caller.agent);
+        security::note(backoffice, event).await;
+        Ok(())
     }
 }
 

@@ -63,14 +63,15 @@ async fn the_password_alone_lets_nobody_in_who_has_an_app() {
     let wrong = shows(&shop, &halfway, "000000").await;
     assert_eq!(wrong.headers()["location"], "/login/factor");
     assert!(shop.page("/login/factor", Some(&halfway)).await.1.contains("맞지 않아요"));
-    // A clock two minutes off is said to be that.
-    for (ahead, sentence) in [(-120, "2분 늦어요"), (120, "2분 빨라요")] {
+    // A clock two minutes off is said to be that; also where the next step of the code begins on the way.
+    for (ahead, sentence) in [(-120, "2분 늦어요"), (150, "2분 빨라요")] {
         shows(&shop, &halfway, &app.code(ahead)).await;
         let (_, html) = shop.page("/login/factor", Some(&halfway)).await;
         assert!(html.contains(sentence), "{html}");
     }
     shop.next_code().await;
-    let right = shows(&shop, &halfway, &app.code(0)).await;
+    let code = app.code(0);
+    let right = shows(&shop, &halfway, &code).await;
     assert_eq!(right.headers()["location"], "/orders");
     let session = cookie(&right).expect("a new cookie");
     assert_ne!(session, halfway);
@@ -78,7 +79,7 @@ async fn the_password_alone_lets_nobody_in_who_has_an_app() {
 
     // The same code again is none.
     let (halfway, _) = half(&shop, &person).await;
-    shows(&shop, &halfway, &app.code(0)).await;
+    shows(&shop, &halfway, &code).await;
     assert!(shop.page("/login/factor", Some(&halfway)).await.1.contains("이미 쓴 코드예요"));
 }
 

@@ -322,8 +322,9 @@ impl Shop {
         self.sandbox.with_books(|books| books.record(key).unwrap().payment.cancels().to_vec())
     }
 
+    /// Patient, because a busy machine is no fault: what holds is seen at once all the same.
     pub async fn eventually<F: Future<Output = bool>>(&self, what: &str, holds: impl FnMut() -> F) {
-        self.eventually_within(10, what, holds).await;
+        self.eventually_within(30, what, holds).await;
     }
 
     pub async fn eventually_within<F: Future<Output = bool>>(

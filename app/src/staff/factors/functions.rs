@@ -53,7 +53,7 @@ pub async fn confirm_totp(
     action("totp", routes::FACTORS, &[("name", &name)], async |ctx| {
         let (me, here) = (ctx.me()?, session(ctx)?);
         let added = factors::confirm_totp(ctx.backoffice(), me, &name, &code, &ctx.caller(), &here).await;
-        let codes = added.or_explain(ctx)?.or_explain(ctx)?;
+        let codes = added.or_explain(ctx)?;
         Ok(with_codes(ctx.tr("factor-added", &[("name", name.trim().to_owned())]), &codes))
     })
     .await
@@ -64,7 +64,7 @@ pub async fn confirm_totp(
 pub async fn offer_passkey() -> Result<String, AppError> {
     question(routes::FACTORS, async |ctx| {
         let (me, here) = (ctx.me()?, session(ctx)?);
-        factors::offer(ctx.backoffice(), &here, me).await.or_explain(ctx)?.or_explain(ctx)
+        factors::offer(ctx.backoffice(), &here, me).await.or_explain(ctx)
     })
     .await
 }
@@ -79,7 +79,7 @@ pub async fn add_passkey(
         let caller = ctx.caller();
         let added =
             factors::add_passkey(ctx.backoffice(), me, &name, &proof_credential, &caller, &here).await;
-        let codes = added.or_explain(ctx)?.or_explain(ctx)?;
+        let codes = added.or_explain(ctx)?;
         Ok(with_codes(ctx.tr("factor-added", &[("name", name.trim().to_owned())]), &codes))
     })
     .await
@@ -91,7 +91,7 @@ pub async fn remove_factor(#[server(default)] id: String) -> Result<(), AppError
         let id = parse_id(ctx, &id)?;
         let removed =
             factors::remove(ctx.backoffice(), ctx.me()?, id, &ctx.caller(), ctx.session_key().as_ref()).await;
-        removed.or_explain(ctx)?.or_explain(ctx)?;
+        removed.or_explain(ctx)?;
         Ok(ctx.t("factor-removed"))
     })
     .await

@@ -1,7 +1,7 @@
 //! The second step of a log-in, a passkey as the whole of one, and the questions that browsers put to passkeys.
 
 #[cfg(feature = "ssr")]
-use backoffice::staff::factors::{self, FactorRefused};
+use backoffice::staff::factors::{self, FactorError, FactorRefused};
 use leptos::{prelude::*, server_fn::codec::Json};
 
 use crate::error::AppError;
@@ -30,9 +30,10 @@ pub async fn show_factor(
     };
     let proof = super::proof_of(&proof_code, &proof_recovery, &proof_credential, "");
     let shown = factors::prove(ctx.backoffice(), &session, &person, &proof, &ctx.caller()).await;
-    match shown.or_explain(&ctx)? {
+    match shown {
         Ok(()) => ctx.come_in(&person, Shown::Everything, &next).await,
-        Err(refused) => {
+        Err(FactorError::Fault(fault)) => Err(fault.explain(&ctx)),
+        Err(FactorError::Refused(refused)) => {
             let mut page = routes::LOGIN_FACTOR;
             if refused == FactorRefused::TooMany {
                 // That session is over, and the password with it: what is said goes into a new one.
@@ -55,14 +56,13 @@ pub async fn log_in_with_passkey(
         return action("login", routes::LOGIN, &[], async |ctx| Err::<String, _>(no_passwords(ctx))).await;
     }
     let found = match ctx.session_key() {
-        Some(session) => factors::come_in_with_passkey(ctx.backoffice(), &session, &proof_credential)
-            .await
-            .or_explain(&ctx)?,
-        None => Err(FactorRefused::NotAsked),
+        Some(session) => factors::come_in_with_passkey(ctx.backoffice(), &session, &proof_credential).await,
+        None => Err(FactorRefused::NotAsked.into()),
     };
     match found {
         Ok(person) => ctx.come_in(&person, Shown::Everything, &next).await,
-        Err(refused) => {
+        Err(FactorError::Fault(fault)) => Err(fault.explain(&ctx)),
+        Err(FactorError::Refused(refused)) => {
             let page = format!("{}?next={}", routes::LOGIN, routes::encode(&next));
             action("login", &page, &[], async |ctx| Err::<String, _>(refused.explain(ctx))).await
         }
@@ -79,7 +79,7 @@ pub async fn ask_passkey(anybody: bool) -> Result<String, AppError> {
             None => Some(ctx.half_logged_in().await?.ok_or(AppError::LoggedOut)?.0.id),
         };
         let session = ctx.session_key_or_new().await.or_explain(ctx)?;
-        factors::ask(ctx.backoffice(), &session, of).await.or_explain(ctx)?.or_explain(ctx)
+        factors::ask(ctx.backoffice(), &session, of).await.or_explain(ctx)
     })
     .await
 }

@@ -1,6 +1,6 @@
 //! Why something shown is no proof, in words.
 
-use backoffice::staff::factors::{FactorRefused, TRIES};
+use backoffice::staff::factors::{FactorError, FactorRefused, TRIES};
 
 use crate::{context::Ctx, error::AppError, explain::Explain, staff::messages::wait_words};
 
@@ -43,5 +43,14 @@ impl Explain for FactorRefused {
             _ => "",
         };
         AppError::field(field, sentence(ctx, self))
+    }
+}
+
+impl Explain for FactorError {
+    fn explain(self, ctx: &Ctx) -> AppError {
+        match self {
+            Self::Refused(refused) => refused.explain(ctx),
+            Self::Fault(fault) => fault.explain(ctx),
+        }
     }
 }

@@ -136,6 +136,20 @@ pub enum FactorRefused {
     LastOne,
 }
 
+#[derive(Debug, thiserror::Error)]
+pub enum FactorError {
+    #[error(transparent)]
+    Refused(#[from] FactorRefused),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<sqlx::Error> for FactorError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
 /// What somebody has, the oldest first.
 pub async fn of(backoffice: &Backoffice, staff: Uuid) -> Result<Vec<Factor>, Fault> {
     let factors = sqlx::query_as!(
@@ -156,7 +170,7 @@ pub async fn remove(
     id: Uuid,
     caller: &Caller<'_>,
     here: Option<&SessionKey>,
-) -> Result<Result<(), FactorRefused>, Fault> {
+) -> Result<(), FactorError> {
     let mut tx = backoffice.pool.begin().await?;
     lock(&mut tx, staff.id).await?;
     let removed = sqlx::query!(
@@ -167,11 +181,11 @@ pub async fn remove(
     )
     .fetch_optional(&mut *tx)
     .await?;
-    let Some(removed) = removed else { return Ok(Err(FactorRefused::NotFound)) };
+    let removed = removed.ok_or(FactorRefused::NotFound)?;
     let left = count(&mut tx, staff.id).await?;
     if left == 0 {
         if backoffice.second_factor.asks(staff) {
-            return Ok(Err(FactorRefused::LastOne));
+            return Err(FactorRefused::LastOne.into());
         }
         recovery::forget(&mut tx, staff.id).await?;
     }
@@ -182,7 +196,7 @@ pub async fn remove(
     security::record(&mut tx, backoffice, event).await?;
     note(backoffice, &mut tx, &staff.actor(caller.ip), "staff.factor_removed", staff.id, detail).await?;
     tx.commit().await?;
-    Ok(Ok(()))
+    Ok(())
 }
 
 /// An administrator takes away all that somebody has lost, and ends what they have open. That person and every

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{FactorRefused, Kind, after_adding, lock};
+use super::{FactorError, FactorRefused, Kind, after_adding, lock};
 use crate::{
     Backoffice, Fault,
     kernel::seal::FACTOR,
@@ -94,11 +94,9 @@ async fn take<State: DeserializeOwned>(
     backoffice: &Backoffice,
     session: &SessionKey,
     client_data: &str,
-) -> Result<Result<State, FactorRefused>, Fault> {
-    let Ok(data) = ClientData::from_base64(client_data) else { return Ok(Err(FactorRefused::Unreadable)) };
-    let Ok(challenge) = Passki::base64_decode(&data.challenge) else {
-        return Ok(Err(FactorRefused::Unreadable));
-    };
+) -> Result<State, FactorError> {
+    let data = ClientData::from_base64(client_data).map_err(|error| refused(&error))?;
+    let challenge = Passki::base64_decode(&data.challenge).map_err(|error| refused(&error))?;
     let state = sqlx::query_scalar!(
         "delete from passkey_challenges where challenge_hash = $1 and session_hash = $2 and expires_at > now()
          returning state",
@@ -108,7 +106,7 @@ async fn take<State: DeserializeOwned>(
     .fetch_optional(&backoffice.pool)
     .await?;
     // A state of the other ceremony is no answer to this one.
-    Ok(state.and_then(|state| serde_json::from_value(state).ok()).ok_or(FactorRefused::NotAsked))
+    Ok(state.and_then(|state| serde_json::from_value(state).ok()).ok_or(FactorRefused::NotAsked)?)
 }
 
 pub(in crate::staff) async fn delete_expired(pool: &sqlx::PgPool) -> Result<(), Fault> {
@@ -135,18 +133,15 @@ pub async fn offer(
     backoffice: &Backoffice,
     session: &SessionKey,
     staff: &Staff,
-) -> Result<Result<String, FactorRefused>, Fault> {
-    let library = match library(backoffice) {
-        Ok(library) => library,
-        Err(refused) => return Ok(Err(refused)),
-    };
+) -> Result<String, FactorError> {
+    let library = library(backoffice)?;
     let known = kept(backoffice, staff.id).await?;
     let mut options = RegistrationOptions::default();
     options.exclude_credentials = Some(&known);
     let started = library.start_passkey_registration(staff.id.as_bytes(), &staff.email, &staff.name, options);
     let (question, state) = started.map_err(|error| Fault::Inconsistent(error.to_string()))?;
     remember(backoffice, session, &state.challenge, &state).await?;
-    Ok(Ok(written(&question)?))
+    Ok(written(&question)?)
 }
 
 /// Keeps the passkey that a browser has made. Codes for bad days, where it is the first factor.
@@ -157,28 +152,18 @@ pub async fn add(
     credential: &str,
     caller: &Caller<'_>,
     here: &SessionKey,
-) -> Result<Result<Vec<String>, FactorRefused>, Fault> {
-    let Ok(name) = valid_name(name) else { return Ok(Err(FactorRefused::Name)) };
-    let library = match library(backoffice) {
-        Ok(library) => library,
-        Err(refused) => return Ok(Err(refused)),
-    };
-    let Ok(credential) = serde_json::from_str::<RegistrationCredential>(credential) else {
-        return Ok(Err(FactorRefused::Unreadable));
-    };
-    let state: RegistrationState = match take(backoffice, here, &credential.response.client_data_json).await?
-    {
-        Ok(state) => state,
-        Err(refused) => return Ok(Err(refused)),
-    };
+) -> Result<Vec<String>, FactorError> {
+    let name = valid_name(name).map_err(|_| FactorRefused::Name)?;
+    let library = library(backoffice)?;
+    let credential: RegistrationCredential =
+        serde_json::from_str(credential).map_err(|_| FactorRefused::Unreadable)?;
+    let state: RegistrationState = take(backoffice, here, &credential.response.client_data_json).await?;
     // The question was put to this very person.
     if state.user.id != Passki::base64_encode(staff.id.as_bytes()) {
-        return Ok(Err(FactorRefused::NotAsked));
+        return Err(FactorRefused::NotAsked.into());
     }
-    let passkey = match library.finish_passkey_registration(&credential, &state) {
-        Ok(passkey) => passkey,
-        Err(error) => return Ok(Err(refused(&error))),
-    };
+    let passkey =
+        library.finish_passkey_registration(&credential, &state).map_err(|error| refused(&error))?;
     let sealed = backoffice.keys.seal(FACTOR, &written(&passkey)?)?;
     let mut tx = backoffice.pool.begin().await?;
     lock(&mut tx, staff.id).await?;
@@ -195,11 +180,11 @@ pub async fn add(
     .execute(&mut *tx)
     .await?;
     if added.rows_affected() == 0 {
-        return Ok(Err(FactorRefused::Taken));
+        return Err(FactorRefused::Taken.into());
     }
     let codes = after_adding(backoffice, &mut tx, staff, (Kind::Passkey, &name), caller, here).await?;
     tx.commit().await?;
-    Ok(Ok(codes))
+    Ok(codes)
 }
 
 /// Asks a browser for one of somebody's passkeys, or for any that it has of ours: `PublicKeyCredentialRequestOptionsJSON`.
@@ -207,17 +192,14 @@ pub async fn ask(
     backoffice: &Backoffice,
     session: &SessionKey,
     of: Option<Uuid>,
-) -> Result<Result<String, FactorRefused>, Fault> {
-    let library = match library(backoffice) {
-        Ok(library) => library,
-        Err(refused) => return Ok(Err(refused)),
-    };
+) -> Result<String, FactorError> {
+    let library = library(backoffice)?;
     let known = match of {
         Some(staff) => kept(backoffice, staff).await?,
         None => Vec::new(),
     };
     if of.is_some() && known.is_empty() {
-        return Ok(Err(FactorRefused::UnknownPasskey));
+        return Err(FactorRefused::UnknownPasskey.into());
     }
     let mut options = AuthenticationOptions::default();
     if of.is_none() {
@@ -227,7 +209,7 @@ pub async fn ask(
     let started = library.start_passkey_authentication(&known, options);
     let (question, state) = started.map_err(|error| Fault::Inconsistent(error.to_string()))?;
     remember(backoffice, session, &state.challenge, &state).await?;
-    Ok(Ok(written(&question)?))
+    Ok(written(&question)?)
 }
 
 /// Whose passkey has answered. `of`: whose it has to be, where that is known.
@@ -236,26 +218,16 @@ async fn answered(
     session: &SessionKey,
     credential: &str,
     of: Option<Uuid>,
-) -> Result<Result<Uuid, FactorRefused>, Fault> {
-    let library = match library(backoffice) {
-        Ok(library) => library,
-        Err(refused) => return Ok(Err(refused)),
-    };
-    let Ok(credential) = serde_json::from_str::<AuthenticationCredential>(credential) else {
-        return Ok(Err(FactorRefused::Unreadable));
-    };
-    let state: AuthenticationState =
-        match take(backoffice, session, &credential.response.client_data_json).await? {
-            Ok(state) => state,
-            Err(refused) => return Ok(Err(refused)),
-        };
+) -> Result<Uuid, FactorError> {
+    let library = library(backoffice)?;
+    let credential: AuthenticationCredential =
+        serde_json::from_str(credential).map_err(|_| FactorRefused::Unreadable)?;
+    let state: AuthenticationState = take(backoffice, session, &credential.response.client_data_json).await?;
     // A question to anybody is no proof of somebody who is known: it may have been put before they were.
     if of.is_some() == state.allowed_credentials.is_empty() {
-        return Ok(Err(FactorRefused::NotAsked));
+        return Err(FactorRefused::NotAsked.into());
     }
-    let Ok(id) = Passki::base64_decode(&credential.raw_id) else {
-        return Ok(Err(FactorRefused::Unreadable));
-    };
+    let id = Passki::base64_decode(&credential.raw_id).map_err(|error| refused(&error))?;
     let mut tx = backoffice.pool.begin().await?;
     let found = sqlx::query!(
         "select id, staff_id, secret from staff_factors where credential_id = $1 for update",
@@ -264,19 +236,18 @@ async fn answered(
     .fetch_optional(&mut *tx)
     .await?
     .filter(|found| of.is_none_or(|staff| found.staff_id == staff));
-    let Some(found) = found else { return Ok(Err(FactorRefused::UnknownPasskey)) };
+    let found = found.ok_or(FactorRefused::UnknownPasskey)?;
     let mut passkey = opened(backoffice, &found.secret)?;
-    let result = match library.finish_passkey_authentication(&credential, &state, &passkey) {
-        Ok(result) => result,
-        Err(error) => return Ok(Err(refused(&error))),
-    };
+    let result = library
+        .finish_passkey_authentication(&credential, &state, &passkey)
+        .map_err(|error| refused(&error))?;
     if result.user_handle.is_some_and(|handle| handle != found.staff_id.as_bytes()) {
-        return Ok(Err(FactorRefused::UnknownPasskey));
+        return Err(FactorRefused::UnknownPasskey.into());
     }
     passkey.counter = result.counter;
     used(backoffice, &mut tx, found.id, &passkey).await?;
     tx.commit().await?;
-    Ok(Ok(found.staff_id))
+    Ok(found.staff_id)
 }
 
 async fn used(
@@ -301,8 +272,8 @@ pub(super) async fn redeem(
     session: &SessionKey,
     staff: &Staff,
     credential: &str,
-) -> Result<Result<(), FactorRefused>, Fault> {
-    Ok(answered(backoffice, session, credential, Some(staff.id)).await?.map(drop))
+) -> Result<(), FactorError> {
+    answered(backoffice, session, credential, Some(staff.id)).await.map(drop)
 }
 
 /// A passkey as the whole log-in: who it is.
@@ -310,13 +281,10 @@ pub async fn come_in_with(
     backoffice: &Backoffice,
     session: &SessionKey,
     credential: &str,
-) -> Result<Result<Staff, FactorRefused>, Fault> {
-    let id = match answered(backoffice, session, credential, None).await? {
-        Ok(id) => id,
-        Err(refused) => return Ok(Err(refused)),
-    };
+) -> Result<Staff, FactorError> {
+    let id = answered(backoffice, session, credential, None).await?;
     // Somebody who is disabled is told no more than a stranger.
-    Ok(staff::sessions::staff(backoffice, id).await?.ok_or(FactorRefused::UnknownPasskey))
+    Ok(staff::sessions::staff(backoffice, id).await?.ok_or(FactorRefused::UnknownPasskey)?)
 }
 
 #[cfg(test)]

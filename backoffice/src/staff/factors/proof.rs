@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{FactorRefused, passkeys, recovery, totp};
+use super::{FactorError, FactorRefused, passkeys, recovery, totp};
 use crate::{
     Backoffice, Fault,
     security::{self, Kind},
@@ -53,9 +53,9 @@ pub async fn prove(
     staff: &Staff,
     proof: &Proof,
     caller: &Caller<'_>,
-) -> Result<Result<(), FactorRefused>, Fault> {
+) -> Result<(), FactorError> {
     if proof.is_empty() {
-        return Ok(Err(FactorRefused::Nothing));
+        return Err(FactorRefused::Nothing.into());
     }
     let taken = sqlx::query!(
         "update staff_sessions set wrong_codes = wrong_codes + 1 where id_hash = $1 and wrong_codes < $2",
@@ -66,10 +66,11 @@ pub async fn prove(
     .await?;
     if taken.rows_affected() == 0 {
         sessions::end(&backoffice.pool, session).await?;
-        return Ok(Err(FactorRefused::TooMany));
+        return Err(FactorRefused::TooMany.into());
     }
-    if let Err(refused) = look_at(backoffice, session, staff, proof, caller).await? {
-        if matches!(refused, FactorRefused::Wait { .. }) {
+    match look_at(backoffice, session, staff, proof, caller).await {
+        Ok(()) => {}
+        Err(FactorError::Refused(refused @ FactorRefused::Wait { .. })) => {
             // It was not looked at: the try is given back.
             sqlx::query!(
                 "update staff_sessions set wrong_codes = wrong_codes - 1 where id_hash = $1 and wrong_codes > 0",
@@ -77,10 +78,13 @@ pub async fn prove(
             )
             .execute(&backoffice.pool)
             .await?;
-            return Ok(Err(refused));
+            return Err(refused.into());
         }
-        security::note(backoffice, super::event(Kind::FactorWrong, staff, caller)).await;
-        return Ok(Err(refused));
+        Err(FactorError::Refused(refused)) => {
+            security::note(backoffice, super::event(Kind::FactorWrong, staff, caller)).await;
+            return Err(refused.into());
+        }
+        Err(fault) => return Err(fault),
     }
     sqlx::query!(
         "update staff_sessions set wrong_codes = 0, proved_at = now() where id_hash = $1",
@@ -88,7 +92,7 @@ pub async fn prove(
     )
     .execute(&backoffice.pool)
     .await?;
-    Ok(Ok(()))
+    Ok(())
 }
 
 async fn look_at(
@@ -97,7 +101,7 @@ async fn look_at(
     staff: &Staff,
     proof: &Proof,
     caller: &Caller<'_>,
-) -> Result<Result<(), FactorRefused>, Fault> {
+) -> Result<(), FactorError> {
     if let Some(credential) = &proof.credential {
         return passkeys::redeem(backoffice, session, staff, credential.expose_secret()).await;
     }
@@ -105,15 +109,15 @@ async fn look_at(
         return code_fits(backoffice, staff, code.expose_secret(), caller).await;
     }
     let Some(password) = proof.password.as_ref().filter(|_| !staff.has_factor) else {
-        return Ok(Err(FactorRefused::Nothing));
+        return Err(FactorRefused::Nothing.into());
     };
     let typed = Password::typed(password.expose_secret());
-    Ok(match log_in(backoffice, &staff.email, typed, caller).await? {
+    match log_in(backoffice, &staff.email, typed, caller).await? {
         Ok(_) => Ok(()),
-        Err(LoginRefused::Wrong) => Err(FactorRefused::Wrong),
-        Err(LoginRefused::Wait { seconds }) => Err(FactorRefused::Wait { seconds }),
-        Err(LoginRefused::Busy) => Err(FactorRefused::Wait { seconds: 1 }),
-    })
+        Err(LoginRefused::Wrong) => Err(FactorRefused::Wrong.into()),
+        Err(LoginRefused::Wait { seconds }) => Err(FactorRefused::Wait { seconds }.into()),
+        Err(LoginRefused::Busy) => Err(FactorRefused::Wait { seconds: 1 }.into()),
+    }
 }
 
 /// Whoever knows the password begins as many sessions as they like: wrong codes count for the account, too.
@@ -122,26 +126,21 @@ async fn code_fits(
     staff: &Staff,
     code: &str,
     caller: &Caller<'_>,
-) -> Result<Result<(), FactorRefused>, Fault> {
+) -> Result<(), FactorError> {
     let account = staff.id.to_string();
-    let pass = match throttle::attempt(backoffice, Purpose::Factor, &account, caller).await? {
-        Ok(pass) => pass,
-        Err(wait) => return Ok(Err(FactorRefused::Wait { seconds: wait.seconds })),
-    };
+    let attempt = throttle::attempt(backoffice, Purpose::Factor, &account, caller).await?;
+    let pass = attempt.map_err(|wait| FactorRefused::Wait { seconds: wait.seconds })?;
     let digits = totp::digits(code);
-    let fits = if digits.len() == 6 {
-        totp::redeem(backoffice, staff, &digits).await?
+    if digits.len() == 6 {
+        totp::redeem(backoffice, staff, &digits).await?;
     } else {
         match recovery::redeem(backoffice, staff, code, caller.ip).await? {
-            Some(true) => Ok(()),
-            Some(false) => Err(FactorRefused::Used),
-            None => Err(FactorRefused::Wrong),
+            Some(true) => {}
+            Some(false) => return Err(FactorRefused::Used.into()),
+            None => return Err(FactorRefused::Wrong.into()),
         }
-    };
-    if fits.is_ok() {
-        let mut tx = backoffice.pool.begin().await?;
-        throttle::succeeded(&mut tx, pass).await?;
-        tx.commit().await?;
     }
-    Ok(fits)
+    let mut tx = backoffice.pool.begin().await?;
+    throttle::succeeded(&mut tx, pass).await?;
+    Ok(tx.commit().await?)
 }

@@ -9,7 +9,7 @@ use time::{Duration, OffsetDateTime};
 use totp_rs::{Algorithm, Builder, Totp};
 use uuid::Uuid;
 
-use super::{FactorRefused, Kind, after_adding, lock};
+use super::{FactorError, FactorRefused, Kind, after_adding, lock};
 use crate::{
     Backoffice, Fault,
     kernel::seal::{self, FACTOR},
@@ -137,8 +137,8 @@ pub async fn confirm(
     code: &str,
     caller: &Caller<'_>,
     here: &SessionKey,
-) -> Result<Result<Vec<String>, FactorRefused>, Fault> {
-    let Ok(name) = valid_name(name) else { return Ok(Err(FactorRefused::Name)) };
+) -> Result<Vec<String>, FactorError> {
+    let name = valid_name(name).map_err(|_| FactorRefused::Name)?;
     let mut tx = backoffice.pool.begin().await?;
     lock(&mut tx, staff.id).await?;
     let waits = sqlx::query!(
@@ -148,12 +148,12 @@ pub async fn confirm(
     )
     .fetch_optional(&mut *tx)
     .await?;
-    let Some(waits) = waits else { return Ok(Err(FactorRefused::NotBegun)) };
+    let waits = waits.ok_or(FactorRefused::NotBegun)?;
     let totp = generator(&secret_of(backoffice, &waits.secret)?, &staff.email)?;
     let step = match check(&totp, &digits(code), now(&mut tx).await?) {
         Code::Right(step) => step,
-        Code::Off(minutes) => return Ok(Err(FactorRefused::ClockOff(minutes))),
-        Code::Wrong => return Ok(Err(FactorRefused::Wrong)),
+        Code::Off(minutes) => return Err(FactorRefused::ClockOff(minutes).into()),
+        Code::Wrong => return Err(FactorRefused::Wrong.into()),
     };
     sqlx::query!(
         "update staff_factors set name = $2, confirmed_at = $3, last_step = $4 where id = $1",
@@ -166,7 +166,7 @@ pub async fn confirm(
     .await?;
     let codes = after_adding(backoffice, &mut tx, staff, (Kind::Totp, &name), caller, here).await?;
     tx.commit().await?;
-    Ok(Ok(codes))
+    Ok(codes)
 }
 
 /// Only what may be digits: people type spaces between them.
@@ -175,11 +175,7 @@ pub(super) fn digits(code: &str) -> String {
 }
 
 /// Whether one of somebody's apps shows this code now. It is used up.
-pub(super) async fn redeem(
-    backoffice: &Backoffice,
-    staff: &Staff,
-    code: &str,
-) -> Result<Result<(), FactorRefused>, Fault> {
+pub(super) async fn redeem(backoffice: &Backoffice, staff: &Staff, code: &str) -> Result<(), FactorError> {
     let mut tx = backoffice.pool.begin().await?;
     let apps = sqlx::query!(
         "select id, secret, last_step from staff_factors
@@ -203,14 +199,14 @@ pub(super) async fn redeem(
                 .execute(&mut *tx)
                 .await?;
                 tx.commit().await?;
-                return Ok(Ok(()));
+                return Ok(());
             }
             Code::Right(_) => refused = FactorRefused::Used,
             Code::Off(minutes) => refused = FactorRefused::ClockOff(minutes),
             Code::Wrong => {}
         }
     }
-    Ok(Err(refused))
+    Err(refused.into())
 }
 
 /// Real time, by the database, also where the clock of a rehearsal is turned: an app knows no other.

@@ -111,6 +111,7 @@ pub const PAGES: &[(&str, Access)] = &[
     (routes::RIGHTS, Access::Needs(ViewAudit)),
     ("/staff/{id}", Access::Needs(ManageStaff)),
     (routes::AUDIT, Access::Needs(ViewAudit)),
+    ("/audit/{seq}", Access::Needs(ViewAudit)),
     // Who comes from where, and when.
     (routes::SECURITY, Access::Needs(ManageStaff)),
     (routes::SETTINGS, Access::Staff),

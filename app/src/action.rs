@@ -24,6 +24,11 @@ impl Done {
         shown.push((name, value));
         Self { shown, ..self }
     }
+
+    /// With one sentence more.
+    pub fn also(self, sentence: &str) -> Self {
+        Self { notice: format!("{} {sentence}", self.notice), ..self }
+    }
 }
 
 impl From<String> for Done {

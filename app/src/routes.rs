@@ -117,6 +117,10 @@ pub fn person(id: &impl std::fmt::Display) -> String {
     format!("{STAFF}/{}", encode(&id.to_string()))
 }
 
+pub fn audit_row(seq: i64) -> String {
+    format!("{AUDIT}/{seq}")
+}
+
 /// A user of the mini-app.
 pub fn user(user_key: i64) -> String {
     format!("{USERS}/{user_key}")

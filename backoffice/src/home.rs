@@ -61,6 +61,8 @@ pub struct Waiting {
     pub campaigns_to_approve: i64,
     /// Roles of people, and contents of roles, that wait for a second administrator.
     pub rights_to_approve: i64,
+    /// What is not as it should be about the audit log.
+    pub log_findings: i64,
 }
 
 pub async fn overview(backoffice: &Backoffice) -> Result<Home, Fault> {
@@ -129,6 +131,7 @@ pub async fn waiting(backoffice: &Backoffice) -> Result<Waiting, Fault> {
             (select count(*) from (select 1 from grants where state = 'waiting_for_approval' limit 100) x)
                 + (select count(*) from (select 1 from grant_batches where state = 'waiting_for_approval' limit 100) x) as "grants!",
             (select count(*) from limit_requests) as "limits!",
+            (select findings + is_late::int + cardinality(unreachable) from audit_state) as "log!",
             (select count(*) from role_requests) + (select count(*) from own_role_requests) as "rights!",
             (select count(*) from (select 1 from campaigns where needs_second and approved_by_name is null limit 100) x) as "campaigns!",
             (select count(*) from (select 1 from differences where state in ('open', 'pending_approval') limit 100) x) as "differences!",
@@ -163,5 +166,6 @@ pub async fn waiting(backoffice: &Backoffice) -> Result<Waiting, Fault> {
         limits_to_approve: row.limits,
         campaigns_to_approve: row.campaigns,
         rights_to_approve: row.rights,
+        log_findings: row.log,
     })
 }

@@ -77,6 +77,8 @@ pub struct Backoffice {
     pub clock: Clock,
     /// What a dump must not tell is sealed with it.
     pub keys: Keyring,
+    /// What the audit log is sealed with.
+    pub sealing: audit::seal::Sealing,
     /// Whether Toss settles what is sold: with test keys at Toss it does not (toss-api.md A8.1).
     pub settles: bool,
     /// Proves payout and seller events.

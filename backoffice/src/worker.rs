@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    Backoffice, Fault, cash_receipts,
+    Backoffice, Fault,
+    audit::{self, job::VerifyLog},
+    cash_receipts,
     cash_receipts::job::{ExecuteReceipt, FollowReceipts},
     exports,
     exports::job::RunExport,
@@ -104,8 +106,12 @@ impl std::fmt::Debug for State {
 
 /// Works until told to stop. `pool` is the worker's own: one of its connections listens for good.
 pub async fn work(backoffice: Backoffice, pool: PgPool, stop: CancellationToken) {
+    tokio::join!(audit::seal::run(&backoffice, &stop), work_jobs(&backoffice, &pool, &stop));
+}
+
+async fn work_jobs(backoffice: &Backoffice, pool: &PgPool, stop: &CancellationToken) {
     while !stop.is_cancelled() {
-        match run(&backoffice, &pool, &stop).await {
+        match run(backoffice, pool, stop).await {
             Ok(()) => {}
             Err(error) => {
                 tracing::error!(%error, "the worker stopped and starts again");
@@ -149,6 +155,7 @@ async fn run(
         .define_job::<Task<ReadDay>>()
         .define_job::<Task<RunExport>>()
         .define_job::<Task<CloseDormant>>()
+        .define_job::<Task<VerifyLog>>()
         .define_job::<Task<Maintenance>>()
         .add_extension(State(backoffice.clone()))
         .with_cron(
@@ -204,6 +211,14 @@ async fn run(
                 .id("close_dormant")
                 .fill(CrontabFill::days(1))
                 .job_key("close_dormant")
+                .payload_value(json!({})),
+        )
+        .with_cron(
+            // Twenty to four in Seoul.
+            Cron::daily_at::<Task<VerifyLog>>(18, 40)?
+                .id("verify_log")
+                .fill(CrontabFill::days(1))
+                .job_key("verify_log")
                 .payload_value(json!({})),
         )
         .with_cron(Cron::every_minute::<Task<Maintenance>>().id("sweep").payload_value(json!({})))

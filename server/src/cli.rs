@@ -1,14 +1,13 @@
 //! The command line. [`finance`] holds the commands of finance.
 
+mod audit;
 mod finance;
 
 use std::{io::Read, net::SocketAddr};
 
 use anyhow::{Context, bail};
 use backoffice::{
-    Actor, Backoffice,
-    audit::{self, Verdict},
-    limits,
+    Actor, Backoffice, limits,
     staff::{NewStaff, Role, Token, invitations, rights},
 };
 use clap::{Parser, Subcommand};
@@ -64,7 +63,7 @@ enum Command {
     Contract(Contract),
     /// The audit log.
     #[command(subcommand)]
-    Audit(Audit),
+    Audit(audit::Audit),
     /// The keys that seal.
     #[command(subcommand)]
     Keys(Keys),
@@ -186,12 +185,6 @@ enum Contract {
 }
 
 #[derive(Subcommand)]
-enum Audit {
-    /// Checks the hash chain; ends with 1 when it is broken.
-    Verify,
-}
-
-#[derive(Subcommand)]
 enum Keys {
     /// Seals everything with JANGBU_DATA_KEY that is sealed with a key of JANGBU_DATA_KEY_PREVIOUS. Can be stopped and begun again.
     Rotate,
@@ -201,6 +194,11 @@ enum Keys {
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
     if let Command::Database { data_dir } = cli.command {
         return run_private(&data_dir).await;
+    }
+    if let Command::Audit(command) = &cli.command
+        && audit::without_database(command)?
+    {
+        return Ok(());
     }
     let settings = Settings::read(&Source::from_machine()?)?;
     let database = Database::of(&settings).await?;
@@ -227,7 +225,7 @@ async fn dispatch(command: Command, settings: Settings, database: &Database) -> 
         Command::Sync(command) => finance::sync(&jangbu, command).await,
         Command::Reconcile { day, window } => finance::reconcile(backoffice, day, &window).await,
         Command::Contract(command) => finance::contract(backoffice, command).await,
-        Command::Audit(Audit::Verify) => verify(backoffice).await,
+        Command::Audit(command) => audit::run(backoffice, &jangbu.settings, command).await,
         Command::Keys(Keys::Rotate) => rotate(backoffice).await,
         Command::Check => check(&jangbu).await,
         Command::Database { .. } => Ok(()),
@@ -311,7 +309,7 @@ async fn staff(jangbu: &Jangbu, command: Staff) -> anyhow::Result<()> {
                 let id = backoffice::staff::add(backoffice, &actor, new, read_password()?).await?;
                 say(&format!("added {id}"));
             } else {
-                let (id, token) = invitations::invite(backoffice, &actor, new).await?;
+                let (id, token, _) = invitations::invite(backoffice, &actor, new).await?;
                 say(&format!("added {id}"));
                 tell_link(&jangbu.settings, &token);
             }
@@ -405,19 +403,6 @@ async fn rotate(backoffice: &Backoffice) -> anyhow::Result<()> {
         "{sealed} values are sealed anew, all with the key {}: JANGBU_DATA_KEY_PREVIOUS can go once every process has the new key",
         backoffice.keys.current()
     ));
-    Ok(())
-}
-
-async fn verify(backoffice: &Backoffice) -> anyhow::Result<()> {
-    match audit::verify(&backoffice.pool).await? {
-        Verdict::Whole { rows, head } => say(&format!("the audit log is whole: {rows} rows, head {head}")),
-        Verdict::Broken { seq, why } => bail!("the audit log is broken at row {seq}: {why}"),
-    }
-    let closed = backoffice::reconciliation::close::verify(&backoffice.pool).await?;
-    if let Some((day, _)) = closed.iter().find(|(_, is_whole)| !is_whole) {
-        bail!("the closed day {day} is not what was signed for");
-    }
-    say(&format!("closed days are as they were signed for: {}", closed.len()));
     Ok(())
 }
 

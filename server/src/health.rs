@@ -154,6 +154,7 @@ async fn render(jangbu: &Jangbu) -> Option<String> {
             ("iap_requested", waiting.iap_requested),
             ("grants_to_approve", waiting.grants_to_approve),
             ("differences", waiting.differences),
+            ("audit_log_findings", waiting.log_findings),
         ] {
             metrics::gauge!("jangbu_waiting", "what" => what).set(count as f64);
         }

@@ -14,6 +14,8 @@ mod headers;
 mod health;
 mod hooks;
 mod identify;
+mod key_file;
+mod log_key;
 mod observe;
 mod oidc;
 mod postgres;
@@ -79,6 +81,7 @@ impl Jangbu {
         let pool = database::connect(database_url, settings.database_connections).await?;
         backoffice::migrate(&pool).await?;
         let keys = data_key::ring(&settings, &pool).await?;
+        let sealing = log_key::sealing(&settings)?;
         backoffice::keys::seal_clear(&pool, &keys).await?;
         let worker_pool = database::connect(database_url, 12).await?;
         let toss = toss::payments::Client::new(toss::payments::Config::new(
@@ -97,6 +100,7 @@ impl Jangbu {
             apps_in_toss,
             clock,
             keys,
+            sealing,
             settles: settings.mode != Mode::Test,
             security_key,
             refund_lease: backoffice::REFUND_LEASE,

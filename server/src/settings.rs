@@ -12,6 +12,10 @@ use std::{net::SocketAddr, path::PathBuf};
 use app::context::Mode;
 use backoffice::{
     DataKey, NoKey,
+    audit::{
+        note::{NoLogKey, Signer, Verifier},
+        outside::Place,
+    },
     mail::{Mailer, NoMailer},
     staff::factors::SecondFactor,
     webhooks::KEPT_YEARS,
@@ -20,7 +24,7 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use toss::payments::OFFICIAL_URL;
 
-use self::source::{address, data_keys, nets, wrong};
+use self::source::{address, data_keys, list, nets, wrong};
 pub use self::{
     apps_in_toss::AppsInToss,
     oidc::Oidc,
@@ -36,6 +40,9 @@ pub use self::{
 /// | `JANGBU_DATA_DIR` | `./data` | the private PostgreSQL |
 /// | `JANGBU_DATA_KEY` | a file | seals account numbers: `openssl rand -base64 32`; required in live mode with a `DATABASE_URL`. A sandbox with a `DATABASE_URL` does without. Otherwise `data.key` in `JANGBU_DATA_DIR`, made for a database that has none |
 /// | `JANGBU_DATA_KEY_PREVIOUS` | – | keys before it, by comma |
+/// | `JANGBU_AUDIT_KEY` | a file | signs the checkpoints of the audit log: `jangbu audit new-key`; required in live mode with a `DATABASE_URL`. A sandbox with a `DATABASE_URL` does without. Otherwise `audit.key` in `JANGBU_DATA_DIR`, made where there is none |
+/// | `JANGBU_AUDIT_KEYS_PREVIOUS` | – | public keys that signed before it, by comma |
+/// | `JANGBU_AUDIT_CHECKPOINTS` | – | where checkpoints go, by comma: `file:/path`, `https://address`, `syslog://host:port` |
 /// | `JANGBU_SITE_DIR` | beside the binary | the built browser files |
 /// | `JANGBU_MODE` | – | `sandbox`, `test` or `live` |
 /// | `TOSS_PAYMENTS_URL` | Toss's own | |
@@ -73,6 +80,11 @@ pub struct Settings {
     /// What a dump must not tell is sealed with it.
     pub data_key: Option<DataKey>,
     pub data_keys_previous: Vec<DataKey>,
+    /// Signs the checkpoints of the audit log.
+    pub audit_key: Option<Signer>,
+    pub audit_keys_previous: Vec<Verifier>,
+    /// Where checkpoints go.
+    pub audit_checkpoints: Vec<Place>,
     pub site_dir: PathBuf,
     pub mode: Mode,
     pub toss_payments_url: String,
@@ -156,6 +168,9 @@ impl Settings {
             data_dir: source.get("JANGBU_DATA_DIR").unwrap_or("data").into(),
             data_key: data_keys(source, "JANGBU_DATA_KEY")?.pop(),
             data_keys_previous: data_keys(source, "JANGBU_DATA_KEY_PREVIOUS")?,
+            audit_key: list(source, "JANGBU_AUDIT_KEY", |key| Signer::parse(&key.to_owned().into()))?.pop(),
+            audit_keys_previous: list(source, "JANGBU_AUDIT_KEYS_PREVIOUS", Verifier::parse)?,
+            audit_checkpoints: list(source, "JANGBU_AUDIT_CHECKPOINTS", Place::parse)?,
             site_dir,
             mode,
             toss_payments_url: address(source, "TOSS_PAYMENTS_URL", OFFICIAL_URL)?,
@@ -260,6 +275,9 @@ impl Settings {
             && (self.mode == Mode::Live && self.database_url.is_some() || !self.data_keys_previous.is_empty())
         {
             return wrong("JANGBU_DATA_KEY", format!("missing: {NoKey}"));
+        }
+        if self.audit_key.is_none() && self.mode == Mode::Live && self.database_url.is_some() {
+            return wrong("JANGBU_AUDIT_KEY", format!("missing: {NoLogKey}"));
         }
         if self.mode != Mode::Sandbox && !self.clock_offset.is_zero() {
             return wrong("JANGBU_CLOCK_OFFSET_MS", "only the clock of a sandbox can be turned");

@@ -190,9 +190,12 @@ async fn run(runs: u64, first: u64, lanes: usize, server: &str, keep_going: bool
     }
     drop(outcomes);
     let deaths: u64 = lanes.iter().map(|lane| lane.deaths.load(Ordering::Relaxed)).sum();
-    let chain = audit::verify(&shared.backoffice.pool).await?;
-    let audit::Verdict::Whole { rows, .. } = chain else { bail!("the audit chain is broken: {chain:?}") };
-    sum.tell(begun.elapsed(), deaths, rows);
+    audit::seal::seal_all(&shared.backoffice).await?;
+    let log = audit::verify::verify(&shared.backoffice, &[]).await?;
+    if !log.is_whole() {
+        bail!("the audit log is not what was sealed: {:?}", log.findings);
+    }
+    sum.tell(begun.elapsed(), deaths, log.leaves);
     shared.backoffice.pool.close().await;
     if sum.violated.is_empty() { Ok(()) } else { bail!("violated by seeds {:?}", sum.violated) }
 }
@@ -231,7 +234,7 @@ impl Summary {
         }
     }
 
-    fn tell(&mut self, took: Duration, deaths: u64, audit_rows: i64) {
+    fn tell(&mut self, took: Duration, deaths: u64, audit_rows: u64) {
         self.known_after.sort();
         let at = |percent: usize| {
             let index =
@@ -246,7 +249,7 @@ impl Summary {
         ));
         say(&format!("intents {:?}", self.states));
         say(&format!(
-            "processes that died {deaths}, refunds in the console {}, decided by a person {}, audit rows {audit_rows}, chain whole",
+            "processes that died {deaths}, refunds in the console {}, decided by a person {}, audit rows {audit_rows}, as they were sealed",
             self.behind, self.decided
         ));
         say(&format!(

@@ -13,6 +13,7 @@ use std::{
 
 use backoffice::{
     Actor, AppsInToss, Backoffice, Clock, DataKey,
+    audit::{note::Signer, seal::Sealing},
     refunds::{Form, Refund, RefundError},
     staff::Role,
     webhooks::Incoming,
@@ -174,6 +175,7 @@ impl Toss {
         let key = DataKey::parse(&DATA_KEY.to_owned().into())?;
         Ok(Backoffice {
             keys: backoffice::keys::ring(&pool, key, Vec::new()).await?,
+            sealing: Sealing { signer: Signer::rehearsal()?, previous: Vec::new(), places: Vec::new() },
             pool,
             toss: self.client()?,
             apps_in_toss: Some(self.mini_app()?),

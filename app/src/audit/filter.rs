@@ -2,8 +2,16 @@
 
 use backoffice::audit::Filter;
 
-use crate::components::list::Query;
+use crate::{
+    components::list::{self, Query},
+    context::Ctx,
+    flash::Flash,
+};
 
-pub fn from_query(query: &Query) -> Filter {
-    Filter { actor: query.get("actor"), action: query.get("action"), subject: query.get("subject") }
+/// With what was typed, and what is wrong about it.
+pub fn from_query(ctx: &Ctx, query: &Query) -> (Filter, Flash) {
+    let mut typed = query.typed(&["actor", "action", "subject"]);
+    let (since, before) = list::span(ctx, query, &mut typed);
+    let (actor, action, subject) = (query.get("actor"), query.get("action"), query.get("subject"));
+    (Filter { actor, action, subject, since, before }, typed)
 }

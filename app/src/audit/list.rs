@@ -3,9 +3,10 @@
 use backoffice::audit::{Row, list as read};
 use leptos::prelude::*;
 
-use super::filter;
+use super::{filter, state, words};
 use crate::{
     components::{
+        badge::badge,
         export, form,
         layout::{Answer, Frame},
         list::{self, Query, SIZE},
@@ -15,25 +16,16 @@ use crate::{
 };
 
 fn row(ctx: &Ctx, row: Row) -> AnyView {
-    let subject = match row.subject_kind.as_str() {
-        "order" => {
-            view! { <a href=ctx.href(&routes::order(&row.subject))><code>{row.subject.clone()}</code></a> }
-                .into_any()
-        }
-        _ => view! { <code>{row.subject.clone()}</code> }.into_any(),
-    };
-    let detail = if row.detail.as_object().is_some_and(|d| d.is_empty()) {
-        String::new()
-    } else {
-        row.detail.to_string()
-    };
+    let (tone, what) = words::what(ctx, &row);
+    let href = ctx.href(&routes::audit_row(row.seq));
+    let details = words::details(ctx, &row);
     view! {
         <tr>
-            <td class="n seq">{row.seq}</td>
-            <td class="id">{row.actor_name}</td>
-            <td class="state"><code>{row.action}</code></td>
-            <td class="subject">{subject}</td>
-            <td class="what detail"><code>{detail}</code></td>
+            <td class="n seq"><a href=href>{row.seq}</a></td>
+            <td class="id">{words::who(ctx, &row)} <small class="soft">{words::circumstances(ctx, &row)}</small></td>
+            <td class="state">{badge((tone, what))}</td>
+            <td class="subject">{words::subject(ctx, &row)}</td>
+            <td class="what detail">{details}</td>
             <td class="when">{list::time(row.at)}</td>
         </tr>
     }
@@ -42,15 +34,18 @@ fn row(ctx: &Ctx, row: Row) -> AnyView {
 
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let flash = ctx.take_flash().await;
-    let filter = filter::from_query(&query);
-    let typed = query.typed(&["actor", "action", "subject"]);
+    let (filter, typed) = filter::from_query(&ctx, &query);
+    let state = state::view(&ctx).await?;
     let text = |name, key: &str| form::Field::text(name, ctx.words.get(key, &[]), &typed).view();
     let heading = view! {
         <h1>{ctx.t("nav-audit")}</h1>
+        {state}
         <form class="filters" method="get" action=ctx.href(routes::AUDIT)>
             {text("actor", "col-by")}
             {text("action", "col-action")}
             {text("subject", "col-subject")}
+            {form::Field { kind: "date", ..form::Field::text("from", ctx.t("filter-from"), &typed) }.view()}
+            {form::Field { kind: "date", ..form::Field::text("to", ctx.t("filter-to"), &typed) }.view()}
             {form::filter_actions(&ctx, routes::AUDIT)}
         </form>
     };

@@ -48,7 +48,7 @@ pub fn what(ctx: &Ctx, list: &str, query: &Query) -> Option<What> {
             let (q, status) = (query.get("q"), query.get("status"));
             What::IapOrders(iap::Filter { q, status, user_key: None })
         }
-        "audit" => What::Audit(audit::filter::from_query(query)),
+        "audit" => What::Audit(audit::filter::from_query(ctx, query).0),
         "day" => What::Day(day("day")?),
         "payout" => What::Payout(day("day")?),
         "payouts" => What::Payouts(month()),

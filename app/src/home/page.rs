@@ -143,6 +143,12 @@ fn tasks(ctx: &Ctx, home: &Home) -> AnyView {
             "home-task-campaigns",
             routes::PROMOTIONS.to_owned(),
         ),
+        (
+            "failed",
+            if ctx.may(Permission::ViewAudit) { waiting.log_findings } else { 0 },
+            "home-task-log",
+            routes::AUDIT.to_owned(),
+        ),
         ("waiting", waiting.iap_requested, "home-task-iap", format!("{}?tab=requested", routes::IAP)),
         ("failed", waiting.orders_to_look_at, "home-task-orders", format!("{}?attention=1", routes::ORDERS)),
         (

@@ -143,6 +143,10 @@ pub fn App() -> impl IntoView {
                     page(move |ctx, _| staff::person::page::page(ctx, id))
                 } ssr=SsrMode::Async/>
                 <Route path=path!("/audit") view=|| page(audit::list::page) ssr=SsrMode::Async/>
+                <Route path=path!("/audit/:seq") view=|| {
+                    let seq = param("seq");
+                    page(move |ctx, _| audit::detail::page(ctx, seq))
+                } ssr=SsrMode::Async/>
                 <Route path=path!("/security") view=|| page(security::list::page) ssr=SsrMode::Async/>
                 <Route path=path!("/settings") view=|| page(|ctx, _| settings::page::page(ctx)) ssr=SsrMode::Async/>
             </Routes>

@@ -2,7 +2,8 @@
 
 #[cfg(feature = "ssr")]
 use backoffice::staff::{
-    self, LoginRefused, NewStaff, Permission, Role, devices, invitations, password::Password, sessions,
+    self, LoginRefused, NewStaff, Permission, Role, devices, invitations, password::Password, rights::Given,
+    sessions,
 };
 use leptos::prelude::*;
 
@@ -58,8 +59,15 @@ pub async fn invite_staff(
         let actor = ctx.allow(Permission::ManageStaff)?;
         let role = Role::parse(&role).ok_or_else(|| AppError::field("role", ctx.t("staff-error-role")))?;
         let new = NewStaff { email: email.clone(), name: name.clone(), role };
-        let (_, token) = invitations::invite(ctx.backoffice(), &actor, new).await.or_explain(ctx)?;
-        Ok(invited(ctx, &email, name.clone(), &token).await)
+        let (_, token, given) = invitations::invite(ctx.backoffice(), &actor, new).await.or_explain(ctx)?;
+        let done = invited(ctx, &email, name.clone(), &token).await;
+        Ok(match given {
+            Given::Now => done,
+            Given::Waits => {
+                let role = ctx.words.word("role", role.as_str());
+                done.also(&ctx.tr("staff-invited-waits", &[("role", role)]))
+            }
+        })
     })
     .await
 }

@@ -88,7 +88,7 @@ pub(super) async fn insert(
     if inserted.rows_affected() == 0 {
         return Err(Invalid::EmailTaken.into());
     }
-    let right = Right { role: new.role, own_role: None, permissions: Some(new.role.permissions()) };
+    let right = Right::preset(new.role);
     let kind = if is_invited { Kind::Invited } else { Kind::Added };
     let change = Change { staff: id, kind, before: None, after: Some(&right), asked_by: None };
     register::note(backoffice, tx, actor, change).await?;

@@ -16,7 +16,8 @@ use super::{
     get, identities,
     password::{self, Password},
     register::{self, Change, Kind, Right},
-    rights, throttle,
+    rights::{self, Given},
+    throttle,
 };
 use crate::{
     Backoffice, Fault,
@@ -71,17 +72,24 @@ pub enum LinkEnded {
     Withdrawn,
 }
 
-/// A new account without a password, and the link to it.
+/// A new account without a password, and the link to it. What hurts takes a second administrator here as well: until then
+/// the account reads only.
 pub async fn invite(
     backoffice: &Backoffice,
     actor: &Actor,
     new: NewStaff,
-) -> Result<(Uuid, Token), StaffError> {
+) -> Result<(Uuid, Token, Given), StaffError> {
+    let wanted = new.role;
     let mut tx = backoffice.pool.begin().await?;
+    rights::begin(&mut tx).await?;
+    rights::reach(&mut tx, actor, wanted.permissions()).await?;
+    let first = rights::first_role(backoffice, actor, wanted).await?;
+    let new = NewStaff { role: first, ..new };
     let id = accounts::insert(backoffice, &mut tx, actor, new, Way::Invitation).await?;
+    let given = rights::ask_for_the_rest(backoffice, &mut tx, actor, id, (first, wanted)).await?;
     let token = make(backoffice, &mut tx, id).await?;
     tx.commit().await?;
-    Ok((id, token))
+    Ok((id, token, given))
 }
 
 /// Takes an account's password, forgets who it is elsewhere, ends its sessions, opens it if it was disabled, and makes a

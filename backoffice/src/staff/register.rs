@@ -53,6 +53,11 @@ impl Right {
         let own_role = staff.own_role().map(|own| own.name.clone());
         Self { role: staff.role, own_role, permissions: Some(staff.permissions()) }
     }
+
+    /// One of the four.
+    pub fn preset(role: Role) -> Self {
+        Self { role, own_role: None, permissions: Some(role.permissions()) }
+    }
 }
 
 /// One change, on its way into the register.

@@ -51,27 +51,27 @@ impl Source {
     }
 }
 
+/// Everything that stands between commas.
+pub(super) fn list<T, E: std::fmt::Display>(
+    source: &Source,
+    name: &'static str,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<Vec<T>, SettingError> {
+    let texts =
+        source.get(name).unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty());
+    texts.map(|text| parse(text).or_else(|error| wrong(name, error.to_string()))).collect()
+}
+
 pub(super) fn nets(source: &Source, name: &'static str) -> Result<Vec<IpNet>, SettingError> {
-    let parse = |text: &str| {
-        text.parse::<IpNet>().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from))
-    };
-    source
-        .get(name)
-        .unwrap_or_default()
-        .split(',')
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
-        .map(|text| match parse(text) {
-            Some(net) => Ok(net),
-            None => wrong(name, format!("{text:?} is neither an address nor a range like 10.0.0.0/8")),
-        })
-        .collect()
+    list(source, name, |text| {
+        let net = text.parse::<IpNet>().ok();
+        net.or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from))
+            .ok_or_else(|| format!("{text:?} is neither an address nor a range like 10.0.0.0/8"))
+    })
 }
 
 pub(super) fn data_keys(source: &Source, name: &'static str) -> Result<Vec<DataKey>, SettingError> {
-    let keys = source.get(name).unwrap_or_default().split(',').map(str::trim).filter(|key| !key.is_empty());
-    keys.map(|key| DataKey::parse(&key.to_owned().into()).or_else(|error| wrong(name, error.to_string())))
-        .collect()
+    list(source, name, |key| DataKey::parse(&key.to_owned().into()))
 }
 
 /// Where something is reached: scheme, host, port and nothing that a path could not follow.

@@ -125,6 +125,7 @@ async fn every_page_as_every_role() {
                 .replace("{user_key}", &user.to_string())
                 .replace("{day}", "2026-11-01")
                 .replace("{key}", "tx-access")
+                .replace("{seq}", "1")
                 .replace("{id}", id);
             let (status, _) = shop.page(&path, cookie).await;
             let expected = match (allowed(*access, role), role) {

@@ -14,7 +14,7 @@ use toss::payments::webhook::SOURCE_ADDRESSES;
 
 use crate::{
     edge_listener::{Served, patient},
-    support::{DATA_KEY, MERCHANT_KEY, Shop, database},
+    support::{AUDIT_KEY, DATA_KEY, MERCHANT_KEY, Shop, database},
 };
 
 const TOKEN: &str = "a-token-of-the-tests-that-is-long";
@@ -25,6 +25,7 @@ async fn live(more: &[(&str, &str)]) -> Jangbu {
         ("JANGBU_MODE", "live"),
         ("JANGBU_PUBLIC_URL", "https://shop.example"),
         ("JANGBU_DATA_KEY", DATA_KEY),
+        ("JANGBU_AUDIT_KEY", AUDIT_KEY),
         ("JANGBU_TRUSTED_PROXIES", "none"),
         ("TOSS_PAYMENTS_SECRET_KEY", "live_sk_of_no_shop"),
     ];

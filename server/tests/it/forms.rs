@@ -125,6 +125,7 @@ async fn pages(shop: &Shop) -> Vec<String> {
         ("{order_id}", "ord_hostile".to_owned()),
         ("{day}", backoffice::clock::Clock::default().today().to_string()),
         ("{user_key}", user.to_string()),
+        ("{seq}", "1".to_owned()),
         ("{promotion_code}", "HOSTILE".to_owned()),
         ("{key}", "nothing".to_owned()),
     ]);

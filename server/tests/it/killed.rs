@@ -15,7 +15,7 @@ use serde_json::json;
 use sqlx::{ConnectOptions, Connection};
 use toss::payments::PaymentKey;
 
-use crate::support::{DATA_KEY, Shop, certificate, database, refund};
+use crate::support::{AUDIT_KEY, DATA_KEY, Shop, certificate, database, refund};
 
 /// Ends with the test, also with one that fails.
 struct Process(Child);
@@ -34,6 +34,7 @@ fn serve(database_url: &str, port: u16) -> Process {
         .env("JANGBU_ADDR", format!("127.0.0.1:{port}"))
         .env("JANGBU_MODE", "sandbox")
         .env("JANGBU_DATA_KEY", DATA_KEY)
+        .env("JANGBU_AUDIT_KEY", AUDIT_KEY)
         // Nobody is asked: this process only takes in.
         .env("TOSS_PAYMENTS_URL", "http://127.0.0.1:9")
         .env("TOSS_PAYMENTS_SECRET_KEY", PUBLIC_TEST_KEYS[0])
@@ -137,6 +138,7 @@ fn work(database_url: &str, shop: &Shop) -> Process {
         .env("DATABASE_URL", database_url)
         .env("JANGBU_MODE", "sandbox")
         .env("JANGBU_DATA_KEY", DATA_KEY)
+        .env("JANGBU_AUDIT_KEY", AUDIT_KEY)
         .env("TOSS_PAYMENTS_URL", &shop.sandbox_url)
         .env("TOSS_PAYMENTS_SECRET_KEY", PUBLIC_TEST_KEYS[0])
         .env("APPS_IN_TOSS_URL", &shop.apps_url)
@@ -232,6 +234,7 @@ fn sync_settlements(shop: &Shop, days: i64) -> Process {
         .env("DATABASE_URL", database_url.as_str())
         .env("JANGBU_MODE", "sandbox")
         .env("JANGBU_DATA_KEY", DATA_KEY)
+        .env("JANGBU_AUDIT_KEY", AUDIT_KEY)
         .env("TOSS_PAYMENTS_URL", &shop.sandbox_url)
         .env("TOSS_PAYMENTS_SECRET_KEY", PUBLIC_TEST_KEYS[0])
         .stdout(Stdio::null())

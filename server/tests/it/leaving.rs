@@ -24,7 +24,7 @@ async fn an_account_that_nobody_uses_is_closed_and_opened_with_a_new_link() {
     let backoffice = shop.backoffice();
     let new =
         NewStaff { email: "never@example.com".into(), name: "안 온 사람".into(), role: Role::Admin };
-    let (never, link) = invitations::invite(backoffice, &admin.actor(), new).await.unwrap();
+    let (never, link, _) = invitations::invite(backoffice, &admin.actor(), new).await.unwrap();
 
     backoffice.clock.set_offset(Duration::days(75));
     let (_, html) = shop.page("/staff", Some(&admin.cookie)).await;

@@ -94,7 +94,7 @@ async fn whoever_is_invited_chooses_the_password_and_nobody_else_knows_it() {
 async fn a_link_opens_once_for_a_day_and_only_the_newest() {
     let shop = Shop::open().await;
     let backoffice = shop.backoffice();
-    let (id, first) =
+    let (id, first, _) =
         invitations::invite(backoffice, &Actor::CommandLine, new("a@example.com", Role::Viewer))
             .await
             .unwrap();
@@ -134,7 +134,7 @@ async fn an_administrator_who_never_came_is_not_the_last_one() {
     let admin = shop.log_in(Role::Admin).await;
     let backoffice = shop.backoffice();
     let invited = new("later@example.com", Role::Admin);
-    let (id, token) = invitations::invite(backoffice, &admin.actor(), invited).await.unwrap();
+    let (id, token, _) = invitations::invite(backoffice, &admin.actor(), invited).await.unwrap();
     assert!(matches!(
         staff::disable(backoffice, &Actor::CommandLine, admin.id).await,
         Err(StaffError::Invalid(Invalid::LastAdmin))

@@ -195,6 +195,39 @@ async fn nothing_leaves_as_a_file_that_may_not_be_seen_on_a_page() {
 }
 
 #[tokio::test]
+async fn an_invitation_is_no_way_around_the_second_administrator() {
+    let shop = Shop::strict().await;
+    let alone = shop.log_in(Role::Admin).await;
+    let invite = |email: &str, role| NewStaff { email: email.into(), name: "김민지".into(), role };
+    let invited = async |by: &Person, email: &str, role| {
+        let (id, _, given) =
+            invitations::invite(shop.backoffice(), &by.actor(), invite(email, role)).await.unwrap();
+        (staff::get(shop.backoffice(), id).await.unwrap().unwrap(), given)
+    };
+    // Where nobody else could say yes, nothing can be separated; who never came in could not, either.
+    let (finance, given) = invited(&alone, "a@example.com", Role::Finance).await;
+    assert_eq!((finance.role, given), (Role::Finance, Given::Now));
+    let (never, given) = invited(&alone, "b@example.com", Role::Admin).await;
+    assert_eq!((never.role, given), (Role::Admin, Given::Now));
+    assert_eq!(invited(&alone, "c@example.com", Role::Finance).await.1, Given::Now);
+
+    let (first, second) = settled(&shop).await;
+    assert_eq!(invited(&first, "d@example.com", Role::Support).await.1, Given::Now);
+    let fields = [("email", "e@example.com"), ("name", "이한결"), ("role", "finance")];
+    let html = said(&shop, "invite_staff", &first, &fields).await;
+    assert!(html.contains("재무팀 역할은 다른 관리자가 승인하면 생기고"), "{html}");
+    let asked = staff::get_by_email(shop.backoffice(), "e@example.com").await.unwrap().unwrap();
+    assert_eq!(asked.role, Role::Viewer);
+    let seen = pending(&shop).await.version();
+    let decided = rights::decide(shop.backoffice(), &first.actor(), asked.id, &seen, true).await;
+    assert!(matches!(decided, Err(RightsError::Refused(Refused::NotSecond(NotSecond::Own)))));
+    rights::decide(shop.backoffice(), &second.actor(), asked.id, &seen, true).await.unwrap();
+    let asked = staff::get(shop.backoffice(), asked.id).await.unwrap().unwrap();
+    assert_eq!(asked.role, Role::Finance);
+    assert_eq!(kinds(&register_of(&shop, asked.id).await), [Kind::RoleChanged, Kind::Invited]);
+}
+
+#[tokio::test]
 async fn to_and_from_finance_it_takes_a_second_administrator() {
     let shop = Shop::strict().await;
     let (first, second) = settled(&shop).await;
@@ -405,7 +438,7 @@ async fn the_register_keeps_every_change_and_nobody_takes_one_out() {
     let backoffice = shop.backoffice();
     let new =
         NewStaff { email: "minji@example.com".into(), name: "초대한 이름".into(), role: Role::Support };
-    let (id, link) = invitations::invite(backoffice, &admin.actor(), new).await.unwrap();
+    let (id, link, _) = invitations::invite(backoffice, &admin.actor(), new).await.unwrap();
     invitations::accept(backoffice, &link, "김민지", PASSWORD.into(), &Caller::at("")).await.unwrap();
     rights::give(backoffice, &admin.actor(), id, Wanted::Preset(Role::Viewer)).await.unwrap();
     invitations::invite_again(backoffice, &admin.actor(), id).await.unwrap();

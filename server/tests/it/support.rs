@@ -78,7 +78,9 @@ async fn create_database(template: &str) -> String {
     format!("{server}/{name}")
 }
 
-/// Of every test.
+/// Of every test: what signs checkpoints of the audit log, and what seals.
+pub const AUDIT_KEY: &str =
+    "PRIVATE+KEY+jangbu.test/audit+51679e4d+AXRlc3RzIG9ubHk6IDMyIGJ5dGVzIG9mIGEgc2VlZC4u";
 pub const DATA_KEY: &str = "dGVzdHMgb25seTogMzIgYnl0ZXMgb2YgYSBkYXRhIGs=";
 
 pub struct Shop {
@@ -151,6 +153,7 @@ impl Shop {
             [
                 ("JANGBU_MODE", "sandbox"),
                 ("JANGBU_DATA_KEY", DATA_KEY),
+                ("JANGBU_AUDIT_KEY", AUDIT_KEY),
                 ("JANGBU_ADDR", &addr.to_string()),
                 ("TOSS_PAYMENTS_URL", &sandbox_url),
                 ("TOSS_PAYMENTS_SECRET_KEY", PUBLIC_TEST_KEYS[0]),

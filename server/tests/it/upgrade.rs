@@ -13,7 +13,7 @@ use server::{
 };
 use sqlx::migrate::Migrator;
 
-use crate::support::{DATA_KEY, empty_database};
+use crate::support::{AUDIT_KEY, DATA_KEY, empty_database};
 
 /// Tables as they were when `last` was the newest migration, with `rows` in them; the database's URL.
 async fn as_of(last: i64, rows: &'static str) -> String {
@@ -67,6 +67,7 @@ async fn started(url: &str) -> Jangbu {
         ("TOSS_PAYMENTS_URL", "http://127.0.0.1:1"),
         ("TOSS_PAYMENTS_SECRET_KEY", PUBLIC_TEST_KEYS[0]),
         ("JANGBU_DATA_KEY", DATA_KEY),
+        ("JANGBU_AUDIT_KEY", AUDIT_KEY),
     ];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let settings = Settings::read(&Source(BTreeMap::from(settings))).unwrap();

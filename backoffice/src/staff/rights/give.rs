@@ -12,7 +12,7 @@ use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     staff::{
-        self, Invalid, Permissions, Role, Staff, StaffError,
+        self, Invalid, Permission, Permissions, Role, Staff, StaffError,
         register::{self, Kind, Right},
         roles, sessions,
     },
@@ -43,6 +43,20 @@ pub async fn give(
         return Ok(Given::Now);
     };
     keeps_an_admin(&mut tx, &person, &gift).await?;
+    ask(backoffice, &mut tx, actor, asks, id, (&before, &gift)).await?;
+    tx.commit().await?;
+    Ok(Given::Waits)
+}
+
+/// A second administrator is asked.
+async fn ask(
+    backoffice: &Backoffice,
+    tx: &mut PgConnection,
+    actor: &Actor,
+    asks: Uuid,
+    id: Uuid,
+    (before, gift): (&Right, &Gift),
+) -> Result<(), Fault> {
     sqlx::query!(
         "insert into role_requests (staff_id, role, own_role_id, requested_by, requested_by_name, requested_at)
          values ($1, $2, $3, $4, $5, $6)
@@ -58,8 +72,37 @@ pub async fn give(
     )
     .execute(&mut *tx)
     .await?;
-    note(backoffice, &mut tx, actor, "staff.role_requested", id, &before, &gift.right).await?;
-    tx.commit().await?;
+    note(backoffice, tx, actor, "staff.role_requested", id, before, &gift.right).await
+}
+
+/// The role that somebody begins with who is to have `wanted`: the one that reads only, where there is another administrator
+/// who can say yes to more.
+pub(in crate::staff) async fn first_role(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    wanted: Role,
+) -> Result<Role, Fault> {
+    let Some(me) = actor.staff_id().filter(|_| is_sensitive(&Right::preset(wanted))) else {
+        return Ok(wanted);
+    };
+    let others = staff::list(backoffice).await?;
+    let asked = others.iter().any(|one| {
+        one.id != me && one.disabled_at.is_none() && one.has_joined && one.may(Permission::ManageStaff)
+    });
+    Ok(if asked { Role::Viewer } else { wanted })
+}
+
+/// Asks for the rest of what a new account is to have.
+pub(in crate::staff) async fn ask_for_the_rest(
+    backoffice: &Backoffice,
+    tx: &mut PgConnection,
+    actor: &Actor,
+    id: Uuid,
+    (first, wanted): (Role, Role),
+) -> Result<Given, Fault> {
+    let Some(asks) = actor.staff_id().filter(|_| first != wanted) else { return Ok(Given::Now) };
+    let gift = Gift { right: Right::preset(wanted), own_role: None };
+    ask(backoffice, tx, actor, asks, id, (&Right::preset(first), &gift)).await?;
     Ok(Given::Waits)
 }
 

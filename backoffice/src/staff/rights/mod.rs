@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub use give::{Request, decide, give, requests};
+pub(in crate::staff) use give::{ask_for_the_rest, first_role};
 
 use crate::{
     Backoffice, Fault,

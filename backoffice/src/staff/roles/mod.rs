@@ -120,7 +120,7 @@ async fn lock(tx: &mut PgConnection, id: Uuid) -> Result<OwnRole, RightsError> {
 pub(in crate::staff) async fn gift(tx: &mut PgConnection, wanted: Wanted) -> Result<Gift, RightsError> {
     Ok(match wanted {
         Wanted::Preset(role) => {
-            let right = Right { role, own_role: None, permissions: Some(role.permissions()) };
+            let right = Right::preset(role);
             Gift { right, own_role: None }
         }
         Wanted::Own(id) => Gift { right: lock(tx, id).await?.right(), own_role: Some(id) },

@@ -1,0 +1,196 @@
+//! A row of the log in words: who, what, to what, and what it was before and after.
+
+use backoffice::{Decimal, audit::Row};
+use leptos::prelude::*;
+use serde_json::Value;
+
+use crate::{components::badge, context::Ctx, format, routes};
+
+pub(crate) fn text(detail: &Value, name: &str) -> Option<String> {
+    match detail.get(name)? {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// Amounts stand in audit rows as decimal texts.
+pub(crate) fn money(ctx: &Ctx, detail: &Value, name: &str) -> Option<String> {
+    let currency = text(detail, "currency").unwrap_or_else(|| "KRW".into());
+    let amount = text(detail, name)?.parse().ok()?;
+    Some(format::amount(ctx.words, amount, &currency))
+}
+
+/// By how much the balance fell, if it did: of a payment that was not known before nobody can say.
+fn given_back(ctx: &Ctx, detail: &Value) -> Option<String> {
+    let balance = |index| detail.pointer(index)?.as_str()?.parse::<Decimal>().ok();
+    let fell = balance("/balanceAmount/0")? - balance("/balanceAmount/1")?;
+    if fell <= Decimal::ZERO {
+        return None;
+    }
+    let currency = text(detail, "currency").unwrap_or_else(|| "KRW".into());
+    Some(format::amount(ctx.words, fell, &currency))
+}
+
+pub(crate) fn who(ctx: &Ctx, row: &Row) -> String {
+    match row.actor.split_once(':') {
+        Some(("staff", _)) => row.actor_name.clone(),
+        Some(("job", job)) => ctx.words.word("job", job),
+        _ => ctx.words.word("actor", &row.actor),
+    }
+}
+
+/// What was done, and its colour.
+pub(crate) fn what(ctx: &Ctx, row: &Row) -> (&'static str, String) {
+    let detail = &row.detail;
+    let amount =
+        money(ctx, detail, "amount").or_else(|| money(ctx, detail, "totalAmount")).unwrap_or_default();
+    let status = detail.pointer("/status/1").and_then(Value::as_str);
+    match (row.action.as_str(), status) {
+        ("payment.changed", Some(status)) => {
+            let (tone, word) = badge::payment_status(ctx, status);
+            let moved = if status.ends_with("CANCELED") { given_back(ctx, detail) } else { None };
+            (tone, ctx.tr("event-payment", &[("status", word), ("amount", moved.unwrap_or(amount))]))
+        }
+        ("payment.changed", None) => match given_back(ctx, detail) {
+            Some(fell) => ("part", ctx.tr("event-balance", &[("amount", fell)])),
+            None => ("plain", ctx.tr("event-payment-known", &[("amount", amount)])),
+        },
+        (action, _) => {
+            let tone = match action {
+                "refund.arrived"
+                | "refund.paid_otherwise"
+                | "refund.succeeded"
+                | "cash_receipt.completed" => "done",
+                "refund.returned" | "refund.partly_arrived" => "failed",
+                "refund.failed" | "order.confirm_refused" | "cash_receipt.failed" => "failed",
+                "refund.unknown" | "refund.not_sent" => "unknown",
+                _ => "plain",
+            };
+            let key = format!("event-{}", action.replace(['.', '_'], "-"));
+            // An action of a version that is newer than this one.
+            let known = ctx.words.has(&key);
+            (tone, if known { ctx.words.get(&key, &[("amount", amount)]) } else { action.to_owned() })
+        }
+    }
+}
+
+/// What it was done to, and where that can be looked at.
+pub(super) fn subject(ctx: &Ctx, row: &Row) -> AnyView {
+    let key = &row.subject;
+    let href = match row.subject_kind.as_str() {
+        "order" => Some(routes::order(key)),
+        "staff" => Some(routes::person(key)),
+        "campaign" => Some(routes::campaign(key)),
+        "refund_batch" => Some(routes::refund_batch(key)),
+        "grant_batch" => Some(routes::grant_batch(key)),
+        "webhook" => Some(routes::webhook(key)),
+        "webhook_replay" => Some(routes::webhook_replay(key)),
+        "difference" => Some(routes::difference(key)),
+        "day" => Some(routes::day(key)),
+        "export" => Some(routes::export(key)),
+        "user" => key.parse().ok().map(routes::user),
+        "role" => Some(routes::ROLES.to_owned()),
+        _ => None,
+    };
+    let kind = ctx.words.word("subject", &row.subject_kind);
+    let shown = view! { <code>{key.clone()}</code> };
+    match href {
+        Some(href) => {
+            view! { <span class="soft">{kind}</span> " " <a href=ctx.href(&href)>{shown}</a> }.into_any()
+        }
+        None => view! { <span class="soft">{kind}</span> " " {shown} }.into_any(),
+    }
+}
+
+/// One line of what changed.
+struct Change {
+    name: String,
+    before: Option<String>,
+    after: String,
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        Value::Array(all) if all.iter().all(Value::is_string) => {
+            all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
+}
+
+fn changes(ctx: &Ctx, detail: &Value) -> Vec<Change> {
+    let Some(members) = detail.as_object() else { return Vec::new() };
+    let name = |name: &str| ctx.words.word("audit-field", name);
+    if let (Some(Value::Object(from)), Some(Value::Object(to))) = (members.get("from"), members.get("to")) {
+        let gone = from.keys().filter(|key| !to.contains_key(*key));
+        let mut changes: Vec<Change> = to
+            .keys()
+            .chain(gone)
+            .filter(|key| from.get(*key) != to.get(*key))
+            .map(|key| Change {
+                name: name(key),
+                before: Some(from.get(key).map(shown).unwrap_or_default()),
+                after: to.get(key).map(shown).unwrap_or_default(),
+            })
+            .collect();
+        let rest = members.iter().filter(|(key, _)| !matches!(key.as_str(), "from" | "to"));
+        changes.extend(rest.map(|(key, value)| Change {
+            name: name(key),
+            before: None,
+            after: shown(value),
+        }));
+        return changes;
+    }
+    let line = |(key, value): (&String, &Value)| match value {
+        // Before and after.
+        Value::Array(pair)
+            if pair.len() == 2 && !pair.iter().any(|one| one.is_array() || one.is_object()) =>
+        {
+            Change {
+                name: name(key),
+                before: pair.first().map(shown),
+                after: pair.last().map(shown).unwrap_or_default(),
+            }
+        }
+        value => Change { name: name(key), before: None, after: shown(value) },
+    };
+    members.iter().map(line).collect()
+}
+
+/// What changed, as a table; nothing where the row says it all.
+pub(super) fn details(ctx: &Ctx, row: &Row) -> AnyView {
+    let changes = changes(ctx, &row.detail);
+    if changes.is_empty() {
+        return ().into_any();
+    }
+    let pairs = changes.iter().any(|change| change.before.is_some());
+    let rows = changes
+        .into_iter()
+        .map(|change| {
+            let before = pairs.then(|| view! { <td>{change.before.unwrap_or_default()}</td> });
+            view! { <tr><th scope="row">{change.name}</th>{before}<td>{change.after}</td></tr> }
+        })
+        .collect_view();
+    let head = pairs.then(|| {
+        view! {
+            <thead>
+                <tr>
+                    <th scope="col">{ctx.t("audit-what")}</th>
+                    <th scope="col">{ctx.t("audit-before")}</th>
+                    <th scope="col">{ctx.t("audit-after")}</th>
+                </tr>
+            </thead>
+        }
+    });
+    view! { <table class="changes">{head}<tbody>{rows}</tbody></table> }.into_any()
+}
+
+/// From where, and as what.
+pub(super) fn circumstances(ctx: &Ctx, row: &Row) -> String {
+    let role = row.role.as_deref().map(|role| ctx.words.word("role", role));
+    let agent = row.agent.as_deref().map(|agent| crate::components::agent::browser(&ctx.words, agent));
+    let factor = row.factor.as_deref().map(|factor| ctx.words.word("audit-factor", factor));
+    [role, row.ip.clone(), agent, factor].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}

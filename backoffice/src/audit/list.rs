@@ -1,0 +1,128 @@
+//! The log as people read it, newest first: the chain of before among it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::PgPool;
+use time::OffsetDateTime;
+
+use crate::{
+    Fault,
+    page::{Cursor, Page, push_sequence},
+};
+
+/// A row as people read it.
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub seq: i64,
+    pub at: OffsetDateTime,
+    pub actor: String,
+    pub actor_name: String,
+    pub role: Option<String>,
+    pub ip: Option<String>,
+    pub agent: Option<String>,
+    pub factor: Option<String>,
+    pub action: String,
+    pub subject_kind: String,
+    pub subject: String,
+    pub detail: Value,
+}
+
+/// A row of the view, whose columns PostgreSQL takes for ones that may be null.
+#[derive(sqlx::FromRow)]
+struct Stored {
+    seq: i64,
+    at: OffsetDateTime,
+    actor: String,
+    actor_name: String,
+    role: Option<String>,
+    ip: Option<String>,
+    agent: Option<String>,
+    factor: Option<String>,
+    action: String,
+    subject_kind: String,
+    subject: String,
+    detail: Option<String>,
+}
+
+impl From<Stored> for Row {
+    fn from(s: Stored) -> Self {
+        let detail = s.detail.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        Self {
+            seq: s.seq,
+            at: s.at,
+            actor: s.actor,
+            actor_name: s.actor_name,
+            role: s.role,
+            ip: s.ip,
+            agent: s.agent,
+            factor: s.factor,
+            action: s.action,
+            subject_kind: s.subject_kind,
+            subject: s.subject,
+            detail,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Filter {
+    pub actor: Option<String>,
+    pub action: Option<String>,
+    pub subject: Option<String>,
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub since: Option<OffsetDateTime>,
+    /// Without this moment.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub before: Option<OffsetDateTime>,
+}
+
+pub async fn list(
+    pool: &PgPool,
+    filter: &Filter,
+    cursor: Option<&Cursor>,
+    size: usize,
+) -> Result<Page<Row>, Fault> {
+    let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new("select * from audit_rows where true");
+    if let Some(actor) = &filter.actor {
+        query
+            .push(" and (actor = ")
+            .push_bind(actor.clone())
+            .push(" or actor_name = ")
+            .push_bind(actor.clone())
+            .push(")");
+    }
+    if let Some(action) = &filter.action {
+        query.push(" and action = ").push_bind(action.clone());
+    }
+    if let Some(subject) = &filter.subject {
+        query.push(" and subject = ").push_bind(subject.clone());
+    }
+    if let Some(since) = filter.since {
+        query.push(" and at >= ").push_bind(since);
+    }
+    if let Some(before) = filter.before {
+        query.push(" and at < ").push_bind(before);
+    }
+    push_sequence(&mut query, cursor, "seq", size);
+    let rows: Vec<Stored> = query.build_query_as().fetch_all(pool).await?;
+    let rows = rows.into_iter().map(Row::from).collect();
+    Ok(Page::new(rows, size, cursor, |row: &Row| (row.at, row.seq.to_string())))
+}
+
+pub async fn get(pool: &PgPool, seq: i64) -> Result<Option<Row>, Fault> {
+    let row: Option<Stored> =
+        sqlx::query_as("select * from audit_rows where seq = $1").bind(seq).fetch_optional(pool).await?;
+    Ok(row.map(Row::from))
+}
+
+/// Everything that happened to one thing, newest first.
+pub async fn of_subject(pool: &PgPool, kind: &str, subject: &str) -> Result<Vec<Row>, Fault> {
+    let rows: Vec<Stored> = sqlx::query_as(
+        "select * from audit_rows where subject_kind = $1 and subject = $2 order by seq desc limit 500",
+    )
+    .bind(kind)
+    .bind(subject)
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(Row::from).collect())
+}

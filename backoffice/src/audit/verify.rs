@@ -1,0 +1,473 @@
+//! Whether the log is what was sealed. Every row is hashed again; what the hashes say is held against every checkpoint that
+//! was ever signed, those from outside among them.
+//!
+//! A row that was changed is named. Where somebody has changed a row and all hashes with it, they cannot have signed the
+//! checkpoint anew: the rows between the last one that fits and the first that does not are named.
+
+use std::{collections::HashMap, fmt};
+
+use serde::{Deserialize, Serialize};
+use sqlx::{Connection, PgConnection};
+use tlog_tiles::{EMPTY_HASH, HASH_SIZE, Hash, record_hash};
+
+use super::{
+    chain::{self, Chain},
+    entry::Written,
+    note::{self, Verifier},
+    seal::{self, Head},
+    tree::{Edge, FullTile, Range, WIDTH, hashes},
+};
+use crate::{Backoffice, Fault};
+
+/// Leaves that are read at once: whole tiles.
+const AT_ONCE: i64 = 256 * WIDTH as i64;
+
+/// Findings that are kept one by one; of more, the number.
+const TOLD: usize = 1_000;
+
+/// Something that is not as it was sealed. Leaves are counted from 0.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Finding {
+    /// The row is not what was sealed.
+    Changed { seq: i64, leaf: u64 },
+    /// The row is gone.
+    Removed { seq: i64, leaf: u64 },
+    /// Nothing says any more which row this was.
+    Lost { leaf: u64 },
+    /// A row that was put in without being sealed.
+    Inserted { seq: i64 },
+    /// Leaves behind the end of the tree.
+    Beyond { leaf: u64 },
+    /// The log ends before its own head, or before a checkpoint.
+    Cut { from: u64, to: u64, is_outside: bool },
+    /// These leaves are not those that a checkpoint was signed for.
+    Forked { from: u64, to: u64, is_outside: bool },
+    /// A checkpoint that none of our keys has signed.
+    Unsigned { size: u64, is_outside: bool },
+    /// A tile of the tree is missing, or is not what follows from the leaves.
+    Tile { level: u8, n: u64 },
+    /// There are rows, and no head of a tree.
+    NoHead,
+    /// The chain of before is broken.
+    Chain { seq: i64, why: String },
+    /// The tree does not begin where the chain ended.
+    ChainEnd,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let where_from = |is_outside: &bool| if *is_outside { "from outside" } else { "that is kept here" };
+        match self {
+            Self::Changed { seq, leaf } => write!(f, "row {seq} was changed (leaf {leaf})"),
+            Self::Removed { seq, leaf } => write!(f, "row {seq} is gone (leaf {leaf})"),
+            Self::Lost { leaf } => write!(f, "leaf {leaf} has lost its row"),
+            Self::Inserted { seq } => write!(f, "row {seq} was put in and never sealed"),
+            Self::Beyond { leaf } => write!(f, "leaf {leaf} is behind the end of the log"),
+            Self::Cut { from, to, is_outside } => write!(
+                f,
+                "leaves {from} to {} are cut off, by the checkpoint {}",
+                to - 1,
+                where_from(is_outside)
+            ),
+            Self::Forked { from, to, is_outside } => write!(
+                f,
+                "leaves {from} to {} are not those of the checkpoint of {to} leaves {}",
+                to - 1,
+                where_from(is_outside)
+            ),
+            Self::Unsigned { size, is_outside } => write!(
+                f,
+                "no key of this log has signed the checkpoint of {size} leaves {}",
+                where_from(is_outside)
+            ),
+            Self::Tile { level, n } => {
+                write!(f, "tile {n} of level {level} is not what follows from the leaves")
+            }
+            Self::NoHead => f.write_str("the end of the log is not kept"),
+            Self::Chain { seq, why } => write!(f, "the chain of before is broken at row {seq}: {why}"),
+            Self::ChainEnd => f.write_str("the log does not begin where the chain of before ended"),
+        }
+    }
+}
+
+/// What a check found.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Rows that were sealed.
+    pub leaves: u64,
+    /// Rows of the chain of before.
+    pub chain_rows: i64,
+    /// Rows that wait to be sealed: those of the last seconds.
+    pub waiting: i64,
+    /// Checkpoints that fit.
+    pub checkpoints: u64,
+    /// How many; the first of them follow.
+    pub count: u64,
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    pub fn is_whole(&self) -> bool {
+        self.count == 0
+    }
+}
+
+/// A checkpoint, before its leaves were seen.
+#[derive(Debug, Clone, Copy)]
+struct Signed {
+    size: u64,
+    root: Hash,
+    is_outside: bool,
+}
+
+/// A row with its place. `row` is none where it is gone.
+pub(super) struct Leaf {
+    pub leaf: u64,
+    pub seq: i64,
+    pub row: Option<Written>,
+}
+
+/// Leaves in their order, up to but without `to`, with the lowest tiles that they stand in.
+pub(super) struct Chunk {
+    pub to: u64,
+    pub leaves: Vec<Leaf>,
+    pub tiles: HashMap<u64, Vec<u8>>,
+}
+
+impl Chunk {
+    /// What the tree has for a leaf. `open`: the lowest open tile, and its number.
+    fn recorded(&self, leaf: u64, open: Option<(u64, &Vec<u8>)>) -> Option<Hash> {
+        let (n, at) = (leaf / WIDTH as u64, usize::try_from(leaf % WIDTH as u64).ok()? * HASH_SIZE);
+        let tile = self.tiles.get(&n).or(open.filter(|open| open.0 == n).map(|open| open.1))?;
+        hashes(tile.get(at..at + HASH_SIZE)?).next()
+    }
+}
+
+/// One check, fed with leaves in their order.
+pub(super) struct Check {
+    report: Report,
+    range: Range,
+    edge: Edge,
+    full: Vec<FullTile>,
+    /// The smallest last.
+    signed: Vec<Signed>,
+    /// Up to where a checkpoint has fitted, and one from outside.
+    fits_to: u64,
+    fits_outside: u64,
+    /// Behind the last leaf that has a row.
+    rows_end: u64,
+    chain: Chain,
+}
+
+impl Check {
+    pub(super) fn new(chain: Chain) -> Self {
+        let mut check = Self {
+            report: Report::default(),
+            range: Range::default(),
+            edge: Edge::default(),
+            full: Vec::new(),
+            signed: Vec::new(),
+            fits_to: 0,
+            fits_outside: 0,
+            rows_end: 0,
+            chain,
+        };
+        match &check.chain {
+            Chain::Whole { rows, .. } => check.report.chain_rows = *rows,
+            Chain::Broken { seq, why } => {
+                let finding = Finding::Chain { seq: *seq, why: (*why).to_owned() };
+                check.find(finding);
+            }
+            Chain::Empty => {}
+        }
+        check
+    }
+
+    pub(super) fn find(&mut self, finding: Finding) {
+        self.report.count += 1;
+        if self.report.findings.len() < TOLD {
+            self.report.findings.push(finding);
+        }
+    }
+
+    /// A checkpoint that the log is held against. All of them come before the first leaf.
+    pub(super) fn checkpoint(&mut self, size: u64, text: &str, verifiers: &[Verifier], is_outside: bool) {
+        match note::open(text, verifiers) {
+            Ok((signed, root)) if is_outside || signed == size => {
+                self.signed.push(Signed { size: signed, root, is_outside });
+            }
+            _ => {
+                self.find(Finding::Unsigned { size, is_outside });
+            }
+        }
+    }
+
+    /// All leaves are known now that a checkpoint was signed for.
+    fn at_checkpoints(&mut self) {
+        while let Some(signed) = self.signed.pop_if(|signed| signed.size <= self.edge.size) {
+            if signed.size == self.edge.size && self.range.root() == signed.root {
+                self.fits_to = signed.size;
+                if signed.is_outside {
+                    self.fits_outside = signed.size;
+                }
+                self.report.checkpoints += 1;
+                continue;
+            }
+            // What was signed here can be signed anew by whoever has the key: it says nothing of those outside.
+            let (fits, to) = (if signed.is_outside { self.fits_outside } else { self.fits_to }, signed.size);
+            let from = fits.min(to.saturating_sub(1));
+            self.find(Finding::Forked { from, to, is_outside: signed.is_outside });
+        }
+    }
+
+    fn push(&mut self, hash: Hash) {
+        self.range.push(0, hash);
+        self.edge.push(hash, &mut self.full);
+        self.at_checkpoints();
+    }
+
+    /// To be called once, between the checkpoints and the leaves. `last`: the last leaf that has a row, if there is one.
+    pub(super) fn begin(&mut self, last: Option<u64>) {
+        self.signed.sort_by_key(|signed| std::cmp::Reverse(signed.size));
+        self.rows_end = last.map_or(0, |last| last + 1);
+    }
+
+    pub(super) fn chunk(&mut self, head: Option<&Head>, mut chunk: Chunk) -> Result<(), Fault> {
+        let open = head.and_then(|head| Some((head.edge.size / WIDTH as u64, head.edge.open.first()?)));
+        for leaf in std::mem::take(&mut chunk.leaves) {
+            self.lost(leaf.leaf, |leaf| chunk.recorded(leaf, open));
+            let kept = chunk.recorded(leaf.leaf, open);
+            let Some(row) = leaf.row else {
+                self.find(Finding::Removed { seq: leaf.seq, leaf: leaf.leaf });
+                self.push(kept.unwrap_or(EMPTY_HASH));
+                continue;
+            };
+            if leaf.leaf == 0 {
+                self.first(&row);
+            }
+            let hash = record_hash(&row.leaf()?);
+            if kept.is_some_and(|kept| kept != hash) {
+                self.find(Finding::Changed { seq: leaf.seq, leaf: leaf.leaf });
+            }
+            self.push(kept.unwrap_or(hash));
+        }
+        self.lost(chunk.to.min(self.rows_end), |leaf| chunk.recorded(leaf, open));
+        // Where the rows are cut off, what the hashes still tell is held against the checkpoints all the same.
+        while self.edge.size < chunk.to
+            && self.edge.size >= self.rows_end
+            && let Some(hash) = chunk.recorded(self.edge.size, open)
+        {
+            self.push(hash);
+        }
+        for tile in self.full.extract_if(.., |tile| tile.level == 0).collect::<Vec<_>>() {
+            if chunk.tiles.remove(&tile.n).is_none_or(|kept| kept != tile.hashes) {
+                self.find(Finding::Tile { level: 0, n: tile.n });
+            }
+        }
+        for n in chunk.tiles.into_keys() {
+            self.find(Finding::Tile { level: 0, n });
+        }
+        Ok(())
+    }
+
+    /// Leaves before this one that no row has.
+    fn lost(&mut self, until: u64, recorded: impl Fn(u64) -> Option<Hash>) {
+        while self.edge.size < until {
+            let leaf = self.edge.size;
+            self.find(Finding::Lost { leaf });
+            self.push(recorded(leaf).unwrap_or(EMPTY_HASH));
+        }
+    }
+
+    fn first(&mut self, row: &Written) {
+        let Chain::Whole { rows, head } = &self.chain else { return };
+        #[derive(Deserialize)]
+        struct Ended {
+            rows: i64,
+            head: String,
+        }
+        let ended = serde_json::from_str::<Ended>(&row.detail).ok();
+        let fits = ended.is_some_and(|ended| ended.rows == *rows && ended.head == *head);
+        if row.action != "audit.chain_ended" || !fits {
+            self.find(Finding::ChainEnd);
+        }
+    }
+
+    /// `head`: where the tree ends, as it is kept; `upper`: the tiles above the lowest.
+    pub(super) fn end(mut self, head: Option<&Head>, mut upper: HashMap<(u8, u64), Vec<u8>>) -> Report {
+        for tile in std::mem::take(&mut self.full) {
+            if upper.remove(&(tile.level, tile.n)).is_none_or(|kept| kept != tile.hashes) {
+                self.find(Finding::Tile { level: tile.level, n: tile.n });
+            }
+        }
+        let mut rest: Vec<_> = upper.into_keys().collect();
+        rest.sort_unstable();
+        for (level, n) in rest {
+            self.find(Finding::Tile { level, n });
+        }
+        match head {
+            None if self.edge.size > 0 => self.find(Finding::NoHead),
+            None => {}
+            Some(head) => self.at_head(&head.edge),
+        }
+        // Checkpoints of a log that is longer than this one.
+        for signed in std::mem::take(&mut self.signed) {
+            let (from, to) = (self.rows_end.min(self.edge.size), signed.size);
+            self.find(Finding::Cut { from, to, is_outside: signed.is_outside });
+        }
+        self.report.leaves = self.edge.size;
+        self.report
+    }
+
+    fn at_head(&mut self, head: &Edge) {
+        if self.rows_end < head.size {
+            self.find(Finding::Cut { from: self.rows_end, to: head.size, is_outside: false });
+        }
+        if self.edge.size != head.size {
+            return;
+        }
+        for level in 0..head.open.len().max(self.edge.open.len()) {
+            let of = |edge: &Edge| edge.open.get(level).cloned().unwrap_or_default();
+            let (Ok(level_8), true) = (u8::try_from(level), of(head) != of(&self.edge)) else { continue };
+            let n = self.edge.size.checked_shr(8 * (u32::from(level_8) + 1)).unwrap_or_default();
+            self.find(Finding::Tile { level: level_8, n });
+        }
+    }
+}
+
+/// Checks the whole log, against the checkpoints that are kept and those from `outside`.
+pub async fn verify(backoffice: &Backoffice, outside: &[String]) -> Result<Report, Fault> {
+    let verifiers = backoffice.sealing.verifiers();
+    let mut connection = backoffice.pool.acquire().await?;
+    let mut tx = connection.begin_with("begin isolation level repeatable read, read only").await?;
+    let mut check = Check::new(chain::verify(&mut tx).await?);
+    let head = seal::head(&mut tx).await?;
+    for note in outside {
+        check.checkpoint(0, note, &verifiers, true);
+    }
+    let kept = sqlx::query!("select size, checkpoint from audit_checkpoints order by size")
+        .fetch_all(&mut *tx)
+        .await?;
+    for one in kept {
+        check.checkpoint(one.size.try_into().unwrap_or_default(), &one.checkpoint, &verifiers, false);
+    }
+    if let Some(head) = &head {
+        check.checkpoint(head.edge.size, &head.checkpoint, &verifiers, false);
+    }
+    let last = sqlx::query_scalar!("select max(leaf) from audit_leaves").fetch_one(&mut *tx).await?;
+    let end = match &head {
+        Some(head) => i64::try_from(head.edge.size).unwrap_or(i64::MAX),
+        None => last.map_or(0, |last| last + 1),
+    };
+    check.begin(last.map(|last| last.min(end - 1)).and_then(|last| u64::try_from(last).ok()));
+    let mut from = 0;
+    while from < end {
+        let to = (from + AT_ONCE).min(end);
+        let chunk = Chunk {
+            to: to.try_into().unwrap_or_default(),
+            leaves: leaves(&mut tx, from, to).await?,
+            tiles: lowest_tiles(&mut tx, from, to).await?,
+        };
+        check.chunk(head.as_ref(), chunk)?;
+        from = to;
+    }
+    for leaf in beyond(&mut tx, end).await? {
+        check.find(Finding::Beyond { leaf });
+    }
+    for seq in inserted(&mut tx).await? {
+        check.find(Finding::Inserted { seq });
+    }
+    check.report.waiting = sqlx::query_scalar!(r#"select count(*) as "waiting!" from audit_unsealed"#)
+        .fetch_one(&mut *tx)
+        .await?;
+    let upper = upper_tiles(&mut tx, end).await?;
+    Ok(check.end(head.as_ref(), upper))
+}
+
+fn number(n: i64) -> u64 {
+    n.try_into().unwrap_or(u64::MAX)
+}
+
+async fn lowest_tiles(tx: &mut PgConnection, from: i64, to: i64) -> Result<HashMap<u64, Vec<u8>>, Fault> {
+    let width = i64::try_from(WIDTH).unwrap_or(i64::MAX);
+    let rows = sqlx::query!(
+        "select n, hashes from audit_tiles where level = 0 and n >= $1 and n < $2",
+        from / width,
+        to / width,
+    )
+    .fetch_all(tx)
+    .await?;
+    Ok(rows.into_iter().map(|row| (number(row.n), row.hashes)).collect())
+}
+
+/// Those above the lowest, and lowest ones that no leaf can stand in.
+async fn upper_tiles(tx: &mut PgConnection, end: i64) -> Result<HashMap<(u8, u64), Vec<u8>>, Fault> {
+    let width = i64::try_from(WIDTH).unwrap_or(i64::MAX);
+    let rows = sqlx::query!(
+        "select level, n, hashes from audit_tiles where level <> 0 or n < 0 or n >= $1",
+        end / width
+    )
+    .fetch_all(tx)
+    .await?;
+    let key = |level: i16, n: i64| (level.try_into().unwrap_or(u8::MAX), number(n));
+    Ok(rows.into_iter().map(|row| (key(row.level, row.n), row.hashes)).collect())
+}
+
+/// Leaves outside of the tree.
+async fn beyond(tx: &mut PgConnection, end: i64) -> Result<Vec<u64>, Fault> {
+    let rows = sqlx::query_scalar!(
+        "select leaf from audit_leaves where leaf < 0 or leaf >= $1 order by leaf limit 1000",
+        end
+    )
+    .fetch_all(tx)
+    .await?;
+    Ok(rows.into_iter().map(number).collect())
+}
+
+async fn leaves(tx: &mut PgConnection, from: i64, to: i64) -> Result<Vec<Leaf>, Fault> {
+    let rows = sqlx::query!(
+        r#"select l.leaf as "leaf!", l.seq as "leaf_seq!", a.seq as "seq?", a.at as "at?", a.actor as "actor?",
+                  a.actor_name as "actor_name?", a.role, a.ip, a.agent, a.factor, a.action as "action?",
+                  a.subject_kind as "subject_kind?", a.subject as "subject?", a.detail::text as "detail?"
+           from audit_leaves l left join audit a on a.seq = l.seq
+           where l.leaf >= $1 and l.leaf < $2 order by l.leaf"#,
+        from,
+        to,
+    )
+    .fetch_all(tx)
+    .await?;
+    let leaves = rows.into_iter().map(|row| {
+        let written = (|| {
+            Some(Written {
+                seq: row.seq?,
+                at: row.at?,
+                actor: row.actor?,
+                actor_name: row.actor_name?,
+                role: row.role,
+                ip: row.ip,
+                agent: row.agent,
+                factor: row.factor,
+                action: row.action?,
+                subject_kind: row.subject_kind?,
+                subject: row.subject?,
+                detail: row.detail?,
+            })
+        })();
+        Leaf { leaf: number(row.leaf), seq: row.leaf_seq, row: written }
+    });
+    Ok(leaves.collect())
+}
+
+/// Rows without a place in the tree that do not wait for one.
+async fn inserted(tx: &mut PgConnection) -> Result<Vec<i64>, Fault> {
+    let rows = sqlx::query_scalar!(
+        "select a.seq from audit a
+         where not exists (select from audit_leaves l where l.seq = a.seq)
+           and not exists (select from audit_unsealed u where u.seq = a.seq)
+         order by a.seq limit 1000"
+    )
+    .fetch_all(tx)
+    .await?;
+    Ok(rows)
+}

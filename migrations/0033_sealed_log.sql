@@ -33,7 +33,10 @@ create trigger audit_append_only before update or delete or truncate on audit
 
 -- Rows that nobody has sealed yet: written with the row, taken away by whoever seals it. Nothing is looked for by number or
 -- time, so nothing is passed over when transactions end in another order than they began.
-create table audit_unsealed (seq bigint not null);
+create table audit_unsealed (
+    seq        bigint not null,
+    written_at timestamptz not null default clock_timestamp()
+);
 
 -- Which row stands where in the tree.
 create table audit_leaves (
@@ -85,6 +88,8 @@ create table audit_places (
 create table audit_checks (
     at       timestamptz primary key,
     leaves   bigint not null,
+    -- how many checkpoints from outside the log was held against
+    outside  bigint not null,
     findings bigint not null,
     -- the first of them
     first    jsonb
@@ -92,12 +97,14 @@ create table audit_checks (
 
 -- How the log stands: what the last check found, whether rows wait for more than a minute, whom nothing reaches.
 create view audit_state as
-    select c.at as checked_at, coalesce(c.findings, 0) as findings, c.first,
-           exists (select from audit_unsealed)
-               and coalesce((select sealed_at < now() - interval '1 minute' from audit_head), false) as is_late,
+    select greatest(c.at, o.at) as checked_at, greatest(c.findings, o.findings, 0) as findings,
+           case when o.findings > 0 then o.first else c.first end as first,
+           exists (select from audit_unsealed where written_at < now() - interval '1 minute') as is_late,
            array(select place from audit_places where failing_since < now() - interval '10 minutes' order by place) as unreachable
     from (select) one
-    left join lateral (select at, findings, first from audit_checks order by at desc limit 1) c on true;
+    left join lateral (select at, findings, first from audit_checks where outside = 0 order by at desc limit 1) c on true
+    -- What only a checkpoint from outside could tell stays until another check with one says otherwise.
+    left join lateral (select at, findings, first from audit_checks where outside > 0 order by at desc limit 1) o on true;
 
 -- What people read: the chain, and what follows it.
 create view audit_rows as
@@ -117,4 +124,4 @@ with ends as (
     from audit_chain order by seq desc limit 1
     returning seq
 )
-insert into audit_unsealed select seq from ends;
+insert into audit_unsealed (seq) select seq from ends;

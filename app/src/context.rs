@@ -148,7 +148,12 @@ pub struct Visitor {
 impl Visitor {
     /// From where somebody comes.
     pub fn caller(&self) -> Caller<'_> {
-        Caller { ip: &self.ip, agent: &self.agent, device: self.device.as_ref() }
+        Caller {
+            ip: &self.ip,
+            agent: &self.agent,
+            device: self.device.as_ref(),
+            is_known_elsewhere: self.elsewhere.is_some(),
+        }
     }
 
     /// Somebody asks for what is not theirs, or from where they may not come.
@@ -272,7 +277,7 @@ impl Ctx {
         if !staff.may(permission) {
             return Err(AppError::Forbidden);
         }
-        Ok(staff.actor(&self.visitor.ip))
+        Ok(staff.actor(&self.visitor.caller()))
     }
 
     /// Lets this session see a user's personal data for a few minutes. The session keeps the permission, never the data.

@@ -106,7 +106,11 @@ impl std::fmt::Debug for State {
 
 /// Works until told to stop. `pool` is the worker's own: one of its connections listens for good.
 pub async fn work(backoffice: Backoffice, pool: PgPool, stop: CancellationToken) {
-    tokio::join!(audit::seal::run(&backoffice, &stop), work_jobs(&backoffice, &pool, &stop));
+    tokio::join!(
+        audit::seal::run(&backoffice, &stop),
+        audit::outside::run(&backoffice, &stop),
+        work_jobs(&backoffice, &pool, &stop)
+    );
 }
 
 async fn work_jobs(backoffice: &Backoffice, pool: &PgPool, stop: &CancellationToken) {

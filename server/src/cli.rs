@@ -29,6 +29,9 @@ use crate::{
     about = "The back office for merchants on Toss Payments and Apps in Toss"
 )]
 pub struct Cli {
+    /// Who does it, for the audit log; whoever is logged in at the machine, if nobody says.
+    #[arg(long, global = true, env = "SUDO_USER")]
+    by: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -202,12 +205,24 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     }
     let settings = Settings::read(&Source::from_machine()?)?;
     let database = Database::of(&settings).await?;
-    let outcome = dispatch(cli.command, settings, &database).await;
+    let outcome = dispatch(cli.command, &operator(cli.by), settings, &database).await;
     database.close().await;
     outcome
 }
 
-async fn dispatch(command: Command, settings: Settings, database: &Database) -> anyhow::Result<()> {
+/// Whoever sits at the machine, by the name they give or are logged in with.
+fn operator(by: Option<String>) -> Actor {
+    let name = by.or_else(|| std::env::var("USER").ok());
+    let name = name.map(|name| name.chars().filter(|c| !c.is_control()).take(80).collect::<String>());
+    name.filter(|name| !name.trim().is_empty()).map_or(Actor::CommandLine, Actor::Operator)
+}
+
+async fn dispatch(
+    command: Command,
+    actor: &Actor,
+    settings: Settings,
+    database: &Database,
+) -> anyhow::Result<()> {
     let jangbu = Jangbu::start(settings, &database.url).await?;
     let backoffice = &jangbu.backoffice;
     match command {
@@ -221,11 +236,11 @@ async fn dispatch(command: Command, settings: Settings, database: &Database) -> 
             say("the tables are up to date");
             Ok(())
         }
-        Command::Staff(command) => staff(&jangbu, command).await,
-        Command::Sync(command) => finance::sync(&jangbu, command).await,
-        Command::Reconcile { day, window } => finance::reconcile(backoffice, day, &window).await,
-        Command::Contract(command) => finance::contract(backoffice, command).await,
-        Command::Audit(command) => audit::run(backoffice, &jangbu.settings, command).await,
+        Command::Staff(command) => staff(&jangbu, actor, command).await,
+        Command::Sync(command) => finance::sync(&jangbu, actor, command).await,
+        Command::Reconcile { day, window } => finance::reconcile(backoffice, actor, day, &window).await,
+        Command::Contract(command) => finance::contract(backoffice, actor, command).await,
+        Command::Audit(command) => audit::run(backoffice, command).await,
         Command::Keys(Keys::Rotate) => rotate(backoffice).await,
         Command::Check => check(&jangbu).await,
         Command::Database { .. } => Ok(()),
@@ -298,18 +313,17 @@ fn tell_link(settings: &Settings, token: &Token) {
     say(&format!("link, for one use within 24 hours: {}{}{path}", settings.public_url, settings.base_path));
 }
 
-async fn staff(jangbu: &Jangbu, command: Staff) -> anyhow::Result<()> {
+async fn staff(jangbu: &Jangbu, actor: &Actor, command: Staff) -> anyhow::Result<()> {
     let backoffice = &jangbu.backoffice;
-    let actor = Actor::CommandLine;
     match command {
         Staff::Add { email, name, role, password_stdin } => {
             let role = Role::parse(&role).context("--role: viewer, support, finance or admin")?;
             let new = NewStaff { email, name, role };
             if password_stdin {
-                let id = backoffice::staff::add(backoffice, &actor, new, read_password()?).await?;
+                let id = backoffice::staff::add(backoffice, actor, new, read_password()?).await?;
                 say(&format!("added {id}"));
             } else {
-                let (id, token, _) = invitations::invite(backoffice, &actor, new).await?;
+                let (id, token, _) = invitations::invite(backoffice, actor, new).await?;
                 say(&format!("added {id}"));
                 tell_link(&jangbu.settings, &token);
             }
@@ -332,13 +346,13 @@ async fn staff(jangbu: &Jangbu, command: Staff) -> anyhow::Result<()> {
         }
         Staff::Reset { email, password_stdin } => {
             if password_stdin {
-                backoffice::staff::reset(backoffice, &actor, &email, read_password()?).await?;
+                backoffice::staff::reset(backoffice, actor, &email, read_password()?).await?;
                 say("reset; every session of the account has ended");
             } else {
                 let person = backoffice::staff::get_by_email(backoffice, &email)
                     .await?
                     .context("--email: no such account")?;
-                let token = invitations::invite_again(backoffice, &actor, person.id).await?;
+                let token = invitations::invite_again(backoffice, actor, person.id).await?;
                 say("reset; every session of the account has ended");
                 tell_link(&jangbu.settings, &token);
             }
@@ -347,11 +361,11 @@ async fn staff(jangbu: &Jangbu, command: Staff) -> anyhow::Result<()> {
             let person = backoffice::staff::get_by_email(backoffice, &email)
                 .await?
                 .context("--email: no such account")?;
-            backoffice::staff::disable(backoffice, &actor, person.id).await?;
+            backoffice::staff::disable(backoffice, actor, person.id).await?;
             say("disabled; every session of the account has ended");
         }
         Staff::Unlock { email } => {
-            backoffice::staff::throttle::unlock(backoffice, &actor, &email).await?;
+            backoffice::staff::throttle::unlock(backoffice, actor, &email).await?;
             say("every failed log-in of the account is forgotten");
         }
         Staff::Role { email, role } => {
@@ -360,7 +374,7 @@ async fn staff(jangbu: &Jangbu, command: Staff) -> anyhow::Result<()> {
                 .context("--email: no such account")?;
             let wanted = backoffice::staff::roles::named(backoffice, &role).await?;
             let wanted = wanted.context("--role: viewer, support, finance, admin, or a role of your own")?;
-            rights::give(backoffice, &actor, person.id, wanted).await?;
+            rights::give(backoffice, actor, person.id, wanted).await?;
             say("the role is changed; every session of the account has ended");
         }
         Staff::Limit { role, one_refund, per_day, grants_per_day } => {
@@ -377,7 +391,7 @@ async fn staff(jangbu: &Jangbu, command: Staff) -> anyhow::Result<()> {
                 grants_per_day: &grants_per_day
                     .unwrap_or_else(|| kept(now.grants_per_day.map(|n| n.to_string()))),
             };
-            limits::set(backoffice, &actor, typed).await?;
+            limits::set(backoffice, actor, typed).await?;
             say("the limits are saved");
         }
     }

@@ -25,9 +25,9 @@ async fn file(
     Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
-    let staff = visitor.staff.filter(|staff| staff.may(Permission::Export));
+    let staff = visitor.staff.as_ref().filter(|staff| staff.may(Permission::Export));
     let Some(staff) = staff else { return StatusCode::FORBIDDEN.into_response() };
-    let actor = staff.actor(&visitor.ip);
+    let actor = staff.actor(&visitor.caller());
     let Ok(id) = id.parse::<Uuid>() else { return StatusCode::NOT_FOUND.into_response() };
     let export = match backoffice::exports::take(&backoffice, &actor, id).await {
         Ok(Some(export)) => export,

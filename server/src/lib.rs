@@ -81,7 +81,7 @@ impl Jangbu {
         let pool = database::connect(database_url, settings.database_connections).await?;
         backoffice::migrate(&pool).await?;
         let keys = data_key::ring(&settings, &pool).await?;
-        let sealing = log_key::sealing(&settings)?;
+        let sealing = log_key::sealing(&settings, &pool).await?;
         backoffice::keys::seal_clear(&pool, &keys).await?;
         let worker_pool = database::connect(database_url, 12).await?;
         let toss = toss::payments::Client::new(toss::payments::Config::new(

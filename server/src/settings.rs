@@ -22,6 +22,7 @@ use backoffice::{
 };
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use toss::payments::OFFICIAL_URL;
 
 use self::source::{address, data_keys, list, nets, wrong};
@@ -33,7 +34,7 @@ pub use self::{
 
 /// | Name | Default | |
 /// |---|---|---|
-/// | `DATABASE_URL` | – | without it a private PostgreSQL is started in `JANGBU_DATA_DIR` |
+/// | `DATABASE_URL` | – | without it a private PostgreSQL is started in `JANGBU_DATA_DIR`. In live mode another machine is spoken to with TLS only: `?sslmode=verify-full` |
 /// | `JANGBU_ADDR` | `127.0.0.1:4000` | where to listen |
 /// | `JANGBU_PUBLIC_URL` | `http://<addr>` | how browsers and Toss reach us, without the base path |
 /// | `JANGBU_BASE_PATH` | – | for example `/back/office` |
@@ -276,6 +277,12 @@ impl Settings {
         {
             return wrong("JANGBU_DATA_KEY", format!("missing: {NoKey}"));
         }
+        if self.mode == Mode::Live && self.database_url.as_deref().is_some_and(|url| !is_guarded(url)) {
+            return wrong(
+                "DATABASE_URL",
+                "JANGBU_MODE is live: sslmode=verify-full, or at least require, behind it",
+            );
+        }
         if self.audit_key.is_none() && self.mode == Mode::Live && self.database_url.is_some() {
             return wrong("JANGBU_AUDIT_KEY", format!("missing: {NoLogKey}"));
         }
@@ -303,6 +310,16 @@ impl Settings {
     pub fn is_https(&self) -> bool {
         self.public_url.starts_with("https://")
     }
+}
+
+/// Whether what is said to the database stays on this machine, or is encrypted. What is no address is refused elsewhere.
+fn is_guarded(url: &str) -> bool {
+    let Ok(options) = url.parse::<PgConnectOptions>() else { return true };
+    let host = options.get_host();
+    let is_here = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let is_encrypted =
+        matches!(options.get_ssl_mode(), PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull);
+    is_here || is_encrypted || options.get_socket().is_some()
 }
 
 /// `site` beside the binary when shipped, `target/site` while building.

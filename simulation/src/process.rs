@@ -91,7 +91,12 @@ pub struct Person {
 
 impl Person {
     pub fn actor(&self) -> Actor {
-        Actor::Staff { id: self.id, name: self.name.clone(), role: self.role, ip: None }
+        Actor::Staff {
+            id: self.id,
+            name: self.name.clone(),
+            role: self.role,
+            via: backoffice::audit::Via::default(),
+        }
     }
 }
 

@@ -74,6 +74,12 @@ enum Task {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// Registering orders beside pgbench, and the audit log: sealing, checking, proving.
+    Log {
+        /// Of the long log.
+        #[arg(long, default_value_t = 1_000_000)]
+        rows: u64,
+    },
     /// The intake of webhooks beside pgbench.
     Webhooks,
     /// A million transactions against a million settlements beside a plain join, and a day's page.
@@ -87,6 +93,7 @@ fn main() -> std::process::ExitCode {
         Task::Test { no_browser, day, .. } => test::test((!no_browser).then_some(day.as_str())),
         Task::Simulate { breakages: true, .. } => simulate::breakages(),
         Task::Simulate { runs, seed, .. } => simulate::simulate(runs, seed),
+        Task::Bench(Bench::Log { rows }) => bench::log(rows),
         Task::Bench(Bench::Webhooks) => bench::webhooks(),
         Task::Bench(Bench::Reconcile) => bench::reconcile(),
         Task::Lint => lint::lint(),

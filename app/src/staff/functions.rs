@@ -141,7 +141,7 @@ pub async fn change_password(
 pub async fn end_session(#[server(default)] id: String) -> Result<(), AppError> {
     action("sessions", routes::ACCOUNT, &[], async |ctx| {
         let me = ctx.me()?;
-        let ended = sessions::end_own(ctx.backoffice(), me, &id, &ctx.visitor.ip).await.or_explain(ctx)?;
+        let ended = sessions::end_own(ctx.backoffice(), me, &id, &ctx.caller()).await.or_explain(ctx)?;
         Ok(ctx.t(if ended { "session-ended" } else { "session-over" }))
     })
     .await
@@ -151,7 +151,7 @@ pub async fn end_session(#[server(default)] id: String) -> Result<(), AppError> 
 pub async fn end_other_sessions() -> Result<(), AppError> {
     action("sessions", routes::ACCOUNT, &[], async |ctx| {
         let me = ctx.me()?;
-        let (actor, here) = (me.actor(&ctx.visitor.ip), ctx.session_key());
+        let (actor, here) = (me.actor(&ctx.caller()), ctx.session_key());
         let ended =
             sessions::end_all_but(ctx.backoffice(), &actor, me.id, here.as_ref()).await.or_explain(ctx)?;
         Ok(ctx.tr("sessions-ended", &[("count", ended.to_string())]))
@@ -181,7 +181,7 @@ pub async fn confirm_device(
     action("devices", page, &[], async |ctx| {
         let me = ctx.me()?;
         if let Some(here) = ctx.session_key() {
-            devices::confirm(ctx.backoffice(), me, &here, &id, &ctx.visitor.ip).await.or_explain(ctx)?;
+            devices::confirm(ctx.backoffice(), me, &here, &id, &ctx.caller()).await.or_explain(ctx)?;
         }
         Ok(ctx.t("device-confirmed"))
     })

@@ -22,19 +22,21 @@ impl Job for VerifyLog {
 
     async fn run(self, backoffice: &Backoffice, _: Attempt) -> Result<(), Fault> {
         let report = verify::verify(backoffice, &[]).await?;
-        note(backoffice, &report).await
+        note(backoffice, &report, 0).await
     }
 }
 
-/// Keeps what a check found, for the first page and for metrics.
-pub async fn note(backoffice: &Backoffice, report: &Report) -> Result<(), Fault> {
+/// Keeps what a check found, for the first page and for metrics. `outside`: how many checkpoints from outside it had: what
+/// only they could tell is not forgotten by the check of the night.
+pub async fn note(backoffice: &Backoffice, report: &Report, outside: usize) -> Result<(), Fault> {
     if !report.is_whole() {
         tracing::error!(target: "security", findings = report.count, "the audit log is not what was sealed");
     }
     let first = report.findings.first().map(serde_json::to_value).transpose();
     sqlx::query!(
-        "insert into audit_checks (at, leaves, findings, first) values (now(), $1, $2, $3) on conflict do nothing",
+        "insert into audit_checks (at, leaves, outside, findings, first) values (clock_timestamp(), $1, $2, $3, $4)",
         i64::try_from(report.leaves).unwrap_or(i64::MAX),
+        i64::try_from(outside).unwrap_or(i64::MAX),
         i64::try_from(report.count).unwrap_or(i64::MAX),
         first.map_err(Fault::unreadable("a finding"))?,
     )

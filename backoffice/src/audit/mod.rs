@@ -32,14 +32,26 @@ pub enum Actor {
         id: Uuid,
         name: String,
         role: Role,
-        ip: Option<String>,
+        via: Via,
     },
     /// A job of ours, by name.
     Job(&'static str),
     /// The merchant's own server, by its API key.
     MerchantApi,
-    /// Somebody at the machine itself.
+    /// Somebody at the machine itself, who did not say who.
     CommandLine,
+    /// The same, by the name they gave.
+    Operator(String),
+}
+
+/// How somebody of the staff came: nothing for a job that goes on with what they have begun.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Via {
+    pub ip: Option<String>,
+    /// What the browser calls itself.
+    pub agent: Option<String>,
+    /// What they have shown: `password`, `second`, or `elsewhere` where somebody else says who they are.
+    pub factor: Option<&'static str>,
 }
 
 impl Actor {
@@ -48,7 +60,7 @@ impl Actor {
             Self::Staff { id, .. } => format!("staff:{id}"),
             Self::Job(name) => format!("job:{name}"),
             Self::MerchantApi => "merchant-api".into(),
-            Self::CommandLine => "command-line".into(),
+            Self::CommandLine | Self::Operator(_) => "command-line".into(),
         }
     }
 
@@ -62,7 +74,7 @@ impl Actor {
     /// Empty for whoever does not come from one.
     pub fn ip(&self) -> &str {
         match self {
-            Self::Staff { ip, .. } => ip.as_deref().unwrap_or_default(),
+            Self::Staff { via, .. } => via.ip.as_deref().unwrap_or_default(),
             _ => "",
         }
     }
@@ -73,6 +85,7 @@ impl Actor {
             Self::Job(name) => name,
             Self::MerchantApi => "merchant-api",
             Self::CommandLine => "command-line",
+            Self::Operator(name) => name,
         }
     }
 }
@@ -88,28 +101,54 @@ pub struct Act<'a> {
     pub detail: Value,
 }
 
-/// Writes one row, with the mark that it is not sealed yet.
+/// Who it was, as it stands in a row.
+pub(crate) struct Author<'a> {
+    pub actor: String,
+    pub name: &'a str,
+    pub role: Option<&'a str>,
+    pub ip: Option<&'a str>,
+    pub agent: Option<&'a str>,
+    pub factor: Option<&'a str>,
+}
+
+impl<'a> Author<'a> {
+    pub fn of(actor: &'a Actor) -> Self {
+        let (role, via) = match actor {
+            Actor::Staff { role, via, .. } => (Some(role.as_str()), Some(via)),
+            _ => (None, None),
+        };
+        Self {
+            actor: actor.key(),
+            name: actor.name(),
+            role,
+            ip: via.and_then(|via| via.ip.as_deref()),
+            agent: via.and_then(|via| via.agent.as_deref()),
+            factor: via.and_then(|via| via.factor),
+        }
+    }
+}
+
+/// Writes one row, with the mark that it is not sealed yet. Registering an order does the same in its own statement.
 pub async fn record(
     tx: &mut PgConnection,
     now: OffsetDateTime,
     actor: &Actor,
     act: Act<'_>,
 ) -> Result<(), Fault> {
-    let (role, ip) = match actor {
-        Actor::Staff { role, ip, .. } => (Some(role.as_str()), ip.as_deref()),
-        _ => (None, None),
-    };
+    let author = Author::of(actor);
     sqlx::query!(
         "with written as (
-             insert into audit (at, actor, actor_name, role, ip, action, subject_kind, subject, detail)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::json) returning seq
+             insert into audit (at, actor, actor_name, role, ip, agent, factor, action, subject_kind, subject, detail)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::json) returning seq
          )
-         insert into audit_unsealed select seq from written",
+         insert into audit_unsealed (seq) select seq from written",
         now,
-        actor.key(),
-        actor.name(),
-        role,
-        ip,
+        author.actor,
+        author.name,
+        author.role,
+        author.ip,
+        author.agent,
+        author.factor,
         act.action,
         act.subject_kind,
         act.subject,

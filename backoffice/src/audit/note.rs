@@ -1,6 +1,6 @@
 //! Signed notes (c2sp.org/signed-note) and the checkpoints in them (c2sp.org/tlog-checkpoint), with ring's Ed25519.
 //!
-//! The crate `signed_note` 0.2 does the same with a second Ed25519 beside ring's; the format is forty lines.
+//! The crate `signed_note` 0.2 does the same and brings an older Ed25519 along; the format is forty lines.
 
 use std::fmt;
 
@@ -156,6 +156,19 @@ pub fn open(note: &str, verifiers: &[Verifier]) -> Result<(u64, Hash), NoteError
         })
     });
     if is_signed { Ok((checkpoint.size(), *checkpoint.hash())) } else { Err(NoteError::Unsigned) }
+}
+
+/// Whose key has signed a note first, as `name+id`; nobody has looked whether that is so.
+pub(super) fn signed_with(note: &str) -> Option<String> {
+    let (_, signatures) = note.split_once("\n\n")?;
+    let (name, signature) = signatures.lines().next()?.strip_prefix("\u{2014} ")?.split_once(' ')?;
+    let id = STANDARD.decode(signature).ok()?.first_chunk::<4>().copied()?;
+    Some(format!("{name}+{:08x}", u32::from_be_bytes(id)))
+}
+
+/// The number of leaves that a note speaks of; nobody has looked whether it was signed.
+pub(super) fn claimed_size(note: &str) -> Option<u64> {
+    note.lines().nth(1)?.parse().ok()
 }
 
 /// Each note of a file in which they stand one after the other.

@@ -2,7 +2,12 @@
 
 use std::{fmt, io::Write as _, net::UdpSocket, path::PathBuf, time::Duration};
 
+use tokio_util::sync::CancellationToken;
+
 use crate::{Backoffice, Fault};
+
+/// How often it is looked for a checkpoint that nobody has been told.
+const EVERY: Duration = Duration::from_millis(500);
 
 /// How long a place may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -71,9 +76,10 @@ impl Place {
 }
 
 async fn blocking(work: impl FnOnce() -> std::io::Result<()> + Send + 'static) -> Result<(), String> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done.map_err(|error| error.to_string()),
-        Err(_) => Err("it broke off".to_owned()),
+    match tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(work)).await {
+        Ok(Ok(done)) => done.map_err(|error| error.to_string()),
+        Ok(Err(_)) => Err("it broke off".to_owned()),
+        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
     }
 }
 
@@ -89,7 +95,7 @@ impl fmt::Display for Place {
 }
 
 /// Forgets places that nobody is told at any more.
-pub(super) async fn begin(backoffice: &Backoffice) -> Result<(), Fault> {
+async fn begin(backoffice: &Backoffice) -> Result<(), Fault> {
     let places: Vec<String> = backoffice.sealing.places.iter().map(ToString::to_string).collect();
     sqlx::query!("delete from audit_places where place <> all($1)", &places)
         .execute(&backoffice.pool)
@@ -97,13 +103,26 @@ pub(super) async fn begin(backoffice: &Backoffice) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Sets aside a checkpoint for those outside, one a minute at most, and brings it to each of them.
-pub(super) async fn tell(backoffice: &Backoffice) {
-    if let Err(error) = tell_all(backoffice).await {
-        tracing::warn!(%error, "no checkpoint of the audit log was sent");
+/// Brings checkpoints outside until told to stop: beside the sealing, which waits for nobody out there.
+pub(crate) async fn run(backoffice: &Backoffice, stop: &CancellationToken) {
+    let work = async {
+        if let Err(error) = begin(backoffice).await {
+            tracing::warn!(%error, "old places of checkpoints are not forgotten");
+        }
+        loop {
+            if let Err(error) = tell_all(backoffice).await {
+                tracing::warn!(%error, "no checkpoint of the audit log was sent");
+            }
+            tokio::time::sleep(EVERY).await;
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = work => {}
     }
 }
 
+/// Sets aside a checkpoint for those outside, one a minute at most, and brings it to each of them.
 async fn tell_all(backoffice: &Backoffice) -> Result<(), Fault> {
     sqlx::query!(
         "insert into audit_checkpoints (size, checkpoint, made_at)

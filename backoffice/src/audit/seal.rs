@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, PgPool};
 use tlog_tiles::record_hash;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     entry::Written,
-    note::{Signer, Verifier},
-    outside::{self, Place},
+    note::{self, Signer, Verifier},
+    outside::Place,
     tree::{Edge, FullTile},
 };
 use crate::{Backoffice, Fault};
@@ -57,12 +57,15 @@ pub(super) async fn head(connection: &mut PgConnection) -> Result<Option<Head>, 
     Ok(Some(Head { edge: Edge { size, open: head.open_tiles }, checkpoint: head.checkpoint }))
 }
 
+/// The key that has signed the newest checkpoint, as `name+id`; nothing for a log that has none.
+pub async fn signed_with(pool: &PgPool) -> Result<Option<String>, Fault> {
+    let checkpoint = sqlx::query_scalar!("select checkpoint from audit_head").fetch_optional(pool).await?;
+    Ok(checkpoint.and_then(|checkpoint| note::signed_with(&checkpoint)))
+}
+
 /// Seals until told to stop, and what is left then.
 pub(crate) async fn run(backoffice: &Backoffice, stop: &CancellationToken) {
     let mut failed = false;
-    if let Err(error) = outside::begin(backoffice).await {
-        tracing::warn!(%error, "old places of checkpoints are not forgotten");
-    }
     loop {
         let done = seal_all(backoffice).await;
         if let Err(error) = &done
@@ -74,7 +77,6 @@ pub(crate) async fn run(backoffice: &Backoffice, stop: &CancellationToken) {
         if stop.is_cancelled() {
             return;
         }
-        outside::tell(backoffice).await;
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep(EVERY) => {}

@@ -20,7 +20,7 @@ use super::{
 use crate::{Backoffice, Fault};
 
 /// Leaves that are read at once: whole tiles.
-const AT_ONCE: i64 = 256 * WIDTH as i64;
+const AT_ONCE: i64 = 64 * WIDTH as i64;
 
 /// Findings that are kept one by one; of more, the number.
 const TOLD: usize = 1_000;
@@ -198,6 +198,7 @@ impl Check {
                 self.signed.push(Signed { size: signed, root, is_outside });
             }
             _ => {
+                let size = note::claimed_size(text).filter(|_| is_outside).unwrap_or(size);
                 self.find(Finding::Unsigned { size, is_outside });
             }
         }
@@ -281,7 +282,12 @@ impl Check {
     }
 
     fn first(&mut self, row: &Written) {
-        let Chain::Whole { rows, head } = &self.chain else { return };
+        let (rows, head) = match &self.chain {
+            Chain::Whole { rows, head } => (rows, head),
+            // Somebody has taken all of it away.
+            Chain::Empty if row.action == "audit.chain_ended" => return self.find(Finding::ChainEnd),
+            Chain::Empty | Chain::Broken { .. } => return,
+        };
         #[derive(Deserialize)]
         struct Ended {
             rows: i64,
@@ -361,17 +367,30 @@ pub async fn verify(backoffice: &Backoffice, outside: &[String]) -> Result<Repor
         None => last.map_or(0, |last| last + 1),
     };
     check.begin(last.map(|last| last.min(end - 1)).and_then(|last| u64::try_from(last).ok()));
+    // Hashed on a thread of its own, while the next rows are read.
+    let (chunks, mut arrives) = tokio::sync::mpsc::channel::<Chunk>(2);
+    let hashing = tokio::task::spawn_blocking(move || {
+        while let Some(chunk) = arrives.blocking_recv() {
+            check.chunk(head.as_ref(), chunk)?;
+        }
+        Ok::<_, Fault>((check, head))
+    });
     let mut from = 0;
     while from < end {
         let to = (from + AT_ONCE).min(end);
         let chunk = Chunk {
-            to: to.try_into().unwrap_or_default(),
+            to: number(to),
             leaves: leaves(&mut tx, from, to).await?,
             tiles: lowest_tiles(&mut tx, from, to).await?,
         };
-        check.chunk(head.as_ref(), chunk)?;
+        // Nobody takes it where the thread has met a fault, which it tells below.
+        if chunks.send(chunk).await.is_err() {
+            break;
+        }
         from = to;
     }
+    drop(chunks);
+    let (mut check, head) = hashing.await.map_err(|_| Fault::BrokeOff)??;
     for leaf in beyond(&mut tx, end).await? {
         check.find(Finding::Beyond { leaf });
     }

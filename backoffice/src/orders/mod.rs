@@ -15,7 +15,7 @@ pub use find::{Filter, list, search};
 
 use crate::{
     Backoffice, Fault,
-    audit::{self, Act, Actor},
+    audit::{self, Act, Actor, Author},
     contains_card_number,
     kernel::{
         personal,
@@ -194,12 +194,28 @@ pub async fn register(backoffice: &Backoffice, actor: &Actor, new: &NewOrder) ->
     let keys = &backoffice.keys;
     let seal =
         |column: &str, text: &Option<String>| text.as_deref().map(|text| keys.seal(column, text)).transpose();
-    let mut tx = backoffice.pool.begin().await?;
-    let inserted = sqlx::query!(
-        "insert into orders (order_id, origin, order_name, amount, currency, customer_name, customer_mobile_phone,
-                             customer_email, user_key, status, created_at, updated_at, customer_mobile_phone_hash,
-                             customer_email_hash)
-         values ($1, 'merchant', $2, $3, $4, $5, $6, $7, $8, 'READY', $9, $9, $10, $11) on conflict (order_id) do nothing",
+    let author = Author::of(actor);
+    // One statement, and so one way to the database: the order, its row of the audit log, and the mark that this is not sealed.
+    let inserted = sqlx::query_as!(
+        Order,
+        r#"with inserted as (
+               insert into orders (order_id, origin, order_name, amount, currency, customer_name, customer_mobile_phone,
+                                   customer_email, user_key, status, created_at, updated_at, customer_mobile_phone_hash,
+                                   customer_email_hash)
+               values ($1, 'merchant', $2, $3, $4, $5, $6, $7, $8, 'READY', $9, $9, $10, $11)
+               on conflict (order_id) do nothing returning *
+           ), written as (
+               insert into audit (at, actor, actor_name, role, ip, agent, factor, action, subject_kind, subject, detail)
+               select $9, $12, $13, $14, $15, $16, $17, 'order.registered', 'order', order_id, $18::text::json from inserted
+               returning seq
+           ), marked as (
+               insert into audit_unsealed (seq) select seq from written
+           )
+           select order_id as "order_id!", rail as "rail!: Rail", origin as "origin!", order_name, amount as "amount!",
+                  currency as "currency!", customer_name, customer_mobile_phone, customer_email, user_key,
+                  status as "status!", method, method_detail, balance_amount, payment_key, created_at as "created_at!", paid_at,
+                  attention, false as "refund_unknown!"
+           from inserted"#,
         new.order_id,
         new.order_name,
         new.amount,
@@ -211,23 +227,24 @@ pub async fn register(backoffice: &Backoffice, actor: &Actor, new: &NewOrder) ->
         now,
         new.customer_mobile_phone.as_deref().and_then(|phone| hash_of_phone(keys, phone)),
         new.customer_email.as_deref().and_then(|email| hash_of_email(keys, email)),
+        author.actor,
+        author.name,
+        author.role,
+        author.ip,
+        author.agent,
+        author.factor,
+        json!({ "amount": new.amount, "currency": new.currency }).to_string(),
     )
-    .execute(&mut *tx)
+    .fetch_optional(&backoffice.pool)
     .await?;
-    if inserted.rows_affected() == 1 {
-        let detail = json!({ "amount": new.amount, "currency": new.currency });
-        let act = Act { action: "order.registered", subject_kind: "order", subject: &new.order_id, detail };
-        audit::record(&mut tx, now, actor, act).await?;
+    if let Some(order) = inserted {
+        return Ok(Registered::New(order.open(keys)?));
     }
-    let order = load(&mut tx, keys, &new.order_id)
+    let mut connection = backoffice.pool.acquire().await?;
+    let order = load(&mut connection, keys, &new.order_id)
         .await?
         .ok_or_else(|| Fault::Inconsistent(format!("order {} is gone", new.order_id)))?;
-    tx.commit().await?;
-    Ok(match inserted.rows_affected() {
-        1 => Registered::New(order),
-        _ if new.same_as(&order) => Registered::Again(order),
-        _ => Registered::Conflict,
-    })
+    Ok(if new.same_as(&order) { Registered::Again(order) } else { Registered::Conflict })
 }
 
 /// Locks an order until the end of the transaction. Rows are locked in one order everywhere: order, payment, and what

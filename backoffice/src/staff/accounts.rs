@@ -237,7 +237,7 @@ pub async fn change_password(
     let subject = staff.id.to_string();
     let act =
         Act { action: "staff.password_changed", subject_kind: "staff", subject: &subject, detail: json!({}) };
-    audit::record(&mut tx, now, &staff.actor(caller.ip), act).await?;
+    audit::record(&mut tx, now, &staff.actor(caller), act).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -119,9 +119,9 @@ async fn write(
 
 /// Whoever has set them is still let in from where they are.
 async fn lets_in(tx: &mut PgConnection, actor: &Actor) -> Result<(), StaffError> {
-    let Actor::Staff { id, ip, .. } = actor else { return Ok(()) };
+    let Actor::Staff { id, via, .. } = actor else { return Ok(()) };
     let me = super::get_in(tx, *id).await?.ok_or(Invalid::NotFound)?;
-    let is_in = me.may_come_from(ip.as_deref().unwrap_or_default());
+    let is_in = me.may_come_from(via.ip.as_deref().unwrap_or_default());
     if is_in { Ok(()) } else { Err(Invalid::OwnAddress.into()) }
 }
 

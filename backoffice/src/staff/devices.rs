@@ -70,12 +70,14 @@ pub struct Caller<'a> {
     /// What the browser calls itself.
     pub agent: &'a str,
     pub device: Option<&'a DeviceKey>,
+    /// Somebody else says who they are: a host, or a provider.
+    pub is_known_elsewhere: bool,
 }
 
 impl<'a> Caller<'a> {
     /// Of which nothing is known but the address.
     pub fn at(ip: &'a str) -> Self {
-        Self { ip, agent: "", device: None }
+        Self { ip, agent: "", device: None, is_known_elsewhere: false }
     }
 }
 
@@ -165,7 +167,7 @@ pub async fn arrive(
     }
     let subject = staff.id.to_string();
     let act = Act { action: "staff.logged_in", subject_kind: "staff", subject: &subject, detail: how };
-    audit::record(&mut tx, now, &staff.actor(caller.ip), act).await?;
+    audit::record(&mut tx, now, &staff.actor(caller), act).await?;
     tx.commit().await?;
     Ok(Arrival { device, is_news })
 }
@@ -207,7 +209,7 @@ pub async fn confirm(
     staff: &Staff,
     here: &SessionKey,
     id: &str,
-    ip: &str,
+    caller: &Caller<'_>,
 ) -> Result<(), Fault> {
     let mut tx = backoffice.pool.begin().await?;
     let told = sqlx::query!(
@@ -228,7 +230,7 @@ pub async fn confirm(
     let subject = staff.id.to_string();
     let act =
         Act { action: "staff.device_confirmed", subject_kind: "staff", subject: &subject, detail: json!({}) };
-    audit::record(&mut tx, backoffice.clock.now(), &staff.actor(ip), act).await?;
+    audit::record(&mut tx, backoffice.clock.now(), &staff.actor(caller), act).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -269,7 +271,7 @@ pub async fn forget(
     security::record(&mut tx, backoffice, event).await?;
     let subject = staff.id.to_string();
     let act = Act { action: "staff.device_forgotten", subject_kind: "staff", subject: &subject, detail };
-    audit::record(&mut tx, backoffice.clock.now(), &staff.actor(caller.ip), act).await?;
+    audit::record(&mut tx, backoffice.clock.now(), &staff.actor(caller), act).await?;
     tx.commit().await?;
     Ok(true)
 }

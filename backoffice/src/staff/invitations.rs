@@ -211,8 +211,7 @@ pub async fn accept(
     security::record(&mut tx, backoffice, event).await?;
     let joined = super::lock(&mut tx, invited.id).await?.ok_or(Invalid::NotFound)?;
     let right = Right::of(&joined);
-    let ip = Some(caller.ip.to_owned());
-    let actor = Actor::Staff { id: invited.id, name: name.clone(), role: invited.role, ip };
+    let actor = joined.actor(caller);
     let change = Change {
         staff: invited.id,
         kind: Kind::Joined,

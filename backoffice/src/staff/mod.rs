@@ -47,7 +47,10 @@ pub use crate::kernel::{
     permission::{Permission, Permissions},
     role::Role,
 };
-use crate::{Backoffice, Fault, audit::Actor};
+use crate::{
+    Backoffice, Fault,
+    audit::{Actor, Via},
+};
 pub(crate) use accounts::leave_in;
 pub use accounts::{add, change_password, disable, reset};
 pub use devices::{Caller, DeviceKey};
@@ -110,13 +113,25 @@ impl Staff {
         self.held.own_role.as_ref()
     }
 
-    pub fn actor(&self, ip: &str) -> Actor {
-        Actor::Staff { id: self.id, name: self.name.clone(), role: self.role, ip: Some(ip.to_owned()) }
+    pub fn actor(&self, caller: &Caller<'_>) -> Actor {
+        let agent = Some(caller.agent).filter(|agent| !agent.is_empty());
+        let factor = match () {
+            () if caller.is_known_elsewhere => "elsewhere",
+            // Nobody is in without theirs.
+            () if self.has_factor => "second",
+            () => "password",
+        };
+        let via = Via {
+            ip: Some(caller.ip.to_owned()),
+            agent: agent.map(|agent| agent.chars().take(200).collect()),
+            factor: Some(factor),
+        };
+        Actor::Staff { id: self.id, name: self.name.clone(), role: self.role, via }
     }
 
     /// The same without an address: a job goes on with what somebody has begun.
     pub(crate) fn away(&self) -> Actor {
-        Actor::Staff { id: self.id, name: self.name.clone(), role: self.role, ip: None }
+        Actor::Staff { id: self.id, name: self.name.clone(), role: self.role, via: Via::default() }
     }
 }
 

@@ -7,7 +7,11 @@ use sqlx::{PgConnection, PgPool, postgres::types::PgInterval};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{Staff, devices, factors, throttle};
+use super::{
+    Staff,
+    devices::{self, Caller},
+    factors, throttle,
+};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
@@ -112,7 +116,12 @@ pub async fn of_staff(pool: &PgPool, staff: Uuid, here: Option<&SessionKey>) -> 
 }
 
 /// Somebody ends one of their own sessions. False when it is over already.
-pub async fn end_own(backoffice: &Backoffice, staff: &Staff, id: &str, ip: &str) -> Result<bool, Fault> {
+pub async fn end_own(
+    backoffice: &Backoffice,
+    staff: &Staff,
+    id: &str,
+    caller: &Caller<'_>,
+) -> Result<bool, Fault> {
     let mut tx = backoffice.pool.begin().await?;
     let ended = sqlx::query!(
         "delete from staff_sessions where staff_id = $1 and encode(id_hash, 'hex') = $2",
@@ -124,7 +133,7 @@ pub async fn end_own(backoffice: &Backoffice, staff: &Staff, id: &str, ip: &str)
     if ended.rows_affected() == 0 {
         return Ok(false);
     }
-    note_ended(backoffice, &mut tx, &staff.actor(ip), staff.id, ended.rows_affected()).await?;
+    note_ended(backoffice, &mut tx, &staff.actor(caller), staff.id, ended.rows_affected()).await?;
     tx.commit().await?;
     Ok(true)
 }

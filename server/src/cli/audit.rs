@@ -7,7 +7,7 @@ use backoffice::{
     Backoffice,
     audit::{
         job,
-        note::{self, Verifier},
+        note::{self, Signer, Verifier},
         proof, seal, verify,
     },
 };
@@ -15,7 +15,7 @@ use clap::Subcommand;
 use secrecy::ExposeSecret;
 
 use super::say;
-use crate::{log_key, settings::Settings};
+use crate::{log_key, settings::Source};
 
 /// Findings that are printed.
 const SHOWN: usize = 20;
@@ -43,10 +43,14 @@ pub(super) enum Audit {
         #[arg(long)]
         key: Vec<String>,
     },
-    /// Prints the public key of this log, and the newest checkpoint.
+    /// Prints the public key of this log.
     Key,
-    /// Prints a new key for JANGBU_AUDIT_KEY.
-    NewKey,
+    /// Prints a new key for JANGBU_AUDIT_KEY. Needs no database.
+    NewKey {
+        /// Of the log, for example shop.example/audit; made of JANGBU_PUBLIC_URL without it.
+        #[arg(long)]
+        name: Option<String>,
+    },
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {
@@ -62,11 +66,19 @@ pub(super) fn without_database(command: &Audit) -> anyhow::Result<bool> {
             say(&format!("leaf {} of a log of {}: {}", proved.leaf, proved.size, proved.row));
             Ok(true)
         }
+        Audit::NewKey { name } => {
+            let source = Source::from_machine()?;
+            let address =
+                source.get("JANGBU_PUBLIC_URL").zip(Some(source.get("JANGBU_BASE_PATH").unwrap_or_default()));
+            let name = name.clone().or_else(|| address.map(|(url, base)| log_key::name(url, base)));
+            say(Signer::generate(&name.context("--name, or JANGBU_PUBLIC_URL")?)?.expose_secret());
+            Ok(true)
+        }
         _ => Ok(false),
     }
 }
 
-pub(super) async fn run(backoffice: &Backoffice, settings: &Settings, command: Audit) -> anyhow::Result<()> {
+pub(super) async fn run(backoffice: &Backoffice, command: Audit) -> anyhow::Result<()> {
     match command {
         Audit::Verify { checkpoint } => check(backoffice, &checkpoint).await,
         Audit::Prove { row, out } => {
@@ -82,11 +94,7 @@ pub(super) async fn run(backoffice: &Backoffice, settings: &Settings, command: A
             say(&backoffice.sealing.signer.verifier().to_string());
             Ok(())
         }
-        Audit::NewKey => {
-            say(log_key::generate(settings)?.expose_secret());
-            Ok(())
-        }
-        Audit::CheckProof { .. } => Ok(()),
+        Audit::NewKey { .. } | Audit::CheckProof { .. } => Ok(()),
     }
 }
 
@@ -102,7 +110,7 @@ async fn check(backoffice: &Backoffice, files: &[PathBuf]) -> anyhow::Result<()>
     // What nobody has sealed yet, because nobody else works.
     seal::seal_all(backoffice).await?;
     let report = verify::verify(backoffice, &outside).await?;
-    job::note(backoffice, &report).await?;
+    job::note(backoffice, &report, outside.len()).await?;
     for finding in report.findings.iter().take(SHOWN) {
         say(&finding.to_string());
     }

@@ -50,7 +50,7 @@ fn paced(jangbu: &Jangbu) -> Backoffice {
     backoffice
 }
 
-pub(super) async fn sync(jangbu: &Jangbu, command: Sync) -> anyhow::Result<()> {
+pub(super) async fn sync(jangbu: &Jangbu, actor: &Actor, command: Sync) -> anyhow::Result<()> {
     let backoffice = paced(jangbu);
     let (what, asked) = match &command {
         Sync::Transactions(window) => ("transactions", window),
@@ -65,8 +65,8 @@ pub(super) async fn sync(jangbu: &Jangbu, command: Sync) -> anyhow::Result<()> {
         bar.set_message(day.to_string());
         let one = async {
             match command {
-                Sync::Transactions(_) => transactions(&backoffice, day, next).await,
-                Sync::Settlements(_) => settlements(&backoffice, day).await,
+                Sync::Transactions(_) => transactions(&backoffice, actor, day, next).await,
+                Sync::Settlements(_) => settlements(&backoffice, actor, day).await,
             }
         };
         let (read, line) = tokio::select! {
@@ -87,10 +87,14 @@ pub(super) async fn sync(jangbu: &Jangbu, command: Sync) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn transactions(backoffice: &Backoffice, day: Date, next: Date) -> anyhow::Result<(Compared, String)> {
+async fn transactions(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    day: Date,
+    next: Date,
+) -> anyhow::Result<(Compared, String)> {
     let mut compared =
-        backoffice::transactions::sync(backoffice, &Actor::CommandLine, day_start(day), day_start(next))
-            .await?;
+        backoffice::transactions::sync(backoffice, actor, day_start(day), day_start(next)).await?;
     let toss_pay = backoffice::transactions::sync_toss_pay::sync(backoffice, day).await?;
     compared.read += toss_pay;
     let line = format!(
@@ -100,14 +104,19 @@ async fn transactions(backoffice: &Backoffice, day: Date, next: Date) -> anyhow:
     Ok((compared, line))
 }
 
-async fn settlements(backoffice: &Backoffice, day: Date) -> anyhow::Result<(Compared, String)> {
-    let read = backoffice::settlements::sync(backoffice, &Actor::CommandLine, day).await?;
+async fn settlements(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    day: Date,
+) -> anyhow::Result<(Compared, String)> {
+    let read = backoffice::settlements::sync(backoffice, actor, day).await?;
     let line = format!("{} read, {} new or changed, {} gone", read.rows, read.new, read.gone);
     Ok((Compared { read: read.rows, new: read.new, ..Compared::default() }, line))
 }
 
 pub(super) async fn reconcile(
     backoffice: &Backoffice,
+    actor: &Actor,
     one: Option<String>,
     asked: &Window,
 ) -> anyhow::Result<()> {
@@ -125,7 +134,7 @@ pub(super) async fn reconcile(
         // A month at a time: set against set, with a bar that moves.
         let next = end.min(at + time::Duration::days(31));
         bar.set_message(at.to_string());
-        sum += backoffice::reconciliation::reconcile(backoffice, &Actor::CommandLine, at, next).await?;
+        sum += backoffice::reconciliation::reconcile(backoffice, actor, at, next).await?;
         bar.inc(u64::try_from((next - at).whole_days()).unwrap_or_default());
         at = next;
     }
@@ -137,11 +146,15 @@ pub(super) async fn reconcile(
     Ok(())
 }
 
-pub(super) async fn contract(backoffice: &Backoffice, command: Contract) -> anyhow::Result<()> {
+pub(super) async fn contract(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    command: Contract,
+) -> anyhow::Result<()> {
     match command {
         Contract::Set { method, currency, valid_from, per_cent, flat, cycle, payout_days } => {
             let new = NewRate { method, currency, valid_from, per_cent, flat, cycle, payout_days };
-            backoffice::reconciliation::contract::set_rate(backoffice, &Actor::CommandLine, &new).await??;
+            backoffice::reconciliation::contract::set_rate(backoffice, actor, &new).await??;
             say("the rate is saved; it holds from the next reconciliation on");
         }
         Contract::List => {

@@ -121,6 +121,44 @@ fn the_log_in_of_the_house_next_door_stands_whole_or_not_at_all() {
 }
 
 #[test]
+fn a_live_shop_speaks_to_its_database_in_private_and_has_keys_of_its_own() {
+    let data_key = "dGVzdHMgb25seTogMzIgYnl0ZXMgb2YgYSBkYXRhIGs=";
+    let audit_key = "PRIVATE+KEY+jangbu.test/audit+51679e4d+AXRlc3RzIG9ubHk6IDMyIGJ5dGVzIG9mIGEgc2VlZC4u";
+    let live = |url: &str, audit: &str| {
+        read(&[
+            ("JANGBU_MODE", "live"),
+            ("TOSS_PAYMENTS_SECRET_KEY", "live_sk_x"),
+            ("TOSS_PAYMENTS_URL", OFFICIAL_URL),
+            ("JANGBU_PUBLIC_URL", "https://shop.example"),
+            ("JANGBU_TRUSTED_PROXIES", "none"),
+            ("JANGBU_DATA_KEY", data_key),
+            ("JANGBU_AUDIT_KEY", audit),
+            ("DATABASE_URL", url),
+        ])
+        .map(drop)
+        .map_err(|error| error.name)
+    };
+    for open in [
+        "postgres://a:b@db.example/x",
+        "postgres://a:b@db.example/x?sslmode=prefer",
+        "postgres://192.0.2.1/x",
+    ] {
+        assert_eq!(live(open, audit_key), Err("DATABASE_URL"), "{open}");
+    }
+    for guarded in [
+        "postgres://a:b@db.example/x?sslmode=verify-full",
+        "postgres://a:b@db.example/x?sslmode=require",
+        "postgres://a:b@localhost/x",
+        "postgres://a:b@127.0.0.1:5433/x",
+        "postgres:///x?host=/run/postgresql",
+    ] {
+        assert_eq!(live(guarded, audit_key), Ok(()), "{guarded}");
+    }
+    assert_eq!(live("postgres://a:b@localhost/x", ""), Err("JANGBU_AUDIT_KEY"));
+    assert_eq!(live("postgres://a:b@localhost/x", "PRIVATE+KEY+x"), Err("JANGBU_AUDIT_KEY"));
+}
+
+#[test]
 fn a_live_shop_says_which_proxies_stand_before_it() {
     let live = [
         ("JANGBU_MODE", "live"),

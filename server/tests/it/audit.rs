@@ -107,7 +107,7 @@ async fn what_a_crowd_does_is_sealed_at_once_and_every_change_of_it_is_named() {
     assert_eq!(found(&shop).await, [Finding::Removed { seq, leaf }, Finding::Inserted { seq: put_in }]);
     // What was found is a task, and a metric.
     let report = check(&shop, &[]).await;
-    backoffice::audit::job::note(shop.backoffice(), &report).await.unwrap();
+    backoffice::audit::job::note(shop.backoffice(), &report, 0).await.unwrap();
     let auditor = shop.log_in(backoffice::staff::Role::Finance).await;
     assert!(shop.page("/", Some(&auditor.cookie)).await.1.contains("감사 기록에서 확인할 것 2건"));
     let (_, html) = shop.page("/audit", Some(&auditor.cookie)).await;
@@ -313,7 +313,7 @@ async fn checkpoints_leave_the_house_and_tell_a_tail_that_was_cut_off() {
     // And a checkpoint of another log is none of ours.
     let thief = Signer::parse(&Signer::generate("jangbu.test/audit").unwrap()).unwrap();
     let report = check(&shop, &[thief.checkpoint(3, root).unwrap()]).await;
-    assert_eq!(report.findings, [Finding::Unsigned { size: 0, is_outside: true }]);
+    assert_eq!(report.findings, [Finding::Unsigned { size: 3, is_outside: true }]);
 }
 
 /// Of five leaves, by the rule of RFC 9162 2.1.1 and not by our code.

@@ -63,12 +63,11 @@ async fn a_list_leaves_masked_with_a_reason_and_only_for_whoever_asked() {
     let text = take(&shop, &finance.cookie, &plain).await.text().await.unwrap();
     assert!(text.contains("김하준"));
     // Who wanted what, why, and that it was taken.
-    let kept: Vec<(String, serde_json::Value)> = sqlx::query_as(
-        "select action, entry::jsonb -> 'detail' from audit where action like 'export.%' order by seq",
-    )
-    .fetch_all(&shop.backoffice().pool)
-    .await
-    .unwrap();
+    let kept: Vec<(String, serde_json::Value)> =
+        sqlx::query_as("select action, detail::jsonb from audit where action like 'export.%' order by seq")
+            .fetch_all(&shop.backoffice().pool)
+            .await
+            .unwrap();
     let actions: Vec<&str> = kept.iter().map(|(action, _)| action.as_str()).collect();
     assert_eq!(actions, ["export.asked", "export.taken", "export.asked", "export.taken"]);
     assert_eq!((&kept[0].1["reason"], &kept[2].1["masked"]), (&"시험".into(), &false.into()));

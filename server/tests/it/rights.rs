@@ -258,7 +258,12 @@ async fn to_and_from_finance_it_takes_a_second_administrator() {
     // A second account of the first is no second person.
     let new = NewStaff { email: "own@example.com".into(), name: "또 나".into(), role: Role::Admin };
     let own = staff::add(shop.backoffice(), &first.actor(), new, PASSWORD.into()).await.unwrap();
-    let own = Actor::Staff { id: own, name: "또 나".into(), role: Role::Admin, ip: None };
+    let own = Actor::Staff {
+        id: own,
+        name: "또 나".into(),
+        role: Role::Admin,
+        via: backoffice::audit::Via::default(),
+    };
     assert!(matches!(decide(&own, &seen).await, Err(Refused::NotSecond(NotSecond::TooNew { .. }))));
     assert_eq!(decide(&second.actor(), "1").await, Err(Refused::NothingWaits), "another request");
     let html = said(&shop, "decide_role", &second, &[("id", &id), ("seen", &seen), ("agree", "1")]).await;
@@ -273,7 +278,12 @@ async fn to_and_from_finance_it_takes_a_second_administrator() {
     assert_eq!(rows[0].by, first.actor().key());
     assert_eq!(rows[0].second_name.as_deref(), Some("admin 사람"));
     // New rights approve nothing for a day.
-    let promoted = Actor::Staff { id: agent.id, name: "x".into(), role: Role::Finance, ip: None };
+    let promoted = Actor::Staff {
+        id: agent.id,
+        name: "x".into(),
+        role: Role::Finance,
+        via: backoffice::audit::Via::default(),
+    };
     shop.limit("support", "0", "0").await;
     shop.paid("ord_promoted", 1_000).await;
     let asked =

@@ -562,7 +562,7 @@ pub struct Person {
 impl Person {
     pub fn actor(&self) -> Actor {
         let name = format!("{} 사람", self.role.as_str());
-        Actor::Staff { id: self.id, name, role: self.role, ip: None }
+        Actor::Staff { id: self.id, name, role: self.role, via: backoffice::audit::Via::default() }
     }
 }
 

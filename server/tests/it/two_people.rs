@@ -31,7 +31,7 @@ async fn made_by(shop: &Shop, maker: &Person, role: Role) -> Actor {
         role,
     };
     let id = staff::add(shop.backoffice(), &maker.actor(), new, PASSWORD.into()).await.unwrap();
-    Actor::Staff { id, name: "새 사람".into(), role, ip: None }
+    Actor::Staff { id, name: "새 사람".into(), role, via: backoffice::audit::Via::default() }
 }
 
 /// Asks for a refund that needs a second person.

@@ -233,3 +233,60 @@ async fn the_register_of_rights_begins_with_what_the_audit_log_tells() {
     // Nobody is closed for not having logged in before this was counted.
     assert_eq!(backoffice::staff::close_dormant(&jangbu.backoffice).await.unwrap(), 0);
 }
+
+/// Three rows of the chain that the audit log was.
+const ROWS_OF_32: &str = r#"
+    insert into audit (seq, at, actor, actor_name, action, subject_kind, subject, entry, prev_hash, hash)
+    with recursive texts as (
+        select n, format('{"seq":%s,"at":"1767225600000000000","actor":"command-line","actor_name":"command-line","action":"staff.added","subject_kind":"staff","subject":"s%s","detail":{"n":%s}}',
+                         n, n, n) as entry
+        from generate_series(1, 3) n
+    ), chain as (
+        select n, entry, decode(repeat('00', 32), 'hex') as prev,
+               sha256(decode(repeat('00', 32), 'hex') || convert_to(entry, 'UTF8')) as hash
+        from texts where n = 1
+        union all
+        select t.n, t.entry, c.hash, sha256(c.hash || convert_to(t.entry, 'UTF8')) from chain c join texts t on t.n = c.n + 1
+    )
+    select n, '2026-01-01 00:00:00+00', 'command-line', 'command-line', 'staff.added', 'staff', 's' || n, entry, prev, hash
+    from chain;
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_chain_of_before_is_read_and_checked_and_its_end_is_the_first_leaf() {
+    use backoffice::audit::{
+        self,
+        proof::{self, NoProof},
+        seal,
+        verify::{Finding, verify},
+    };
+    let jangbu = started(&as_of(32, ROWS_OF_32).await).await;
+    let (backoffice, pool) = (&jangbu.backoffice, &jangbu.backoffice.pool);
+    seal::seal_all(backoffice).await.unwrap();
+    let report = verify(backoffice, &[]).await.unwrap();
+    assert!(report.is_whole(), "{report:?}");
+    assert_eq!((report.chain_rows, report.leaves), (3, 1));
+    let rows = audit::list(pool, &audit::Filter::default(), None, 50).await.unwrap().rows;
+    let told: Vec<_> = rows.iter().map(|row| (row.seq, row.action.as_str())).collect();
+    assert_eq!(told, [(4, "audit.chain_ended"), (3, "staff.added"), (2, "staff.added"), (1, "staff.added")]);
+    assert_eq!((&rows[0].detail["rows"], &rows[3].detail["n"]), (&3.into(), &1.into()));
+    assert!(proof::prove(backoffice, 4).await.is_ok());
+    assert!(matches!(proof::prove(backoffice, 2).await, Err(NoProof::OfTheChain)));
+    for (statement, found) in [
+        ("update audit_chain set subject = 'x' where seq = 2", "its columns differ from its text"),
+        ("update audit_chain set entry = replace(entry, 's2', 'x') where seq = 2", "its text was changed"),
+        ("delete from audit_chain where seq = 2", "a row before it is missing"),
+        ("delete from audit_chain", ""),
+    ] {
+        let mut tx = pool.begin().await.unwrap();
+        sqlx::query("set local session_replication_role = replica").execute(&mut *tx).await.unwrap();
+        sqlx::query(statement).execute(&mut *tx).await.unwrap();
+        tx.commit().await.unwrap();
+        let findings = verify(backoffice, &[]).await.unwrap().findings;
+        match findings.as_slice() {
+            [Finding::Chain { why, .. }] => assert_eq!(why, found),
+            [Finding::ChainEnd] => assert_eq!(found, ""),
+            other => panic!("{statement}: {other:?}"),
+        }
+    }
+}

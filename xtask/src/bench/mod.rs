@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what is measured runs beside what it is compared with, in turns on one machine. Ratios, because
 //! machines differ.
 
+mod log;
 mod reconcile;
 mod webhooks;
 
@@ -8,12 +9,14 @@ use std::{
     io::{BufRead, BufReader},
     net::{TcpListener, TcpStream},
     os::unix::process::CommandExt,
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context, bail};
 
+pub(crate) use log::log;
 pub(crate) use reconcile::reconcile;
 pub(crate) use webhooks::webhooks;
 
@@ -79,6 +82,19 @@ fn serve(url: &str, work: bool) -> anyhow::Result<Server> {
         std::thread::sleep(Duration::from_millis(25));
     }
     bail!("jangbu serve did not come up")
+}
+
+/// Inserts the same row, one per transaction; transactions a second.
+fn pgbench(url: &str, script: &Path, clients: u64, seconds: u64) -> anyhow::Result<f64> {
+    let (clients, seconds) = (clients.to_string(), seconds.to_string());
+    let said = ask(Command::new("pgbench")
+        .args(["-n", "-M", "prepared", "-c", &clients, "-j", "2", "-T", &seconds, "-f"])
+        .arg(script)
+        .arg(url))
+    .context("pgbench: it comes with PostgreSQL")?;
+    let tps =
+        said.lines().find_map(|line| line.strip_prefix("tps = ")?.split_whitespace().next()?.parse().ok());
+    tps.with_context(|| format!("pgbench said nothing of its rate:\n{said}"))
 }
 
 fn median(mut of: Vec<f64>) -> f64 {

@@ -4,17 +4,17 @@
 use std::{
     collections::HashSet,
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context, bail, ensure};
 
-use super::{fresh_database, median, serve, sql};
+use super::{fresh_database, median, pgbench, serve, sql};
 use crate::{
     report,
-    run::{ask, cargo, root, run, target},
+    run::{cargo, root, run, target},
 };
 
 /// As many as the load has.
@@ -76,19 +76,6 @@ fn load(port: u16, seconds: u64, rate: f64) -> anyhow::Result<Load> {
     end_load(start_load(port, seconds, rate)?)
 }
 
-/// Inserts the same row, one per transaction; transactions a second.
-fn pgbench(url: &str, script: &Path) -> anyhow::Result<f64> {
-    let clients = CONNECTIONS.to_string();
-    let said = ask(Command::new("pgbench")
-        .args(["-n", "-M", "prepared", "-c", &clients, "-j", "2", "-T", &SECONDS.to_string(), "-f"])
-        .arg(script)
-        .arg(url))
-    .context("pgbench: it comes with PostgreSQL")?;
-    let tps =
-        said.lines().find_map(|line| line.strip_prefix("tps = ")?.split_whitespace().next()?.parse().ok());
-    tps.with_context(|| format!("pgbench said nothing of its rate:\n{said}"))
-}
-
 /// Every turn begins with the same tables, and with nothing left to write of the turn before.
 fn empty(url: &str) -> anyhow::Result<()> {
     sql(url, "truncate jangbu.webhook_deliveries; delete from graphile_worker._private_jobs")?;
@@ -140,7 +127,9 @@ pub(crate) fn webhooks() -> anyhow::Result<()> {
     let (mut theirs, mut alone, mut working) = (Vec::new(), Vec::new(), Vec::new());
     for turn in 1..=TURNS {
         empty(&url)?;
-        theirs.push(report::step(&format!("pgbench, turn {turn}"), || pgbench(&url, &script))?);
+        theirs.push(report::step(&format!("pgbench, turn {turn}"), || {
+            pgbench(&url, &script, CONNECTIONS, SECONDS)
+        })?);
         for (work, rates) in [(true, &mut working), (false, &mut alone)] {
             empty(&url)?;
             let what = if work { "jangbu serve" } else { "jangbu serve --no-work" };

@@ -105,7 +105,7 @@ pub async fn renew_recovery_codes() -> Result<(), AppError> {
             return Err(AppError::form(ctx.t("recovery-needs-factor")));
         }
         let here = session(ctx)?;
-        let renewed = factors::renew_recovery_codes(ctx.backoffice(), me, &ctx.visitor.ip, &here).await;
+        let renewed = factors::renew_recovery_codes(ctx.backoffice(), me, &ctx.caller(), &here).await;
         let codes = renewed.or_explain(ctx)?;
         Ok(with_codes(ctx.t("recovery-renewed"), &codes))
     })

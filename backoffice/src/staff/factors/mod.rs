@@ -194,7 +194,7 @@ pub async fn remove(
     let detail = json!({ "kind": removed.kind, "name": removed.name, "left": left });
     let event = Event { detail: detail.clone(), ..event(Told::FactorRemoved, staff, caller) };
     security::record(&mut tx, backoffice, event).await?;
-    note(backoffice, &mut tx, &staff.actor(caller.ip), "staff.factor_removed", staff.id, detail).await?;
+    note(backoffice, &mut tx, &staff.actor(caller), "staff.factor_removed", staff.id, detail).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -265,7 +265,7 @@ async fn after_adding(
     let detail = json!({ "kind": added.0, "name": added.1 });
     let event = Event { detail: detail.clone(), ..event(Told::FactorAdded, staff, caller) };
     security::record(tx, backoffice, event).await?;
-    note(backoffice, tx, &staff.actor(caller.ip), "staff.factor_added", staff.id, detail).await?;
+    note(backoffice, tx, &staff.actor(caller), "staff.factor_added", staff.id, detail).await?;
     Ok(codes)
 }
 

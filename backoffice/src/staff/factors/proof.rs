@@ -134,7 +134,7 @@ async fn code_fits(
     if digits.len() == 6 {
         totp::redeem(backoffice, staff, &digits).await?;
     } else {
-        match recovery::redeem(backoffice, staff, code, caller.ip).await? {
+        match recovery::redeem(backoffice, staff, code, caller).await? {
             Some(true) => {}
             Some(false) => return Err(FactorRefused::Used.into()),
             None => return Err(FactorRefused::Wrong.into()),

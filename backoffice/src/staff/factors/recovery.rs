@@ -10,7 +10,7 @@ use crate::{
     Backoffice, Fault,
     kernel::seal,
     staff::{
-        Staff,
+        Caller, Staff,
         sessions::{self, SessionKey},
     },
 };
@@ -77,7 +77,7 @@ pub(super) async fn redeem(
     backoffice: &Backoffice,
     staff: &Staff,
     text: &str,
-    ip: &str,
+    caller: &Caller<'_>,
 ) -> Result<Option<bool>, Fault> {
     let Some(code) = typed(text) else { return Ok(None) };
     let hash = hash(&code);
@@ -93,7 +93,7 @@ pub(super) async fn redeem(
     if used.rows_affected() == 1 {
         let left = count(&mut tx, staff.id).await?;
         let action = "staff.recovery_code_used";
-        note(backoffice, &mut tx, &staff.actor(ip), action, staff.id, json!({ "left": left })).await?;
+        note(backoffice, &mut tx, &staff.actor(caller), action, staff.id, json!({ "left": left })).await?;
         tx.commit().await?;
         return Ok(Some(true));
     }
@@ -126,7 +126,7 @@ pub async fn left(backoffice: &Backoffice, staff: Uuid) -> Result<i64, Fault> {
 pub async fn renew(
     backoffice: &Backoffice,
     staff: &Staff,
-    ip: &str,
+    caller: &Caller<'_>,
     here: &SessionKey,
 ) -> Result<Vec<String>, Fault> {
     let mut tx = backoffice.pool.begin().await?;
@@ -135,7 +135,7 @@ pub async fn renew(
     // One of the codes before may have let somebody else in.
     sessions::end_others(&mut tx, staff.id, Some(here)).await?;
     let action = "staff.recovery_codes_made";
-    note(backoffice, &mut tx, &staff.actor(ip), action, staff.id, json!({})).await?;
+    note(backoffice, &mut tx, &staff.actor(caller), action, staff.id, json!({})).await?;
     tx.commit().await?;
     Ok(codes)
 }

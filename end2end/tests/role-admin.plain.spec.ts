@@ -16,5 +16,5 @@ test("an administrator sees everything, and changes nobody's rights and no limit
   await expect(page.locator(".notice.good")).toBeVisible();
 
   await page.goto("/audit");
-  await expect(page.getByText("staff.joined").first()).toBeVisible();
+  await expect(page.getByText("초대받은 직원 가입").first()).toBeVisible();
 });

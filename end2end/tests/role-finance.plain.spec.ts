@@ -18,7 +18,7 @@ test("finance approves what support asked for, and both stand in the log", async
   await page.getByRole("button", { name: /환불 승인/ }).click();
   await eventually(page, "환불 승인");
   await page.goto("/audit?action=refund.approved");
-  await expect(page.getByText("refund.approved").first()).toBeVisible();
+  await expect(page.getByText("환불 승인").first()).toBeVisible();
   await agent.close();
 });
 

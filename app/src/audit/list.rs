@@ -18,14 +18,13 @@ use crate::{
 fn row(ctx: &Ctx, row: Row) -> AnyView {
     let (tone, what) = words::what(ctx, &row);
     let href = ctx.href(&routes::audit_row(row.seq));
-    let details = words::details(ctx, &row);
     view! {
         <tr>
             <td class="n seq"><a href=href>{row.seq}</a></td>
             <td class="id">{words::who(ctx, &row)} <small class="soft">{words::circumstances(ctx, &row)}</small></td>
             <td class="state">{badge((tone, what))}</td>
             <td class="subject">{words::subject(ctx, &row)}</td>
-            <td class="what detail">{details}</td>
+            <td class="what detail">{words::lines(ctx, &row)}</td>
             <td class="when">{list::time(row.at)}</td>
         </tr>
     }

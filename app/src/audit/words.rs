@@ -93,7 +93,10 @@ pub(super) fn subject(ctx: &Ctx, row: &Row) -> AnyView {
         _ => None,
     };
     let kind = ctx.words.word("subject", &row.subject_kind);
-    let shown = view! { <code>{key.clone()}</code> };
+    let shown = match &row.subject_name {
+        Some(name) => name.clone().into_any(),
+        None => view! { <code>{key.clone()}</code> }.into_any(),
+    };
     match href {
         Some(href) => {
             view! { <span class="soft">{kind}</span> " " <a href=ctx.href(&href)>{shown}</a> }.into_any()
@@ -107,6 +110,14 @@ struct Change {
     name: String,
     before: Option<String>,
     after: String,
+    /// In somebody's own words.
+    is_why: bool,
+}
+
+impl Change {
+    fn is_told(&self) -> bool {
+        self.before.as_deref().is_some_and(|before| !before.is_empty())
+    }
 }
 
 fn shown(value: &Value) -> String {
@@ -116,47 +127,56 @@ fn shown(value: &Value) -> String {
         Value::Array(all) if all.iter().all(Value::is_string) => {
             all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
         }
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", shown(value)))
+            .collect::<Vec<_>>()
+            .join(", "),
         other => other.to_string(),
     }
 }
 
 fn changes(ctx: &Ctx, detail: &Value) -> Vec<Change> {
     let Some(members) = detail.as_object() else { return Vec::new() };
-    let name = |name: &str| ctx.words.word("audit-field", name);
+    let change = |key: &str, before: Option<String>, after: String| Change {
+        name: ctx.words.word("audit-field", key),
+        before,
+        after,
+        is_why: matches!(key, "reason" | "note" | "why"),
+    };
+    let text = |value: Option<&Value>| value.map(shown).unwrap_or_default();
     if let (Some(Value::Object(from)), Some(Value::Object(to))) = (members.get("from"), members.get("to")) {
-        let gone = from.keys().filter(|key| !to.contains_key(*key));
-        let mut changes: Vec<Change> = to
-            .keys()
-            .chain(gone)
-            .filter(|key| from.get(*key) != to.get(*key))
-            .map(|key| Change {
-                name: name(key),
-                before: Some(from.get(key).map(shown).unwrap_or_default()),
-                after: to.get(key).map(shown).unwrap_or_default(),
-            })
-            .collect();
+        let keys = to.keys().chain(from.keys().filter(|key| !to.contains_key(*key)));
+        let changed = keys.filter(|key| from.get(*key) != to.get(*key));
+        let changed = changed.map(|key| change(key, Some(text(from.get(key))), text(to.get(key))));
         let rest = members.iter().filter(|(key, _)| !matches!(key.as_str(), "from" | "to"));
-        changes.extend(rest.map(|(key, value)| Change {
-            name: name(key),
-            before: None,
-            after: shown(value),
-        }));
-        return changes;
+        return changed.chain(rest.map(|(key, value)| change(key, None, shown(value)))).collect();
     }
     let line = |(key, value): (&String, &Value)| match value {
         // Before and after.
         Value::Array(pair)
             if pair.len() == 2 && !pair.iter().any(|one| one.is_array() || one.is_object()) =>
         {
-            Change {
-                name: name(key),
-                before: pair.first().map(shown),
-                after: pair.last().map(shown).unwrap_or_default(),
-            }
+            change(key, Some(text(pair.first())), text(pair.last()))
         }
-        value => Change { name: name(key), before: None, after: shown(value) },
+        value => change(key, None, shown(value)),
     };
     members.iter().map(line).collect()
+}
+
+/// What changed, as one line each, for a list; the page of the row has the rest.
+pub(super) fn lines(ctx: &Ctx, row: &Row) -> AnyView {
+    let mut lines = changes(ctx, &row.detail);
+    if lines.iter().any(Change::is_told) {
+        lines.retain(|change| change.is_told() || change.is_why);
+    }
+    let line = |change: Change| {
+        let before =
+            change.before.filter(|before| !before.is_empty()).map(|before| view! { <s>{before}</s> " → " });
+        view! { <li><span class="soft">{change.name}</span> " " {before} {change.after}</li> }
+    };
+    let lines = lines.into_iter().map(line).collect_view();
+    view! { <ul class="changed">{lines}</ul> }.into_any()
 }
 
 /// What changed, as a table; nothing where the row says it all.

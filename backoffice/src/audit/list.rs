@@ -24,8 +24,15 @@ pub struct Row {
     pub action: String,
     pub subject_kind: String,
     pub subject: String,
+    /// Of somebody of the staff their name of today, in lists.
+    pub subject_name: Option<String>,
     pub detail: Value,
 }
+
+/// Rows of the view, each with the name of whom it is about.
+const NAMED: &str = "select a.*, (select s.name from staff s where a.subject_kind = 'staff'
+                         and s.id = case when a.subject ~ '^[0-9a-f-]{36}$' then a.subject::uuid end) as subject_name
+                     from audit_rows a where true";
 
 /// A row of the view, whose columns PostgreSQL takes for ones that may be null.
 #[derive(sqlx::FromRow)]
@@ -41,6 +48,8 @@ struct Stored {
     action: String,
     subject_kind: String,
     subject: String,
+    #[sqlx(default)]
+    subject_name: Option<String>,
     detail: Option<String>,
 }
 
@@ -59,6 +68,7 @@ impl From<Stored> for Row {
             action: s.action,
             subject_kind: s.subject_kind,
             subject: s.subject,
+            subject_name: s.subject_name,
             detail,
         }
     }
@@ -82,7 +92,7 @@ pub async fn list(
     cursor: Option<&Cursor>,
     size: usize,
 ) -> Result<Page<Row>, Fault> {
-    let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new("select * from audit_rows where true");
+    let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(NAMED);
     if let Some(actor) = &filter.actor {
         query
             .push(" and (actor = ")
@@ -110,8 +120,9 @@ pub async fn list(
 }
 
 pub async fn get(pool: &PgPool, seq: i64) -> Result<Option<Row>, Fault> {
-    let row: Option<Stored> =
-        sqlx::query_as("select * from audit_rows where seq = $1").bind(seq).fetch_optional(pool).await?;
+    let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(NAMED);
+    query.push(" and seq = ").push_bind(seq);
+    let row: Option<Stored> = query.build_query_as().fetch_optional(pool).await?;
     Ok(row.map(Row::from))
 }
 

@@ -150,6 +150,33 @@ mod tests {
         }
     }
 
+    /// `noun.verb` in the rules is what a row of the audit log says was done.
+    #[test]
+    fn every_action_of_the_audit_log_has_words() {
+        const NOUNS: &str = "audit bank_statement campaign cash_receipt contract day difference export grant grant_batch \
+                             iap_order iap_price iap_refund message message_template order payout reconciliation refund \
+                             refund_batch refund_limit return role seller settlements staff transaction transactions user \
+                             webhook webhook_replay webhooks";
+        let mut code = String::new();
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../backoffice/src"), &mut code);
+        let is_verb =
+            |verb: &str| !verb.is_empty() && verb.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        let actions: BTreeSet<&str> = code
+            .split('"')
+            .filter(|text| {
+                text.split_once('.').is_some_and(|(noun, verb)| {
+                    NOUNS.split_whitespace().any(|known| known == noun) && is_verb(verb)
+                })
+            })
+            .collect();
+        assert!(actions.len() > 80, "the search itself is broken: {}", actions.len());
+        let known = keys(include_str!("../locales/ko.ftl"));
+        let word = |action: &str| format!("event-{}", action.replace(['.', '_'], "-"));
+        let has_words = |action: &&str| *action == "payment.changed" || known.contains(&word(action));
+        let missing: Vec<_> = actions.into_iter().filter(|action| !has_words(action)).collect();
+        assert!(missing.is_empty(), "no words for {missing:?}");
+    }
+
     #[test]
     fn every_key_the_pages_ask_for_exists() {
         let mut code = String::new();

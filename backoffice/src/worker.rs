@@ -106,10 +106,16 @@ impl std::fmt::Debug for State {
 
 /// Works until told to stop. `pool` is the worker's own: one of its connections listens for good.
 pub async fn work(backoffice: Backoffice, pool: PgPool, stop: CancellationToken) {
+    // What the last job writes is sealed as well.
+    let jobs_ended = CancellationToken::new();
+    let jobs = async {
+        work_jobs(&backoffice, &pool, &stop).await;
+        jobs_ended.cancel();
+    };
     tokio::join!(
-        audit::seal::run(&backoffice, &stop),
-        audit::outside::run(&backoffice, &stop),
-        work_jobs(&backoffice, &pool, &stop)
+        audit::seal::run(&backoffice, &jobs_ended),
+        audit::outside::run(&backoffice, &jobs_ended),
+        jobs
     );
 }
 

@@ -93,10 +93,14 @@ test("the log reads as sentences, and one row has an address and a proof of its 
   await page.getByRole("button", { name: "검색", exact: true }).click();
   const row = page.locator("tbody tr").first();
   await expect(row).toContainText("로그인");
-  // Sealed within two seconds.
-  await page.waitForTimeout(2_500);
   await row.locator("td.seq a").click();
   await expect(page.getByRole("heading", { name: /감사 기록 \d+번/ })).toBeVisible();
-  await page.getByText("봉인 증명", { exact: true }).click();
+  // It is sealed in a moment.
+  const proof = page.getByText("봉인 증명", { exact: true });
+  await expect(async () => {
+    await page.reload();
+    await expect(proof).toBeVisible({ timeout: 500 });
+  }).toPass({ timeout: 20_000 });
+  await proof.click();
   await expect(page.getByText("c2sp.org/tlog-proof@v1")).toBeVisible();
 });

@@ -13,7 +13,7 @@ use crate::run::root;
 const ROOMS: &[(&str, &[&str])] = &[
     ("files", &[]),
     ("queue", &[]),
-    ("audit", &[]),
+    ("audit", &["queue"]),
     ("firewall", &[]),
     ("keys", &[]),
     ("mail", &[]),
@@ -56,6 +56,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "worker",
         &[
+            "audit",
             "cash_receipts",
             "exports",
             "iap",

@@ -109,10 +109,10 @@ create view audit_state as
 -- What people read: the chain, and what follows it.
 create view audit_rows as
     select seq, at, actor, actor_name, entry::json ->> 'role' as role, entry::json ->> 'ip' as ip, null::text as agent,
-           null::text as factor, action, subject_kind, subject, (entry::json -> 'detail')::text as detail
+           null::text as factor, action, subject_kind, subject, coalesce(entry::json -> 'detail', 'null') as detail
     from audit_chain
     union all
-    select seq, at, actor, actor_name, role, ip, agent, factor, action, subject_kind, subject, detail::text
+    select seq, at, actor, actor_name, role, ip, agent, factor, action, subject_kind, subject, detail
     from audit;
 
 -- The numbers go on where the chain ends.

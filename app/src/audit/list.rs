@@ -43,8 +43,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
             {text("actor", "col-by")}
             {text("action", "col-action")}
             {text("subject", "col-subject")}
-            {form::Field { kind: "date", ..form::Field::text("from", ctx.t("filter-from"), &typed) }.view()}
-            {form::Field { kind: "date", ..form::Field::text("to", ctx.t("filter-to"), &typed) }.view()}
+            {form::filter_days(&ctx, &typed)}
             {form::filter_actions(&ctx, routes::AUDIT)}
         </form>
     };

@@ -35,6 +35,10 @@ pub(crate) fn who(ctx: &Ctx, row: &Row) -> String {
     match row.actor.split_once(':') {
         Some(("staff", _)) => row.actor_name.clone(),
         Some(("job", job)) => ctx.words.word("job", job),
+        // Whoever sat at the machine, if they said who.
+        _ if row.actor_name != row.actor => {
+            format!("{} ({})", row.actor_name, ctx.words.word("actor", &row.actor))
+        }
         _ => ctx.words.word("actor", &row.actor),
     }
 }

@@ -123,6 +123,12 @@ pub fn select(
     .into_any()
 }
 
+/// The first and the last day of a filter, as [`super::list::days`] reads them.
+pub fn filter_days(ctx: &Ctx, flash: &Flash) -> AnyView {
+    let day = |name, label| Field { kind: "date", ..Field::text(name, label, flash) }.view();
+    view! { {day("from", ctx.t("filter-from"))} {day("to", ctx.t("filter-to"))} }.into_any()
+}
+
 /// What ends the form of a filter: show, and show everything again.
 pub fn filter_actions(ctx: &Ctx, path: &str) -> AnyView {
     view! {

@@ -60,10 +60,6 @@ fn filters(ctx: &Ctx, query: &Query, typed: &Flash) -> AnyView {
                 .map(|code| (code.to_owned(), ctx.words.word("reason", code))),
         )
         .collect();
-    let day = |name: &'static str, key: &str| form::Field {
-        kind: "date",
-        ..form::Field::text(name, ctx.words.get(key, &[]), typed)
-    };
     let (overdue, not_arrived) = (query.get("overdue").is_some(), query.get("not_arrived").is_some());
     view! {
         <form class="filters" method="get" action=ctx.href(routes::REFUNDS)>
@@ -73,8 +69,7 @@ fn filters(ctx: &Ctx, query: &Query, typed: &Flash) -> AnyView {
             {form::select("stage", ctx.t("col-arrival"), stages, "", typed)}
             {form::select("reason", ctx.t("refund-reason"), reasons, "", typed)}
             {form::Field::text("by", ctx.t("col-by"), typed).view()}
-            {day("from", "filter-from").view()}
-            {day("to", "filter-to").view()}
+            {form::filter_days(ctx, typed)}
             <label class="check">
                 <input type="checkbox" name="overdue" value="1" checked=overdue/>
                 <span>{ctx.t("refund-overdue")}</span>

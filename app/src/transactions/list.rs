@@ -45,16 +45,12 @@ fn filters(ctx: &Ctx, query: &Query, flash: &Flash) -> AnyView {
         ("in".to_owned(), ctx.t("way-in")),
         ("out".to_owned(), ctx.t("way-out")),
     ];
-    let day = |name, key: &str| {
-        form::Field { kind: "date", ..form::Field::text(name, ctx.words.get(key, &[]), flash) }.view()
-    };
     let q = form::Field { kind: "search", ..form::Field::text("q", ctx.t("filter-q-ids"), flash) };
     view! {
         <form class="filters" method="get" action=ctx.href(routes::TRANSACTIONS)>
             {q.view()}
             {form::select("way", ctx.t("col-way"), ways, query.get("way").as_deref().unwrap_or_default(), flash)}
-            {day("from", "filter-from")}
-            {day("to", "filter-to")}
+            {form::filter_days(ctx, flash)}
             {form::filter_actions(ctx, routes::TRANSACTIONS)}
         </form>
     }

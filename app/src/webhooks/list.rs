@@ -90,17 +90,13 @@ fn filters(ctx: &Ctx, flash: &Flash) -> AnyView {
         .collect();
     let states = STATES.map(|s| (s.to_owned(), badge::delivery_state(ctx, s).1)).to_vec();
     let q = form::Field { kind: "search", ..form::Field::text("q", ctx.t("filter-q-webhooks"), flash) };
-    let day = |name, key: &str| {
-        form::Field { kind: "date", ..form::Field::text(name, ctx.words.get(key, &[]), flash) }.view()
-    };
     view! {
         <form class="filters" method="get" action=ctx.href(routes::WEBHOOKS)>
             {q.view()}
             {form::select("event", ctx.t("col-event"), options("all-types", types), "", flash)}
             {form::select("badge", ctx.t("col-trust"), options("all-badges", trust), "", flash)}
             {form::select("state", ctx.t("col-handled"), options("all-states", states), "", flash)}
-            {day("from", "filter-from")}
-            {day("to", "filter-to")}
+            {form::filter_days(ctx, flash)}
             {form::filter_actions(ctx, routes::WEBHOOKS)}
         </form>
     }

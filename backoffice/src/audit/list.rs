@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A row as people read it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Row {
     pub seq: i64,
     pub at: OffsetDateTime,
@@ -25,54 +25,16 @@ pub struct Row {
     pub subject_kind: String,
     pub subject: String,
     /// Of somebody of the staff their name of today, in lists.
+    #[sqlx(default)]
     pub subject_name: Option<String>,
     pub detail: Value,
 }
 
 /// Rows of the view, each with the name of whom it is about.
-const NAMED: &str = "select a.*, (select s.name from staff s where a.subject_kind = 'staff'
-                         and s.id = case when a.subject ~ '^[0-9a-f-]{36}$' then a.subject::uuid end) as subject_name
+const NAMED: &str =
+    "select a.*, (select s.name from staff s where a.subject_kind = 'staff' and s.id::text = a.subject)
+                         as subject_name
                      from audit_rows a where true";
-
-/// A row of the view, whose columns PostgreSQL takes for ones that may be null.
-#[derive(sqlx::FromRow)]
-struct Stored {
-    seq: i64,
-    at: OffsetDateTime,
-    actor: String,
-    actor_name: String,
-    role: Option<String>,
-    ip: Option<String>,
-    agent: Option<String>,
-    factor: Option<String>,
-    action: String,
-    subject_kind: String,
-    subject: String,
-    #[sqlx(default)]
-    subject_name: Option<String>,
-    detail: Option<String>,
-}
-
-impl From<Stored> for Row {
-    fn from(s: Stored) -> Self {
-        let detail = s.detail.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        Self {
-            seq: s.seq,
-            at: s.at,
-            actor: s.actor,
-            actor_name: s.actor_name,
-            role: s.role,
-            ip: s.ip,
-            agent: s.agent,
-            factor: s.factor,
-            action: s.action,
-            subject_kind: s.subject_kind,
-            subject: s.subject,
-            subject_name: s.subject_name,
-            detail,
-        }
-    }
-}
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Filter {
@@ -114,26 +76,24 @@ pub async fn list(
         query.push(" and at < ").push_bind(before);
     }
     push_sequence(&mut query, cursor, "seq", size);
-    let rows: Vec<Stored> = query.build_query_as().fetch_all(pool).await?;
-    let rows = rows.into_iter().map(Row::from).collect();
+    let rows = query.build_query_as().fetch_all(pool).await?;
     Ok(Page::new(rows, size, cursor, |row: &Row| (row.at, row.seq.to_string())))
 }
 
 pub async fn get(pool: &PgPool, seq: i64) -> Result<Option<Row>, Fault> {
     let mut query = sqlx::QueryBuilder::<sqlx::Postgres>::new(NAMED);
     query.push(" and seq = ").push_bind(seq);
-    let row: Option<Stored> = query.build_query_as().fetch_optional(pool).await?;
-    Ok(row.map(Row::from))
+    Ok(query.build_query_as().fetch_optional(pool).await?)
 }
 
 /// Everything that happened to one thing, newest first.
 pub async fn of_subject(pool: &PgPool, kind: &str, subject: &str) -> Result<Vec<Row>, Fault> {
-    let rows: Vec<Stored> = sqlx::query_as(
+    let rows = sqlx::query_as(
         "select * from audit_rows where subject_kind = $1 and subject = $2 order by seq desc limit 500",
     )
     .bind(kind)
     .bind(subject)
     .fetch_all(pool)
     .await?;
-    Ok(rows.into_iter().map(Row::from).collect())
+    Ok(rows)
 }

@@ -68,10 +68,13 @@ pub(super) fn without_database(command: &Audit) -> anyhow::Result<bool> {
         }
         Audit::NewKey { name } => {
             let source = Source::from_machine()?;
-            let address =
-                source.get("JANGBU_PUBLIC_URL").zip(Some(source.get("JANGBU_BASE_PATH").unwrap_or_default()));
-            let name = name.clone().or_else(|| address.map(|(url, base)| log_key::name(url, base)));
-            say(Signer::generate(&name.context("--name, or JANGBU_PUBLIC_URL")?)?.expose_secret());
+            let base = source.get("JANGBU_BASE_PATH").unwrap_or_default();
+            let of_address = || source.get("JANGBU_PUBLIC_URL").map(|url| log_key::name(url, base));
+            let name = name.clone().or_else(of_address).context("--name, or JANGBU_PUBLIC_URL")?;
+            let key = Signer::generate(&name)?;
+            // A key that nobody can read again is none.
+            Signer::parse(&key).context("--name: without spaces and +")?;
+            say(key.expose_secret());
             Ok(true)
         }
         _ => Ok(false),

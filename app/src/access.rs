@@ -112,6 +112,8 @@ pub const PAGES: &[(&str, Access)] = &[
     ("/staff/{id}", Access::Needs(ManageStaff)),
     (routes::AUDIT, Access::Needs(ViewAudit)),
     ("/audit/{seq}", Access::Needs(ViewAudit)),
+    (routes::ACCESS_RECORDS, Access::Needs(ViewAudit)),
+    (routes::ACCESS_REVIEW, Access::Needs(ViewAudit)),
     // Who comes from where, and when.
     (routes::SECURITY, Access::Needs(ManageStaff)),
     (routes::SETTINGS, Access::Staff),
@@ -221,6 +223,7 @@ pub const FUNCTIONS: &[(&str, Access)] = &[
     ("/fn/add_template", Access::Needs(ManageCampaigns)),
     ("/fn/send_message", Access::Needs(SendMessage)),
     ("/fn/send_bulk", Access::Needs(SendMessage)),
+    ("/fn/sign_access_review", Access::Needs(ViewAudit)),
     ("/fn/reveal_profile", Access::Proves(RevealPersonal)),
     ("/fn/unlink_user", Access::Needs(UnlinkUser)),
     ("/fn/invite_staff", Access::Proves(ManageStaff)),

@@ -280,6 +280,11 @@ impl Ctx {
         Ok(staff.actor(&self.visitor.caller()))
     }
 
+    /// Whoever looks, for what is written down of it.
+    pub fn actor(&self) -> Option<Actor> {
+        self.visitor.staff.as_ref().map(|staff| staff.actor(&self.visitor.caller()))
+    }
+
     /// Lets this session see a user's personal data for a few minutes. The session keeps the permission, never the data.
     pub async fn let_see_profile(&self, user_key: i64) {
         let until = (self.backoffice().clock.now() + PROFILE_SHOWN_FOR).unix_timestamp();

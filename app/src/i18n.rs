@@ -153,7 +153,7 @@ mod tests {
     /// `noun.verb` in the rules is what a row of the audit log says was done.
     #[test]
     fn every_action_of_the_audit_log_has_words() {
-        const NOUNS: &str = "audit bank_statement campaign cash_receipt contract day difference export grant grant_batch \
+        const NOUNS: &str = "access_review audit bank_statement campaign cash_receipt contract day difference export grant grant_batch \
                              iap_order iap_price iap_refund message message_template order payout reconciliation refund \
                              refund_batch refund_limit return role seller settlements staff transaction transactions user \
                              webhook webhook_replay webhooks";

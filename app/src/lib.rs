@@ -2,6 +2,7 @@
 //!
 //! Compiled twice: `ssr` is everything, `hydrate` is the islands and the stubs of the server functions they call.
 
+pub mod audit;
 pub mod bank;
 pub mod cash_receipts;
 pub mod error;
@@ -25,8 +26,6 @@ pub mod webhooks;
 pub mod access;
 #[cfg(feature = "ssr")]
 mod action;
-#[cfg(feature = "ssr")]
-mod audit;
 #[cfg(feature = "ssr")]
 mod components;
 #[cfg(feature = "ssr")]

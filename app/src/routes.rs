@@ -48,6 +48,10 @@ pub const ROLES: &str = "/staff/roles";
 /// The register of right changes.
 pub const RIGHTS: &str = "/staff/rights";
 pub const AUDIT: &str = "/audit";
+/// Who saw whose personal data.
+pub const ACCESS_RECORDS: &str = "/access-records";
+/// A month of it.
+pub const ACCESS_REVIEW: &str = "/access-records/review";
 pub const SECURITY: &str = "/security";
 pub const SETTINGS: &str = "/settings";
 pub const FIREWALL: &str = "/settings/firewall";

@@ -14,6 +14,7 @@ mod kernel;
 pub mod audit;
 pub mod bank;
 pub mod cash_receipts;
+pub mod database;
 pub mod exports;
 pub mod files;
 pub mod firewall;
@@ -61,11 +62,6 @@ pub use rust_decimal::Decimal;
 use secrecy::SecretString;
 pub use sqlx::PgPool;
 use toss::redact::Unreadable;
-
-/// Every table lives here, so that a host's own tables are never in the way.
-pub const SCHEMA: &str = "jangbu";
-
-static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
 /// What the rules work with. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -170,64 +166,4 @@ impl Fault {
     pub(crate) fn unreadable(what: &'static str) -> impl Fn(serde_json::Error) -> Self {
         move |error| Self::Unreadable { what, how: error.into() }
     }
-}
-
-/// Creates the schema and brings it up to date; safe to run from several processes at once.
-pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
-    // Fails when two processes create it at the same moment: the second then finds it there.
-    if let Err(error) = sqlx::query("create schema if not exists jangbu").execute(pool).await {
-        tracing::debug!(%error, "create schema");
-    }
-    MIGRATOR.run(pool).await?;
-    worker::migrate(pool).await?;
-    Ok(())
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum MigrateError {
-    #[error("the tables could not be brought up to date: {0}")]
-    Tables(#[from] sqlx::migrate::MigrateError),
-    #[error("the job tables could not be brought up to date: {0}")]
-    Jobs(#[from] graphile_worker::WorkerBuildError),
-    #[error("database: {0}")]
-    Database(#[from] sqlx::Error),
-}
-
-/// A pool whose connections look into our schema first.
-pub async fn connect(database_url: &str, max_connections: u32) -> Result<PgPool, sqlx::Error> {
-    // Pages read a few rows by index: compiling their queries first takes longer than they do.
-    connect_with(database_url, max_connections, &[("jit", "off")]).await
-}
-
-/// The same with settings of PostgreSQL's for each connection.
-pub(crate) async fn connect_with(
-    database_url: &str,
-    max_connections: u32,
-    settings: &[(&str, &str)],
-) -> Result<PgPool, sqlx::Error> {
-    let options: sqlx::postgres::PgConnectOptions = database_url.parse()?;
-    let name = options.get_application_name().unwrap_or("jangbu").to_owned();
-    let options = options.options([("search_path", SCHEMA)]).options(settings.iter().copied());
-    sqlx::postgres::PgPoolOptions::new()
-        .max_connections(max_connections)
-        .acquire_timeout(std::time::Duration::from_secs(10))
-        .connect_with(options.application_name(&name))
-        .await
-}
-
-/// A fresh database of this name beside the one in the URL, with every table in it; its URL. For tests.
-pub async fn create_migrated(url: &str, name: &str) -> Result<String, MigrateError> {
-    let pool = connect(url, 2).await?;
-    let quoted = format!("\"{}\"", name.replace('"', ""));
-    for statement in
-        [format!("drop database if exists {quoted} with (force)"), format!("create database {quoted}")]
-    {
-        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&pool).await?;
-    }
-    let (server, _) = url.rsplit_once('/').unwrap_or((url, ""));
-    let url = format!("{server}/{name}");
-    let pool = connect(&url, 2).await?;
-    migrate(&pool).await?;
-    pool.close().await;
-    Ok(url)
 }

@@ -10,7 +10,10 @@ use toss::apps_in_toss::{Error as TossError, Tokens, UserKey};
 
 use crate::{
     Backoffice, Fault,
-    audit::{self, Act, Actor},
+    audit::{
+        self, Act, Actor,
+        access::{self, Access, Whose},
+    },
     page::{Cursor, Page, push_keyset},
 };
 
@@ -204,7 +207,7 @@ pub async fn list(
     Ok(Page::new(rows, size, cursor, |user| (user.last_login_at, user.user_key.to_string())))
 }
 
-/// Notes that somebody reads a profile, and why. Only after this may it be shown.
+/// Keeps that somebody reads a profile, and why. Only after this may it be shown.
 pub async fn note_reveal(
     backoffice: &Backoffice,
     actor: &Actor,
@@ -219,13 +222,40 @@ pub async fn note_reveal(
         return Ok(Err(NotShown::ReasonTooLong));
     }
     let Some(user) = get(backoffice, user_key).await? else { return Ok(Err(NotShown::NoSuchUser)) };
-    let now = backoffice.clock.now();
-    let fields: Vec<&String> = user.sealed.keys().collect();
-    let mut tx = backoffice.pool.begin().await?;
-    let detail = json!({ "fields": fields, "reason": why });
-    note(&mut tx, now, actor, UserKey(user_key), "user.profile_revealed", detail).await?;
-    tx.commit().await?;
+    note_access(backoffice, actor, &user, access::Kind::Revealed, Some(why)).await?;
     Ok(Ok(()))
+}
+
+/// Keeps that somebody opened the page of a user whose profile is here.
+pub async fn note_view(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    user: &User,
+    is_masked: bool,
+) -> Result<(), Fault> {
+    // In the clear it was written down when it was asked for, with the reason.
+    if user.sealed.is_empty() || !is_masked {
+        return Ok(());
+    }
+    note_access(backoffice, actor, user, access::Kind::Viewed, None).await
+}
+
+async fn note_access(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    user: &User,
+    kind: access::Kind,
+    reason: Option<&str>,
+) -> Result<(), Fault> {
+    let what: Vec<&str> = user.sealed.keys().map(String::as_str).collect();
+    let seen = Access {
+        kind,
+        whose: Whose::User(user.user_key),
+        what: &what,
+        is_masked: kind == access::Kind::Viewed,
+        reason,
+    };
+    access::note(backoffice, actor, seen).await
 }
 
 /// Opens the fields of a profile. What cannot be opened is left out, and said in the log.

@@ -14,7 +14,7 @@ use tracing::Instrument;
 
 use crate::{
     Backoffice, Fault,
-    audit::{self, job::VerifyLog},
+    audit::{self, access::review::OpenReviews, job::VerifyLog},
     cash_receipts,
     cash_receipts::job::{ExecuteReceipt, FollowReceipts},
     exports,
@@ -166,6 +166,7 @@ async fn run(
         .define_job::<Task<RunExport>>()
         .define_job::<Task<CloseDormant>>()
         .define_job::<Task<VerifyLog>>()
+        .define_job::<Task<OpenReviews>>()
         .define_job::<Task<Maintenance>>()
         .add_extension(State(backoffice.clone()))
         .with_cron(
@@ -229,6 +230,13 @@ async fn run(
                 .id("verify_log")
                 .fill(CrontabFill::days(1))
                 .job_key("verify_log")
+                .payload_value(json!({})),
+        )
+        .with_cron(
+            // A month is over at midnight in Seoul, wherever the machine is.
+            Cron::every_n_minutes::<Task<OpenReviews>>(30)?
+                .id("open_access_reviews")
+                .job_key("open_access_reviews")
                 .payload_value(json!({})),
         )
         .with_cron(Cron::every_minute::<Task<Maintenance>>().id("sweep").payload_value(json!({})))

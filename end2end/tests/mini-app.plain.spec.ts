@@ -138,7 +138,7 @@ test("a file of users is previewed and granted", async ({ page, browser }) => {
   await expect(page.getByText("지급 완료").first()).toBeVisible();
 });
 
-test("personal data is masked, shown to whoever says why, and the reason is in the log", async ({ page }) => {
+test("personal data is masked, shown to whoever says why, and the reason is in the access record", async ({ page }) => {
   const user = await newUser(page);
   await logIn(page, "admin");
   await page.goto(`/users/${user}`);
@@ -149,7 +149,7 @@ test("personal data is masked, shown to whoever says why, and the reason is in t
   await page.getByRole("button", { name: "개인정보 보기" }).click();
   await expect(page.getByText("김하준")).toBeVisible();
   await expect(page.getByText("01012345678")).toBeVisible();
-  await page.goto(`/audit?action=user.profile_revealed&subject=${user}`);
+  await page.goto(`/access-records?kind=revealed&subject=${user}`);
   await expect(page.getByText("환불 계좌를 확인하려고")).toBeVisible();
 });
 

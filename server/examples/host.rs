@@ -86,7 +86,7 @@ async fn log_out() -> impl IntoResponse {
 async fn main() -> anyhow::Result<()> {
     let settings = Settings::read(&Source::from_machine()?)?;
     let addr = settings.addr;
-    let database = Database::of(&settings).await?;
+    let database = Database::of(settings.database_url.as_deref(), &settings.data_dir).await?;
     let jangbu = Jangbu::start(settings, &database.url).await?.with_identify(Arc::new(Shop));
 
     let host = Router::new()

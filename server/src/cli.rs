@@ -2,12 +2,15 @@
 
 mod audit;
 mod finance;
+mod migrate;
 
 use std::{io::Read, net::SocketAddr};
 
 use anyhow::{Context, bail};
 use backoffice::{
-    Actor, Backoffice, limits,
+    Actor, Backoffice,
+    database::Tables,
+    limits,
     staff::{NewStaff, Role, Token, invitations, rights},
 };
 use clap::{Parser, Subcommand};
@@ -19,7 +22,7 @@ use crate::{
     database::Database,
     postgres::Private,
     serve::{self, Patience},
-    settings::{Settings, Source},
+    settings::{Ownership, Settings, Source},
 };
 
 #[derive(Parser)]
@@ -46,7 +49,8 @@ enum Command {
     },
     /// Works off jobs, without serving anything.
     Work,
-    /// Brings the tables up to date.
+    /// Brings the tables up to date, as their owner: at JANGBU_DATABASE_OWNER_URL, where there is one. Whoever DATABASE_URL
+    /// comes as may then work with them, and JANGBU_DATABASE_READERS may read.
     Migrate,
     /// Accounts.
     #[command(subcommand)]
@@ -203,8 +207,12 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     {
         return Ok(());
     }
-    let settings = Settings::read(&Source::from_machine()?)?;
-    let database = Database::of(&settings).await?;
+    let source = Source::from_machine()?;
+    if let Command::Migrate = cli.command {
+        return migrate::run(&Ownership::read(&source)?).await;
+    }
+    let settings = Settings::read(&source)?;
+    let database = Database::of(settings.database_url.as_deref(), &settings.data_dir).await?;
     let outcome = dispatch(cli.command, &operator(cli.by), settings, &database).await;
     database.close().await;
     outcome
@@ -232,10 +240,6 @@ async fn dispatch(
             tokio::join!(jangbu.work(stop.clone()), stop_on_signal(stop));
             Ok(())
         }
-        Command::Migrate => {
-            say("the tables are up to date");
-            Ok(())
-        }
         Command::Staff(command) => staff(&jangbu, actor, command).await,
         Command::Sync(command) => finance::sync(&jangbu, actor, command).await,
         Command::Reconcile { day, window } => finance::reconcile(backoffice, actor, day, &window).await,
@@ -243,7 +247,7 @@ async fn dispatch(
         Command::Audit(command) => audit::run(backoffice, command).await,
         Command::Keys(Keys::Rotate) => rotate(backoffice).await,
         Command::Check => check(&jangbu).await,
-        Command::Database { .. } => Ok(()),
+        Command::Migrate | Command::Database { .. } => Ok(()),
     }
 }
 
@@ -422,7 +426,11 @@ async fn rotate(backoffice: &Backoffice) -> anyhow::Result<()> {
 
 async fn check(jangbu: &Jangbu) -> anyhow::Result<()> {
     say(&format!("settings: fine, mode {}", jangbu.settings.mode.as_str()));
-    say("database: reached, tables up to date");
+    let whose = match &jangbu.tables {
+        Tables::Own => "owned by this role".to_owned(),
+        Tables::Lent { role } => format!("{role} does not own them"),
+    };
+    say(&format!("database: reached, tables up to date, {whose}"));
     let nobody = toss::payments::PaymentKey::from("jangbu-check");
     match jangbu.backoffice.toss.payment(&nobody).await {
         Err(error) if error.is_not_found() => {

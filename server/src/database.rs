@@ -1,12 +1,14 @@
 //! Where the books are: at `DATABASE_URL`, or in a private PostgreSQL that we start ourselves.
 
+use std::path::Path;
+
 use anyhow::Context;
 use backoffice::PgPool;
 
-use crate::{postgres::Private, settings::Settings};
+use crate::postgres::Private;
 
 pub async fn connect(url: &str, connections: u32) -> anyhow::Result<PgPool> {
-    backoffice::connect(url, connections).await.context("DATABASE_URL: PostgreSQL cannot be reached")
+    backoffice::database::connect(url, connections).await.context("DATABASE_URL: PostgreSQL cannot be reached")
 }
 
 /// The database of this process; a private one ends with it.
@@ -17,11 +19,12 @@ pub struct Database {
 }
 
 impl Database {
-    pub async fn of(settings: &Settings) -> anyhow::Result<Self> {
-        match &settings.database_url {
-            Some(url) => Ok(Self { url: url.clone(), private: None }),
+    /// `url` is `DATABASE_URL`; without it the private one in `data_dir` is started.
+    pub async fn of(url: Option<&str>, data_dir: &Path) -> anyhow::Result<Self> {
+        match url {
+            Some(url) => Ok(Self { url: url.to_owned(), private: None }),
             None => {
-                let data_dir = settings.data_dir.clone();
+                let data_dir = data_dir.to_owned();
                 let private = tokio::task::spawn_blocking(move || Private::start(&data_dir)).await??;
                 Ok(Self { url: private.url.clone(), private: Some(private) })
             }

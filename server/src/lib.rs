@@ -33,8 +33,8 @@ use anyhow::Context;
 use app::context::{Base, Doors, Mode, Site};
 use axum::Router;
 use backoffice::{
-    AppsInToss, Backoffice, Clock, IntakeLoad, PgPool, Turns, staff::factors::Passkeys, webhooks::Intake,
-    worker,
+    AppsInToss, Backoffice, Clock, IntakeLoad, PgPool, Turns, database::Tables, staff::factors::Passkeys,
+    webhooks::Intake, worker,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -46,6 +46,8 @@ use crate::{quota::Quotas, settings::Settings};
 pub struct Jangbu {
     pub settings: Arc<Settings>,
     pub backoffice: Backoffice,
+    /// Whose the tables are.
+    pub tables: Tables,
     /// The workers' own connections.
     worker_pool: PgPool,
     intake: Intake,
@@ -79,7 +81,16 @@ impl Jangbu {
     pub async fn start(settings: Settings, database_url: &str) -> anyhow::Result<Self> {
         install_crypto();
         let pool = database::connect(database_url, settings.database_connections).await?;
-        backoffice::migrate(&pool).await?;
+        let tables = backoffice::database::prepare(&pool).await?;
+        match &tables {
+            Tables::Lent { role } => {
+                tracing::info!(role, "the tables are up to date; this process does not own them and migrates nothing");
+            }
+            Tables::Own if settings.mode == Mode::Live && settings.database_url.is_some() => {
+                tracing::warn!("this process owns its tables: give it a role that does not (docs/operating.md)");
+            }
+            Tables::Own => {}
+        }
         let keys = data_key::ring(&settings, &pool).await?;
         let sealing = log_key::sealing(&settings, &pool).await?;
         backoffice::keys::seal_clear(&pool, &keys).await?;
@@ -117,6 +128,7 @@ impl Jangbu {
         Ok(Self {
             settings: Arc::new(settings),
             backoffice,
+            tables,
             worker_pool,
             intake,
             oidc: oidc.map(Arc::new),

@@ -3,6 +3,7 @@
 
 mod apps_in_toss;
 mod oidc;
+mod ownership;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -29,12 +30,14 @@ use self::source::{address, data_keys, list, nets, wrong};
 pub use self::{
     apps_in_toss::AppsInToss,
     oidc::Oidc,
+    ownership::Ownership,
     source::{SettingError, Source},
 };
 
 /// | Name | Default | |
 /// |---|---|---|
 /// | `DATABASE_URL` | – | without it a private PostgreSQL is started in `JANGBU_DATA_DIR`. In live mode another machine is spoken to with TLS only: `?sslmode=verify-full` |
+/// | `JANGBU_DATABASE_OWNER_URL`, `JANGBU_DATABASE_READERS` | – | roles of their own in the database, for `jangbu migrate`: [`Ownership`] |
 /// | `JANGBU_ADDR` | `127.0.0.1:4000` | where to listen |
 /// | `JANGBU_PUBLIC_URL` | `http://<addr>` | how browsers and Toss reach us, without the base path |
 /// | `JANGBU_BASE_PATH` | – | for example `/back/office` |
@@ -138,18 +141,7 @@ impl Settings {
             Ok(addr) => addr,
             Err(_) => return wrong("JANGBU_ADDR", "not an address and port like 127.0.0.1:4000"),
         };
-        let mode = match source.get("JANGBU_MODE") {
-            Some("sandbox") => Mode::Sandbox,
-            Some("test") => Mode::Test,
-            Some("live") => Mode::Live,
-            Some(other) => return wrong("JANGBU_MODE", format!("{other:?} is none of sandbox, test, live")),
-            None => {
-                return wrong(
-                    "JANGBU_MODE",
-                    "say sandbox, test or live: it decides whether real money moves",
-                );
-            }
-        };
+        let mode = mode(source)?;
         let base_path = source.get("JANGBU_BASE_PATH").unwrap_or_default().trim_end_matches('/').to_owned();
         let plain = base_path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-_.".contains(&b));
         if !base_path.is_empty() && (!base_path.starts_with('/') || base_path.contains("//") || !plain) {
@@ -158,7 +150,7 @@ impl Settings {
         let public_url = address(source, "JANGBU_PUBLIC_URL", &format!("http://{addr}"))?;
         let site_dir = source.get("JANGBU_SITE_DIR").map_or_else(default_site_dir, PathBuf::from);
         let settings = Self {
-            database_url: source.get("DATABASE_URL").map(str::to_owned),
+            database_url: guarded(source, "DATABASE_URL", mode)?,
             database_connections: match source.get("JANGBU_DATABASE_CONNECTIONS").unwrap_or("16").parse() {
                 Ok(n @ 2..=500) => n,
                 _ => return wrong("JANGBU_DATABASE_CONNECTIONS", "a number from 2 to 500"),
@@ -277,12 +269,6 @@ impl Settings {
         {
             return wrong("JANGBU_DATA_KEY", format!("missing: {NoKey}"));
         }
-        if self.mode == Mode::Live && self.database_url.as_deref().is_some_and(|url| !is_guarded(url)) {
-            return wrong(
-                "DATABASE_URL",
-                "JANGBU_MODE is live: sslmode=verify-full, or at least require, behind it",
-            );
-        }
         if self.audit_key.is_none() && self.mode == Mode::Live && self.database_url.is_some() {
             return wrong("JANGBU_AUDIT_KEY", format!("missing: {NoLogKey}"));
         }
@@ -310,6 +296,25 @@ impl Settings {
     pub fn is_https(&self) -> bool {
         self.public_url.starts_with("https://")
     }
+}
+
+fn mode(source: &Source) -> Result<Mode, SettingError> {
+    match source.get("JANGBU_MODE") {
+        Some("sandbox") => Ok(Mode::Sandbox),
+        Some("test") => Ok(Mode::Test),
+        Some("live") => Ok(Mode::Live),
+        Some(other) => wrong("JANGBU_MODE", format!("{other:?} is none of sandbox, test, live")),
+        None => wrong("JANGBU_MODE", "say sandbox, test or live: it decides whether real money moves"),
+    }
+}
+
+/// The address of a database. In live mode another machine is spoken to with TLS only.
+fn guarded(source: &Source, name: &'static str, mode: Mode) -> Result<Option<String>, SettingError> {
+    let url = source.get(name).map(str::to_owned);
+    if mode == Mode::Live && url.as_deref().is_some_and(|url| !is_guarded(url)) {
+        return wrong(name, "JANGBU_MODE is live: sslmode=verify-full, or at least require, behind it");
+    }
+    Ok(url)
 }
 
 /// Whether what is said to the database stays on this machine, or is encrypted. What is no address is refused elsewhere.

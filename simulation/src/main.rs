@@ -132,7 +132,7 @@ async fn world(hook_url: String, tls_dir: PathBuf) -> anyhow::Result<(Arc<World>
 async fn run(runs: u64, first: u64, lanes: usize, server: &str, keep_going: bool) -> anyhow::Result<()> {
     let begun = Instant::now();
     let name = format!("simulation_{}", std::process::id());
-    let database_url = backoffice::create_migrated(server, &name).await?;
+    let database_url = backoffice::database::create_migrated(server, &name).await?;
     let hooks = TcpListener::bind("127.0.0.1:0").await?;
     let certificates = tempfile::tempdir()?;
     let hook_url = format!("http://{}/hooks", hooks.local_addr()?);

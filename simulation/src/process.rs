@@ -176,7 +176,7 @@ impl Toss {
 
     /// The real rules, with a shorter lease and less patience.
     pub async fn backoffice(&self, database_url: &str, connections: u32) -> anyhow::Result<Backoffice> {
-        let pool = backoffice::connect(database_url, connections).await?;
+        let pool = backoffice::database::connect(database_url, connections).await?;
         let key = DataKey::parse(&DATA_KEY.to_owned().into())?;
         Ok(Backoffice {
             keys: backoffice::keys::ring(&pool, key, Vec::new()).await?,

@@ -1,9 +1,9 @@
 //! One row of the log, with the proof that it is in it.
 
-use backoffice::audit::{self, proof};
+use backoffice::audit::{self, access, proof};
 use leptos::prelude::*;
 
-use super::words;
+use super::{access::list as records, words};
 use crate::{
     components::{
         badge::badge,
@@ -40,6 +40,18 @@ pub async fn page(ctx: Ctx, seq: String) -> Answer {
         }
         Err(_) => ().into_any(),
     };
+    let record = match access::get(&ctx.backoffice().pool, row.seq).await? {
+        Some(record) => {
+            let spec = list::ListSpec {
+                path: routes::ACCESS_RECORDS,
+                class: "audit-rows",
+                headers: records::headers(&ctx),
+                empty: (String::new(), String::new()),
+            };
+            list::table(spec, vec![records::row(&ctx, record)])
+        }
+        None => ().into_any(),
+    };
     let (tone, what) = words::what(&ctx, &row);
     let by = format!("{}?actor={}", ctx.href(routes::AUDIT), routes::encode(&row.actor));
     let of = format!("{}?subject={}", ctx.href(routes::AUDIT), routes::encode(&row.subject));
@@ -61,6 +73,7 @@ pub async fn page(ctx: Ctx, seq: String) -> Answer {
             </dl>
             <div class="pad">{words::details(&ctx, &row)}{proof}</div>
         </section>
+        {record}
     };
     Ok(Frame { title, active: routes::AUDIT, flash, body: body.into_any() })
 }

@@ -13,5 +13,6 @@ pub fn from_query(ctx: &Ctx, query: &Query) -> (Filter, Flash) {
     let mut typed = query.typed(&["actor", "action", "subject"]);
     let (since, before) = list::span(ctx, query, &mut typed);
     let (actor, action, subject) = (query.get("actor"), query.get("action"), query.get("subject"));
-    (Filter { actor, action, subject, since, before }, typed)
+    let is_changes = action.is_none() && subject.is_none();
+    (Filter { actor, action, subject, is_changes, since, before }, typed)
 }

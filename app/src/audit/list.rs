@@ -46,6 +46,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
             {form::filter_days(&ctx, &typed)}
             {form::filter_actions(&ctx, routes::AUDIT)}
         </form>
+        <p class="soft"><a href=ctx.href(routes::ACCESS_RECORDS)>{ctx.t("audit-without-access")}</a></p>
     };
     let body = match query.cursor() {
         Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::AUDIT)} }.into_any(),

@@ -24,6 +24,8 @@ fn found(ctx: &Ctx, finding: &Finding) -> String {
         Finding::Lost { .. } | Finding::Beyond { .. } | Finding::Tile { .. } => {
             ("audit-found-tree", Vec::new())
         }
+        Finding::RecordChanged { seq } => ("audit-found-record-changed", vec![("seq", seq.to_string())]),
+        Finding::RecordRemoved { seq } => ("audit-found-record-removed", vec![("seq", seq.to_string())]),
         Finding::NoHead | Finding::ChainEnd => ("audit-found-tree", Vec::new()),
     };
     ctx.words.get(key, &figures)

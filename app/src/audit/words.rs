@@ -94,11 +94,14 @@ pub(super) fn subject(ctx: &Ctx, row: &Row) -> AnyView {
         "export" => Some(routes::export(key)),
         "user" => key.parse().ok().map(routes::user),
         "role" => Some(routes::ROLES.to_owned()),
+        // Its subject is a hash: what it stands for is on the page of its row, as long as it is kept.
+        "access_record" => Some(routes::audit_row(row.seq)),
         _ => None,
     };
     let kind = ctx.words.word("subject", &row.subject_kind);
     let shown = match &row.subject_name {
         Some(name) => name.clone().into_any(),
+        None if row.subject_kind == "access_record" => format!("#{}", row.seq).into_any(),
         None => view! { <code>{key.clone()}</code> }.into_any(),
     };
     match href {

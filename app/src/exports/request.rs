@@ -15,6 +15,7 @@ use crate::{
 };
 use backoffice::{
     Rail,
+    audit::access::Kind,
     exports::{ExportError, LONGEST_REASON, Span, What},
     iap,
     reconciliation::{Class, Finding, differences::State},
@@ -49,6 +50,7 @@ pub fn what(ctx: &Ctx, list: &str, query: &Query) -> Option<What> {
             What::IapOrders(iap::Filter { q, status, user_key: None })
         }
         "audit" => What::Audit(audit::filter::from_query(ctx, query).0),
+        "access_records" => What::AccessRecords(audit::access::filter::from_query(ctx, query).0),
         "day" => What::Day(day("day")?),
         "payout" => What::Payout(day("day")?),
         "payouts" => What::Payouts(month()),
@@ -90,7 +92,9 @@ pub fn words(ctx: &Ctx) -> BTreeMap<String, String> {
     add("at-bank", &["no_statement", "differs", "missing", "unexplained"]);
     add("origin", &Origin::ALL.map(Origin::as_str));
     add("stage", &Stage::ALL.map(Stage::as_str));
-    add("export-value", &["is_estimate"]);
+    add("export-value", &["is_estimate", "is_masked"]);
+    add("access-kind", &Kind::ALL.map(Kind::as_str));
+    add("access-what", &["name", "phone", "email"]);
     words
 }
 

@@ -149,6 +149,12 @@ fn tasks(ctx: &Ctx, home: &Home) -> AnyView {
             "home-task-log",
             routes::AUDIT.to_owned(),
         ),
+        (
+            "waiting",
+            if ctx.may(Permission::ViewAudit) { waiting.access_reviews } else { 0 },
+            "home-task-access",
+            routes::ACCESS_REVIEW.to_owned(),
+        ),
         ("waiting", waiting.iap_requested, "home-task-iap", format!("{}?tab=requested", routes::IAP)),
         ("failed", waiting.orders_to_look_at, "home-task-orders", format!("{}?attention=1", routes::ORDERS)),
         (

@@ -149,6 +149,9 @@ pub async fn page(ctx: Ctx, order_id: String) -> Answer {
     let Some(order) = backoffice::orders::get(ctx.backoffice(), &order_id).await? else {
         return Ok(errors::missing(&ctx, ctx.t("order-not-found")));
     };
+    if let Some(actor) = ctx.actor() {
+        backoffice::orders::note_view(ctx.backoffice(), &actor, &order).await?;
+    }
     // From below to above: neither the history nor the form knows of something that the head does not.
     let filter = refunds::Filter { order_id: Some(order.order_id.clone()), ..refunds::Filter::default() };
     let (audit, deliveries, refunds) = story(&ctx, &order, &filter).await?;

@@ -67,12 +67,13 @@ pub struct Hit {
 #[server(prefix = "/fn", endpoint = "find", input = Json)]
 pub async fn find(#[server(default)] q: String) -> Result<Vec<Hit>, AppError> {
     question(routes::HOME, async |ctx| {
-        ctx.allow(Permission::ViewTrade)?;
+        let actor = ctx.allow(Permission::ViewTrade)?;
         let q = q.trim();
         if q.is_empty() || q.len() > 200 || q.contains('\0') {
             return Ok(Vec::new());
         }
         let found = orders::search(ctx.backoffice(), q, 8).await.or_explain(ctx)?;
+        orders::note_search(ctx.backoffice(), &actor, q, &found).await.or_explain(ctx)?;
         let hit = |order: orders::Order| {
             let (tone, status) = badge::order_status(ctx, &order);
             let buyer = order.customer_name.as_deref().map(format::mask_name).unwrap_or_default();

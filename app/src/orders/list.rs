@@ -133,6 +133,9 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         return Ok(frame(body, &ctx));
     };
     let page = backoffice::orders::list(ctx.backoffice(), &filter, cursor.as_ref(), SIZE).await?;
+    if let (Some(q), None, Some(actor)) = (&filter.q, &cursor, ctx.actor()) {
+        backoffice::orders::note_search(ctx.backoffice(), &actor, q, &page.rows).await?;
+    }
     // One exact hit is what was looked for.
     if let ([only], Some(q), None) = (page.rows.as_slice(), &filter.q, &cursor)
         && (only.order_id == *q || only.payment_key.as_deref() == Some(q))

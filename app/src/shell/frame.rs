@@ -47,7 +47,7 @@ fn menu(ctx: &Ctx, active: &'static str, waiting: Waiting) -> AnyView {
     let grants = if ctx.may(Permission::ManageCampaigns) { waiting.grants_to_approve } else { 0 };
     let differences = if ctx.may(Permission::Reconcile) { waiting.differences } else { 0 };
     let differences = differences + waiting.receipts_failed;
-    let rights = waiting.rights_to_approve;
+    let (rights, reviews) = (waiting.rights_to_approve, waiting.access_reviews);
     let sees_finance = ctx.may(Permission::ViewFinance);
     let active =
         if active == routes::RECONCILIATION && !sees_finance { routes::CASH_RECEIPTS } else { active };
@@ -80,6 +80,7 @@ fn menu(ctx: &Ctx, active: &'static str, waiting: Waiting) -> AnyView {
         <ul>
             {entry(routes::STAFF, "nav-staff", rights)}
             {entry(routes::AUDIT, "nav-audit", 0)}
+            {entry(routes::ACCESS_RECORDS, "nav-access", reviews)}
             {entry(routes::SECURITY, "nav-security", 0)}
             {entry(routes::SETTINGS, "nav-settings", 0)}
             {entry(routes::ACCOUNT, "account", 0)}

@@ -147,6 +147,8 @@ pub fn App() -> impl IntoView {
                     let seq = param("seq");
                     page(move |ctx, _| audit::detail::page(ctx, seq))
                 } ssr=SsrMode::Async/>
+                <Route path=path!("/access-records") view=|| page(audit::access::list::page) ssr=SsrMode::Async/>
+                <Route path=path!("/access-records/review") view=|| page(audit::access::review::page) ssr=SsrMode::Async/>
                 <Route path=path!("/security") view=|| page(security::list::page) ssr=SsrMode::Async/>
                 <Route path=path!("/settings") view=|| page(|ctx, _| settings::page::page(ctx)) ssr=SsrMode::Async/>
             </Routes>

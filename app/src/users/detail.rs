@@ -130,6 +130,9 @@ pub async fn page(ctx: Ctx, key: String) -> Answer {
     let backoffice = ctx.backoffice();
     let user = backoffice::users::get(backoffice, key.0).await?;
     let clear = ctx.may(Permission::RevealPersonal) && ctx.may_see_profile(key.0).await;
+    if let (Some(user), Some(actor)) = (&user, ctx.actor()) {
+        backoffice::users::note_view(backoffice, &actor, user, !clear).await?;
+    }
     let order_filter = orders::Filter { user_key: Some(key.to_string()), ..orders::Filter::default() };
     let grant_filter = promotions::Filter { user_key: Some(key.0), ..promotions::Filter::default() };
     let iap_filter = iap::Filter { user_key: Some(key.0), ..iap::Filter::default() };

@@ -41,6 +41,9 @@ pub struct Filter {
     pub actor: Option<String>,
     pub action: Option<String>,
     pub subject: Option<String>,
+    /// Without rows that say who saw personal data: they have a list of their own ([`super::access`]).
+    #[serde(default)]
+    pub is_changes: bool,
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub since: Option<OffsetDateTime>,
     /// Without this moment.
@@ -68,6 +71,10 @@ pub async fn list(
     }
     if let Some(subject) = &filter.subject {
         query.push(" and subject = ").push_bind(subject.clone());
+    }
+    if filter.is_changes {
+        // As the index has it.
+        query.push(" and action not like 'personal.%'");
     }
     if let Some(since) = filter.since {
         query.push(" and at >= ").push_bind(since);

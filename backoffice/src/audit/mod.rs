@@ -1,9 +1,11 @@
 //! Who changed what. A change and its row here are one transaction, which waits for nobody; rows are sealed into a Merkle
 //! tree afterwards ([`seal`]), and signed checkpoints of the tree leave the house ([`outside`]). Whoever has one of them can
-//! tell whether anything before it was changed ([`verify`]), and that a row is in it ([`proof`]).
+//! tell whether anything before it was changed ([`verify`]), and that a row is in it ([`proof`]). Who saw whose personal data is
+//! told in it too, and may go earlier ([`access`]).
 //!
 //! Why not a chain: decision 20.
 
+pub mod access;
 mod chain;
 mod entry;
 pub mod job;

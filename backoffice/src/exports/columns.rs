@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 
 use super::{Out, What, sheet::Cell};
 use crate::{
-    audit,
+    audit::{self, access::Record},
     iap::{self, Platform},
     masking::{mask_email, mask_name, mask_phone},
     orders::Order,
@@ -34,6 +34,7 @@ pub(super) fn names(what: &What) -> Vec<&'static str> {
         What::MissingEvents => of(MISSING_EVENTS),
         What::IapOrders(_) => of(IAP_ORDERS),
         What::Audit(_) => of(AUDIT),
+        What::AccessRecords(_) => of(ACCESS_RECORDS),
         What::Day(_) => of(DAY),
         What::Payout(_) => of(PAYOUT),
         What::Payouts(_) => of(PAYOUTS),
@@ -166,6 +167,20 @@ pub(super) const AUDIT: &[Column<audit::Row>] = &[
     ("subjectKind", |_, a| a.subject_kind.as_str().into()),
     ("subject", |_, a| a.subject.as_str().into()),
     ("detail", |_, a| a.detail.to_string().into()),
+];
+
+pub(super) const ACCESS_RECORDS: &[Column<Record>] = &[
+    ("seq", |_, r| r.seq.into()),
+    ("at", |_, r| r.at.into()),
+    ("actor", |_, r| r.staff_name.as_str().into()),
+    ("ip", |_, r| r.ip.as_deref().into()),
+    ("action", |out, r| out.word(r.kind.as_str())),
+    ("subjectKind", |_, r| r.subject_kind.as_str().into()),
+    ("subject", |_, r| r.subject.as_str().into()),
+    ("what", |out, r| out.words(r.what.iter().map(String::as_str))),
+    ("masked", |out, r| if r.is_masked { out.word("is_masked") } else { Cell::Empty }),
+    ("people", |_, r| r.people.into()),
+    ("reason", |_, r| r.reason.as_deref().into()),
 ];
 
 pub(super) const DAY: &[Column<(Class, reconciliation::Row)>] = &[

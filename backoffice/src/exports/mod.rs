@@ -15,6 +15,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use sqlx::PgConnection;
 use time::{Date, Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -25,7 +26,10 @@ use self::{
 };
 use crate::{
     Backoffice, Fault,
-    audit::{self, Act, Actor},
+    audit::{
+        self, Act, Actor,
+        access::{self, Access, Whose},
+    },
     iap,
     kernel::{
         permission::Permission,
@@ -55,6 +59,7 @@ pub enum What {
     MissingEvents,
     IapOrders(iap::Filter),
     Audit(audit::Filter),
+    AccessRecords(access::Filter),
     /// Every row of a day of the books.
     Day(Date),
     /// Settlement rows of a payout.
@@ -83,6 +88,7 @@ impl What {
             Self::MissingEvents => "missing_events",
             Self::IapOrders(_) => "iap_orders",
             Self::Audit(_) => "audit",
+            Self::AccessRecords(_) => "access_records",
             Self::Day(_) => "day",
             Self::Payout(_) => "payout",
             Self::Payouts(_) => "payouts",
@@ -100,7 +106,7 @@ impl What {
             | Self::Webhooks(_)
             | Self::MissingEvents
             | Self::IapOrders(_) => Permission::ViewTrade,
-            Self::Audit(_) => Permission::ViewAudit,
+            Self::Audit(_) | Self::AccessRecords(_) => Permission::ViewAudit,
             Self::Transactions(_)
             | Self::Differences(_)
             | Self::Day(_)
@@ -269,9 +275,44 @@ pub async fn take(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<Op
     let subject = id.to_string();
     let detail = json!({ "rows": export.rows, "bytes": export.bytes });
     let act = Act { action: "export.taken", subject_kind: "export", subject: &subject, detail };
-    audit::record(&mut tx, backoffice.clock.now(), actor, act).await?;
+    let now = backoffice.clock.now();
+    audit::record(&mut tx, now, actor, act).await?;
+    if !export.is_masked {
+        note_people(&mut tx, now, actor, &export).await?;
+    }
     tx.commit().await?;
     Ok(Some(export))
+}
+
+/// Keeps who is in a file that is taken in the clear.
+async fn note_people(
+    tx: &mut PgConnection,
+    now: OffsetDateTime,
+    actor: &Actor,
+    export: &Export,
+) -> Result<(), Fault> {
+    let people = sqlx::query_scalar!(
+        "select order_id from export_people where export_id = $1 order by order_id collate \"C\"",
+        export.id
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    if people.is_empty() {
+        return Ok(());
+    }
+    let hash = access::people_hash(people.iter().map(String::as_str));
+    let seen = Access {
+        kind: access::Kind::Exported,
+        whose: Whose::Export {
+            id: export.id,
+            people: i64::try_from(people.len()).unwrap_or(i64::MAX),
+            people_hash: &hash,
+        },
+        what: &["name", "phone", "email"],
+        is_masked: false,
+        reason: Some(&export.reason),
+    };
+    access::record(tx, now, actor, seen).await
 }
 
 /// A piece of the file, from the first (0) on; nothing after the last.
@@ -301,6 +342,7 @@ pub(crate) async fn run(backoffice: &Backoffice, id: Uuid) -> Result<(), Fault> 
     let file = tempfile::tempfile()?;
     let unwritten = |error: sheet::SheetError| Fault::Inconsistent(format!("export {id}: {error}"));
     let sheet = Sheet::new(asked.format, &asked.title, headers, file.try_clone()?).map_err(unwritten)?;
+    sqlx::query!("delete from export_people where export_id = $1", id).execute(&backoffice.pool).await?;
     let mut out = Out { backoffice, id, sheet, words, is_masked: asked.is_masked, rows: 0 };
     rows::write(backoffice, &what, &mut out).await?;
     let Out { sheet, rows, .. } = out;

@@ -3,10 +3,14 @@
 use std::future::Future;
 
 use futures::TryStreamExt as _;
+use uuid::Uuid;
 
 use super::{Out, What, columns as of, columns::Column};
 use crate::{
-    Backoffice, Fault, audit, iap, orders,
+    Backoffice, Fault,
+    audit::{self, access},
+    iap,
+    orders::{self, Order},
     page::{Cursor, Page},
     payouts,
     reconciliation::{self, Class, differences},
@@ -45,14 +49,36 @@ async fn all<T>(out: &mut Out<'_>, columns: &[Column<T>], rows: Vec<T>) -> Resul
     Ok(())
 }
 
+/// Who is in a file that nothing is masked in.
+async fn keep_people(backoffice: &Backoffice, export: Uuid, orders: &[Order]) -> Result<(), Fault> {
+    let people: Vec<String> = orders
+        .iter()
+        .filter(|o| {
+            o.customer_name.is_some() || o.customer_mobile_phone.is_some() || o.customer_email.is_some()
+        })
+        .map(|order| order.order_id.clone())
+        .collect();
+    sqlx::query!(
+        "insert into export_people (export_id, order_id) select $1, unnest($2::text[]) on conflict do nothing",
+        export,
+        &people,
+    )
+    .execute(&backoffice.pool)
+    .await?;
+    Ok(())
+}
+
 pub(super) async fn write(backoffice: &Backoffice, what: &What, out: &mut Out<'_>) -> Result<(), Fault> {
     match what {
         What::Orders(filter) => {
-            every(
-                out,
-                of::ORDERS,
-                |at| async move { orders::list(backoffice, filter, at.as_ref(), PAGE).await },
-            )
+            let in_the_clear = (!out.is_masked).then_some(out.id);
+            every(out, of::ORDERS, |at| async move {
+                let page = orders::list(backoffice, filter, at.as_ref(), PAGE).await?;
+                if let Some(export) = in_the_clear {
+                    keep_people(backoffice, export, &page.rows).await?;
+                }
+                Ok(page)
+            })
             .await
         }
         What::Transactions(filter) => {
@@ -94,6 +120,12 @@ pub(super) async fn write(backoffice: &Backoffice, what: &What, out: &mut Out<'_
         What::Audit(filter) => {
             every(out, of::AUDIT, |at| async move {
                 audit::list(&backoffice.pool, filter, at.as_ref(), PAGE).await
+            })
+            .await
+        }
+        What::AccessRecords(filter) => {
+            every(out, of::ACCESS_RECORDS, |at| async move {
+                access::list(&backoffice.pool, filter, at.as_ref(), PAGE).await
             })
             .await
         }

@@ -8,7 +8,11 @@ use time::OffsetDateTime;
 use super::{Order, hash_of_email, hash_of_phone};
 use crate::{
     Backoffice, Fault,
-    kernel::seal::Keyring,
+    audit::{
+        Actor,
+        access::{self, Access, Whose},
+    },
+    kernel::{personal, seal::Keyring},
     page::{Cursor, Page, push_keyset},
 };
 
@@ -86,6 +90,67 @@ pub async fn list(
 pub async fn search(backoffice: &Backoffice, q: &str, most: usize) -> Result<Vec<Order>, Fault> {
     let filter = Filter { q: Some(q.to_owned()), ..Filter::default() };
     Ok(list(backoffice, &filter, None, most).await?.rows)
+}
+
+/// Whom a search looks for, if it is somebody: a phone number, an e-mail address, or a name that was found.
+fn somebody<'a>(q: &str, found: impl IntoIterator<Item = &'a Order>) -> Option<(&'static str, String)> {
+    let is_name = |order: &Order| {
+        order.customer_name.as_deref().is_some_and(|name| name.starts_with(q)) && !order.order_id.starts_with(q)
+    };
+    let phone = personal::phone(q).map(|phone| ("phone", phone));
+    let email = || personal::email(q).map(|email| ("email", email));
+    phone.or_else(email).or_else(|| found.into_iter().any(is_name).then(|| ("name", q.to_owned())))
+}
+
+/// Keeps that somebody was looked for. What was found may be shown only after it.
+pub async fn note_search(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    q: &str,
+    found: &[Order],
+) -> Result<(), Fault> {
+    let Some((what, words)) = somebody(q, found) else { return Ok(()) };
+    let hash = access::hash_of_words(backoffice, what, &words);
+    let seen = Access {
+        kind: access::Kind::Searched,
+        whose: Whose::Words(&hash),
+        what: &[what],
+        is_masked: true,
+        reason: None,
+    };
+    access::note(backoffice, actor, seen).await
+}
+
+/// What searches for somebody are kept by, whichever way these words were meant.
+pub fn hashes_of_search(backoffice: &Backoffice, words: &str) -> Vec<String> {
+    let of = |what, words: &str| access::hash_of_words(backoffice, what, words);
+    match somebody(words, []) {
+        Some((what, words)) => vec![of(what, &words)],
+        None => vec![of("name", words)],
+    }
+}
+
+/// Keeps that somebody opened an order that says who bought it.
+pub async fn note_view(backoffice: &Backoffice, actor: &Actor, order: &Order) -> Result<(), Fault> {
+    let what: Vec<&str> = [
+        ("name", order.customer_name.is_some()),
+        ("phone", order.customer_mobile_phone.is_some()),
+        ("email", order.customer_email.is_some()),
+    ]
+    .into_iter()
+    .filter_map(|(what, is_there)| is_there.then_some(what))
+    .collect();
+    if what.is_empty() {
+        return Ok(());
+    }
+    let seen = Access {
+        kind: access::Kind::Viewed,
+        whose: Whose::Order(&order.order_id),
+        what: &what,
+        is_masked: true,
+        reason: None,
+    };
+    access::note(backoffice, actor, seen).await
 }
 
 /// Each way of being found has its own index; a union keeps the planner from scanning for an OR.

@@ -11,7 +11,7 @@ use toss::{
     payments::{Method, institutions},
 };
 
-pub use find::{Filter, list, search};
+pub use find::{Filter, hashes_of_search, list, note_search, note_view, search};
 
 use crate::{
     Backoffice, Fault,

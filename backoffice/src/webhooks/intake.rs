@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{Incoming, months};
 use crate::{
-    Backoffice, Fault, IntakeLoad,
+    Backoffice, Fault, IntakeLoad, database,
     kernel::{seal::DELIVERY, text},
 };
 
@@ -57,7 +57,7 @@ impl Intake {
         // The one statement is planned once.
         let settings = [("plan_cache_mode", "force_generic_plan")];
         // One more for the times.
-        let pool = crate::connect_with(database_url, WRITERS + 1, &settings).await?;
+        let pool = database::connect_with(database_url, WRITERS + 1, &settings).await?;
         let (backoffice, load) = (Backoffice { pool, ..backoffice.clone() }, backoffice.intake_load.clone());
         let (queue, waiting) = mpsc::channel(WAITING);
         let waiting = Arc::new(Mutex::new(waiting));

@@ -13,6 +13,7 @@ pub const KEPT_YEARS: [u8; 3] = [1, 2, 5];
 
 const JOB: Actor = Actor::Job("webhook-months");
 const PREFIX: &str = "webhook_deliveries_";
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 pub(super) async fn add_partition(backoffice: &Backoffice, at: OffsetDateTime) -> Result<(), Fault> {
     sqlx::query!("select add_webhook_month($1)", at).execute(&backoffice.pool).await?;
@@ -31,34 +32,50 @@ pub async fn rotate_partitions(backoffice: &Backoffice) -> Result<(), Fault> {
         today.year() - i32::from(backoffice.webhook_years),
         u8::from(today.month())
     );
-    // Also those that a process detached and died before it dropped them: nobody sees them any more.
+    // Also those that a process detached and died before it dropped them: nobody sees them any more. A clock that is turned does
+    // not reach the last year: PostgreSQL goes by its own.
     let months = sqlx::query!(
-        r#"select c.relname as "name!", i.inhdetachpending as "pending?" from pg_class c
-           left join pg_inherits i on i.inhrelid = c.oid and i.inhparent = 'webhook_deliveries'::regclass
+        r#"select c.relname as "name!", exists (select from pg_inherits where inhrelid = c.oid) as "is_attached!"
+           from pg_class c
            where c.relkind = 'r' and c.relnamespace = 'jangbu'::regnamespace
-             and c.relname ~ '^webhook_deliveries_[0-9]{4}_[0-9]{2}$' order by c.relname"#
+             and c.relname ~ '^webhook_deliveries_[0-9]{4}_[0-9]{2}$' and c.relname < $1
+             and c.relname < $2 || to_char((now() - interval '1 year') at time zone 'Asia/Seoul', 'YYYY_MM')
+           order by c.relname"#,
+        kept_from,
+        PREFIX,
     )
     .fetch_all(&backoffice.pool)
     .await?;
-    // Their names sort by time.
-    for month in months.into_iter().filter(|m| m.name < kept_from) {
-        drop_partition(backoffice, &month.name, month.pending).await?;
+    for month in months {
+        let month_name = month.name.trim_start_matches(PREFIX);
+        if month.is_attached && !detach(backoffice, month_name).await? {
+            tracing::warn!(month = month_name, "somebody reads webhook deliveries all the time: the month goes later");
+            return Ok(());
+        }
+        drop_month(backoffice, month_name).await?;
     }
     Ok(())
 }
 
-/// In two steps: detaching concurrently waits for readers instead of stopping them, and then nobody sees the table.
-/// `pending` says that another process began to detach it; nothing, that it is detached.
-async fn drop_partition(backoffice: &Backoffice, name: &str, pending: Option<bool>) -> Result<(), Fault> {
-    if let Some(pending) = pending {
-        let how = if pending { "finalize" } else { "concurrently" };
-        let detach = format!("alter table webhook_deliveries detach partition {name} {how}");
-        // Not within a transaction: PostgreSQL makes two of its own.
-        sqlx::raw_sql(sqlx::AssertSqlSafe(detach)).execute(&backoffice.pool).await?;
+/// Nobody sees the month any more. Whoever reads or writes deliveries waits for a fifth of a second at most, or else it is tried
+/// again; whether it was done within a minute.
+async fn detach(backoffice: &Backoffice, month: &str) -> Result<bool, Fault> {
+    for _ in 0..60 {
+        match sqlx::query!("select detach_webhook_month($1)", month).execute(&backoffice.pool).await {
+            Ok(_) => return Ok(true),
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(LOCK_NOT_AVAILABLE) => {
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
+    Ok(false)
+}
+
+async fn drop_month(backoffice: &Backoffice, month: &str) -> Result<(), Fault> {
     let mut tx = backoffice.pool.begin().await?;
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("drop table {name}"))).execute(&mut *tx).await?;
-    let month = name.trim_start_matches(PREFIX).replace('_', "-");
+    sqlx::query!("select drop_webhook_month($1)", month).execute(&mut *tx).await?;
+    let month = month.replace('_', "-");
     let detail = serde_json::json!({ "keptYears": backoffice.webhook_years });
     let act = Act { action: "webhooks.month_dropped", subject_kind: "month", subject: &month, detail };
     audit::record(&mut tx, backoffice.clock.now(), &JOB, act).await?;

@@ -24,7 +24,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use crate::support::{AUDIT_KEY, Shop, refund};
+use crate::support::{APPLICATION, AUDIT_KEY, Shop, as_role, refund};
 
 async fn check(shop: &Shop, outside: &[String]) -> Report {
     verify(shop.backoffice(), outside).await.unwrap()
@@ -35,7 +35,8 @@ async fn found(shop: &Shop) -> Vec<Finding> {
 }
 
 /// Somebody who owns the tables.
-async fn behind_our_back(pool: &PgPool, statement: &str) {
+async fn behind_our_back(shop: &Shop, statement: &str) {
+    let pool = shop.owner().await;
     let mut tx = pool.begin().await.unwrap();
     sqlx::query("set local session_replication_role = replica").execute(&mut *tx).await.unwrap();
     sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut *tx).await.unwrap();
@@ -77,6 +78,7 @@ async fn what_a_crowd_does_is_sealed_at_once_and_every_change_of_it_is_named() {
     let report = check(&shop, &[]).await;
     assert!(report.is_whole() && report.leaves >= 12 * 5 && report.checkpoints >= 1, "{report:?}");
 
+    let owner = shop.owner().await;
     for statement in [
         "update audit set actor_name = 'nobody'",
         "delete from audit",
@@ -85,20 +87,20 @@ async fn what_a_crowd_does_is_sealed_at_once_and_every_change_of_it_is_named() {
         "update audit_tiles set n = 5",
         "delete from audit_checkpoints",
     ] {
-        let refused = sqlx::query(statement).execute(pool).await.unwrap_err().to_string();
+        let refused = sqlx::query(statement).execute(&owner).await.unwrap_err().to_string();
         assert!(refused.contains("append-only"), "{statement}: {refused}");
     }
     let (seq, leaf): (i64, i64) =
         sqlx::query_as("select seq, leaf from audit_leaves where leaf = 7").fetch_one(pool).await.unwrap();
     let leaf = u64::try_from(leaf).unwrap();
     let change = format!("update audit set detail = '{{}}' where seq = {seq}");
-    behind_our_back(pool, &change).await;
+    behind_our_back(&shop, &change).await;
     assert_eq!(found(&shop).await, [Finding::Changed { seq, leaf }]);
     assert!(matches!(proof::prove(shop.backoffice(), seq).await, Err(NoProof::Broken)));
-    behind_our_back(pool, &format!("delete from audit where seq = {seq}")).await;
+    behind_our_back(&shop, &format!("delete from audit where seq = {seq}")).await;
     assert_eq!(found(&shop).await, [Finding::Removed { seq, leaf }]);
     behind_our_back(
-        pool,
+        &shop,
         "insert into audit (at, actor, actor_name, action, subject_kind, subject, detail)
         values (now(), 'a', 'a', 'a', 'a', 'a', '{}')",
     )
@@ -154,7 +156,7 @@ async fn a_row_is_sealed_while_another_one_takes_its_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_was_committed_is_left_out_and_nothing_else_is_sealed() {
     let shop = Shop::open().await;
-    let url = shop.database_url.clone();
+    let url = as_role(&shop.database_url, APPLICATION);
     let pool = server::database::connect(&url, 40).await.unwrap();
     let done = Arc::new(AtomicBool::new(false));
     let sealers = (0..3).map(|_| {
@@ -309,7 +311,7 @@ async fn checkpoints_leave_the_house_and_tell_a_tail_that_was_cut_off() {
         sqlx::query_scalar("select open_tiles[1] from audit_head").fetch_one(pool).await.unwrap();
     let root = tree_root(&hashes[..32 * 5]);
     let old = signer.checkpoint(keep, root).unwrap();
-    behind_our_back(pool, &format!(
+    behind_our_back(&shop, &format!(
         "delete from audit where seq in (select seq from audit_leaves where leaf >= 5);
          delete from audit_leaves where leaf >= 5; delete from audit_checkpoints where size > 5;
          update audit_head set size = 5, checkpoint = '{old}', open_tiles = array[substr(open_tiles[1], 1, 160)]"

@@ -10,6 +10,7 @@
 )]
 
 mod access;
+mod access_records;
 mod accounts;
 mod approvals;
 mod apps_in_toss;
@@ -17,6 +18,7 @@ mod arrival;
 mod audit;
 mod batches;
 mod cash_receipts;
+mod database_roles;
 mod edge;
 mod edge_listener;
 mod factors;

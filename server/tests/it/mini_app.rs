@@ -1,6 +1,7 @@
 //! Log-in, in-app purchases and messages of a mini-app.
 
 use backoffice::{
+    audit::access,
     iap::{Decision, DecisionChannel, DeskError, NewRequest, State, Tab},
     messages::{Form, MessageError, NewTemplate, Refused, State as MessageState},
     promotions::{self, NewCampaign},
@@ -54,11 +55,11 @@ async fn a_profile_stays_encrypted_and_masked_until_somebody_says_why() {
     assert!(clear.contains("김하준") && clear.contains("01012345678"));
     let other = shop.log_in(Role::Support).await;
     assert!(!shop.page(&path, Some(&other.cookie)).await.1.contains("김하준"), "only for whoever said why");
-    let rows =
-        backoffice::audit::of_subject(&shop.backoffice().pool, "user", &user.to_string()).await.unwrap();
-    let revealed = rows.iter().find(|row| row.action == "user.profile_revealed").unwrap();
-    assert_eq!(revealed.detail["reason"], "환불 계좌 확인");
-    assert!(!revealed.detail.to_string().contains("김하준"));
+    let filter = access::Filter { subject: Some(user.to_string()), ..access::Filter::default() };
+    let records = access::list(&shop.backoffice().pool, &filter, None, 10).await.unwrap().rows;
+    let revealed = records.iter().find(|record| record.kind == access::Kind::Revealed).unwrap();
+    assert_eq!(revealed.reason.as_deref(), Some("환불 계좌 확인"));
+    assert_eq!(revealed.staff_id, agent.id);
     // Five minutes later it is over.
     shop.backoffice().clock.set_offset(time::Duration::minutes(6));
     assert!(!shop.page(&path, Some(&agent.cookie)).await.1.contains("김하준"));

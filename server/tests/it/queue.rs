@@ -76,7 +76,7 @@ async fn work_that_lost_its_job_is_planned_again_as_it_was() {
          create trigger tomorrow before insert or update on graphile_worker._private_jobs
              for each row execute function tomorrow()",
     )
-    .execute(&shop.backoffice().pool)
+    .execute(&shop.owner().await)
     .await
     .unwrap();
 

@@ -92,9 +92,10 @@ pub async fn read_until(shop: &Shop, day: Date) {
     }
 }
 
+/// As whoever owns the tables.
 async fn sql(shop: &Shop, statement: &str) -> u64 {
     sqlx::query(sqlx::AssertSqlSafe(statement))
-        .execute(&shop.backoffice().pool)
+        .execute(&shop.owner().await)
         .await
         .unwrap()
         .rows_affected()
@@ -567,6 +568,7 @@ async fn a_closed_day_stays_and_what_comes_later_stands_beside_it() {
     let (standing, ..) = backoffice::reconciliation::get_day(backoffice, day).await.unwrap();
     assert_eq!((standing.is_closed, standing.after_close, standing.open), (true, 2, 2));
     // Nobody changes what was signed for, and who gets around the database is found out.
+    let owner = shop.owner().await;
     for statement in [
         "update closed_rows set ours = 0 where day = '2026-09-10'",
         "delete from closed_rows where day = '2026-09-10'",
@@ -574,7 +576,7 @@ async fn a_closed_day_stays_and_what_comes_later_stands_beside_it() {
         "delete from closed_days",
         "truncate closed_rows",
     ] {
-        assert!(sqlx::query(statement).execute(&backoffice.pool).await.is_err(), "{statement}");
+        assert!(sqlx::query(statement).execute(&owner).await.is_err(), "{statement}");
     }
     assert_eq!(close::verify(&backoffice.pool).await.unwrap(), [(day, true)]);
     sql(&shop, "alter table closed_rows disable trigger all").await;

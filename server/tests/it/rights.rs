@@ -480,13 +480,14 @@ async fn the_register_keeps_every_change_and_nobody_takes_one_out() {
     }
     assert!(!html.contains("계정 추가</td>"), "only of that person: {html}");
 
+    let owner = shop.owner().await;
     for statement in [
         "update right_changes set by_name = 'nobody'",
         "delete from right_changes",
         "truncate right_changes",
         "delete from right_changes where at < now() - interval '2 years'",
     ] {
-        let mut tx = backoffice.pool.begin().await.unwrap();
+        let mut tx = owner.begin().await.unwrap();
         sqlx::query(
             "insert into right_changes (at, staff_id, name, kind, by, by_name)
              values (now() - interval '2 years 11 months', $1, 'x', 'added', 'command-line', 'x')",

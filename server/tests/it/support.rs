@@ -50,11 +50,36 @@ pub async fn database() -> String {
     let template = TEMPLATE
         .get_or_init(|| async {
             let name = format!("template_{}", std::process::id());
-            backoffice::create_migrated(&url, &name).await.unwrap();
+            let owned = backoffice::database::create_migrated(&url, &name).await.unwrap();
+            let pool = server::database::connect(&owned, 1).await.unwrap();
+            make_roles(&pool).await;
+            backoffice::database::grant(&pool, APPLICATION, &[READER.to_owned()]).await.unwrap();
+            pool.close().await;
             name
         })
         .await;
     create_database(template).await
+}
+
+/// Roles of the whole cluster, for every test of every run.
+pub const APPLICATION: &str = "jangbu_tests";
+pub const READER: &str = "jangbu_tests_reader";
+
+async fn make_roles(pool: &sqlx::PgPool) {
+    for role in [APPLICATION, READER] {
+        // Another process may be making it at this moment.
+        let make = format!(
+            "do $$ begin create role {role} login password '{role}';
+             exception when duplicate_object or unique_violation then null; end $$"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(make)).execute(pool).await.unwrap();
+    }
+}
+
+/// The address of the same database for another role.
+pub fn as_role(url: &str, role: &str) -> String {
+    let (_, place) = url.split_once('@').unwrap();
+    format!("postgres://{role}:{role}@{place}")
 }
 
 /// A database of its own with nothing in it.
@@ -84,6 +109,7 @@ pub const AUDIT_KEY: &str =
 pub const DATA_KEY: &str = "dGVzdHMgb25seTogMzIgYnl0ZXMgb2YgYSBkYXRhIGs=";
 
 pub struct Shop {
+    /// Of the tables' owner; the shop itself connects as [`APPLICATION`].
     pub database_url: String,
     pub jangbu: Jangbu,
     pub sandbox: Arc<World>,
@@ -174,7 +200,9 @@ impl Shop {
         values.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let settings = Settings::read(&Source(values)).unwrap();
         let database_url = database().await;
-        let jangbu = set_up(Jangbu::start(settings, &database_url).await.unwrap());
+        // As a shop should run it: the process owns none of its tables.
+        let application = as_role(&database_url, APPLICATION);
+        let jangbu = set_up(Jangbu::start(settings, &application).await.unwrap());
         let host = axum::Router::new()
             .route("/host", axum::routing::get(|| async { "the host's own page" }))
             .merge(jangbu.router());
@@ -255,6 +283,11 @@ impl Shop {
                 .map(|call| call.endpoint.clone())
                 .collect()
         })
+    }
+
+    /// Somebody who owns the tables, and may do anything.
+    pub async fn owner(&self) -> sqlx::PgPool {
+        server::database::connect(&self.database_url, 2).await.unwrap()
     }
 
     pub fn backoffice(&self) -> &Backoffice {

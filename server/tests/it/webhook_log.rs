@@ -224,7 +224,7 @@ async fn months_beyond_the_years_are_dropped_while_others_read() {
     assert_eq!(rows(&shop, "webhooks.month_dropped").await.len(), 1);
     // A process died between detaching a month and dropping it: it goes the next time.
     let detach = "alter table webhook_deliveries detach partition webhook_deliveries_2025_10";
-    sqlx::raw_sql(detach).execute(&backoffice.pool).await.unwrap();
+    sqlx::raw_sql(detach).execute(&shop.owner().await).await.unwrap();
     backoffice.webhook_years = 1;
     backoffice::webhooks::rotate_partitions(&backoffice).await.unwrap();
     assert_eq!(rows(&shop, "webhooks.month_dropped").await[0].subject, "2025-10");

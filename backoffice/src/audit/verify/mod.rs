@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Connection, PgConnection};
 
 pub(super) use self::check::{Check, Chunk, Leaf};
-use super::{chain, entry::Written, seal, tree::WIDTH};
+use super::{access, chain, entry::Written, seal, tree::WIDTH};
 use crate::{Backoffice, Fault};
 
 /// Leaves that are read at once: whole tiles.
@@ -46,6 +46,10 @@ pub enum Finding {
     Chain { seq: i64, why: String },
     /// The tree does not begin where the chain ended.
     ChainEnd,
+    /// A record of who saw what is not what its row says.
+    RecordChanged { seq: i64 },
+    /// A record of who saw what is gone before its time.
+    RecordRemoved { seq: i64 },
 }
 
 impl fmt::Display for Finding {
@@ -79,6 +83,8 @@ impl fmt::Display for Finding {
             }
             Self::NoHead => f.write_str("the end of the log is not kept"),
             Self::Chain { seq, why } => write!(f, "the chain of before is broken at row {seq}: {why}"),
+            Self::RecordChanged { seq } => write!(f, "the access record {seq} is not what its row says"),
+            Self::RecordRemoved { seq } => write!(f, "the access record {seq} is gone before its time"),
             Self::ChainEnd => f.write_str("the log does not begin where the chain of before ended"),
         }
     }
@@ -160,6 +166,9 @@ pub async fn verify(backoffice: &Backoffice, outside: &[String]) -> Result<Repor
     }
     for seq in inserted(&mut tx).await? {
         check.find(Finding::Inserted { seq });
+    }
+    for finding in access::check::findings(&mut tx).await? {
+        check.find(finding);
     }
     check.report.waiting = sqlx::query_scalar!(r#"select count(*) as "waiting!" from audit_unsealed"#)
         .fetch_one(&mut *tx)

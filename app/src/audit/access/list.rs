@@ -1,0 +1,113 @@
+//! The access record, newest first.
+
+use backoffice::audit::access::{Kind, Record, list as read};
+use leptos::prelude::*;
+
+use super::filter;
+use crate::{
+    components::{
+        badge::badge,
+        export, form,
+        layout::{Answer, Frame},
+        list::{self, Query, SIZE},
+    },
+    context::Ctx,
+    routes,
+};
+
+/// How much it asks to be looked at.
+fn tone(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Viewed | Kind::Searched => "plain",
+        Kind::Revealed => "waiting",
+        Kind::Exported => "part",
+    }
+}
+
+/// Whose data it was, and where that can be looked at.
+fn whose(ctx: &Ctx, record: &Record) -> AnyView {
+    let key = &record.subject;
+    let (href, shown) = match record.subject_kind.as_str() {
+        "order" => (Some(routes::order(key)), key.clone()),
+        "user" => (key.parse().ok().map(routes::user), key.clone()),
+        "export" => {
+            let people = record.people.unwrap_or_default().to_string();
+            (None, ctx.tr("access-people", &[("count", people)]))
+        }
+        // Which words they were, nobody can tell any more; who searched by the same ones, the filter can.
+        _ => (None, ctx.t("access-words")),
+    };
+    let kind = ctx.words.word("access-subject", &record.subject_kind);
+    match href {
+        Some(href) => view! {
+            <span class="soft">{kind}</span> " " <a href=ctx.href(&href)><code>{shown}</code></a>
+        }
+        .into_any(),
+        None => view! { <span class="soft">{kind}</span> " " {shown} }.into_any(),
+    }
+}
+
+pub(in crate::audit) fn row(ctx: &Ctx, record: Record) -> AnyView {
+    let of = format!("{}?staff={}", ctx.href(routes::ACCESS_RECORDS), record.staff_id);
+    let what = record.what.iter().map(|what| ctx.words.word("access-what", what));
+    let what = what.collect::<Vec<_>>().join(", ");
+    let masked = record.is_masked.then(|| ctx.t("access-masked"));
+    let reason = record.reason.clone().map(|reason| view! { <br/><q>{reason}</q> });
+    let subject = whose(ctx, &record);
+    view! {
+        <tr>
+            <td class="n seq"><a href=ctx.href(&routes::audit_row(record.seq))>{record.seq}</a></td>
+            <td class="id"><a href=of>{record.staff_name}</a> <small class="soft">{record.ip}</small></td>
+            <td class="state">{badge((tone(record.kind), ctx.words.word("access-kind", record.kind.as_str())))}</td>
+            <td class="subject">{subject}</td>
+            <td class="what detail">{what} " " <span class="soft">{masked}</span> {reason}</td>
+            <td class="when">{list::time(record.at)}</td>
+        </tr>
+    }
+    .into_any()
+}
+
+pub(in crate::audit) fn headers(ctx: &Ctx) -> Vec<(String, bool)> {
+    let mut headers = vec![("#".to_owned(), true)];
+    headers.extend(
+        ["col-by", "access-kind", "access-whose", "access-what", "col-at"].map(|key| list::head(ctx, key)),
+    );
+    headers
+}
+
+pub async fn page(ctx: Ctx, query: Query) -> Answer {
+    let flash = ctx.take_flash().await;
+    let (filter, typed) = filter::from_query(&ctx, &query);
+    let all = || (String::new(), ctx.t("rights-all"));
+    let people = backoffice::staff::list(ctx.backoffice()).await?.into_iter();
+    let people = people.map(|person| (person.id.to_string(), format!("{} · {}", person.name, person.email)));
+    let kinds = Kind::ALL.map(|kind| (kind.as_str().to_owned(), ctx.words.word("access-kind", kind.as_str())));
+    let people = std::iter::once(all()).chain(people).collect();
+    let kinds = std::iter::once(all()).chain(kinds).collect();
+    let heading = view! {
+        <h1>{ctx.t("nav-access")}</h1>
+        <p class="soft lead">{ctx.t("access-hint")} " " <a href=ctx.href(routes::ACCESS_REVIEW)>{ctx.t("access-review")}</a></p>
+        <form class="filters" method="get" action=ctx.href(routes::ACCESS_RECORDS)>
+            {form::select("staff", ctx.t("col-by"), people, "", &typed)}
+            {form::select("kind", ctx.t("access-kind"), kinds, "", &typed)}
+            {form::Field::text("subject", ctx.t("access-subject"), &typed).view()}
+            {form::filter_days(&ctx, &typed)}
+            {form::filter_actions(&ctx, routes::ACCESS_RECORDS)}
+        </form>
+    };
+    let body = match query.cursor() {
+        Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::ACCESS_RECORDS)} }.into_any(),
+        Ok(cursor) => {
+            let page = read(&ctx.backoffice().pool, &filter, cursor.as_ref(), SIZE).await?;
+            let spec = list::ListSpec {
+                path: routes::ACCESS_RECORDS,
+                class: "audit-rows",
+                headers: headers(&ctx),
+                empty: (ctx.t("access-empty"), ctx.t("audit-empty-hint")),
+            };
+            view! { {heading} {list::view(&ctx, &query, spec, page, row)} {export::form(&ctx, "access_records", &query)} }
+                .into_any()
+        }
+    };
+    Ok(Frame { title: ctx.t("nav-access"), active: routes::ACCESS_RECORDS, flash, body })
+}

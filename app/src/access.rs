@@ -1,7 +1,8 @@
 //! Who may open what: one table for every page and server function. What is not in it is closed.
 
 use backoffice::staff::Permission::{
-    self, ApproveRefund, ChangeSettings, Export, Grant, LookUpAtToss, ManageCampaigns, ManageStaff,
+    self, ApproveRefund, ChangeSettings, Export, Grant, LookUpAtToss, ManageCampaigns,
+    ManagePersonalData, ManageStaff,
     Reconcile, Refund, RevealPersonal, SendMessage, UnlinkUser, ViewAudit, ViewFinance, ViewTrade,
 };
 
@@ -114,6 +115,7 @@ pub const PAGES: &[(&str, Access)] = &[
     ("/audit/{seq}", Access::Needs(ViewAudit)),
     (routes::ACCESS_RECORDS, Access::Needs(ViewAudit)),
     (routes::ACCESS_REVIEW, Access::Needs(ViewAudit)),
+    (routes::PERSONAL_DATA, Access::Needs(ManagePersonalData)),
     // Who comes from where, and when.
     (routes::SECURITY, Access::Needs(ManageStaff)),
     (routes::SETTINGS, Access::Staff),
@@ -224,6 +226,8 @@ pub const FUNCTIONS: &[(&str, Access)] = &[
     ("/fn/send_message", Access::Needs(SendMessage)),
     ("/fn/send_bulk", Access::Needs(SendMessage)),
     ("/fn/sign_access_review", Access::Needs(ViewAudit)),
+    ("/fn/copy_personal_data", Access::Proves(ManagePersonalData)),
+    ("/fn/erase_personal_data", Access::Proves(ManagePersonalData)),
     ("/fn/reveal_profile", Access::Proves(RevealPersonal)),
     ("/fn/unlink_user", Access::Needs(UnlinkUser)),
     ("/fn/invite_staff", Access::Proves(ManageStaff)),

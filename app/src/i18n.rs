@@ -153,9 +153,9 @@ mod tests {
     /// `noun.verb` in the rules is what a row of the audit log says was done.
     #[test]
     fn every_action_of_the_audit_log_has_words() {
-        const NOUNS: &str = "access_review audit bank_statement campaign cash_receipt contract day difference export grant grant_batch \
+        const NOUNS: &str = "access_review audit bank_statement campaign cash_receipt contract data_request day difference export grant grant_batch \
                              iap_order iap_price iap_refund message message_template order payout reconciliation refund \
-                             refund_batch refund_limit return role seller settlements staff transaction transactions user \
+                             refund_batch refund_limit retention return role seller settlements staff transaction transactions user \
                              webhook webhook_replay webhooks";
         let mut code = String::new();
         sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../backoffice/src"), &mut code);

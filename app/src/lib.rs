@@ -11,6 +11,7 @@ pub mod iap;
 pub mod islands;
 pub mod messages;
 pub mod orders;
+pub mod personal_data;
 pub mod progress;
 pub mod promotions;
 pub mod reconciliation;

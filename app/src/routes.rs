@@ -52,6 +52,8 @@ pub const AUDIT: &str = "/audit";
 pub const ACCESS_RECORDS: &str = "/access-records";
 /// A month of it.
 pub const ACCESS_REVIEW: &str = "/access-records/review";
+/// What people ask of us about their own data.
+pub const PERSONAL_DATA: &str = "/personal-data";
 pub const SECURITY: &str = "/security";
 pub const SETTINGS: &str = "/settings";
 pub const FIREWALL: &str = "/settings/firewall";

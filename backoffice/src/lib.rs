@@ -28,11 +28,13 @@ pub mod messages;
 pub mod orders;
 pub mod payments;
 pub mod payouts;
+pub mod personal_data;
 pub mod promotions;
 mod queue;
 pub mod reconciliation;
 pub mod refunds;
 pub mod reports;
+pub mod retention;
 pub mod returns;
 pub mod security;
 pub mod settlements;
@@ -89,8 +91,8 @@ pub struct Backoffice {
     pub mail: Option<mail::Mailer>,
     /// Where browsers can have passkeys of ours.
     pub passkeys: Option<staff::factors::Passkeys>,
-    /// How many years of webhook deliveries are kept; one of [`webhooks::KEPT_YEARS`].
-    pub webhook_years: u8,
+    /// How long what is kept is kept.
+    pub retention: retention::Periods,
     /// How much is being taken in by this process.
     pub intake_load: IntakeLoad,
     /// Whose password is looked at by this process.

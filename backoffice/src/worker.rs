@@ -29,6 +29,7 @@ use crate::{
     reconciliation::job::{ReadDay, Reconcile},
     refunds,
     refunds::job::{ExecuteRefund, FollowRefunds, RunRefundBatch},
+    retention::job::DestroyExpired,
     staff::{CloseDormant, form_answers, sessions},
     transactions::job::SyncTransactions,
     webhooks,
@@ -167,6 +168,7 @@ async fn run(
         .define_job::<Task<CloseDormant>>()
         .define_job::<Task<VerifyLog>>()
         .define_job::<Task<OpenReviews>>()
+        .define_job::<Task<DestroyExpired>>()
         .define_job::<Task<Maintenance>>()
         .add_extension(State(backoffice.clone()))
         .with_cron(
@@ -230,6 +232,15 @@ async fn run(
                 .id("verify_log")
                 .fill(CrontabFill::days(1))
                 .job_key("verify_log")
+                .payload_value(json!({})),
+        )
+        .with_cron(
+            // Twenty past three in Seoul.
+            Cron::daily_at::<Task<DestroyExpired>>(18, 20)?
+                .id("destroy_expired")
+                .fill(CrontabFill::days(1))
+                .queue("retention")
+                .job_key("destroy_expired")
                 .payload_value(json!({})),
         )
         .with_cron(

@@ -119,7 +119,7 @@ impl Jangbu {
             second_factor: settings.second_factor,
             mail: settings.mail.clone(),
             passkeys: Passkeys::at(&settings.public_url),
-            webhook_years: settings.webhook_retention_years,
+            retention: settings.retention.clone(),
             intake_load: IntakeLoad::default(),
             turns: Turns::default(),
         };

@@ -18,8 +18,8 @@ use backoffice::{
         outside::Place,
     },
     mail::{Mailer, NoMailer},
+    retention::{Class, Periods},
     staff::factors::SecondFactor,
-    webhooks::KEPT_YEARS,
 };
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
@@ -60,7 +60,8 @@ pub use self::{
 /// | `APPS_IN_TOSS_UNLINK_AUTH` | – | `name:password` that Toss sends with unlink callbacks |
 /// | `JANGBU_MERCHANT_API_KEY` | – | without it `/api` answers 401 to everybody |
 /// | `JANGBU_WEBHOOK_ALLOWED_IPS` | everybody | addresses or ranges, by comma |
-/// | `JANGBU_WEBHOOK_RETENTION_YEARS` | 5 | 1, 2 or 5: older months of webhook deliveries are dropped |
+/// | `JANGBU_RETENTION` | – | how long what is kept is kept, by comma, like `contracts=5y,disputes=3y,access_records=2y`; the settings page shows the table, [`Class`] the bounds |
+/// | `JANGBU_WEBHOOK_RETENTION_YEARS` | 5 | the same as `webhooks=5y` of `JANGBU_RETENTION`: 1, 2 or 5 |
 /// | `JANGBU_APPROVER_AGE_HOURS` | 24; 0 in sandbox mode | how old an account, its role and its password have to be before it approves anything |
 /// | `JANGBU_MAIL_URL`, `JANGBU_MAIL_FROM` | – | `smtps://user:password@host:465`, or `smtp://host:587?tls=required`: invitations and warnings to staff go by mail |
 /// | `JANGBU_SESSION_IDLE_MINUTES` | 15 | 5 to 60: how long a session lives that nobody uses |
@@ -100,8 +101,8 @@ pub struct Settings {
     /// The log-in of the house next door, where there is one.
     pub oidc: Option<Oidc>,
     pub webhook_allowed_ips: Vec<IpNet>,
-    /// How long deliveries are kept; one of [`KEPT_YEARS`].
-    pub webhook_retention_years: u8,
+    /// How long what is kept is kept.
+    pub retention: Periods,
     pub trusted_proxies: Vec<IpNet>,
     /// Where whoever watches the process is listened for, apart from everybody else.
     pub metrics_addr: Option<SocketAddr>,
@@ -116,6 +117,22 @@ pub struct Settings {
     pub session_idle: time::Duration,
     /// How far the clock is turned; only in a sandbox.
     pub clock_offset: time::Duration,
+}
+
+fn retention(source: &Source) -> Result<Periods, SettingError> {
+    const BOTH: &str = "JANGBU_RETENTION";
+    let mut periods = Periods::default();
+    for text in list(source, BOTH, |text| Ok::<_, String>(text.to_owned()))? {
+        periods.set(&text).or_else(|error| wrong(BOTH, error.to_string()))?;
+    }
+    const YEARS: &str = "JANGBU_WEBHOOK_RETENTION_YEARS";
+    if let Some(years) = source.get(YEARS) {
+        if periods.is_set(Class::Webhooks) {
+            return wrong(YEARS, format!("{BOTH} says webhooks=… already"));
+        }
+        periods.set(&format!("webhooks={years}y")).or_else(|_| wrong(YEARS, "1, 2 or 5"))?;
+    }
+    Ok(periods)
 }
 
 fn mail(source: &Source, mode: Mode) -> Result<Option<Mailer>, SettingError> {
@@ -183,11 +200,7 @@ impl Settings {
             merchant_api_key: source.get("JANGBU_MERCHANT_API_KEY").map(|key| key.to_owned().into()),
             oidc: Oidc::read(source, mode)?,
             webhook_allowed_ips: nets(source, "JANGBU_WEBHOOK_ALLOWED_IPS")?,
-            webhook_retention_years: match source.get("JANGBU_WEBHOOK_RETENTION_YEARS").unwrap_or("5").parse()
-            {
-                Ok(years) if KEPT_YEARS.contains(&years) => years,
-                _ => return wrong("JANGBU_WEBHOOK_RETENTION_YEARS", "1, 2 or 5"),
-            },
+            retention: retention(source)?,
             approver_age: match source.get("JANGBU_APPROVER_AGE_HOURS").map(str::parse) {
                 None if mode == Mode::Sandbox => time::Duration::ZERO,
                 None => time::Duration::DAY,

@@ -192,7 +192,7 @@ impl Toss {
             second_factor: backoffice::staff::factors::SecondFactor::Off,
             passkeys: None,
             mail: None,
-            webhook_years: 5,
+            retention: backoffice::retention::Periods::default(),
             intake_load: backoffice::IntakeLoad::default(),
             turns: backoffice::Turns::default(),
         })

@@ -93,6 +93,8 @@ pub(super) fn subject(ctx: &Ctx, row: &Row) -> AnyView {
         "day" => Some(routes::day(key)),
         "export" => Some(routes::export(key)),
         "user" => key.parse().ok().map(routes::user),
+        "data_request" => Some(routes::PERSONAL_DATA.to_owned()),
+        "retention" => Some(format!("{}#retention", routes::SETTINGS)),
         "role" => Some(routes::ROLES.to_owned()),
         // Its subject is a hash: what it stands for is on the page of its row, as long as it is kept.
         "access_record" => Some(routes::audit_row(row.seq)),

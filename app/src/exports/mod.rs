@@ -9,4 +9,4 @@ pub(crate) mod list;
 #[cfg(feature = "ssr")]
 pub(crate) mod progress;
 #[cfg(feature = "ssr")]
-mod request;
+pub(crate) mod request;

@@ -77,6 +77,10 @@ pub fn headers(ctx: &Ctx, what: &What) -> Vec<String> {
     what.columns().iter().map(|column| ctx.words.word("column", column)).collect()
 }
 
+/// Where a value of somebody's stands.
+const SOURCES: [&str; 9] =
+    ["order", "payment", "refund", "cash_receipt", "return", "webhook", "user", "message", "grant"];
+
 /// The words for values of ours; Toss's own words stay as they are.
 pub fn words(ctx: &Ctx) -> BTreeMap<String, String> {
     let mut words = BTreeMap::new();
@@ -93,6 +97,7 @@ pub fn words(ctx: &Ctx) -> BTreeMap<String, String> {
     add("origin", &Origin::ALL.map(Origin::as_str));
     add("stage", &Stage::ALL.map(Stage::as_str));
     add("export-value", &["is_estimate", "is_masked"]);
+    add("person-source", &SOURCES);
     add("access-kind", &Kind::ALL.map(Kind::as_str));
     add("access-what", &["name", "phone", "email"]);
     words

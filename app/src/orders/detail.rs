@@ -107,6 +107,7 @@ fn head(ctx: &Ctx, order: &Order, record: Option<&Record>) -> AnyView {
     view! {
         <section class="card order-head">
             {attention}
+            {order.is_restricted.then(|| view! { <p class="notice" role="note">{ctx.t("order-restricted")}</p> })}
             {badge::badge(badge::order_status(ctx, order))}
             <p class="sum">
                 <strong>{money(order.amount)}</strong>
@@ -160,6 +161,7 @@ pub async fn page(ctx: Ctx, order_id: String) -> Answer {
         None => None,
     };
     let order = backoffice::orders::get(ctx.backoffice(), &order_id).await?.unwrap_or(order);
+    let record = if order.is_restricted { record.map(Record::without_persons) } else { record };
     let payment = record.as_ref().map(Record::payment).transpose()?;
     let may = payment.as_ref().map(|payment| eligibility(payment, ctx.backoffice().clock.now()));
     let of = |form: &str| if flash.form == form { flash.clone() } else { Flash::default() };

@@ -8,3 +8,5 @@ pub(crate) mod limits;
 pub(crate) mod page;
 #[cfg(feature = "ssr")]
 pub(crate) mod preferences;
+#[cfg(feature = "ssr")]
+mod retention;

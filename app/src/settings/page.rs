@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{limits, preferences::preferences};
+use super::{limits, preferences::preferences, retention};
 use crate::{
     components::{
         badge::badge,
@@ -61,6 +61,7 @@ fn apps_in_toss(ctx: &Ctx) -> AnyView {
 pub async fn page(ctx: Ctx) -> Answer {
     let flash = ctx.take_flash().await;
     let limits = limits::view(&ctx, &flash).await?;
+    let retention = retention::view(&ctx).await?;
     let hook = hook_url(&ctx);
     let body = view! {
         <h1>{ctx.t("nav-settings")}</h1>
@@ -69,6 +70,7 @@ pub async fn page(ctx: Ctx) -> Answer {
             <div class="pad">{preferences(&ctx)}</div>
         </section>
         {limits}
+        {retention}
         <section class="card">
             <h2>{ctx.t("settings-process")}</h2>
             <dl class="facts pad">

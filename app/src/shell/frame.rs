@@ -81,6 +81,7 @@ fn menu(ctx: &Ctx, active: &'static str, waiting: Waiting) -> AnyView {
             {entry(routes::STAFF, "nav-staff", rights)}
             {entry(routes::AUDIT, "nav-audit", 0)}
             {entry(routes::ACCESS_RECORDS, "nav-access", reviews)}
+            {entry(routes::PERSONAL_DATA, "nav-personal-data", 0)}
             {entry(routes::SECURITY, "nav-security", 0)}
             {entry(routes::SETTINGS, "nav-settings", 0)}
             {entry(routes::ACCOUNT, "account", 0)}

@@ -18,7 +18,7 @@ use crate::{
     audit, cash_receipts,
     components::{errors, layout, list::Query},
     context::{Ctx, Theme},
-    exports, firewall, home, iap, messages, orders, payouts, promotions, reconciliation, refunds, reports,
+    exports, firewall, home, iap, messages, orders, payouts, personal_data, promotions, reconciliation, refunds, reports,
     returns, security, settings, staff, transactions, users, webhooks,
 };
 
@@ -149,6 +149,7 @@ pub fn App() -> impl IntoView {
                 } ssr=SsrMode::Async/>
                 <Route path=path!("/access-records") view=|| page(audit::access::list::page) ssr=SsrMode::Async/>
                 <Route path=path!("/access-records/review") view=|| page(audit::access::review::page) ssr=SsrMode::Async/>
+                <Route path=path!("/personal-data") view=|| page(personal_data::page::page) ssr=SsrMode::Async/>
                 <Route path=path!("/security") view=|| page(security::list::page) ssr=SsrMode::Async/>
                 <Route path=path!("/settings") view=|| page(|ctx, _| settings::page::page(ctx)) ssr=SsrMode::Async/>
             </Routes>

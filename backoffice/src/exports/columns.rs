@@ -9,6 +9,7 @@ use crate::{
     masking::{mask_email, mask_name, mask_phone},
     orders::Order,
     payouts::{Payout, Settled},
+    personal_data::Line,
     reconciliation::{
         self, Class,
         differences::{Difference, exchange_rate},
@@ -35,6 +36,7 @@ pub(super) fn names(what: &What) -> Vec<&'static str> {
         What::IapOrders(_) => of(IAP_ORDERS),
         What::Audit(_) => of(AUDIT),
         What::AccessRecords(_) => of(ACCESS_RECORDS),
+        What::Person(_) => of(PERSON),
         What::Day(_) => of(DAY),
         What::Payout(_) => of(PAYOUT),
         What::Payouts(_) => of(PAYOUTS),
@@ -181,6 +183,14 @@ pub(super) const ACCESS_RECORDS: &[Column<Record>] = &[
     ("masked", |out, r| if r.is_masked { out.word("is_masked") } else { Cell::Empty }),
     ("people", |_, r| r.people.into()),
     ("reason", |_, r| r.reason.as_deref().into()),
+];
+
+pub(super) const PERSON: &[Column<Line>] = &[
+    ("source", |out, l| out.word(l.source)),
+    ("id", |_, l| l.id.as_str().into()),
+    ("at", |_, l| l.at.into()),
+    ("field", |_, l| l.field.as_str().into()),
+    ("value", |_, l| l.value.as_str().into()),
 ];
 
 pub(super) const DAY: &[Column<(Class, reconciliation::Row)>] = &[

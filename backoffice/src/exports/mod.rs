@@ -16,7 +16,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::PgConnection;
-use time::{Date, Duration, OffsetDateTime};
+use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
 use self::{
@@ -33,14 +33,15 @@ use crate::{
     iap,
     kernel::{
         permission::Permission,
-        personal::masked_words,
         seal::{EXPORT_PART, EXPORT_WORDS},
     },
-    orders, queue, reconciliation, refunds, transactions, webhooks,
+    orders,
+    personal_data::Person,
+    queue, reconciliation, refunds,
+    retention::Class,
+    transactions, webhooks,
 };
 
-/// A file stands ready for this long.
-const KEPT_FOR: Duration = Duration::DAY;
 /// Bytes of a file that are kept in one row.
 const PART: usize = 1 << 20;
 /// Rows between two signs of life.
@@ -60,6 +61,8 @@ pub enum What {
     IapOrders(iap::Filter),
     Audit(audit::Filter),
     AccessRecords(access::Filter),
+    /// A copy of all that is kept of somebody.
+    Person(Person),
     /// Every row of a day of the books.
     Day(Date),
     /// Settlement rows of a payout.
@@ -89,6 +92,7 @@ impl What {
             Self::IapOrders(_) => "iap_orders",
             Self::Audit(_) => "audit",
             Self::AccessRecords(_) => "access_records",
+            Self::Person(_) => "person",
             Self::Day(_) => "day",
             Self::Payout(_) => "payout",
             Self::Payouts(_) => "payouts",
@@ -107,6 +111,7 @@ impl What {
             | Self::MissingEvents
             | Self::IapOrders(_) => Permission::ViewTrade,
             Self::Audit(_) | Self::AccessRecords(_) => Permission::ViewAudit,
+            Self::Person(_) => Permission::ManagePersonalData,
             Self::Transactions(_)
             | Self::Differences(_)
             | Self::Day(_)
@@ -204,9 +209,16 @@ pub async fn request(backoffice: &Backoffice, actor: &Actor, request: &Request) 
     }
     let mut what = json!(request.what);
     let sealed = backoffice.keys.seal(EXPORT_WORDS, &what.to_string())?;
-    // The log is for good: it keeps no number that somebody was looked for by.
-    if let Some(words) = what.pointer_mut("/filter/q").filter(|words| words.is_string()) {
-        *words = json!(masked_words(words.as_str().unwrap_or_default()));
+    // The log is for good: it keeps no words that somebody was looked for by, and not whose copy was asked for.
+    if matches!(request.what, What::Person(_)) {
+        what = json!({ "list": request.what.as_str() });
+    }
+    for typed in ["/filter/q", "/filter/subject"] {
+        if let Some(words) = what.pointer_mut(typed)
+            && let Some(text) = words.as_str()
+        {
+            *words = json!(format!("#{}", backoffice.keys.index("audit.words", text)));
+        }
     }
     let id = Uuid::now_v7();
     let now = backoffice.clock.now();
@@ -397,12 +409,12 @@ pub(crate) async fn fail(backoffice: &Backoffice, id: Uuid) -> Result<(), Fault>
     Ok(())
 }
 
-/// Files are gone after a day; that they were is kept.
+/// Files are gone when their time is up; that they were is kept.
 pub async fn forget_old(backoffice: &Backoffice) -> Result<(), Fault> {
     let mut tx = backoffice.pool.begin().await?;
     let over = sqlx::query_scalar!(
         "update exports set state = 'gone' where state in ('done', 'failed') and ended_at < $1 returning id",
-        backoffice.clock.now() - KEPT_FOR
+        backoffice.retention.of(Class::Files).before(backoffice.clock.now())
     )
     .fetch_all(&mut *tx)
     .await?;

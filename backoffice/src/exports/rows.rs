@@ -12,13 +12,15 @@ use crate::{
     iap,
     orders::{self, Order},
     page::{Cursor, Page},
-    payouts,
+    payouts, personal_data,
     reconciliation::{self, Class, differences},
     refunds, reports, transactions, webhooks,
 };
 
 /// Rows that are read at once.
 const PAGE: usize = 1000;
+/// Orders of somebody of which everything is read at once.
+const ORDERS_OF_A_PERSON: usize = 100;
 
 /// Reads a list to its end, newest first, and writes a row for each.
 async fn every<T, F>(
@@ -58,10 +60,14 @@ async fn keep_people(backoffice: &Backoffice, export: Uuid, orders: &[Order]) ->
         })
         .map(|order| order.order_id.clone())
         .collect();
+    keep_order_ids(backoffice, export, &people).await
+}
+
+async fn keep_order_ids(backoffice: &Backoffice, export: Uuid, orders: &[String]) -> Result<(), Fault> {
     sqlx::query!(
         "insert into export_people (export_id, order_id) select $1, unnest($2::text[]) on conflict do nothing",
         export,
-        &people,
+        orders,
     )
     .execute(&backoffice.pool)
     .await?;
@@ -116,6 +122,17 @@ pub(super) async fn write(backoffice: &Backoffice, what: &What, out: &mut Out<'_
                 iap::orders::list(backoffice, filter, at.as_ref(), PAGE).await
             })
             .await
+        }
+        What::Person(person) => {
+            let found = personal_data::orders_of(backoffice, person).await?;
+            for orders in found.chunks(ORDERS_OF_A_PERSON) {
+                keep_order_ids(backoffice, out.id, orders).await?;
+                all(out, of::PERSON, personal_data::copy_of_orders(backoffice, orders).await?).await?;
+            }
+            match person.user_key {
+                Some(key) => all(out, of::PERSON, personal_data::copy_of_user(backoffice, key).await?).await,
+                None => Ok(()),
+            }
         }
         What::Audit(filter) => {
             every(out, of::AUDIT, |at| async move {

@@ -27,6 +27,8 @@ text_enum! {
         /// Taking lists and reports out of the house, with a reason that is kept.
         Export = "export",
         ViewAudit = "view_audit",
+        /// What people may ask of us about their own data: a copy, and that it is erased.
+        ManagePersonalData = "manage_personal_data",
         ManageStaff = "manage_staff",
         /// What holds for everybody: limits.
         ChangeSettings = "change_settings",
@@ -37,7 +39,16 @@ impl Permission {
     /// Giving and taking it takes two people: with it alone somebody approves, takes out, or lets others do so.
     pub const fn is_sensitive(self) -> bool {
         use Permission::*;
-        matches!(self, ApproveRefund | ManageCampaigns | Reconcile | Export | ManageStaff | ChangeSettings)
+        matches!(
+            self,
+            ApproveRefund
+                | ManageCampaigns
+                | Reconcile
+                | Export
+                | ManagePersonalData
+                | ManageStaff
+                | ChangeSettings
+        )
     }
 }
 

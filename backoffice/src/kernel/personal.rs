@@ -2,10 +2,7 @@
 
 use serde_json::Value;
 
-use super::{
-    card_number::contains_card_number,
-    masking::{mask_email, mask_number, mask_phone},
-};
+use super::{card_number::contains_card_number, masking::mask_number};
 
 /// A member is somebody's own when its name holds one of these, in whatever case.
 const PARTS: [&str; 5] = ["accountnumber", "accountno", "phone", "email", "identitynumber"];
@@ -47,6 +44,25 @@ pub(crate) fn without_card_numbers(mut value: Value) -> Value {
     value
 }
 
+/// What people are called.
+const NAMES: [&str; 4] = ["customerName", "depositorName", "holderName", "representativeName"];
+
+/// Nothing of it is anybody's any more: names are gone, and in place of what is sealed stands what `blank` gives.
+pub(crate) fn without_persons<E>(
+    mut value: Value,
+    blank: &mut impl FnMut() -> Result<String, E>,
+) -> Result<Value, E> {
+    walk(&mut value, "", false, &mut |name, is_personal, text| {
+        if is_personal {
+            *text = blank()?;
+        } else if NAMES.contains(&name) {
+            text.clear();
+        }
+        Ok(())
+    })?;
+    Ok(value)
+}
+
 fn walk<E>(
     value: &mut Value,
     name: &str,
@@ -83,15 +99,6 @@ pub(crate) fn email(text: &str) -> Option<String> {
     let (local, domain) = text.split_once('@')?;
     let is_one = !local.is_empty() && domain.contains('.') && !text.contains(char::is_whitespace);
     is_one.then(|| text.to_lowercase())
-}
-
-/// Words of a search as a record of it may keep them.
-pub(crate) fn masked_words(words: &str) -> String {
-    match (phone(words), email(words)) {
-        (Some(phone), _) => mask_phone(&phone),
-        (_, Some(email)) => mask_email(&email),
-        _ => words.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -144,8 +151,5 @@ mod tests {
         }
         assert_eq!(email(" Hong@Example.com ").as_deref(), Some("hong@example.com"));
         assert_eq!(email("@example.com").or(email("hong@")).or(email("a b@c.kr")), None);
-        assert_eq!(masked_words("010-1234-5678"), "010-****-5678");
-        assert_eq!(masked_words("hong@example.com"), "h***@example.com");
-        assert_eq!(masked_words("ord_1"), "ord_1");
     }
 }

@@ -19,7 +19,8 @@ use crate::{
 const COLUMNS: &str = "select o.order_id, rail, origin, order_name, o.amount, o.currency, customer_name,
     customer_mobile_phone, customer_email, user_key, status, method, method_detail, balance_amount, o.payment_key,
     created_at, paid_at, attention,
-    exists (select 1 from refunds r where r.payment_key = o.payment_key and r.state = 'unknown') as refund_unknown
+    exists (select 1 from refunds r where r.payment_key = o.payment_key and r.state = 'unknown') as refund_unknown,
+    restricted_at is not null as is_restricted
     from orders o where true";
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -159,12 +160,12 @@ fn push_search(query: &mut QueryBuilder<Postgres>, keys: &Keyring, q: &str) {
     query
         .push(" and o.order_id in (select order_id from orders where order_id like ")
         .push_bind(prefix.clone());
-    query.push(" union select order_id from orders where customer_name like ").push_bind(prefix);
+    query.push(" union select order_id from orders where restricted_at is null and customer_name like ").push_bind(prefix);
     if let Some(hash) = hash_of_phone(keys, q) {
-        query.push(" union select order_id from orders where customer_mobile_phone_hash = ").push_bind(hash);
+        query.push(" union select order_id from orders where restricted_at is null and customer_mobile_phone_hash = ").push_bind(hash);
     }
     if let Some(hash) = hash_of_email(keys, q) {
-        query.push(" union select order_id from orders where customer_email_hash = ").push_bind(hash);
+        query.push(" union select order_id from orders where restricted_at is null and customer_email_hash = ").push_bind(hash);
     }
     query.push(" union select order_id from payments where payment_key = ").push_bind(q.to_owned());
     query.push(" union select order_id from orders where payment_key = ").push_bind(q.to_owned());

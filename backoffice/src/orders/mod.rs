@@ -48,11 +48,21 @@ pub struct Order {
     pub attention: Option<String>,
     /// A refund whose outcome is not known.
     pub refund_unknown: bool,
+    /// The buyer has asked to be forgotten: nobody sees who it was.
+    pub is_restricted: bool,
 }
 
 impl Order {
     /// As a query reads it, its contacts sealed.
     fn open(self, keys: &Keyring) -> Result<Self, Fault> {
+        if self.is_restricted {
+            return Ok(Self {
+                customer_name: None,
+                customer_mobile_phone: None,
+                customer_email: None,
+                ..self
+            });
+        }
         let open = |column: &str, sealed: Option<String>| {
             sealed.map(|sealed| keys.open(column, &sealed)).transpose()
         };
@@ -214,7 +224,7 @@ pub async fn register(backoffice: &Backoffice, actor: &Actor, new: &NewOrder) ->
            select order_id as "order_id!", rail as "rail!: Rail", origin as "origin!", order_name, amount as "amount!",
                   currency as "currency!", customer_name, customer_mobile_phone, customer_email, user_key,
                   status as "status!", method, method_detail, balance_amount, payment_key, created_at as "created_at!", paid_at,
-                  attention, false as "refund_unknown!"
+                  attention, false as "refund_unknown!", false as "is_restricted!"
            from inserted"#,
         new.order_id,
         new.order_name,
@@ -313,7 +323,8 @@ pub(crate) async fn load(
         r#"select o.order_id, rail as "rail: Rail", origin, order_name, o.amount, o.currency, customer_name, customer_mobile_phone,
                   customer_email, user_key, status, method, method_detail, balance_amount, o.payment_key, created_at,
                   paid_at, attention,
-                  exists (select 1 from refunds r where r.payment_key = o.payment_key and r.state = 'unknown') as "refund_unknown!"
+                  exists (select 1 from refunds r where r.payment_key = o.payment_key and r.state = 'unknown') as "refund_unknown!",
+                  restricted_at is not null as "is_restricted!"
            from orders o where o.order_id = $1"#,
         order_id,
     )

@@ -26,7 +26,10 @@ pub(crate) use receipts::{failure_of, state_of};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
-    kernel::seal::{BUYERS_ACCOUNT, Keyring, PAYMENT},
+    kernel::{
+        personal,
+        seal::{BUYERS_ACCOUNT, Keyring, PAYMENT},
+    },
     orders,
     rail::Rail,
 };
@@ -51,6 +54,13 @@ pub struct Record {
 }
 
 impl Record {
+    /// Without what tells whose it is: the buyer has asked to be forgotten.
+    pub fn without_persons(self) -> Self {
+        let blank = &mut || Ok::<_, std::convert::Infallible>(String::new());
+        let Ok(raw) = personal::without_persons(self.raw, blank);
+        Self { raw, ..self }
+    }
+
     /// Why it was not paid: Toss's code, and what Toss documents of it, in Korean.
     pub fn failure(&self) -> Option<(String, Option<&'static str>)> {
         let code = redact::code(self.raw.pointer("/failure/code")?.as_str()?);

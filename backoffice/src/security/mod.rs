@@ -1,10 +1,10 @@
 //! What happens at the door: who came in, who was refused, what was changed about how somebody comes in. Each event is a
-//! row that is kept for a year, and a line of the log (`target` is `security`). Nothing that was typed stands in either.
+//! row that is kept for a year or longer, and a line of the log (`target` is `security`). Nothing that was typed stands in either.
 
 mod list;
 
 use serde_json::{Map, Value};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{Backoffice, Fault, kernel::text};
@@ -123,9 +123,4 @@ pub async fn note(backoffice: &Backoffice, event: Event<'_>) {
     if let Err(error) = written.await {
         tracing::error!(%error, "a security event could not be kept");
     }
-}
-
-pub(crate) async fn delete_old(pool: &PgPool) -> Result<(), Fault> {
-    sqlx::query!("delete from security_events where at < now() - interval '1 year'").execute(pool).await?;
-    Ok(())
 }

@@ -8,7 +8,7 @@ use sqlx::types::Json;
 
 use super::{
     Held, Invalid, Role, Staff, StaffError, accounts,
-    register::{self, Kind},
+    register::Kind,
     rights,
 };
 use crate::{
@@ -41,8 +41,7 @@ impl Job for CloseDormant {
     }
 
     async fn run(self, backoffice: &Backoffice, _: Attempt) -> Result<(), Fault> {
-        close_dormant(backoffice).await?;
-        register::forget_old(&backoffice.pool).await
+        close_dormant(backoffice).await.map(drop)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -177,10 +177,4 @@ pub async fn list(
     let rows: Vec<Stored> = query.build_query_as().fetch_all(&backoffice.pool).await?;
     let rows = rows.into_iter().map(Stored::read).collect::<Result<Vec<_>, _>>()?;
     Ok(Page::new(rows, size, cursor, |row: &Row| (row.at, row.id.to_string())))
-}
-
-/// By the database's own time: it keeps what is younger, whatever a turned clock says.
-pub(super) async fn forget_old(pool: &PgPool) -> Result<(), Fault> {
-    sqlx::query!("delete from right_changes where at < now() - interval '3 years'").execute(pool).await?;
-    Ok(())
 }

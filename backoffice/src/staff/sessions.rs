@@ -211,7 +211,6 @@ pub async fn delete_expired(backoffice: &Backoffice) -> Result<(), Fault> {
     throttle::delete_old(pool).await?;
     devices::delete_old(pool).await?;
     factors::delete_expired(pool).await?;
-    security::delete_old(pool).await?;
     sqlx::query!("delete from staff_invitations where expires_at < now() - interval '90 days'")
         .execute(pool)
         .await?;

@@ -25,7 +25,7 @@ pub use health::{Health, Silence, health};
 pub use intake::{Intake, NotKept, any_waiting, keep};
 pub use list::{Filter, UNTRUSTED, count_since, get, list, of_order};
 pub use missing::{Gap, Missing};
-pub use months::{KEPT_YEARS, rotate_partitions};
+pub use months::rotate_partitions;
 pub use replay::{Replay, ReplayError, ReplayState, shortened};
 pub use trust::Badge;
 

@@ -6,10 +6,8 @@ use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     clock::SEOUL,
+    retention::Class,
 };
-
-/// How many years of deliveries may be kept.
-pub const KEPT_YEARS: [u8; 3] = [1, 2, 5];
 
 const JOB: Actor = Actor::Job("webhook-months");
 const PREFIX: &str = "webhook_deliveries_";
@@ -26,11 +24,11 @@ pub async fn rotate_partitions(backoffice: &Backoffice) -> Result<(), Fault> {
     let now = backoffice.clock.now();
     add_partition(backoffice, now).await?;
     add_partition(backoffice, now + Duration::days(31)).await?;
-    let today = now.to_offset(SEOUL);
+    let oldest = backoffice.retention.of(Class::Webhooks).before(now).to_offset(SEOUL);
     let kept_from = format!(
         "{PREFIX}{:04}_{:02}",
-        today.year() - i32::from(backoffice.webhook_years),
-        u8::from(today.month())
+        oldest.year(),
+        u8::from(oldest.month())
     );
     // Also those that a process detached and died before it dropped them: nobody sees them any more. A clock that is turned does
     // not reach the last year: PostgreSQL goes by its own.
@@ -76,7 +74,7 @@ async fn drop_month(backoffice: &Backoffice, month: &str) -> Result<(), Fault> {
     let mut tx = backoffice.pool.begin().await?;
     sqlx::query!("select drop_webhook_month($1)", month).execute(&mut *tx).await?;
     let month = month.replace('_', "-");
-    let detail = serde_json::json!({ "keptYears": backoffice.webhook_years });
+    let detail = serde_json::json!({ "kept": backoffice.retention.of(Class::Webhooks).text() });
     let act = Act { action: "webhooks.month_dropped", subject_kind: "month", subject: &month, detail };
     audit::record(&mut tx, backoffice.clock.now(), &JOB, act).await?;
     tx.commit().await?;

@@ -38,6 +38,7 @@ mod oidc;
 mod origins;
 mod pages;
 mod people;
+mod personal_data;
 mod promotions;
 mod queue;
 mod reconciliation;

@@ -648,7 +648,8 @@ async fn the_parts_of_a_fee_are_told_apart_and_come_to_it_everywhere() {
 }
 
 /// Turns both clocks.
-async fn turn(shop: &Shop, at: time::OffsetDateTime) {
+/// Both clocks: ours and the sandbox's.
+pub async fn turn(shop: &Shop, at: time::OffsetDateTime) {
     shop.control("clock", &json!({ "now": toss::timestamp::format(at) })).await;
     shop.backoffice().clock.set(at);
 }

@@ -116,6 +116,13 @@ async fn a_dump_tells_no_account_no_phone_and_no_address() {
             assert_eq!(at, None, "{mark}");
         }
     }
+    // Nothing in the log is anybody's, not even a name: no row of it ever has to be erased.
+    let log: Vec<String> = sqlx::query_scalar("select a::text from audit a").fetch_all(&backoffice.pool).await.unwrap();
+    assert!(log.len() > 20, "{}", log.len());
+    for mark in marks.into_iter().chain(["김하준", "박다른", "김토스", "8820", "sealed.zq"]) {
+        let told = log.iter().find(|row| row.contains(mark));
+        assert_eq!(told, None, "{mark}");
+    }
     // And yet it is all there: found by the whole number or address, however it is written, and shown.
     for q in [PHONE, "010 4431 8820", "+82 10-4431-8820", MAIL, "SEALED.zq@EXAMPLE.com"] {
         let filter = Filter { q: Some(q.into()), ..Filter::default() };

@@ -192,7 +192,7 @@ async fn months_beyond_the_years_are_dropped_while_others_read() {
         backoffice::webhooks::keep(&backoffice, &[billing(days)]).await.unwrap();
     }
     assert_eq!(shop.deliveries(&Filter::default()).await.len(), 5);
-    backoffice.webhook_years = 5;
+    backoffice.retention.set("webhooks=5y").unwrap();
     backoffice::webhooks::rotate_partitions(&backoffice).await.unwrap();
     assert_eq!(shop.deliveries(&Filter::default()).await.len(), 5, "nothing is five years old");
 
@@ -201,7 +201,7 @@ async fn months_beyond_the_years_are_dropped_while_others_read() {
     let (seen,): (i64,) =
         sqlx::query_as("select count(*) from webhook_deliveries").fetch_one(&mut *reader).await.unwrap();
     assert_eq!(seen, 5);
-    backoffice.webhook_years = 2;
+    backoffice.retention.set("webhooks=2y").unwrap();
     let turning = tokio::spawn({
         let backoffice = backoffice.clone();
         async move { backoffice::webhooks::rotate_partitions(&backoffice).await }
@@ -225,7 +225,7 @@ async fn months_beyond_the_years_are_dropped_while_others_read() {
     // A process died between detaching a month and dropping it: it goes the next time.
     let detach = "alter table webhook_deliveries detach partition webhook_deliveries_2025_10";
     sqlx::raw_sql(detach).execute(&shop.owner().await).await.unwrap();
-    backoffice.webhook_years = 1;
+    backoffice.retention.set("webhooks=1y").unwrap();
     backoffice::webhooks::rotate_partitions(&backoffice).await.unwrap();
     assert_eq!(rows(&shop, "webhooks.month_dropped").await[0].subject, "2025-10");
     // The month in which the year began is kept whole: 370 days ago is in it.

@@ -2218,3 +2218,4 @@ period-years = {$count} years
 period-months = {$count} months
 period-days = {$count} days
 person-needs-export = Taking the file needs the permission to export as well.
+home-task-security = {$count} places have not taken security events for ten minutes

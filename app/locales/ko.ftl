@@ -2209,3 +2209,4 @@ period-years = {$count}년
 period-months = {$count}개월
 period-days = {$count}일
 person-needs-export = 파일을 내려받으려면 내보내기 권한도 있어야 해요.
+home-task-security = 보안 기록을 10분 넘게 받지 못한 곳 {$count}곳

@@ -63,6 +63,8 @@ pub struct Waiting {
     pub rights_to_approve: i64,
     /// What is not as it should be about the audit log.
     pub log_findings: i64,
+    /// Places that have not taken security events for ten minutes.
+    pub security_places: i64,
     /// People whose access to personal data nobody has looked through since a month was over.
     pub access_reviews: i64,
 }
@@ -135,6 +137,7 @@ pub async fn waiting(backoffice: &Backoffice) -> Result<Waiting, Fault> {
             (select count(*) from limit_requests) as "limits!",
             (select findings + is_late::int + cardinality(unreachable) from audit_state) as "log!",
             (select count(*) from (select 1 from access_reviews where reviewed_at is null limit 100) x) as "access!",
+            (select count(*) from security_places where failing_since < now() - interval '10 minutes') as "places!",
             (select count(*) from role_requests) + (select count(*) from own_role_requests) as "rights!",
             (select count(*) from (select 1 from campaigns where needs_second and approved_by_name is null limit 100) x) as "campaigns!",
             (select count(*) from (select 1 from differences where state in ('open', 'pending_approval') limit 100) x) as "differences!",
@@ -171,5 +174,6 @@ pub async fn waiting(backoffice: &Backoffice) -> Result<Waiting, Fault> {
         rights_to_approve: row.rights,
         log_findings: row.log,
         access_reviews: row.access,
+        security_places: row.places,
     })
 }

@@ -77,6 +77,8 @@ pub struct Backoffice {
     pub keys: Keyring,
     /// What the audit log is sealed with.
     pub sealing: audit::seal::Sealing,
+    /// Where security events are told.
+    pub security_places: Vec<kernel::place::Place>,
     /// Whether Toss settles what is sold: with test keys at Toss it does not (toss-api.md A8.1).
     pub settles: bool,
     /// Proves payout and seller events.

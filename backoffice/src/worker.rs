@@ -30,6 +30,7 @@ use crate::{
     refunds,
     refunds::job::{ExecuteRefund, FollowRefunds, RunRefundBatch},
     retention::job::DestroyExpired,
+    security,
     staff::{CloseDormant, form_answers, sessions},
     transactions::job::SyncTransactions,
     webhooks,
@@ -116,6 +117,7 @@ pub async fn work(backoffice: Backoffice, pool: PgPool, stop: CancellationToken)
     tokio::join!(
         audit::seal::run(&backoffice, &jobs_ended),
         audit::outside::run(&backoffice, &jobs_ended),
+        security::outside::run(&backoffice, &jobs_ended),
         jobs
     );
 }

@@ -155,6 +155,8 @@ async fn render(jangbu: &Jangbu) -> Option<String> {
             ("grants_to_approve", waiting.grants_to_approve),
             ("differences", waiting.differences),
             ("audit_log_findings", waiting.log_findings),
+            ("access_reviews", waiting.access_reviews),
+            ("security_places_unreachable", waiting.security_places),
         ] {
             metrics::gauge!("jangbu_waiting", "what" => what).set(count as f64);
         }

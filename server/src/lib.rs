@@ -112,6 +112,7 @@ impl Jangbu {
             clock,
             keys,
             sealing,
+            security_places: settings.security_events.clone(),
             settles: settings.mode != Mode::Test,
             security_key,
             refund_lease: backoffice::REFUND_LEASE,

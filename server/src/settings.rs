@@ -47,6 +47,7 @@ pub use self::{
 /// | `JANGBU_AUDIT_KEY` | a file | signs the checkpoints of the audit log: `jangbu audit new-key`; required in live mode with a `DATABASE_URL`. A sandbox with a `DATABASE_URL` does without. Otherwise `audit.key` in `JANGBU_DATA_DIR`, made where there is none |
 /// | `JANGBU_AUDIT_KEYS_PREVIOUS` | – | public keys that signed before it, by comma |
 /// | `JANGBU_AUDIT_CHECKPOINTS` | – | where checkpoints go, by comma: `file:/path`, `https://address`, `syslog://host:port` |
+/// | `JANGBU_SECURITY_EVENTS` | – | where security events go as lines of JSON, by comma: the same kinds of places |
 /// | `JANGBU_SITE_DIR` | beside the binary | the built browser files |
 /// | `JANGBU_MODE` | – | `sandbox`, `test` or `live` |
 /// | `TOSS_PAYMENTS_URL` | Toss's own | |
@@ -90,6 +91,8 @@ pub struct Settings {
     pub audit_keys_previous: Vec<Verifier>,
     /// Where checkpoints go.
     pub audit_checkpoints: Vec<Place>,
+    /// Where security events go, for whoever watches many houses.
+    pub security_events: Vec<Place>,
     pub site_dir: PathBuf,
     pub mode: Mode,
     pub toss_payments_url: String,
@@ -181,6 +184,7 @@ impl Settings {
             audit_key: list(source, "JANGBU_AUDIT_KEY", |key| Signer::parse(&key.to_owned().into()))?.pop(),
             audit_keys_previous: list(source, "JANGBU_AUDIT_KEYS_PREVIOUS", Verifier::parse)?,
             audit_checkpoints: list(source, "JANGBU_AUDIT_CHECKPOINTS", Place::parse)?,
+            security_events: list(source, "JANGBU_SECURITY_EVENTS", Place::parse)?,
             site_dir,
             mode,
             toss_payments_url: address(source, "TOSS_PAYMENTS_URL", OFFICIAL_URL)?,

@@ -186,6 +186,7 @@ impl Toss {
             apps_in_toss: Some(self.mini_app()?),
             clock: Clock::default(),
             security_key: None,
+            security_places: Vec::new(),
             settles: true,
             refund_lease: LEASE,
             approver_age: time::Duration::ZERO,

@@ -150,6 +150,12 @@ fn tasks(ctx: &Ctx, home: &Home) -> AnyView {
             routes::AUDIT.to_owned(),
         ),
         (
+            "failed",
+            if ctx.may(Permission::ManageStaff) { waiting.security_places } else { 0 },
+            "home-task-security",
+            routes::SECURITY.to_owned(),
+        ),
+        (
             "waiting",
             if ctx.may(Permission::ViewAudit) { waiting.access_reviews } else { 0 },
             "home-task-access",

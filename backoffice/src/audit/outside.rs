@@ -1,98 +1,14 @@
 //! Checkpoints leave the house: whoever can write into the database cannot change what lies elsewhere.
 
-use std::{fmt, io::Write as _, net::UdpSocket, path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{Backoffice, Fault};
+pub use crate::kernel::place::{NoPlace, Place};
+use crate::{Backoffice, Fault, kernel::place::Syslog};
 
 /// How often it is looked for a checkpoint that nobody has been told.
 const EVERY: Duration = Duration::from_millis(500);
-
-/// How long a place may take.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Where checkpoints go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// Appended to a file: better one that can only be appended to, on another machine's disk.
-    File(PathBuf),
-    /// Posted as text; 2xx is a yes.
-    Http(reqwest::Url),
-    /// One line in RFC 5424's form, over UDP.
-    Syslog(String),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("write file:/path, https://address or syslog://host:port")]
-pub struct NoPlace;
-
-impl Place {
-    pub fn parse(text: &str) -> Result<Self, NoPlace> {
-        if let Some(path) = text.strip_prefix("file:").filter(|path| path.starts_with('/')) {
-            return Ok(Self::File(path.trim_start_matches("//").into()));
-        }
-        if let Some(host) = text.strip_prefix("syslog://").filter(|host| host.contains(':')) {
-            return Ok(Self::Syslog(host.trim_end_matches('/').to_owned()));
-        }
-        let url = reqwest::Url::parse(text).map_err(|_| NoPlace)?;
-        if matches!(url.scheme(), "http" | "https") { Ok(Self::Http(url)) } else { Err(NoPlace) }
-    }
-
-    async fn tell(&self, checkpoint: &str) -> Result<(), String> {
-        match self {
-            Self::Http(url) => {
-                let client =
-                    reqwest::Client::builder().timeout(PATIENCE).build().map_err(|e| e.to_string())?;
-                let request = client.post(url.clone()).header("content-type", "text/plain; charset=utf-8");
-                let answer = request
-                    .body(checkpoint.to_owned())
-                    .send()
-                    .await
-                    .map_err(|e| e.without_url().to_string())?;
-                if answer.status().is_success() { Ok(()) } else { Err(answer.status().to_string()) }
-            }
-            Self::File(path) => {
-                let (path, text) = (path.clone(), checkpoint.to_owned());
-                let write = move || {
-                    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path)?;
-                    file.write_all(text.as_bytes())?;
-                    file.sync_all()
-                };
-                blocking(write).await
-            }
-            Self::Syslog(host) => {
-                // Facility 13 (log audit), severity 6; one line, as its parts are words of a checkpoint.
-                let words = checkpoint.split_whitespace().collect::<Vec<_>>().join(" ");
-                let (host, line) = (host.clone(), format!("<110>1 - - jangbu - checkpoint - {words}"));
-                let send = move || {
-                    let socket = UdpSocket::bind(("::", 0)).or_else(|_| UdpSocket::bind(("0.0.0.0", 0)))?;
-                    socket.send_to(line.as_bytes(), host).map(drop)
-                };
-                blocking(send).await
-            }
-        }
-    }
-}
-
-async fn blocking(work: impl FnOnce() -> std::io::Result<()> + Send + 'static) -> Result<(), String> {
-    match tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(work)).await {
-        Ok(Ok(done)) => done.map_err(|error| error.to_string()),
-        Ok(Err(_)) => Err("it broke off".to_owned()),
-        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
-    }
-}
-
-impl fmt::Display for Place {
-    /// Without what may be a secret in an address.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => write!(f, "file:{}", path.display()),
-            Self::Http(url) => write!(f, "{}{}", url.origin().ascii_serialization(), url.path()),
-            Self::Syslog(host) => write!(f, "syslog://{host}"),
-        }
-    }
-}
 
 /// Forgets places that nobody is told at any more.
 async fn begin(backoffice: &Backoffice) -> Result<(), Fault> {
@@ -164,7 +80,10 @@ async fn tell_one(backoffice: &Backoffice, place: &Place) -> Result<(), Fault> {
     if mine.rows_affected() == 0 {
         return Ok(());
     }
-    let told = place.tell(&newest.checkpoint).await;
+    // Facility 13 (log audit), severity 6; one line, as its parts are words of a checkpoint.
+    let line = newest.checkpoint.split_whitespace().collect::<Vec<_>>().join(" ");
+    let syslog = Syslog { priority: 110, lines: vec![("checkpoint", line)] };
+    let told = place.tell("text/plain; charset=utf-8", &newest.checkpoint, syslog).await;
     let error = told.as_ref().err();
     if let Some(error) = error {
         tracing::warn!(place = name, error, "a checkpoint of the audit log was not taken");

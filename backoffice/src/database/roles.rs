@@ -49,6 +49,7 @@ const MAY_GO: &[&str] = &[
     "reconciled_days",
     "retention_deferred",
     "role_requests",
+    "security_places",
     "settlements",
     "staff_devices",
     "staff_factors",

@@ -12,6 +12,7 @@ pub mod money;
 pub mod page;
 pub mod permission;
 pub(crate) mod personal;
+pub(crate) mod place;
 pub mod rail;
 pub mod role;
 pub mod seal;

@@ -2,6 +2,7 @@
 //! row that is kept for a year or longer, and a line of the log (`target` is `security`). Nothing that was typed stands in either.
 
 mod list;
+pub(crate) mod outside;
 
 use serde_json::{Map, Value};
 use sqlx::PgConnection;

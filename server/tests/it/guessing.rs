@@ -469,6 +469,7 @@ async fn events_are_written_once_kept_a_year_and_do_not_fill_the_disk() {
         .await
         .unwrap();
     sessions::delete_expired(shop.backoffice()).await.unwrap();
+    backoffice::retention::job::destroy(shop.backoffice()).await.unwrap();
     let left: Vec<String> = sqlx::query_scalar("select ip from security_events where ip in ('old', 'kept')")
         .fetch_all(pool)
         .await

@@ -46,6 +46,7 @@ mod refunds;
 mod returns;
 mod rights;
 mod sealed;
+mod security_lines;
 mod support;
 mod tax;
 mod toss_client;

@@ -429,7 +429,7 @@ impl Shop {
         roles::add(self.backoffice(), &Actor::CommandLine, typed).await.unwrap()
     }
 
-    async fn account(&self, role: Role) -> (uuid::Uuid, String) {
+    pub async fn account(&self, role: Role) -> (uuid::Uuid, String) {
         let email = format!("{}@example.com", uuid::Uuid::new_v4().simple());
         let new = NewStaff { email: email.clone(), name: format!("{} 사람", role.as_str()), role };
         let added = backoffice::staff::add(self.backoffice(), &Actor::CommandLine, new, PASSWORD.into());

@@ -52,7 +52,9 @@ pub async fn action<D: Into<Done>>(
         let typed: Vec<_> = typed.iter().copied().filter(|(name, _)| name != field).collect();
         return refuse(&ctx, form, page, &typed, refused).await;
     }
-    match work(&ctx).await {
+    let done = work(&ctx).await;
+    ctx.backoffice().counts.forget().await;
+    match done {
         Ok(done) => {
             if ctx.wants_html {
                 let Done { notice, page: other, shown } = done.into();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use backoffice::{
     Actor, Backoffice, IpNet,
     security::{self, Event, Kind},
-    staff::{Caller, DeviceKey, Permission, Staff, devices, factors::FactorRefused, identities},
+    staff::{Caller, DeviceKey, Permission, Staff, devices, factors::FactorRefused, identities, sessions::Waits},
 };
 use http::request::Parts;
 use leptos::prelude::{expect_context, use_context};
@@ -143,6 +143,8 @@ pub struct Visitor {
     /// That of the browser's cookie; whose it is, the books know.
     pub device: Option<DeviceKey>,
     pub session: Session,
+    /// What there is to be asked for.
+    pub waits: Waits,
 }
 
 impl Visitor {

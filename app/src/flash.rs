@@ -49,6 +49,9 @@ impl Flash {
 impl Ctx {
     /// Takes what a form left for this page.
     pub async fn take_flash(&self) -> Flash {
+        if !self.visitor.waits.answers {
+            return Flash::default();
+        }
         let Some(session) = self.session_key() else { return Flash::default() };
         let left = form_answers::take(self.backoffice(), &session, &page_of(&self.path)).await;
         match left.map(|answer| answer.map(serde_json::from_value).transpose()) {

@@ -1,6 +1,9 @@
 //! The first page: today against yesterday, and what waits for a person.
 
+use std::{sync::Arc, time::Instant};
+
 use rust_decimal::Decimal;
+use tokio::sync::Mutex;
 use time::{Duration, OffsetDateTime};
 
 use crate::{
@@ -111,7 +114,34 @@ async fn refunded(backoffice: &Backoffice, from: OffsetDateTime, to: OffsetDateT
     Ok(Taken { orders: row.orders, amount: row.amount })
 }
 
-/// What the menu's badges show.
+/// The counts as the menu shows them: asked for by one at a time, and kept for a second. What somebody does in this process is
+/// seen at once ([`Counts::forget`]).
+#[derive(Debug, Clone, Default)]
+pub struct Counts(Arc<Mutex<Option<(Instant, Waiting)>>>);
+
+/// How long counts are kept.
+const KEPT_FOR: std::time::Duration = std::time::Duration::from_secs(1);
+
+impl Counts {
+    pub async fn get(&self, backoffice: &Backoffice) -> Result<Waiting, Fault> {
+        let mut kept = self.0.lock().await;
+        if let Some((asked, counts)) = *kept
+            && asked.elapsed() < KEPT_FOR
+        {
+            return Ok(counts);
+        }
+        let counts = waiting(backoffice).await?;
+        *kept = Some((Instant::now(), counts));
+        Ok(counts)
+    }
+
+    /// Something was done: the next page counts anew.
+    pub async fn forget(&self) {
+        *self.0.lock().await = None;
+    }
+}
+
+/// What waits, counted now.
 pub async fn waiting(backoffice: &Backoffice) -> Result<Waiting, Fault> {
     // A delivery that is not looked into within a minute has met a fault.
     let stuck_since = backoffice.clock.now() - Duration::MINUTE;

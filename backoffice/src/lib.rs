@@ -95,6 +95,8 @@ pub struct Backoffice {
     pub passkeys: Option<staff::factors::Passkeys>,
     /// How long what is kept is kept.
     pub retention: retention::Periods,
+    /// What waits, as the menu shows it.
+    pub counts: home::Counts,
     /// How much is being taken in by this process.
     pub intake_load: IntakeLoad,
     /// Whose password is looked at by this process.

@@ -6,7 +6,7 @@ test("an administrator sees everything, and changes nobody's rights and no limit
   const email = await join(page, "support", `새 동료 ${run()}`);
   await logIn(page, "admin");
   const offered = await menu(page);
-  for (const name of ["직원", "감사기록", "설정", "내 계정"]) expect(offered).toContain(name);
+  for (const name of ["직원", "감사기록", "개인정보 접속기록", "정보주체 요구", "설정", "내 계정"]) expect(offered).toContain(name);
   await page.goto("/staff");
   const own = page.locator("tr", { hasText: "admin@jangbu.test" });
   await expect(own.locator("summary"), "nobody manages themselves").toHaveCount(0);

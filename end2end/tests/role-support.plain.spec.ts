@@ -25,7 +25,7 @@ test("a support agent refunds, and asks where the account is not the buyer's", a
 
 test("the administration, the log and files are closed to support", async ({ page }) => {
   await logIn(page, "support");
-  await closed(page, ["/staff", "/audit", "/exports"]);
+  await closed(page, ["/staff", "/audit", "/access-records", "/personal-data", "/exports"]);
   await page.goto("/settings");
   await expect(page.getByRole("button", { name: /한도/ })).toHaveCount(0);
 });

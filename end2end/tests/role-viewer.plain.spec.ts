@@ -21,7 +21,7 @@ test("a viewer reads all of the trade and finds no button that changes it", asyn
 
 test("what is not a viewer's stays closed, and says so", async ({ page }) => {
   await logIn(page, "viewer");
-  await closed(page, ["/staff", "/audit", "/exports"]);
+  await closed(page, ["/staff", "/audit", "/access-records", "/personal-data", "/exports"]);
   const answer = await page.request.post("/fn/refund", { form: { order_id: "ord_1" }, headers: { accept: "text/html" } });
   expect(answer.status()).toBe(403);
 });

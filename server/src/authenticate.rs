@@ -17,7 +17,10 @@ use axum::{
 };
 use backoffice::{
     Fault,
-    staff::{DeviceKey, Staff, sessions},
+    staff::{
+        DeviceKey, Staff,
+        sessions::{self, Waits},
+    },
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -92,26 +95,33 @@ pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
 }
 
 /// Whom a session is of, and who else has said so. One that a host has opened counts only where that host is asked.
-async fn of_session(
-    jangbu: &Jangbu,
-    session: &Session,
-) -> anyhow::Result<(Option<Staff>, Option<Elsewhere>)> {
-    let Some(id) = session.get::<Uuid>(SESSION_STAFF).await? else { return Ok((None, None)) };
+async fn of_session(jangbu: &Jangbu, session: &Session) -> anyhow::Result<Found> {
+    let Some(id) = session.get::<Uuid>(SESSION_STAFF).await? else { return Ok(Found::default()) };
     let elsewhere: Option<Elsewhere> = session.get(SESSION_ELSEWHERE).await?;
     if elsewhere.as_ref().is_some_and(Elsewhere::is_host) {
-        return Ok((None, None));
+        return Ok(Found::default());
     }
-    let staff = sessions::staff(&jangbu.backoffice, id).await?;
-    Ok((staff.clone(), elsewhere.filter(|_| staff.is_some())))
+    let Some(key) = session.id().map(|id| crate::sessions::key(&id)) else { return Ok(Found::default()) };
+    Ok(match sessions::arrive(&jangbu.backoffice, &key, id).await? {
+        Some(arrived) => Found { staff: Some(arrived.staff), elsewhere, waits: arrived.waits },
+        None => Found::default(),
+    })
 }
 
-type Found = (Option<Staff>, Option<Elsewhere>);
+#[derive(Default)]
+struct Found {
+    staff: Option<Staff>,
+    elsewhere: Option<Elsewhere>,
+    waits: Waits,
+}
 
 /// Who asks: by the session, or by the word of the host that we are mounted in.
 async fn who(jangbu: &Jangbu, session: &Session, parts: &Parts) -> Result<Found, Response> {
     let found = match &jangbu.identify {
         None => of_session(jangbu, session).await.map(Ok),
-        Some(host) => identify::ask(jangbu, host.as_ref(), parts).await,
+        Some(host) => identify::ask(jangbu, host.as_ref(), parts).await.map(|found| {
+            found.map(|(staff, elsewhere)| Found { staff, elsewhere, waits: Waits::default() })
+        }),
     };
     match found {
         Ok(Ok(found)) => Ok(found),
@@ -128,14 +138,15 @@ async fn who(jangbu: &Jangbu, session: &Session, parts: &Parts) -> Result<Found,
 }
 
 /// All that a page knows of whoever looks at it.
-fn visitor(jangbu: &Jangbu, request: &Request, session: Session, (staff, elsewhere): Found) -> Visitor {
+fn visitor(jangbu: &Jangbu, request: &Request, session: Session, found: Found) -> Visitor {
     let headers = request.headers();
     // Long enough for every browser; anybody may write here.
     let agent = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let device = cookie(headers, device_cookie(jangbu.settings.is_https(), &jangbu.settings.base_path));
     Visitor {
-        staff,
-        elsewhere,
+        staff: found.staff,
+        elsewhere: found.elsewhere,
+        waits: found.waits,
         lang: lang(headers),
         theme: Theme::parse(cookie(headers, "jangbu_theme").unwrap_or_default()),
         ip: address(&jangbu.settings, request).map(|ip| ip.to_string()).unwrap_or_default(),
@@ -168,8 +179,8 @@ async fn keep_to_addresses(
 }
 
 /// A page that asks by itself is not somebody who uses it.
-async fn keep_alive(jangbu: &Jangbu, session: &Session, path: &str) -> Result<(), Fault> {
-    match session.id().filter(|_| !POLLS.contains(&path)) {
+async fn keep_alive(jangbu: &Jangbu, visitor: &Visitor, path: &str) -> Result<(), Fault> {
+    match visitor.session.id().filter(|_| visitor.waits.touch && !POLLS.contains(&path)) {
         Some(id) => {
             let (pool, idle) = (&jangbu.backoffice.pool, jangbu.settings.session_idle);
             sessions::touch(pool, &crate::sessions::key(&id), idle).await
@@ -216,7 +227,7 @@ pub(crate) async fn authenticate(
         Err(answer) => return answer,
     };
     let mut request = Request::from_parts(parts, body);
-    if let Some(staff) = &found.0 {
+    if let Some(staff) = &found.staff {
         observe::note_staff(&request, staff.id);
     }
     let html = wants_html(request.headers());
@@ -226,7 +237,7 @@ pub(crate) async fn authenticate(
     if let Some(answer) = keep_to_addresses(&jangbu, &mut visitor, &path, html).await {
         return answer;
     }
-    if let Err(error) = keep_alive(&jangbu, &visitor.session, &path).await {
+    if let Err(error) = keep_alive(&jangbu, &visitor, &path).await {
         tracing::error!(%error, "a session could not be kept alive");
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }

@@ -87,7 +87,7 @@ impl Jangbu {
                 tracing::info!(role, "the tables are up to date; this process does not own them and migrates nothing");
             }
             Tables::Own if settings.mode == Mode::Live && settings.database_url.is_some() => {
-                tracing::warn!("this process owns its tables: give it a role that does not (docs/operating.md)");
+                tracing::warn!("this process owns its tables: give it a role that does not (docs/database.md)");
             }
             Tables::Own => {}
         }
@@ -121,6 +121,7 @@ impl Jangbu {
             mail: settings.mail.clone(),
             passkeys: Passkeys::at(&settings.public_url),
             retention: settings.retention.clone(),
+            counts: backoffice::home::Counts::default(),
             intake_load: IntakeLoad::default(),
             turns: Turns::default(),
         };

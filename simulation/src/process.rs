@@ -194,6 +194,7 @@ impl Toss {
             passkeys: None,
             mail: None,
             retention: backoffice::retention::Periods::default(),
+            counts: backoffice::home::Counts::default(),
             intake_load: backoffice::IntakeLoad::default(),
             turns: backoffice::Turns::default(),
         })

@@ -82,6 +82,14 @@ enum Bench {
     },
     /// The intake of webhooks beside pgbench.
     Webhooks,
+    /// The list of orders and the page of one, by sixteen at once.
+    Pages {
+        #[arg(long, default_value_t = 200_000)]
+        orders: u64,
+        /// An older `jangbu`, to be measured in turns with this one.
+        #[arg(long)]
+        beside: Option<std::path::PathBuf>,
+    },
     /// A million transactions against a million settlements beside a plain join, and a day's page.
     Reconcile,
 }
@@ -94,6 +102,7 @@ fn main() -> std::process::ExitCode {
         Task::Simulate { breakages: true, .. } => simulate::breakages(),
         Task::Simulate { runs, seed, .. } => simulate::simulate(runs, seed),
         Task::Bench(Bench::Log { rows }) => bench::log(rows),
+        Task::Bench(Bench::Pages { orders, beside }) => bench::pages(orders, beside.as_deref()),
         Task::Bench(Bench::Webhooks) => bench::webhooks(),
         Task::Bench(Bench::Reconcile) => bench::reconcile(),
         Task::Lint => lint::lint(),

@@ -92,7 +92,7 @@ fn menu(ctx: &Ctx, active: &'static str, waiting: Waiting) -> AnyView {
 
 pub async fn frame(ctx: &Ctx, staff: &Staff, page: Frame) -> AnyView {
     // A menu without its counts is better than no page.
-    let waiting = backoffice::home::waiting(ctx.backoffice()).await.unwrap_or_else(|fault| {
+    let waiting = ctx.backoffice().counts.get(ctx.backoffice()).await.unwrap_or_else(|fault| {
         tracing::warn!(%fault, "no counts for the menu");
         Waiting::default()
     });

@@ -63,6 +63,9 @@ pub async fn section(ctx: &Ctx, me: &Staff) -> Result<AnyView, Fault> {
 
 /// Somebody came in from a device that was not there before: said on the others until it was seen there.
 pub async fn news(ctx: &Ctx) -> AnyView {
+    if !ctx.visitor.waits.devices {
+        return ().into_any();
+    }
     let Some(here) = ctx.session_key() else { return ().into_any() };
     let news = match devices::news(&ctx.backoffice().pool, &here).await {
         Ok(news) => news,

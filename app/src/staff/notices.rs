@@ -33,6 +33,9 @@ fn one(ctx: &Ctx, me: &Staff, told: &Unseen) -> AnyView {
 }
 
 pub async fn view(ctx: &Ctx, me: &Staff) -> AnyView {
+    if !ctx.visitor.waits.notices {
+        return ().into_any();
+    }
     // A page without what was to be told is better than none; it is told on the next.
     let unseen = notices::unseen(ctx.backoffice(), me.id).await.unwrap_or_else(|fault| {
         tracing::warn!(%fault, "nobody could be told");

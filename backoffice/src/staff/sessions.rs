@@ -3,12 +3,12 @@
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use sqlx::{PgConnection, PgPool, postgres::types::PgInterval};
+use sqlx::{PgConnection, PgPool, postgres::types::PgInterval, types::Json};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::{
-    Staff,
+    Held, Role, Staff,
     devices::{self, Caller},
     factors, throttle,
 };
@@ -216,6 +216,76 @@ pub async fn delete_expired(backoffice: &Backoffice) -> Result<(), Fault> {
         .await?;
     super::oidc::delete_expired(pool).await?;
     Ok(())
+}
+
+/// Somebody who comes with a session, and what waits for them: asked in one go, because every page asks it.
+#[derive(Debug, Clone)]
+pub struct Arrived {
+    pub staff: Staff,
+    pub waits: Waits,
+}
+
+/// What there is to be asked for. Where nobody has looked, all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waits {
+    /// The answer to a form, for any page.
+    pub answers: bool,
+    pub notices: bool,
+    /// A device that came since.
+    pub devices: bool,
+    /// The session has not been written to for half a minute.
+    pub touch: bool,
+}
+
+impl Default for Waits {
+    fn default() -> Self {
+        Self { answers: true, notices: true, devices: true, touch: true }
+    }
+}
+
+/// The person behind a session, as the account stands now, and what waits for them there.
+pub async fn arrive(
+    backoffice: &Backoffice,
+    key: &SessionKey,
+    id: Uuid,
+) -> Result<Option<Arrived>, Fault> {
+    let row = sqlx::query!(
+        r#"select a.id, a.email, a.name, a.role as "role: Role", held(a) as "held!: Json<Held>", a.created_at, a.disabled_at,
+                  a.is_dormant, a.last_login_at,
+                  a.password_hash is not null
+                      or exists (select from staff_identities i where i.staff_id = a.id) as "has_joined!",
+                  exists (select from staff_factors f where f.staff_id = a.id and f.confirmed_at is not null) as "has_factor!",
+                  greatest(coalesce(a.last_login_at, a.created_at), a.opened_at) as "active_at!",
+                  exists (select from form_answers f where f.session_hash = $2) as "answers!",
+                  exists (select from staff_notices n where n.staff_id = a.id and n.seen_at is null) as "notices!",
+                  exists (select from staff_devices h join staff_devices d
+                              on d.staff_id = h.staff_id and d.first_seen_at > h.told_at
+                          where h.staff_id = a.id and h.device_hash = decode(s.data->'opened'->>'device', 'hex')) as "devices!",
+                  s.last_seen_at < now() - interval '30 seconds' as "touch!"
+           from staff a join staff_sessions s on s.id_hash = $2
+           where a.id = $1 and a.disabled_at is null"#,
+        id,
+        key.0,
+    )
+    .fetch_optional(&backoffice.pool)
+    .await?;
+    Ok(row.map(|row| Arrived {
+        staff: Staff {
+            id: row.id,
+            email: row.email,
+            name: row.name,
+            role: row.role,
+            held: row.held,
+            created_at: row.created_at,
+            disabled_at: row.disabled_at,
+            is_dormant: row.is_dormant,
+            last_login_at: row.last_login_at,
+            active_at: row.active_at,
+            has_joined: row.has_joined,
+            has_factor: row.has_factor,
+        },
+        waits: Waits { answers: row.answers, notices: row.notices, devices: row.devices, touch: row.touch },
+    }))
 }
 
 /// The person behind a session, as the account stands now: a changed role counts at once.

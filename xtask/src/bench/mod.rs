@@ -2,6 +2,7 @@
 //! machines differ.
 
 mod log;
+mod pages;
 mod reconcile;
 mod webhooks;
 
@@ -17,6 +18,7 @@ use std::{
 use anyhow::{Context, bail};
 
 pub(crate) use log::log;
+pub(crate) use pages::pages;
 pub(crate) use reconcile::reconcile;
 pub(crate) use webhooks::webhooks;
 
@@ -59,9 +61,14 @@ struct Server {
 }
 
 fn serve(url: &str, work: bool) -> anyhow::Result<Server> {
+    serve_with(&target().join("release/jangbu"), url, work)
+}
+
+fn serve_with(binary: &Path, url: &str, work: bool) -> anyhow::Result<Server> {
     let port = free_port()?;
-    let mut command = jangbu();
+    let mut command = Command::new(binary);
     command
+        .process_group(0)
         .arg("serve")
         .args((!work).then_some("--no-work"))
         .env("DATABASE_URL", url)
@@ -104,6 +111,12 @@ fn median(mut of: Vec<f64>) -> f64 {
 
 /// An empty database of this name with our tables, and the PostgreSQL that holds it.
 fn fresh_database(name: &str) -> anyhow::Result<(String, Process)> {
+    let (url, postgres) = start_postgres()?;
+    Ok((database_of(&target().join("release/jangbu"), &url, name)?, postgres))
+}
+
+/// A PostgreSQL of our own; its URL.
+fn start_postgres() -> anyhow::Result<(String, Process)> {
     let data = target().join("bench-postgres");
     let mut postgres = jangbu()
         .args(["database", "--data-dir"])
@@ -114,12 +127,16 @@ fn fresh_database(name: &str) -> anyhow::Result<(String, Process)> {
         .context("jangbu database")?;
     let mut url = String::new();
     BufReader::new(postgres.stdout.take().context("no stdout")?).read_line(&mut url)?;
-    let postgres = Process(postgres);
-    let (server, _) = url.trim().rsplit_once('/').context("the PostgreSQL did not start")?;
+    Ok((url.trim().to_owned(), Process(postgres)))
+}
+
+/// An empty database of this name in that PostgreSQL, with the tables of that binary; its URL.
+fn database_of(binary: &Path, url: &str, name: &str) -> anyhow::Result<String> {
+    let (server, _) = url.rsplit_once('/').context("the PostgreSQL did not start")?;
     let url = format!("{server}/{name}");
     sql(&format!("{server}/postgres"), &format!("drop database if exists {name} with (force)"))?;
     sql(&format!("{server}/postgres"), &format!("create database {name}"))?;
-    run(jangbu()
+    run(Command::new(binary)
         .arg("migrate")
         .env("DATABASE_URL", &url)
         .env("JANGBU_MODE", "sandbox")
@@ -127,5 +144,5 @@ fn fresh_database(name: &str) -> anyhow::Result<(String, Process)> {
         .env("TOSS_PAYMENTS_URL", "http://127.0.0.1:9")
         .env("TOSS_PAYMENTS_SECRET_KEY", SECRET_KEY)
         .stdout(Stdio::null()))?;
-    Ok((url, postgres))
+    Ok(url)
 }

@@ -1,9 +1,9 @@
 //! Who may open what: one table for every page and server function. What is not in it is closed.
 
 use backoffice::staff::Permission::{
-    self, ApproveRefund, ChangeSettings, Export, Grant, LookUpAtToss, ManageCampaigns,
-    ManagePersonalData, ManageStaff,
-    Reconcile, Refund, RevealPersonal, SendMessage, UnlinkUser, ViewAudit, ViewFinance, ViewTrade,
+    self, ApproveRefund, ChangeSettings, Export, Grant, LookUpAtToss, ManageCampaigns, ManagePersonalData,
+    ManageStaff, Reconcile, Refund, RevealPersonal, SendMessage, UnlinkUser, ViewAudit, ViewFinance,
+    ViewTrade,
 };
 
 use crate::routes;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use backoffice::{
     Actor, Backoffice, IpNet,
     security::{self, Event, Kind},
-    staff::{Caller, DeviceKey, Permission, Staff, devices, factors::FactorRefused, identities, sessions::Waits},
+    staff::{
+        Caller, DeviceKey, Permission, Staff, devices, factors::FactorRefused, identities, sessions::Waits,
+    },
 };
 use http::request::Parts;
 use leptos::prelude::{expect_context, use_context};

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Instant};
 
 use rust_decimal::Decimal;
-use tokio::sync::Mutex;
 use time::{Duration, OffsetDateTime};
+use tokio::sync::Mutex;
 
 use crate::{
     Backoffice, Fault,

@@ -31,7 +31,8 @@ use tokio::net::TcpListener;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let number = |at: usize| args.get(at).and_then(|n| n.parse::<usize>().ok()).context("trade COUNT CLIENTS");
+    let number =
+        |at: usize| args.get(at).and_then(|n| n.parse::<usize>().ok()).context("trade COUNT CLIENTS");
     let (count, clients) = (number(0)?, number(1)?);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let toss = format!("http://{}", listener.local_addr()?);
@@ -106,7 +107,12 @@ where
 }
 
 /// An order, and a payment that its buyer has authenticated.
-async fn pay(backoffice: Backoffice, http: reqwest::Client, toss: String, n: usize) -> anyhow::Result<Confirm> {
+async fn pay(
+    backoffice: Backoffice,
+    http: reqwest::Client,
+    toss: String,
+    n: usize,
+) -> anyhow::Result<Confirm> {
     let (order_id, amount) = (format!("trade-{n}"), Decimal::from(15_000));
     let order = NewOrder {
         order_id: order_id.clone(),

@@ -119,9 +119,9 @@ struct Found {
 async fn who(jangbu: &Jangbu, session: &Session, parts: &Parts) -> Result<Found, Response> {
     let found = match &jangbu.identify {
         None => of_session(jangbu, session).await.map(Ok),
-        Some(host) => identify::ask(jangbu, host.as_ref(), parts).await.map(|found| {
-            found.map(|(staff, elsewhere)| Found { staff, elsewhere, waits: Waits::default() })
-        }),
+        Some(host) => identify::ask(jangbu, host.as_ref(), parts)
+            .await
+            .map(|found| found.map(|(staff, elsewhere)| Found { staff, elsewhere, waits: Waits::default() })),
     };
     match found {
         Ok(Ok(found)) => Ok(found),

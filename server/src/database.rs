@@ -8,7 +8,9 @@ use backoffice::PgPool;
 use crate::postgres::Private;
 
 pub async fn connect(url: &str, connections: u32) -> anyhow::Result<PgPool> {
-    backoffice::database::connect(url, connections).await.context("DATABASE_URL: PostgreSQL cannot be reached")
+    backoffice::database::connect(url, connections)
+        .await
+        .context("DATABASE_URL: PostgreSQL cannot be reached")
 }
 
 /// The database of this process; a private one ends with it.

@@ -84,10 +84,15 @@ impl Jangbu {
         let tables = backoffice::database::prepare(&pool).await?;
         match &tables {
             Tables::Lent { role } => {
-                tracing::info!(role, "the tables are up to date; this process does not own them and migrates nothing");
+                tracing::info!(
+                    role,
+                    "the tables are up to date; this process does not own them and migrates nothing"
+                );
             }
             Tables::Own if settings.mode == Mode::Live && settings.database_url.is_some() => {
-                tracing::warn!("this process owns its tables: give it a role that does not (docs/database.md)");
+                tracing::warn!(
+                    "this process owns its tables: give it a role that does not (docs/database.md)"
+                );
             }
             Tables::Own => {}
         }

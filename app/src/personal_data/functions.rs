@@ -95,7 +95,8 @@ pub async fn erase_personal_data(
     action("erase", &page_of(fields), &[("reason", &reason)], async |ctx| {
         let actor = ctx.allow(Permission::ManagePersonalData)?;
         let person = parse(ctx, fields)?;
-        let erased = personal_data::erase(ctx.backoffice(), &actor, &person, &reason).await.or_explain(ctx)?;
+        let erased =
+            personal_data::erase(ctx.backoffice(), &actor, &person, &reason).await.or_explain(ctx)?;
         Ok(ctx.tr(
             "person-erased",
             &[

@@ -118,7 +118,9 @@ fn requests(ctx: &Ctx, requests: Vec<DataRequest>) -> AnyView {
     let spec = list::ListSpec {
         path: routes::PERSONAL_DATA,
         class: "request-rows",
-        headers: ["person-request", "col-by", "col-detail", "col-at"].map(|key| list::head(ctx, key)).to_vec(),
+        headers: ["person-request", "col-by", "col-detail", "col-at"]
+            .map(|key| list::head(ctx, key))
+            .to_vec(),
         empty: (String::new(), String::new()),
     };
     view! {
@@ -131,7 +133,12 @@ fn requests(ctx: &Ctx, requests: Vec<DataRequest>) -> AnyView {
 }
 
 /// What there is of somebody.
-async fn person(ctx: &Ctx, query: &Query, person: &Person, flash: &Flash) -> Result<AnyView, backoffice::Fault> {
+async fn person(
+    ctx: &Ctx,
+    query: &Query,
+    person: &Person,
+    flash: &Flash,
+) -> Result<AnyView, backoffice::Fault> {
     let backoffice = ctx.backoffice();
     if let Some(actor) = ctx.actor() {
         personal_data::note_find(backoffice, &actor, person).await?;

@@ -12,7 +12,11 @@ fn row(ctx: &Ctx, run: Run) -> AnyView {
     let (count, unit) = run.period.count();
     let period = ctx.tr(&format!("period-{unit}"), &[("count", count.to_string())]);
     let (_, shortest, longest) = run.class.bounds();
-    let bounds = if shortest == longest { shortest.text() } else { format!("{}–{}", shortest.text(), longest.text()) };
+    let bounds = if shortest == longest {
+        shortest.text()
+    } else {
+        format!("{}–{}", shortest.text(), longest.text())
+    };
     let key = run.class.as_str();
     let last = match run.last_at {
         Some(at) => {
@@ -34,7 +38,8 @@ fn row(ctx: &Ctx, run: Run) -> AnyView {
 }
 
 pub async fn view(ctx: &Ctx) -> Result<AnyView, Fault> {
-    let rows: Vec<_> = retention::list(ctx.backoffice()).await?.into_iter().map(|run| row(ctx, run)).collect();
+    let rows: Vec<_> =
+        retention::list(ctx.backoffice()).await?.into_iter().map(|run| row(ctx, run)).collect();
     Ok(view! {
         <section class="card" id="retention">
             <h2>{ctx.t("retention")}</h2>

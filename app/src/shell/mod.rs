@@ -18,8 +18,8 @@ use crate::{
     audit, cash_receipts,
     components::{errors, layout, list::Query},
     context::{Ctx, Theme},
-    exports, firewall, home, iap, messages, orders, payouts, personal_data, promotions, reconciliation, refunds, reports,
-    returns, security, settings, staff, transactions, users, webhooks,
+    exports, firewall, home, iap, messages, orders, payouts, personal_data, promotions, reconciliation,
+    refunds, reports, returns, security, settings, staff, transactions, users, webhooks,
 };
 
 /// The names of the built files, without the folder.

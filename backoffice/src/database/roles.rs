@@ -117,7 +117,8 @@ pub async fn grant(pool: &PgPool, application: &str, readers: &[String]) -> Resu
         }
         run(&mut tx, &format!("grant {} on {ours}.{} to {role}", may.join(", "), quoted(table))).await?;
     }
-    run(&mut tx, &format!("grant select, insert, update, delete on all tables in schema {jobs} to {role}")).await?;
+    run(&mut tx, &format!("grant select, insert, update, delete on all tables in schema {jobs} to {role}"))
+        .await?;
     // The job library guards its tables by rows, and leaves it to their owner to let somebody in.
     let guarded: Vec<String> = sqlx::query_scalar(
         "select relname::text from pg_class where relnamespace = $1::text::regnamespace and relrowsecurity",
@@ -140,7 +141,8 @@ pub async fn grant(pool: &PgPool, application: &str, readers: &[String]) -> Resu
             run(&mut tx, &format!("grant select {columns} on {ours}.{} to {role}", quoted(table))).await?;
         }
         // What lists are made of.
-        run(&mut tx, &format!("grant execute on function {ours}.webhook_floor(timestamptz) to {role}")).await?;
+        run(&mut tx, &format!("grant execute on function {ours}.webhook_floor(timestamptz) to {role}"))
+            .await?;
     }
     tx.commit().await?;
     Ok(())

@@ -96,7 +96,8 @@ pub async fn search(backoffice: &Backoffice, q: &str, most: usize) -> Result<Vec
 /// Whom a search looks for, if it is somebody: a phone number, an e-mail address, or a name that was found.
 fn somebody<'a>(q: &str, found: impl IntoIterator<Item = &'a Order>) -> Option<(&'static str, String)> {
     let is_name = |order: &Order| {
-        order.customer_name.as_deref().is_some_and(|name| name.starts_with(q)) && !order.order_id.starts_with(q)
+        order.customer_name.as_deref().is_some_and(|name| name.starts_with(q))
+            && !order.order_id.starts_with(q)
     };
     let phone = personal::phone(q).map(|phone| ("phone", phone));
     let email = || personal::email(q).map(|email| ("email", email));
@@ -160,12 +161,16 @@ fn push_search(query: &mut QueryBuilder<Postgres>, keys: &Keyring, q: &str) {
     query
         .push(" and o.order_id in (select order_id from orders where order_id like ")
         .push_bind(prefix.clone());
-    query.push(" union select order_id from orders where restricted_at is null and customer_name like ").push_bind(prefix);
+    query
+        .push(" union select order_id from orders where restricted_at is null and customer_name like ")
+        .push_bind(prefix);
     if let Some(hash) = hash_of_phone(keys, q) {
         query.push(" union select order_id from orders where restricted_at is null and customer_mobile_phone_hash = ").push_bind(hash);
     }
     if let Some(hash) = hash_of_email(keys, q) {
-        query.push(" union select order_id from orders where restricted_at is null and customer_email_hash = ").push_bind(hash);
+        query
+            .push(" union select order_id from orders where restricted_at is null and customer_email_hash = ")
+            .push_bind(hash);
     }
     query.push(" union select order_id from payments where payment_key = ").push_bind(q.to_owned());
     query.push(" union select order_id from orders where payment_key = ").push_bind(q.to_owned());

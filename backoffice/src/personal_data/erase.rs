@@ -81,9 +81,13 @@ pub async fn erase(
     let (kept, free): (Vec<_>, Vec<_>) = held.into_iter().partition(|order| order.is_kept);
     let [kept, free] = [kept, free].map(|all| all.into_iter().map(|o| o.order_id).collect::<Vec<String>>());
     clear(&mut tx, &backoffice.keys, &free).await?;
-    sqlx::query!("update orders set restricted_at = $2, updated_at = $2 where order_id = any($1)", &kept, now)
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query!(
+        "update orders set restricted_at = $2, updated_at = $2 where order_id = any($1)",
+        &kept,
+        now
+    )
+    .execute(&mut *tx)
+    .await?;
     let profiles = sqlx::query!(
         "update toss_users set sealed = '{}' where user_key = $1 and sealed <> '{}'",
         person.user_key

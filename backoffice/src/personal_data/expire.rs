@@ -39,13 +39,11 @@ pub(crate) async fn expire(backoffice: &Backoffice, before: OffsetDateTime) -> R
         cleared += expire_some(backoffice, &mut tx, &due, before).await?;
         tx.commit().await?;
     }
-    let mut after = sqlx::query_scalar!(
-        "select done_to from retention_runs where class = $1",
-        Class::Contracts.as_str()
-    )
-    .fetch_optional(&backoffice.pool)
-    .await?
-    .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let mut after =
+        sqlx::query_scalar!("select done_to from retention_runs where class = $1", Class::Contracts.as_str())
+            .fetch_optional(&backoffice.pool)
+            .await?
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let mut after_id = String::new();
     loop {
         let mut tx = backoffice.pool.begin().await?;
@@ -119,9 +117,10 @@ pub(super) async fn clear(tx: &mut PgConnection, keys: &Keyring, orders: &[Strin
     .execute(&mut *tx)
     .await?;
     for key in payment_keys(tx, orders).await? {
-        let raw: Value = sqlx::query_scalar!("select raw from payments where payment_key = $1 for update", key)
-            .fetch_one(&mut *tx)
-            .await?;
+        let raw: Value =
+            sqlx::query_scalar!("select raw from payments where payment_key = $1 for update", key)
+                .fetch_one(&mut *tx)
+                .await?;
         // What is sealed stays sealed: whoever opens it finds nothing.
         let raw = without_persons(raw, &mut || keys.seal(PAYMENT, ""))?;
         sqlx::query!(
@@ -159,9 +158,18 @@ pub(super) async fn clear(tx: &mut PgConnection, keys: &Keyring, orders: &[Strin
 async fn the_rest(backoffice: &Backoffice, before: OffsetDateTime) -> Result<u64, Fault> {
     let mut gone = 0;
     for statement in [
-        sqlx::query!("delete from event_snapshots where happened_at < $1 and subject in ('customer', 'billing_key')", before),
-        sqlx::query!("update toss_users set sealed = '{}' where last_login_at < $1 and sealed <> '{}'", before),
-        sqlx::query!("update bank_lines set memo = '' where day < $1::timestamptz::date and not is_toss and memo <> ''", before),
+        sqlx::query!(
+            "delete from event_snapshots where happened_at < $1 and subject in ('customer', 'billing_key')",
+            before
+        ),
+        sqlx::query!(
+            "update toss_users set sealed = '{}' where last_login_at < $1 and sealed <> '{}'",
+            before
+        ),
+        sqlx::query!(
+            "update bank_lines set memo = '' where day < $1::timestamptz::date and not is_toss and memo <> ''",
+            before
+        ),
     ] {
         gone += statement.execute(&backoffice.pool).await?.rows_affected();
     }

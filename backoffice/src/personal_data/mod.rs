@@ -56,7 +56,11 @@ pub enum NoPerson {
 
 impl Person {
     pub fn parse(phone: &str, email: &str, user_key: &str, order_id: &str) -> Result<Self, NoPerson> {
-        fn one<T>(text: &str, parse: impl Fn(&str) -> Option<T>, no: NoPerson) -> Result<Option<T>, NoPerson> {
+        fn one<T>(
+            text: &str,
+            parse: impl Fn(&str) -> Option<T>,
+            no: NoPerson,
+        ) -> Result<Option<T>, NoPerson> {
             match text.trim() {
                 "" => Ok(None),
                 text => parse(text).map(Some).ok_or(no),
@@ -126,7 +130,8 @@ pub async fn note_copy(
         access::record(&mut tx, now, actor, seen).await?;
     }
     let (subject, detail) = (id.to_string(), json!({ "orders": orders }));
-    let act = Act { action: "data_request.exported", subject_kind: "data_request", subject: &subject, detail };
+    let act =
+        Act { action: "data_request.exported", subject_kind: "data_request", subject: &subject, detail };
     audit::record(&mut tx, now, actor, act).await?;
     tx.commit().await?;
     Ok(())

@@ -61,12 +61,7 @@ pub async fn destroy(backoffice: &Backoffice) -> Result<(), Fault> {
     Ok(())
 }
 
-async fn note(
-    backoffice: &Backoffice,
-    class: Class,
-    before: OffsetDateTime,
-    gone: u64,
-) -> Result<(), Fault> {
+async fn note(backoffice: &Backoffice, class: Class, before: OffsetDateTime, gone: u64) -> Result<(), Fault> {
     let now = backoffice.clock.now();
     let count = i64::try_from(gone).unwrap_or(i64::MAX);
     let mut tx = backoffice.pool.begin().await?;
@@ -102,12 +97,9 @@ async fn disputes(backoffice: &Backoffice, before: OffsetDateTime) -> Result<u64
     )
     .execute(&backoffice.pool)
     .await?;
-    let returns = sqlx::query!(
-        "update returns set note = '' where closed_at < $1 and note <> ''",
-        before
-    )
-    .execute(&backoffice.pool)
-    .await?;
+    let returns = sqlx::query!("update returns set note = '' where closed_at < $1 and note <> ''", before)
+        .execute(&backoffice.pool)
+        .await?;
     Ok(messages.rows_affected() + returns.rows_affected())
 }
 

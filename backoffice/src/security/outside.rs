@@ -49,10 +49,8 @@ struct Row {
 }
 
 fn line(row: &Row) -> Value {
-    let detail: Map<String, Value> = DETAIL
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), row.detail.get(name)?.clone())))
-        .collect();
+    let detail: Map<String, Value> =
+        DETAIL.iter().filter_map(|name| Some(((*name).to_owned(), row.detail.get(name)?.clone()))).collect();
     let mut line = json!({
         "@timestamp": row.at.format(&Rfc3339).unwrap_or_default(),
         "ecs": { "version": "8.11" },

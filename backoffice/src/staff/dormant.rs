@@ -6,11 +6,7 @@ use time::{Duration, OffsetDateTime};
 
 use sqlx::types::Json;
 
-use super::{
-    Held, Invalid, Role, Staff, StaffError, accounts,
-    register::Kind,
-    rights,
-};
+use super::{Held, Invalid, Role, Staff, StaffError, accounts, register::Kind, rights};
 use crate::{
     Backoffice, Fault,
     audit::Actor,

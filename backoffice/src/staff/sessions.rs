@@ -244,11 +244,7 @@ impl Default for Waits {
 }
 
 /// The person behind a session, as the account stands now, and what waits for them there.
-pub async fn arrive(
-    backoffice: &Backoffice,
-    key: &SessionKey,
-    id: Uuid,
-) -> Result<Option<Arrived>, Fault> {
+pub async fn arrive(backoffice: &Backoffice, key: &SessionKey, id: Uuid) -> Result<Option<Arrived>, Fault> {
     let row = sqlx::query!(
         r#"select a.id, a.email, a.name, a.role as "role: Role", held(a) as "held!: Json<Held>", a.created_at, a.disabled_at,
                   a.is_dormant, a.last_login_at,

@@ -25,11 +25,7 @@ pub async fn rotate_partitions(backoffice: &Backoffice) -> Result<(), Fault> {
     add_partition(backoffice, now).await?;
     add_partition(backoffice, now + Duration::days(31)).await?;
     let oldest = backoffice.retention.of(Class::Webhooks).before(now).to_offset(SEOUL);
-    let kept_from = format!(
-        "{PREFIX}{:04}_{:02}",
-        oldest.year(),
-        u8::from(oldest.month())
-    );
+    let kept_from = format!("{PREFIX}{:04}_{:02}", oldest.year(), u8::from(oldest.month()));
     // Also those that a process detached and died before it dropped them: nobody sees them any more. A clock that is turned does
     // not reach the last year: PostgreSQL goes by its own.
     let months = sqlx::query!(
@@ -47,7 +43,10 @@ pub async fn rotate_partitions(backoffice: &Backoffice) -> Result<(), Fault> {
     for month in months {
         let month_name = month.name.trim_start_matches(PREFIX);
         if month.is_attached && !detach(backoffice, month_name).await? {
-            tracing::warn!(month = month_name, "somebody reads webhook deliveries all the time: the month goes later");
+            tracing::warn!(
+                month = month_name,
+                "somebody reads webhook deliveries all the time: the month goes later"
+            );
             return Ok(());
         }
         drop_month(backoffice, month_name).await?;

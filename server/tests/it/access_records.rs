@@ -35,7 +35,12 @@ async fn what_somebody_sees_of_others_is_kept_with_its_five_fields_and_in_no_wor
     order(&shop, "ord_seen_1", "김하준", "01012345678", "hajun@example.com").await;
     order(&shop, "ord_seen_2", "이서연", "01087654321", "seoyeon@example.com").await;
     // Nobody's: what nobody can be known by is seen without a record.
-    assert_eq!(shop.api("orders", &json!({ "orderId": "ord_nobody", "amount": 1000, "orderName": "머그컵" })).await.0, 201);
+    assert_eq!(
+        shop.api("orders", &json!({ "orderId": "ord_nobody", "amount": 1000, "orderName": "머그컵" }))
+            .await
+            .0,
+        201
+    );
     let agent = shop.log_in(Role::Support).await;
     for path in [
         "/orders/ord_seen_1",
@@ -130,11 +135,9 @@ async fn a_record_that_is_changed_or_removed_before_its_time_is_named_and_an_old
     )
     .await;
     assert_eq!(found().await, [Finding::RecordChanged { seq: seqs[0] }]);
-    for statement in [
-        "update access_records set reason = ''",
-        "delete from access_records",
-        "truncate access_records",
-    ] {
+    for statement in
+        ["update access_records set reason = ''", "delete from access_records", "truncate access_records"]
+    {
         assert!(sqlx::query(statement).execute(&owner).await.is_err(), "{statement}");
     }
 }
@@ -144,7 +147,12 @@ async fn a_file_in_the_clear_is_kept_with_everybody_who_is_in_it() {
     let shop = Shop::open().await;
     order(&shop, "ord_file_1", "김하준", "01012345678", "hajun@example.com").await;
     order(&shop, "ord_file_2", "이서연", "01087654321", "seoyeon@example.com").await;
-    assert_eq!(shop.api("orders", &json!({ "orderId": "ord_file_3", "amount": 1000, "orderName": "머그컵" })).await.0, 201);
+    assert_eq!(
+        shop.api("orders", &json!({ "orderId": "ord_file_3", "amount": 1000, "orderName": "머그컵" }))
+            .await
+            .0,
+        201
+    );
     let finance = shop.log_in(Role::Finance).await;
     for unmasked in ["", "1"] {
         let form = [("list", "orders"), ("format", "csv"), ("reason", "배송 문의"), ("unmasked", unmasked)];
@@ -175,8 +183,11 @@ async fn a_month_is_looked_through_by_somebody_else_and_what_is_unusual_takes_a_
     shop.paid("ord_month_1", 10_000).await;
     order(&shop, "ord_month_2", "이서연", "01087654321", "seoyeon@example.com").await;
     let backoffice = shop.backoffice();
-    let [curious, usual, finance] =
-        [shop.log_in(Role::Support).await, shop.log_in(Role::Support).await, shop.log_in(Role::Finance).await];
+    let [curious, usual, finance] = [
+        shop.log_in(Role::Support).await,
+        shop.log_in(Role::Support).await,
+        shop.log_in(Role::Finance).await,
+    ];
     let back = Duration::days(i64::from(backoffice.clock.today().day()) + 3);
     backoffice.clock.set_offset(-back);
     let month = backoffice.clock.today();
@@ -201,9 +212,7 @@ async fn a_month_is_looked_through_by_somebody_else_and_what_is_unusual_takes_a_
         access::note(backoffice, &person.actor(), seen).await.unwrap();
     };
     reveal(&usual, "ord_month_1").await;
-    backoffice::refunds::request(backoffice, &usual.actor(), &refund("ord_month_1", "1000"))
-        .await
-        .unwrap();
+    backoffice::refunds::request(backoffice, &usual.actor(), &refund("ord_month_1", "1000")).await.unwrap();
     reveal(&usual, "ord_month_2").await;
 
     let seen = review::get(backoffice, month).await.unwrap();
@@ -223,7 +232,9 @@ async fn a_month_is_looked_through_by_somebody_else_and_what_is_unusual_takes_a_
     assert!(home.contains("개인정보 접속기록 점검 3명"), "{home}");
     let (status, html) = shop.page("/access-records/review", Some(&finance.cookie)).await;
     assert_eq!(status, 200);
-    for words in ["평소보다 많음", "본인 것은 다른 사람이 점검해요", "처리한 일 없이 가림을 푼 기록", "전화 확인"] {
+    for words in
+        ["평소보다 많음", "본인 것은 다른 사람이 점검해요", "처리한 일 없이 가림을 푼 기록", "전화 확인"]
+    {
         assert!(html.contains(words), "{words}: {html}");
     }
     let text = format!("{:04}-{:02}", month.year(), u8::from(month.month()));
@@ -231,7 +242,13 @@ async fn a_month_is_looked_through_by_somebody_else_and_what_is_unusual_takes_a_
         let id = person.id.to_string();
         let form = [("month", text.as_str()), ("person", id.as_str()), ("note", note)];
         shop.form("sign_access_review", Some(&finance.cookie), &form).await;
-        review::get(backoffice, month).await.unwrap().people.iter().filter(|p| p.reviewed_at.is_some()).count()
+        review::get(backoffice, month)
+            .await
+            .unwrap()
+            .people
+            .iter()
+            .filter(|p| p.reviewed_at.is_some())
+            .count()
     };
     assert_eq!(sign(&curious, "").await, 0, "what is unusual takes a note");
     assert_eq!(sign(&usual, "").await, 0, "so does what was shown without anything done");
@@ -241,6 +258,7 @@ async fn a_month_is_looked_through_by_somebody_else_and_what_is_unusual_takes_a_
     let again = review::sign(backoffice, &actor, month, usual.id, "또").await;
     assert!(matches!(again, Err(review::ReviewError::Nothing)), "{again:?}");
     assert_eq!(backoffice::home::waiting(backoffice).await.unwrap().access_reviews, 1);
-    let signed = backoffice::audit::of_subject(&backoffice.pool, "staff", &curious.id.to_string()).await.unwrap();
+    let signed =
+        backoffice::audit::of_subject(&backoffice.pool, "staff", &curious.id.to_string()).await.unwrap();
     assert!(signed.iter().any(|row| row.action == "access_review.signed" && row.detail["unusual"] == true));
 }

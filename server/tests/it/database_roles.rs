@@ -130,7 +130,8 @@ fn migrate(url: &str, more: &[(&str, &str)]) -> (bool, String) {
         .envs(more.iter().copied())
         .output()
         .unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     (output.status.success(), said)
 }
 
@@ -166,7 +167,8 @@ async fn only_the_owner_migrates_and_a_process_that_is_not_says_what_is_missing(
         let (fine, said) = migrate(&application, &more);
         assert!(!fine && said.contains(why), "{said}");
     }
-    let live = [("JANGBU_MODE", "live"), ("JANGBU_DATABASE_OWNER_URL", "postgres://owner:x@db.example/jangbu")];
+    let live =
+        [("JANGBU_MODE", "live"), ("JANGBU_DATABASE_OWNER_URL", "postgres://owner:x@db.example/jangbu")];
     let (fine, said) = migrate(&application, &live);
     assert!(!fine && said.contains("JANGBU_DATABASE_OWNER_URL: JANGBU_MODE is live"), "{said}");
 }

@@ -27,9 +27,11 @@ fn by_phone() -> Person {
 
 /// Two orders of one buyer, one paid and one not; another buyer's; the paid one's payment key.
 async fn trade(shop: &Shop) -> String {
-    for (id, name, phone) in
-        [("ord_mine_1", "김하준", PHONE), ("ord_mine_2", "김하준", PHONE), ("ord_other", "이서연", "01099998888")]
-    {
+    for (id, name, phone) in [
+        ("ord_mine_1", "김하준", PHONE),
+        ("ord_mine_2", "김하준", PHONE),
+        ("ord_other", "이서연", "01099998888"),
+    ] {
         let order = json!({ "orderId": id, "amount": 10_000, "orderName": "머그컵", "customerName": name,
                             "customerMobilePhone": phone, "customerEmail": MAIL });
         assert_eq!(shop.api("orders", &order).await.0, 201);
@@ -80,7 +82,10 @@ async fn somebody_gets_a_copy_of_all_that_is_kept_of_them_and_of_nobody_else() {
     let log: Vec<String> =
         sqlx::query_scalar("select a::text from audit a").fetch_all(&shop.backoffice().pool).await.unwrap();
     assert!(log.iter().any(|row| row.contains("data_request.exported")));
-    assert!(!log.iter().any(|row| row.contains(PHONE) || row.contains("44318820") || row.contains("4431-8820") || row.contains("김하준")));
+    assert!(!log.iter().any(|row| row.contains(PHONE)
+        || row.contains("44318820")
+        || row.contains("4431-8820")
+        || row.contains("김하준")));
     let kept = personal_data::requests(shop.backoffice()).await.unwrap();
     assert_eq!((kept.len(), kept[0].kind.as_str(), kept[0].orders), (1, "exported", 2));
 }
@@ -162,7 +167,9 @@ async fn what_has_served_its_time_goes_once_and_what_moved_since_waits() {
     shop.quiet().await;
     // Refunded a year later: it is kept five years from there.
     turn(&shop, now - back + Duration::days(370)).await;
-    backoffice::refunds::request(backoffice, &Actor::CommandLine, &refund("ord_old_2", "1000")).await.unwrap();
+    backoffice::refunds::request(backoffice, &Actor::CommandLine, &refund("ord_old_2", "1000"))
+        .await
+        .unwrap();
     shop.quiet().await;
     turn(&shop, now).await;
     shop.paid("ord_new", 10_000).await;
@@ -197,7 +204,8 @@ async fn what_has_served_its_time_goes_once_and_what_moved_since_waits() {
     // The table stands in the settings.
     let viewer = shop.log_in(Role::Viewer).await;
     let (_, html) = shop.page("/settings", Some(&viewer.cookie)).await;
-    for words in ["보관 기간", "주문·결제의 개인정보", "전자상거래법 시행령", "5년", "access_records"] {
+    for words in ["보관 기간", "주문·결제의 개인정보", "전자상거래법 시행령", "5년", "access_records"]
+    {
         assert!(html.contains(words), "{words}: {html}");
     }
 }

@@ -94,11 +94,7 @@ pub async fn read_until(shop: &Shop, day: Date) {
 
 /// As whoever owns the tables.
 async fn sql(shop: &Shop, statement: &str) -> u64 {
-    sqlx::query(sqlx::AssertSqlSafe(statement))
-        .execute(&shop.owner().await)
-        .await
-        .unwrap()
-        .rows_affected()
+    sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&shop.owner().await).await.unwrap().rows_affected()
 }
 
 async fn reconcile(shop: &Shop) {

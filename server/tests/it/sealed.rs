@@ -117,7 +117,8 @@ async fn a_dump_tells_no_account_no_phone_and_no_address() {
         }
     }
     // Nothing in the log is anybody's, not even a name: no row of it ever has to be erased.
-    let log: Vec<String> = sqlx::query_scalar("select a::text from audit a").fetch_all(&backoffice.pool).await.unwrap();
+    let log: Vec<String> =
+        sqlx::query_scalar("select a::text from audit a").fetch_all(&backoffice.pool).await.unwrap();
     assert!(log.len() > 20, "{}", log.len());
     for mark in marks.into_iter().chain(["김하준", "박다른", "김토스", "*8820", "sealed.zq"]) {
         let told = log.iter().find(|row| row.contains(mark));

@@ -50,7 +50,9 @@ async fn every_event_reaches_each_place_as_a_line_of_json_whoever_commits_late()
     // Somebody writes an event and takes their time, while others come and go.
     let mut slow = pool.begin().await.unwrap();
     let person = shop.account(Role::Viewer).await.0;
-    security::record(&mut slow, backoffice, Event::of(Kind::Unlocked, person, "192.0.2.7", "slow")).await.unwrap();
+    security::record(&mut slow, backoffice, Event::of(Kind::Unlocked, person, "192.0.2.7", "slow"))
+        .await
+        .unwrap();
     let agent = shop.log_in(Role::Support).await;
     assert_eq!(shop.page("/audit", Some(&agent.cookie)).await.0, 403);
     slow.commit().await.unwrap();
@@ -60,7 +62,8 @@ async fn every_event_reaches_each_place_as_a_line_of_json_whoever_commits_late()
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     };
     let kept = async || -> BTreeSet<String> {
-        let ids: Vec<i64> = sqlx::query_scalar("select id from security_events").fetch_all(pool).await.unwrap();
+        let ids: Vec<i64> =
+            sqlx::query_scalar("select id from security_events").fetch_all(pool).await.unwrap();
         ids.iter().map(ToString::to_string).collect()
     };
     let told = || -> BTreeSet<String> {
@@ -80,14 +83,18 @@ async fn every_event_reaches_each_place_as_a_line_of_json_whoever_commits_late()
     assert!(taken.lock().unwrap().is_empty());
     let refused = || async {
         let error: Option<String> =
-            sqlx::query_scalar("select error from security_places where place like 'http%'").fetch_one(pool).await.unwrap();
+            sqlx::query_scalar("select error from security_places where place like 'http%'")
+                .fetch_one(pool)
+                .await
+                .unwrap();
         error.is_some_and(|error| error.contains("503"))
     };
     shop.eventually("that it is down is kept", refused).await;
-    let secret: i64 = sqlx::query_scalar("select count(*) from security_places p where p::text like '%secret%'")
-        .fetch_one(pool)
-        .await
-        .unwrap();
+    let secret: i64 =
+        sqlx::query_scalar("select count(*) from security_places p where p::text like '%secret%'")
+            .fetch_one(pool)
+            .await
+            .unwrap();
     assert_eq!(secret, 0, "what stands behind an address is nobody's to read");
     is_down.store(false, Ordering::Relaxed);
     let there = || -> BTreeSet<String> {

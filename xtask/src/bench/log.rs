@@ -91,7 +91,8 @@ fn trade(url: &str) -> anyhow::Result<Trade> {
     for (path, text) in [&confirmed, &applied] {
         fs::write(path, text)?;
     }
-    let [mut rows_of_a_confirm, mut confirms, mut rows_of_a_webhook, mut webhooks] = [const { Vec::new() }; 4];
+    let [mut rows_of_a_confirm, mut confirms, mut rows_of_a_webhook, mut webhooks] =
+        [const { Vec::new() }; 4];
     for turn in 1..=TURNS {
         empty(url)?;
         rows_of_a_confirm.push(report::step(&format!("pgbench, rows of confirms, turn {turn}"), || {
@@ -118,7 +119,17 @@ fn trade(url: &str) -> anyhow::Result<Trade> {
 
 pub(crate) fn log(rows: u64) -> anyhow::Result<()> {
     report::step("building for release", || {
-        run(cargo().args(["build", "--release", "--workspace", "--bin", "jangbu", "--example", "book", "--example", "trade"]))
+        run(cargo().args([
+            "build",
+            "--release",
+            "--workspace",
+            "--bin",
+            "jangbu",
+            "--example",
+            "book",
+            "--example",
+            "trade",
+        ]))
     })?;
     let (url, _postgres) = fresh_database("bench")?;
     let script = target().join("bench-log.sql");
@@ -158,7 +169,9 @@ pub(crate) fn log(rows: u64) -> anyhow::Result<()> {
             "  registering an order, sealed meanwhile   {ours:8.0} per second   ratio {:.2}",
             ours / theirs
         ),
-        format!("confirms and webhooks, {TRADE} a turn; each asks a Toss to practise with, which runs on the same cores"),
+        format!(
+            "confirms and webhooks, {TRADE} a turn; each asks a Toss to practise with, which runs on the same cores"
+        ),
         format!("  pgbench, the rows that a confirm leaves  {:8.0} per second", trade.rows_of_a_confirm),
         format!(
             "  confirming                               {:8.0} per second   ratio {:.2}",

@@ -81,7 +81,8 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
     let all = || (String::new(), ctx.t("rights-all"));
     let people = backoffice::staff::list(ctx.backoffice()).await?.into_iter();
     let people = people.map(|person| (person.id.to_string(), format!("{} · {}", person.name, person.email)));
-    let kinds = Kind::ALL.map(|kind| (kind.as_str().to_owned(), ctx.words.word("access-kind", kind.as_str())));
+    let kinds =
+        Kind::ALL.map(|kind| (kind.as_str().to_owned(), ctx.words.word("access-kind", kind.as_str())));
     let people = std::iter::once(all()).chain(people).collect();
     let kinds = std::iter::once(all()).chain(kinds).collect();
     let heading = view! {

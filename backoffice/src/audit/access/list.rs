@@ -31,7 +31,8 @@ pub struct Record {
 }
 
 /// Records, each with what its row in the log has.
-pub(super) const RECORDS: &str = "select r.seq, r.at, r.staff_id, coalesce(a.actor_name, '') as staff_name, a.ip, r.kind,
+pub(super) const RECORDS: &str =
+    "select r.seq, r.at, r.staff_id, coalesce(a.actor_name, '') as staff_name, a.ip, r.kind,
         r.subject_kind, r.subject, r.what, r.is_masked, r.reason, r.people
     from access_records r left join audit a on a.seq = r.seq where true";
 

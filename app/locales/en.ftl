@@ -1014,6 +1014,7 @@ replays-empty = No replays yet
 replays-empty-hint = Choose a filter under "Received" to replay all that it finds.
 job-webhook-replay = Webhook replay
 job-webhook-months = Webhook retention
+job-destroy-expired = Destroying what has served its time
 webhook-body-too-long = Too long to show.
 webhook-body-not-json = Not JSON, and therefore not shown.
 

@@ -1005,6 +1005,7 @@ replays-empty = 재처리한 적이 없어요
 replays-empty-hint = ‘수신’에서 조건을 선택하면 그 웹훅을 모두 재처리할 수 있어요.
 job-webhook-replay = 웹훅 재처리
 job-webhook-months = 웹훅 보관
+job-destroy-expired = 보관 기간이 지난 것 파기
 webhook-body-too-long = 너무 길어서 표시하지 않아요.
 webhook-body-not-json = JSON이 아니라서 보여 주지 않아요.
 

@@ -7,6 +7,7 @@
 
 use std::{future::Future, time::Duration};
 
+use graphile_worker::{WorkerBuildError, WorkerUtils};
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -14,6 +15,12 @@ use uuid::Uuid;
 use crate::{Backoffice, Fault};
 
 pub(crate) const SCHEMA: &str = "graphile_worker";
+
+/// Brings the library's own tables up to date; where they are, it reads only.
+pub(crate) async fn migrate(pool: &PgPool) -> Result<(), WorkerBuildError> {
+    WorkerUtils::new(pool, SCHEMA).migrate().await?;
+    Ok(())
+}
 
 /// One kind of work.
 pub(crate) trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {

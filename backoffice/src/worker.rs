@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use graphile_worker::{
-    Cron, CrontabFill, IntoTaskHandlerResult, TaskHandler, WorkerBuildError, WorkerContext, WorkerOptions,
-    WorkerRecoveryConfig, WorkerShutdownConfig, WorkerUtils,
+    Cron, CrontabFill, IntoTaskHandlerResult, TaskHandler, WorkerContext, WorkerOptions,
+    WorkerRecoveryConfig, WorkerShutdownConfig,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -39,11 +39,6 @@ use crate::{
 
 /// Jobs at once in one process.
 const CONCURRENCY: usize = 6;
-
-pub(crate) async fn migrate(pool: &PgPool) -> Result<(), WorkerBuildError> {
-    WorkerUtils::new(pool, SCHEMA).migrate().await?;
-    Ok(())
-}
 
 /// Ends what is over, and plans work again that has lost its job.
 #[derive(Serialize, Deserialize)]

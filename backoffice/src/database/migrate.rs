@@ -3,7 +3,7 @@
 use sqlx::{PgPool, Row};
 
 use super::connect;
-use crate::worker;
+use crate::queue;
 
 static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
@@ -40,7 +40,7 @@ pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
         tracing::debug!(%error, "create schema");
     }
     MIGRATOR.run(pool).await?;
-    worker::migrate(pool).await?;
+    queue::migrate(pool).await?;
     Ok(())
 }
 
@@ -81,8 +81,7 @@ pub async fn prepare(pool: &PgPool) -> Result<Tables, MigrateError> {
     if found < needed {
         return Err(MigrateError::Behind { role, found, needed });
     }
-    // Reads only, where the job tables are up to date.
-    worker::migrate(pool).await?;
+    queue::migrate(pool).await?;
     Ok(Tables::Lent { role })
 }
 

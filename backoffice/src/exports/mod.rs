@@ -32,14 +32,13 @@ use crate::{
     },
     iap,
     kernel::{
+        periods::Class,
         permission::Permission,
         seal::{EXPORT_PART, EXPORT_WORDS},
     },
     orders,
     personal_data::Person,
-    queue, reconciliation, refunds,
-    retention::Class,
-    transactions, webhooks,
+    queue, reconciliation, refunds, transactions, webhooks,
 };
 
 /// Bytes of a file that are kept in one row.
@@ -217,7 +216,7 @@ pub async fn request(backoffice: &Backoffice, actor: &Actor, request: &Request) 
         if let Some(words) = what.pointer_mut(typed)
             && let Some(text) = words.as_str()
         {
-            *words = json!(format!("#{}", backoffice.keys.index("audit.words", text)));
+            *words = json!(format!("#{}", backoffice.keys.index("exports.words", text)));
         }
     }
     let id = Uuid::now_v7();

@@ -10,6 +10,7 @@ pub mod intake_load;
 pub mod masking;
 pub mod money;
 pub mod page;
+pub mod periods;
 pub mod permission;
 pub(crate) mod personal;
 pub(crate) mod place;

@@ -9,10 +9,10 @@ use super::payment_keys;
 use crate::{
     Backoffice, Fault,
     kernel::{
+        periods::Class,
         personal::without_persons,
         seal::{Keyring, PAYMENT},
     },
-    retention::Class,
 };
 
 /// Orders that are cleared in one transaction.

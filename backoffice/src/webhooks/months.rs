@@ -6,7 +6,7 @@ use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     clock::SEOUL,
-    retention::Class,
+    kernel::periods::Class,
 };
 
 const JOB: Actor = Actor::Job("webhook-months");

@@ -362,3 +362,49 @@ async fn a_row_is_proved_to_somebody_who_has_nothing_but_the_key() {
         }
     }
 }
+
+/// Twelve months, a checkpoint of each left outside: every one of them fits a year later, and a month that somebody rewrites with all
+/// its hashes is named by those before and after it.
+#[tokio::test]
+async fn a_year_of_the_log_is_held_against_what_left_in_between() {
+    let shop = Shop::open().await;
+    let (backoffice, pool) = (shop.backoffice(), &shop.backoffice().pool);
+    let mut outside = Vec::new();
+    let mut sizes = Vec::new();
+    for month in 0..12 {
+        backoffice.clock.set_offset(time::Duration::days(30 * (month - 12)));
+        for n in 0..(20 + 7 * month) {
+            let mut tx = pool.begin().await.unwrap();
+            let subject = format!("y{month}-{n}");
+            let act =
+                Act { action: "refund.noted", subject_kind: "order", subject: &subject, detail: json!({}) };
+            audit::record(&mut tx, backoffice.clock.now(), &Actor::CommandLine, act).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        seal::seal_all(backoffice).await.unwrap();
+        let (size, checkpoint): (i64, String) =
+            sqlx::query_as("select size, checkpoint from audit_head").fetch_one(pool).await.unwrap();
+        outside.push(checkpoint);
+        sizes.push(u64::try_from(size).unwrap());
+    }
+    backoffice.clock.set_offset(time::Duration::ZERO);
+    let report = check(&shop, &outside).await;
+    assert!(report.is_whole() && report.checkpoints >= 12, "{report:?}");
+    // Of another order than they left, and a few of them only: the same.
+    let some: Vec<String> = outside.iter().rev().step_by(3).cloned().collect();
+    assert!(check(&shop, &some).await.is_whole());
+    // A row of the sixth month is not what it was.
+    let seq: i64 =
+        sqlx::query_scalar("select seq from audit where subject = 'y5-3'").fetch_one(pool).await.unwrap();
+    behind_our_back(&shop, &format!("update audit set actor_name = 'x' where seq = {seq}")).await;
+    let report = check(&shop, &outside).await;
+    let leaf = report
+        .findings
+        .iter()
+        .find_map(|finding| match finding {
+            Finding::Changed { seq: changed, leaf } if *changed == seq => Some(*leaf),
+            _ => None,
+        })
+        .unwrap_or_else(|| panic!("{:?}", report.findings));
+    assert!((sizes[4]..sizes[5]).contains(&leaf), "{leaf} of {sizes:?}");
+}

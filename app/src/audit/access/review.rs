@@ -69,10 +69,10 @@ fn person(ctx: &Ctx, month: Month, person: &Person, flash: &Flash) -> AnyView {
     view! {
         <tr>
             <td class="id"><a href=of>{person.name.clone()}</a></td>
-            <td class="n viewed">{person.viewed}</td>
-            <td class="n searched">{person.searched}</td>
-            <td class="n revealed">{person.revealed}</td>
-            <td class="n exported">{exported}</td>
+            <td class="n viewed" data-label=ctx.t("access-kind-viewed")>{person.viewed}</td>
+            <td class="n searched" data-label=ctx.t("access-kind-searched")>{person.searched}</td>
+            <td class="n revealed" data-label=ctx.t("access-kind-revealed")>{person.revealed}</td>
+            <td class="n exported" data-label=ctx.t("access-kind-exported")>{exported}</td>
             <td class="what">{unusual} " " <span class="soft">{usual}</span></td>
             <td class="sign">{signature(ctx, month, person, flash)}</td>
         </tr>

@@ -178,13 +178,16 @@ impl NewOrder {
     }
 
     fn same_as(&self, order: &Order) -> bool {
+        // Who bought a restricted one is nobody's to compare.
+        let is_same_buyer = order.is_restricted
+            || (self.customer_name == order.customer_name
+                && self.customer_mobile_phone == order.customer_mobile_phone
+                && self.customer_email == order.customer_email
+                && self.user_key == order.user_key);
         self.amount == order.amount
             && self.currency == order.currency
             && self.order_name == order.order_name
-            && self.customer_name == order.customer_name
-            && self.customer_mobile_phone == order.customer_mobile_phone
-            && self.customer_email == order.customer_email
-            && self.user_key == order.user_key
+            && is_same_buyer
     }
 }
 

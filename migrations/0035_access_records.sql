@@ -7,8 +7,8 @@ create table access_records (
     at           timestamptz not null,
     staff_id     uuid not null,
     kind         text not null check (kind in ('viewed', 'revealed', 'searched', 'exported')),
-    -- whose: an order, a user, a file and all orders in it; of a search, the keyed hash of its words
-    subject_kind text not null check (subject_kind in ('order', 'user', 'export', 'words')),
+    -- whose: an order, a user, a file and all orders in it, whoever a body is about; of a search, the keyed hash of its words
+    subject_kind text not null check (subject_kind in ('order', 'user', 'export', 'words', 'webhook')),
     subject      text not null,
     -- name, phone, email and so on
     what         text[] not null,

@@ -2220,3 +2220,7 @@ period-months = {$count} months
 period-days = {$count} days
 person-needs-export = Taking the file needs the permission to export as well.
 home-task-security = {$count} places have not taken security events for ten minutes
+webhook-show = Show the body
+reveal-nothing = There is nothing to show.
+access-subject-webhook = Webhook
+access-what-body = Body

@@ -2211,3 +2211,7 @@ period-months = {$count}개월
 period-days = {$count}일
 person-needs-export = 파일을 내려받으려면 내보내기 권한도 있어야 해요.
 home-task-security = 보안 기록을 10분 넘게 받지 못한 곳 {$count}곳
+webhook-show = 본문 보기
+reveal-nothing = 보여 줄 것이 없어요.
+access-subject-webhook = 웹훅
+access-what-body = 본문

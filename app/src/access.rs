@@ -228,6 +228,7 @@ pub const FUNCTIONS: &[(&str, Access)] = &[
     ("/fn/sign_access_review", Access::Needs(ViewAudit)),
     ("/fn/copy_personal_data", Access::Proves(ManagePersonalData)),
     ("/fn/erase_personal_data", Access::Proves(ManagePersonalData)),
+    ("/fn/reveal_webhook", Access::Proves(RevealPersonal)),
     ("/fn/reveal_profile", Access::Proves(RevealPersonal)),
     ("/fn/unlink_user", Access::Needs(UnlinkUser)),
     ("/fn/invite_staff", Access::Proves(ManageStaff)),

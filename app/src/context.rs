@@ -173,9 +173,9 @@ pub fn device_cookie(is_https: bool, base: &str) -> &'static str {
     if is_https && base.is_empty() { "__Host-jangbu_device" } else { "jangbu_device" }
 }
 
-/// The key under which the session holds whose personal data may be seen, and until when.
-const SESSION_PROFILE: &str = "profile_shown";
-const PROFILE_SHOWN_FOR: time::Duration = time::Duration::minutes(5);
+/// The key under which the session holds the page on which personal data may be seen, and until when.
+const SESSION_REVEALED: &str = "revealed";
+const REVEALED_FOR: time::Duration = time::Duration::minutes(5);
 
 /// What waits until whoever asked for it has shown who they are. Put into the request by the server's middleware.
 #[derive(Debug, Clone)]
@@ -289,18 +289,18 @@ impl Ctx {
         self.visitor.staff.as_ref().map(|staff| staff.actor(&self.visitor.caller()))
     }
 
-    /// Lets this session see a user's personal data for a few minutes. The session keeps the permission, never the data.
-    pub async fn let_see_profile(&self, user_key: i64) {
-        let until = (self.backoffice().clock.now() + PROFILE_SHOWN_FOR).unix_timestamp();
-        if let Err(error) = self.visitor.session.insert(SESSION_PROFILE, (user_key, until)).await {
-            tracing::warn!(%error, "a profile cannot be shown");
+    /// Lets this session see the personal data of a page for a few minutes. The session keeps the permission, never the data.
+    pub async fn reveal(&self, page: &str) {
+        let until = (self.backoffice().clock.now() + REVEALED_FOR).unix_timestamp();
+        if let Err(error) = self.visitor.session.insert(SESSION_REVEALED, (page, until)).await {
+            tracing::warn!(%error, "personal data cannot be shown");
         }
     }
 
-    pub async fn may_see_profile(&self, user_key: i64) -> bool {
-        let kept = self.visitor.session.get::<(i64, i64)>(SESSION_PROFILE).await.ok().flatten();
+    pub async fn is_revealed(&self, page: &str) -> bool {
+        let kept = self.visitor.session.get::<(String, i64)>(SESSION_REVEALED).await.ok().flatten();
         let now = self.backoffice().clock.now().unix_timestamp();
-        kept.is_some_and(|(key, until)| key == user_key && now < until)
+        self.may(Permission::RevealPersonal) && kept.is_some_and(|(of, until)| of == page && now < until)
     }
 
     /// Sends a browser to a page of ours; to the first one where the path is none.

@@ -12,7 +12,7 @@ use crate::{
     Backoffice, Fault,
     audit::{
         self, Act, Actor,
-        access::{self, Access, Whose},
+        access::{self, Access, NotShown, Whose},
     },
     page::{Cursor, Page, push_keyset},
 };
@@ -57,15 +57,6 @@ impl TryFrom<Stored> for User {
             unlink_referrer: s.unlink_referrer,
         })
     }
-}
-
-/// Why a profile is not shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotShown {
-    NoSuchUser,
-    /// Nobody reads personal data without saying why.
-    NoReason,
-    ReasonTooLong,
 }
 
 /// What Toss may say of the end of a link (toss-api.md B2.6).
@@ -214,14 +205,11 @@ pub async fn note_reveal(
     user_key: i64,
     why: &str,
 ) -> Result<Result<(), NotShown>, Fault> {
-    let why = why.trim();
-    if why.is_empty() {
-        return Ok(Err(NotShown::NoReason));
-    }
-    if why.chars().count() > 200 || why.contains('\0') {
-        return Ok(Err(NotShown::ReasonTooLong));
-    }
-    let Some(user) = get(backoffice, user_key).await? else { return Ok(Err(NotShown::NoSuchUser)) };
+    let why = match access::reason(why) {
+        Ok(why) => why,
+        Err(not) => return Ok(Err(not)),
+    };
+    let Some(user) = get(backoffice, user_key).await? else { return Ok(Err(NotShown::Nothing)) };
     note_access(backoffice, actor, &user, access::Kind::Revealed, Some(why)).await?;
     Ok(Ok(()))
 }

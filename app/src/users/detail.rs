@@ -129,7 +129,7 @@ pub async fn page(ctx: Ctx, key: String) -> Answer {
     }
     let backoffice = ctx.backoffice();
     let user = backoffice::users::get(backoffice, key.0).await?;
-    let clear = ctx.may(Permission::RevealPersonal) && ctx.may_see_profile(key.0).await;
+    let clear = ctx.is_revealed(&routes::user(key.0)).await;
     if let (Some(user), Some(actor)) = (&user, ctx.actor()) {
         backoffice::users::note_view(backoffice, &actor, user, !clear).await?;
     }

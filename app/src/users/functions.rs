@@ -1,11 +1,7 @@
 //! A user's personal data is shown, a user is unlinked.
 
 #[cfg(feature = "ssr")]
-use backoffice::{
-    Fault,
-    staff::Permission,
-    users::{self, NotShown},
-};
+use backoffice::{Fault, staff::Permission, users};
 use leptos::prelude::*;
 
 use crate::error::AppError;
@@ -26,12 +22,8 @@ pub async fn reveal_profile(
     action("reveal", &routes::user(key), &[("why", &why)], async |ctx| {
         let actor = ctx.allow(Permission::RevealPersonal)?;
         let noted = users::note_reveal(ctx.backoffice(), &actor, key, &why).await.or_explain(ctx)?;
-        noted.map_err(|not| match not {
-            NotShown::NoSuchUser => AppError::form(ctx.t("user-not-found")),
-            NotShown::NoReason => AppError::field("why", ctx.t("refund-error-reason-empty")),
-            NotShown::ReasonTooLong => AppError::field("why", ctx.t("refund-error-reason-long")),
-        })?;
-        ctx.let_see_profile(key).await;
+        noted.or_explain(ctx)?;
+        ctx.reveal(&routes::user(key)).await;
         Ok(ctx.t("profile-revealed"))
     })
     .await

@@ -7,13 +7,15 @@ use backoffice::{
 use leptos::{prelude::*, server_fn::ServerFn};
 use serde_json::Value;
 
-use super::{diff, list, replay::functions::ReplayWebhook, series};
+use super::{diff, functions::RevealWebhook, list, replay::functions::ReplayWebhook, series};
 use crate::{
     components::{
         badge, errors,
+        form::Field,
         layout::{Answer, Frame},
     },
     context::Ctx,
+    flash::Flash,
     format, routes,
 };
 
@@ -32,11 +34,12 @@ const SHOWN_HEADERS: [&str; 8] = [
 /// Longer bodies are no webhooks of Toss's; laid out, some would fill the memory.
 const SHOWN: usize = 64 << 10;
 
-fn body_text(ctx: &Ctx, body: &[u8]) -> String {
+fn body_text(ctx: &Ctx, body: &[u8], is_revealed: bool) -> String {
     if body.len() > SHOWN {
         return ctx.t("webhook-body-too-long");
     }
     match serde_json::from_slice::<Value>(body) {
+        Err(_) if is_revealed => String::from_utf8_lossy(body).into_owned(),
         Ok(mut value) => {
             format::redact(&mut value);
             serde_json::to_string_pretty(&value).unwrap_or_default()
@@ -44,6 +47,27 @@ fn body_text(ctx: &Ctx, body: &[u8]) -> String {
         // Whatever it is, it may be anybody's data.
         Err(_) => ctx.t("webhook-body-not-json"),
     }
+}
+
+/// Asks why a body has to be read that nothing can be masked of.
+fn reveal(ctx: &Ctx, delivery: &Delivery, body: &[u8], is_revealed: bool, flash: &Flash) -> AnyView {
+    let is_hidden = body.len() <= SHOWN && serde_json::from_slice::<Value>(body).is_err();
+    if is_revealed || !is_hidden || !ctx.may(Permission::RevealPersonal) {
+        return ().into_any();
+    }
+    let why =
+        Field { hint: Some(ctx.t("profile-why-hint")), ..Field::text("why", ctx.t("profile-why"), flash) };
+    view! {
+        <details open=flash.is_error>
+            <summary>{ctx.t("webhook-show")}</summary>
+            <form method="post" action=ctx.href(RevealWebhook::PATH)>
+                <input type="hidden" name="id" value=delivery.id.to_string()/>
+                {why.view()}
+                <button class="button quiet" type="submit">{ctx.t("webhook-show")}</button>
+            </form>
+        </details>
+    }
+    .into_any()
 }
 
 fn changes(ctx: &Ctx, changed: Option<&Value>) -> AnyView {
@@ -112,7 +136,7 @@ fn facts(ctx: &Ctx, delivery: &Delivery) -> AnyView {
     .into_any()
 }
 
-fn opened(ctx: &Ctx, opened: Opened) -> AnyView {
+fn opened(ctx: &Ctx, opened: Opened, is_revealed: bool, flash: &Flash) -> AnyView {
     let Opened { delivery, headers, body, series, now } = opened;
     let headers = headers
         .into_iter()
@@ -166,7 +190,8 @@ fn opened(ctx: &Ctx, opened: Opened) -> AnyView {
             <section class="card pad">
                 {series::view(ctx, &series, &delivery)}
                 <h2>{ctx.t("webhook-body")} " " <small class="soft">{size}</small></h2>
-                <pre tabindex="0" aria-label=ctx.t("webhook-body")>{body_text(ctx, &body)}</pre>
+                <pre tabindex="0" aria-label=ctx.t("webhook-body")>{body_text(ctx, &body, is_revealed)}</pre>
+                {reveal(ctx, &delivery, &body, is_revealed, flash)}
                 <h2>{ctx.t("webhook-headers")}</h2>
                 <dl class="facts wide">{headers}</dl>
             </section>
@@ -188,5 +213,8 @@ pub async fn page(ctx: Ctx, id: String) -> Answer {
     };
     let Some(found) = found else { return Ok(errors::missing(&ctx, ctx.t("webhook-not-found"))) };
     let title = title(&ctx, &found.delivery);
-    Ok(Frame { title, active: routes::WEBHOOKS, flash, body: opened(&ctx, found) })
+    let is_revealed = ctx.is_revealed(&routes::webhook(&found.delivery.id)).await;
+    let of_reveal = if flash.form == "reveal" { flash.clone() } else { Flash::default() };
+    let body = opened(&ctx, found, is_revealed, &of_reveal);
+    Ok(Frame { title, active: routes::WEBHOOKS, flash, body })
 }

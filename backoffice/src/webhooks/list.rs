@@ -8,6 +8,10 @@ use uuid::Uuid;
 use super::{Badge, Delivery, Opened};
 use crate::{
     Backoffice, Fault,
+    audit::{
+        Actor,
+        access::{self, Access, NotShown, Whose},
+    },
     kernel::seal::{DELIVERY, SNAPSHOT},
     page::{Cursor, Direction, Page},
     payments,
@@ -147,4 +151,29 @@ pub async fn count_since(backoffice: &Backoffice, id: Uuid) -> Result<i64, Fault
     .fetch_one(&backoffice.pool)
     .await?;
     Ok(count)
+}
+
+/// Keeps that somebody reads a body that hides nothing because it is no JSON, and why. Only after this may it be shown.
+pub async fn note_reveal(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    id: Uuid,
+    why: &str,
+) -> Result<Result<(), NotShown>, Fault> {
+    let why = match access::reason(why) {
+        Ok(why) => why,
+        Err(not) => return Ok(Err(not)),
+    };
+    if get(backoffice, id).await?.is_none() {
+        return Ok(Err(NotShown::Nothing));
+    }
+    let seen = Access {
+        kind: access::Kind::Revealed,
+        whose: Whose::Webhook(id),
+        what: &["body"],
+        is_masked: false,
+        reason: Some(why),
+    };
+    access::note(backoffice, actor, seen).await?;
+    Ok(Ok(()))
 }

@@ -1,7 +1,8 @@
 //! The log: found by any id, replayed, kept for years and no longer, and watched.
 
 use backoffice::{
-    Actor, audit,
+    Actor,
+    audit::{self, access},
     staff::Role,
     webhooks::{Filter, Incoming, ReplayState},
 };
@@ -343,4 +344,34 @@ async fn retries_that_did_not_reach_us_are_drawn_and_counted() {
     assert_eq!(backoffice::webhooks::health(shop.backoffice()).await.unwrap().retried, 1);
     let (_, list) = shop.page("/webhooks?q=whtrans_1", Some(&viewer.cookie)).await;
     assert!(list.contains("하루 동안 토스가 다시 보낸 웹훅 1건"), "{list}");
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_json_is_shown_to_whoever_says_why_and_nobody_else() {
+    let shop = Shop::open().await;
+    assert_eq!(shop.hook(&[], "phone=01012345678&name=김하준".to_owned()).await, 200);
+    shop.quiet().await;
+    let id = shop.deliveries(&Filter::default()).await[0].id;
+    let (agent, viewer) = (shop.log_in(Role::Support).await, shop.log_in(Role::Viewer).await);
+    let path = format!("/webhooks/{id}");
+    let shown =
+        async |person: &Person| shop.page(&path, Some(&person.cookie)).await.1.contains("01012345678");
+    assert!(!shown(&agent).await);
+    let id = id.to_string();
+    let reveal = async |person: &Person, why: &str| {
+        shop.form("reveal_webhook", Some(&person.cookie), &[("id", &id), ("why", why)]).await
+    };
+    reveal(&agent, " ").await;
+    assert!(!shown(&agent).await, "no reason, no body");
+    reveal(&viewer, "궁금해서").await;
+    assert!(!shown(&viewer).await, "a viewer reveals nothing");
+    reveal(&agent, "형식이 다른 웹훅 확인").await;
+    assert!(shown(&agent).await && !shown(&viewer).await);
+    let filter = access::Filter { subject: Some(id.clone()), ..access::Filter::default() };
+    let records = access::list(&shop.backoffice().pool, &filter, None, 10).await.unwrap().rows;
+    assert_eq!(records.len(), 1);
+    assert_eq!((records[0].kind, records[0].staff_id), (access::Kind::Revealed, agent.id));
+    assert_eq!(records[0].reason.as_deref(), Some("형식이 다른 웹훅 확인"));
+    shop.backoffice().clock.set_offset(Duration::minutes(6));
+    assert!(!shown(&agent).await, "five minutes later it is over");
 }

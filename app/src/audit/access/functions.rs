@@ -2,7 +2,10 @@
 
 #[cfg(feature = "ssr")]
 use backoffice::{
-    audit::access::review::{self, LONGEST_NOTE, ReviewError},
+    audit::access::{
+        NotShown,
+        review::{self, LONGEST_NOTE, ReviewError},
+    },
     staff::Permission,
 };
 use leptos::prelude::*;
@@ -34,6 +37,17 @@ pub async fn sign_access_review(
         Ok(ctx.t("access-review-signed"))
     })
     .await
+}
+
+#[cfg(feature = "ssr")]
+impl Explain for NotShown {
+    fn explain(self, ctx: &Ctx) -> AppError {
+        match self {
+            Self::Nothing => AppError::form(ctx.t("reveal-nothing")),
+            Self::NoReason => AppError::field("why", ctx.t("refund-error-reason-empty")),
+            Self::ReasonTooLong => AppError::field("why", ctx.t("refund-error-reason-long")),
+        }
+    }
 }
 
 #[cfg(feature = "ssr")]

@@ -29,6 +29,7 @@ fn whose(ctx: &Ctx, record: &Record) -> AnyView {
     let key = &record.subject;
     let (href, shown) = match record.subject_kind.as_str() {
         "order" => (Some(routes::order(key)), key.clone()),
+        "webhook" => (Some(routes::webhook(key)), key.clone()),
         "user" => (key.parse().ok().map(routes::user), key.clone()),
         "export" => {
             let people = record.people.unwrap_or_default().to_string();

@@ -42,6 +42,29 @@ pub enum Whose<'a> {
     Export { id: Uuid, people: i64, people_hash: &'a str },
     /// Whoever the words belong to. Only their keyed hash is kept.
     Words(&'a str),
+    /// Whoever a delivery is about that nobody can read by its members.
+    Webhook(Uuid),
+}
+
+/// Why nothing is shown in the clear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotShown {
+    /// There is no such thing.
+    Nothing,
+    /// Nobody reads personal data without saying why.
+    NoReason,
+    ReasonTooLong,
+}
+
+const LONGEST_REASON: usize = 200;
+
+/// A reason as it is kept.
+pub fn reason(why: &str) -> Result<&str, NotShown> {
+    match why.trim() {
+        "" => Err(NotShown::NoReason),
+        why if why.chars().count() > LONGEST_REASON || why.contains('\0') => Err(NotShown::ReasonTooLong),
+        why => Ok(why),
+    }
 }
 
 /// What somebody saw.
@@ -113,6 +136,7 @@ pub async fn record(
         Whose::User(key) => ("user", key.to_string(), None),
         Whose::Export { id, people, people_hash } => ("export", id.to_string(), Some((people, people_hash))),
         Whose::Words(hash) => ("words", hash.to_owned(), None),
+        Whose::Webhook(id) => ("webhook", id.to_string(), None),
     };
     let what: Vec<String> = access.what.iter().map(|what| (*what).to_owned()).collect();
     let salt: [u8; 16] = rand::random();

@@ -30,6 +30,7 @@ use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    server::install_crypto();
     let args: Vec<String> = std::env::args().skip(1).collect();
     let number =
         |at: usize| args.get(at).and_then(|n| n.parse::<usize>().ok()).context("trade COUNT CLIENTS");

@@ -10,6 +10,7 @@ use reqwest::{Client, header, redirect::Policy};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    server::install_crypto();
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [url, path, email, password, seconds, connections] = args.as_slice() else {
         anyhow::bail!("visit URL PATH EMAIL PASSWORD SECONDS CONNECTIONS")

@@ -29,9 +29,11 @@ create index access_records_at on access_records (at);
 create table export_people (
     export_id uuid not null,
     order_id  text not null,
+    at        timestamptz not null default now(),
     primary key (export_id, order_id)
 );
 create index export_people_order on export_people (order_id);
+create index export_people_at on export_people (at);
 
 create function access_records_are_kept() returns trigger language plpgsql as $$
 begin

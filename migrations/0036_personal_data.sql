@@ -21,6 +21,8 @@ create index retention_deferred_due on retention_deferred (due_at);
 
 -- Whoever bought has asked us to forget them; the law has the sale kept, and nothing else is done with what is personal of it.
 alter table orders add column restricted_at timestamptz;
+-- Nothing of it is anybody's any more: what Toss tells of it later is kept without what is.
+alter table orders add column cleared_at timestamptz;
 
 -- What people have asked of us about their own data. Whose it was is not kept here.
 create table data_requests (

@@ -2224,3 +2224,4 @@ webhook-show = Show the body
 reveal-nothing = There is nothing to show.
 access-subject-webhook = Webhook
 access-what-body = Body
+access-what-account = Account

@@ -2215,3 +2215,4 @@ webhook-show = 본문 보기
 reveal-nothing = 보여 줄 것이 없어요.
 access-subject-webhook = 웹훅
 access-what-body = 본문
+access-what-account = 계좌

@@ -53,7 +53,7 @@ pub async fn action<D: Into<Done>>(
         return refuse(&ctx, form, page, &typed, refused).await;
     }
     let done = work(&ctx).await;
-    ctx.backoffice().counts.forget().await;
+    ctx.backoffice().counts.forget();
     match done {
         Ok(done) => {
             if ctx.wants_html {

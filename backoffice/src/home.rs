@@ -1,10 +1,12 @@
 //! The first page: today against yesterday, and what waits for a person.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
 
 use rust_decimal::Decimal;
 use time::{Duration, OffsetDateTime};
-use tokio::sync::Mutex;
 
 use crate::{
     Backoffice, Fault,
@@ -114,30 +116,57 @@ async fn refunded(backoffice: &Backoffice, from: OffsetDateTime, to: OffsetDateT
     Ok(Taken { orders: row.orders, amount: row.amount })
 }
 
-/// The counts as the menu shows them: asked for by one at a time, and kept for a second. What somebody does in this process is
-/// seen at once ([`Counts::forget`]).
+/// The counts as the menu shows them: kept for a second, counted by one at a time. Whoever comes meanwhile sees those of before.
+/// What somebody does in this process is seen at once ([`Counts::forget`]).
 #[derive(Debug, Clone, Default)]
-pub struct Counts(Arc<Mutex<Option<(Instant, Waiting)>>>);
+pub struct Counts(Arc<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    last: Mutex<Option<(Instant, Waiting)>>,
+    counting: tokio::sync::Mutex<()>,
+}
 
 /// How long counts are kept.
 const KEPT_FOR: std::time::Duration = std::time::Duration::from_secs(1);
 
 impl Counts {
     pub async fn get(&self, backoffice: &Backoffice) -> Result<Waiting, Fault> {
-        let mut kept = self.0.lock().await;
-        if let Some((asked, counts)) = *kept
-            && asked.elapsed() < KEPT_FOR
-        {
-            return Ok(counts);
+        if let Some(fresh) = self.fresh() {
+            return Ok(fresh);
+        }
+        let counting = self.0.counting.try_lock();
+        let counting = match (counting, self.last()) {
+            (Ok(counting), _) => counting,
+            (Err(_), Some(last)) => return Ok(last),
+            (Err(_), None) => self.0.counting.lock().await,
+        };
+        // Somebody else may have counted while this one waited.
+        if let Some(fresh) = self.fresh() {
+            return Ok(fresh);
         }
         let counts = waiting(backoffice).await?;
-        *kept = Some((Instant::now(), counts));
+        self.keep(Some((Instant::now(), counts)));
+        drop(counting);
         Ok(counts)
     }
 
     /// Something was done: the next page counts anew.
-    pub async fn forget(&self) {
-        *self.0.lock().await = None;
+    pub fn forget(&self) {
+        self.keep(None);
+    }
+
+    fn fresh(&self) -> Option<Waiting> {
+        let last = *self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.filter(|(counted, _)| counted.elapsed() < KEPT_FOR).map(|(_, counts)| counts)
+    }
+
+    fn last(&self) -> Option<Waiting> {
+        self.0.last.lock().unwrap_or_else(PoisonError::into_inner).map(|(_, counts)| counts)
+    }
+
+    fn keep(&self, counts: Option<(Instant, Waiting)>) {
+        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = counts;
     }
 }
 
@@ -167,7 +196,9 @@ pub async fn waiting(backoffice: &Backoffice) -> Result<Waiting, Fault> {
             (select count(*) from limit_requests) as "limits!",
             (select findings + is_late::int + cardinality(unreachable) from audit_state) as "log!",
             (select count(*) from (select 1 from access_reviews where reviewed_at is null limit 100) x) as "access!",
-            (select count(*) from security_places where failing_since < now() - interval '10 minutes') as "places!",
+            (select count(*) from security_places where failing_since < now() - interval '10 minutes'
+                -- one that no process names any more is not tried either
+                and tried_at > now() - interval '5 minutes') as "places!",
             (select count(*) from role_requests) + (select count(*) from own_role_requests) as "rights!",
             (select count(*) from (select 1 from campaigns where needs_second and approved_by_name is null limit 100) x) as "campaigns!",
             (select count(*) from (select 1 from differences where state in ('open', 'pending_approval') limit 100) x) as "differences!",

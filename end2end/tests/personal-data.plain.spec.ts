@@ -47,12 +47,12 @@ test("somebody gets a copy of what is kept of them, and is forgotten", async ({ 
   await logIn(page, "admin");
   await page.goto("/personal-data");
   await page.getByRole("button", { name: "검색", exact: true }).click();
-  await page.getByLabel("전화번호").fill("12");
+  await page.getByLabel("전화번호", { exact: true }).fill("12");
   await page.getByRole("button", { name: "검색", exact: true }).click();
   await expect(page.getByText("전화번호를 확인해 주세요.")).toBeVisible();
-  await page.getByLabel("전화번호").fill(number);
+  await page.getByLabel("전화번호", { exact: true }).fill(number);
   await page.getByRole("button", { name: "검색", exact: true }).click();
-  await page.locator("summary", { hasText: "주문" }).click();
+  await page.locator("main summary", { hasText: /^주문$/ }).click();
   await expect(page.getByRole("link", { name: id })).toBeVisible();
   const found = page.url();
 
@@ -61,7 +61,7 @@ test("somebody gets a copy of what is kept of them, and is forgotten", async ({ 
   await eventually(page, "내려받기");
 
   await page.goto(found);
-  await page.locator("summary", { hasText: "지우기·처리 제한" }).click();
+  await page.locator("main summary", { hasText: "지우기·처리 제한" }).click();
   await page.getByLabel("요구한 사람과 사유").last().fill("본인 요청");
   await page.getByRole("button", { name: "지우기·처리 제한" }).click();
   await expect(page.getByText("주문 1건 삭제, 0건 처리 제한").first()).toBeVisible();

@@ -119,7 +119,7 @@ fn head(ctx: &Ctx, order: &Order, record: Option<&Record>) -> AnyView {
                 {fact(ctx.t("col-method"), [Some(method), number].into_iter().flatten().collect::<Vec<_>>().join(" · ").into_any())}
                 {order.payment_key.as_deref().map(|key| fact(key_name(order).into(), copied(ctx, key)))}
                 {fact("orderId".into(), copied(ctx, &order.order_id))}
-                {order.user_key.as_deref().map(|key| fact("userKey".into(), user(ctx, key)))}
+                {order.shown_user_key().map(|key| fact("userKey".into(), user(ctx, key)))}
                 {failure.map(|text| fact(ctx.t("order-failure"), text.into_any()))}
             </dl>
             <div class="actions">
@@ -150,9 +150,6 @@ pub async fn page(ctx: Ctx, order_id: String) -> Answer {
     let Some(order) = backoffice::orders::get(ctx.backoffice(), &order_id).await? else {
         return Ok(errors::missing(&ctx, ctx.t("order-not-found")));
     };
-    if let Some(actor) = ctx.actor() {
-        backoffice::orders::note_view(ctx.backoffice(), &actor, &order).await?;
-    }
     // From below to above: neither the history nor the form knows of something that the head does not.
     let filter = refunds::Filter { order_id: Some(order.order_id.clone()), ..refunds::Filter::default() };
     let (audit, deliveries, refunds) = story(&ctx, &order, &filter).await?;
@@ -162,6 +159,10 @@ pub async fn page(ctx: Ctx, order_id: String) -> Answer {
     };
     let order = backoffice::orders::get(ctx.backoffice(), &order_id).await?.unwrap_or(order);
     let record = if order.is_restricted { record.map(Record::without_persons) } else { record };
+    if let Some(actor) = ctx.actor() {
+        let of_payment = record.as_ref().map(Record::personal).unwrap_or_default();
+        backoffice::orders::note_view(ctx.backoffice(), &actor, &order, &of_payment).await?;
+    }
     let payment = record.as_ref().map(Record::payment).transpose()?;
     let may = payment.as_ref().map(|payment| eligibility(payment, ctx.backoffice().clock.now()));
     let of = |form: &str| if flash.form == form { flash.clone() } else { Flash::default() };
@@ -184,7 +185,10 @@ pub async fn page(ctx: Ctx, order_id: String) -> Answer {
     };
     let kept = backoffice::returns::get_open(ctx.backoffice(), &order.order_id).await?;
     let paid = order.paid_at.is_some();
-    let receipts = backoffice::cash_receipts::of_order(ctx.backoffice(), &order.order_id).await?;
+    let mut receipts = backoffice::cash_receipts::of_order(ctx.backoffice(), &order.order_id).await?;
+    if order.is_restricted {
+        receipts.iter_mut().for_each(|receipt| receipt.identity_masked = None);
+    }
     let room = payment.as_ref().and_then(|payment| backoffice::cash_receipts::room(payment, &receipts));
     if matches!(flash.form.as_str(), "refund" | "return" | "cash-receipt") && flash.is_error {
         // Said inside the form, beside what it is about.

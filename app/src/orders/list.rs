@@ -133,7 +133,7 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         return Ok(frame(body, &ctx));
     };
     let page = backoffice::orders::list(ctx.backoffice(), &filter, cursor.as_ref(), SIZE).await?;
-    if let (Some(q), None, Some(actor)) = (&filter.q, &cursor, ctx.actor()) {
+    if let (Some(q), Some(actor)) = (&filter.q, ctx.actor()) {
         backoffice::orders::note_search(ctx.backoffice(), &actor, q, &page.rows).await?;
     }
     // One exact hit is what was looked for.

@@ -24,7 +24,7 @@ pub fn method_text(ctx: &Ctx, method: Option<&str>, detail: Option<&str>) -> Str
 }
 
 pub fn buyer(order: &Order) -> String {
-    match (&order.customer_name, &order.user_key) {
+    match (&order.customer_name, order.shown_user_key()) {
         (Some(name), _) => format::mask_name(name),
         (None, Some(key)) => format!("user {key}"),
         (None, None) => "–".into(),

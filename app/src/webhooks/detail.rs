@@ -213,6 +213,9 @@ pub async fn page(ctx: Ctx, id: String) -> Answer {
     };
     let Some(found) = found else { return Ok(errors::missing(&ctx, ctx.t("webhook-not-found"))) };
     let title = title(&ctx, &found.delivery);
+    if let Some(actor) = ctx.actor() {
+        backoffice::webhooks::note_view(ctx.backoffice(), &actor, &found).await?;
+    }
     let is_revealed = ctx.is_revealed(&routes::webhook(&found.delivery.id)).await;
     let of_reveal = if flash.form == "reveal" { flash.clone() } else { Flash::default() };
     let body = opened(&ctx, found, is_revealed, &of_reveal);

@@ -20,7 +20,7 @@ pub enum MigrateError {
         "the tables are of version {found}, this program needs {needed}, and {role} does not own them: run `jangbu migrate` as their owner"
     )]
     Behind { role: String, found: i64, needed: i64 },
-    #[error("{role} may not read the tables, or there are none: run `jangbu migrate` as their owner")]
+    #[error("{role} may not read all tables, or there are none: run `jangbu migrate` as their owner")]
     Closed { role: String },
 }
 
@@ -80,6 +80,16 @@ pub async fn prepare(pool: &PgPool) -> Result<Tables, MigrateError> {
     let needed = MIGRATOR.iter().map(|ours| ours.version).max().unwrap_or_default();
     if found < needed {
         return Err(MigrateError::Behind { role, found, needed });
+    }
+    // New tables are made by a command, and given by the next one.
+    let closed: bool = sqlx::query_scalar(
+        "select exists (select from pg_class where relnamespace = 'jangbu'::regnamespace and relkind in ('r', 'p', 'v')
+                        and not has_table_privilege(oid, 'select'))",
+    )
+    .fetch_one(pool)
+    .await?;
+    if closed {
+        return Err(MigrateError::Closed { role });
     }
     queue::migrate(pool).await?;
     Ok(Tables::Lent { role })

@@ -96,6 +96,17 @@ pub async fn grant(pool: &PgPool, application: &str, readers: &[String]) -> Resu
     .await?;
     let (ours, jobs) = (SCHEMA, queue::SCHEMA);
 
+    // Whoever had something before, and is not named any more, has nothing.
+    let others: Vec<String> = sqlx::query_scalar(
+        "select distinct g.grantee::regrole::text from pg_class c, aclexplode(c.relacl) g
+         where c.relnamespace = any(array['jangbu', $1]::regnamespace[]) and g.grantee not in (0, c.relowner)",
+    )
+    .bind(jobs)
+    .fetch_all(&mut *tx)
+    .await?;
+    for other in others {
+        take_all(&mut tx, &other).await?;
+    }
     let role = quoted(application);
     take_all(&mut tx, &role).await?;
     for schema in [ours, jobs] {

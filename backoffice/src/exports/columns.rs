@@ -63,7 +63,7 @@ pub(super) const ORDERS: &[Column<Order>] = &[
     ("customerName", |out, o| out.personal(o.customer_name.as_deref(), mask_name)),
     ("customerMobilePhone", |out, o| out.personal(o.customer_mobile_phone.as_deref(), mask_phone)),
     ("customerEmail", |out, o| out.personal(o.customer_email.as_deref(), mask_email)),
-    ("userKey", |_, o| o.user_key.as_deref().into()),
+    ("userKey", |_, o| o.shown_user_key().into()),
     ("paymentKey", |_, o| o.payment_key.as_deref().into()),
     ("createdAt", |_, o| o.created_at.into()),
     ("approvedAt", |_, o| o.paid_at.into()),

@@ -239,6 +239,9 @@ pub async fn request(backoffice: &Backoffice, actor: &Actor, request: &Request) 
     )
     .execute(&mut *tx)
     .await?;
+    if let What::Orders(orders::Filter { q: Some(q), .. }) = &request.what {
+        orders::note_search_in(&mut tx, backoffice, actor, q, &[]).await?;
+    }
     queue::plan(&mut tx, &RunExport { id }, std::time::Duration::ZERO).await?;
     let subject = id.to_string();
     let detail = json!({ "what": what, "format": request.format.as_str(), "reason": reason,
@@ -308,9 +311,6 @@ async fn note_people(
     )
     .fetch_all(&mut *tx)
     .await?;
-    if people.is_empty() {
-        return Ok(());
-    }
     let hash = access::people_hash(people.iter().map(String::as_str));
     let seen = Access {
         kind: access::Kind::Exported,

@@ -129,10 +129,10 @@ pub(super) async fn write(backoffice: &Backoffice, what: &What, out: &mut Out<'_
                 keep_order_ids(backoffice, out.id, orders).await?;
                 all(out, of::PERSON, personal_data::copy_of_orders(backoffice, orders).await?).await?;
             }
-            match person.user_key {
-                Some(key) => all(out, of::PERSON, personal_data::copy_of_user(backoffice, key).await?).await,
-                None => Ok(()),
+            for key in personal_data::users_of(backoffice, person, &found).await? {
+                all(out, of::PERSON, personal_data::copy_of_user(backoffice, key).await?).await?;
             }
+            Ok(())
         }
         What::Audit(filter) => {
             every(out, of::AUDIT, |at| async move {

@@ -44,6 +44,28 @@ pub(crate) fn without_card_numbers(mut value: Value) -> Value {
     value
 }
 
+/// What of it is somebody's, as a record of who saw it names it: `name`, `phone`, `email`, `account`.
+pub(crate) fn kinds(value: &Value) -> Vec<&'static str> {
+    let mut kinds = Vec::new();
+    let visit = &mut |name: &str, is_personal: bool, text: &mut String| {
+        let lower = name.to_ascii_lowercase();
+        let kind = match () {
+            () if text.is_empty() => None,
+            () if NAMES.contains(&name) => Some("name"),
+            () if !is_personal => None,
+            () if lower.contains("phone") => Some("phone"),
+            () if lower.contains("email") => Some("email"),
+            () => Some("account"),
+        };
+        if let Some(kind) = kind.filter(|kind| !kinds.contains(kind)) {
+            kinds.push(kind);
+        }
+        Ok::<_, std::convert::Infallible>(())
+    };
+    let Ok(()) = walk(&mut value.clone(), "", false, visit);
+    kinds
+}
+
 /// What people are called.
 const NAMES: [&str; 4] = ["customerName", "depositorName", "holderName", "representativeName"];
 

@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-use sqlx::{Postgres, QueryBuilder};
+use sqlx::{PgConnection, Postgres, QueryBuilder};
 use time::OffsetDateTime;
 
 use super::{Order, hash_of_email, hash_of_phone};
@@ -20,7 +20,7 @@ const COLUMNS: &str = "select o.order_id, rail, origin, order_name, o.amount, o.
     customer_mobile_phone, customer_email, user_key, status, method, method_detail, balance_amount, o.payment_key,
     created_at, paid_at, attention,
     exists (select 1 from refunds r where r.payment_key = o.payment_key and r.state = 'unknown') as refund_unknown,
-    restricted_at is not null as is_restricted
+    restricted_at is not null as is_restricted, cleared_at is not null as is_cleared
     from orders o where true";
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -72,7 +72,7 @@ pub async fn list(
         query.push(" and o.amount <= ").push_bind(max);
     }
     if let Some(user) = &filter.user_key {
-        query.push(" and user_key = ").push_bind(user.clone());
+        query.push(" and restricted_at is null and user_key = ").push_bind(user.clone());
     }
     if filter.attention {
         query.push(
@@ -111,6 +111,18 @@ pub async fn note_search(
     q: &str,
     found: &[Order],
 ) -> Result<(), Fault> {
+    let mut connection = backoffice.pool.acquire().await?;
+    note_search_in(&mut connection, backoffice, actor, q, found).await
+}
+
+/// The same inside of a change.
+pub(crate) async fn note_search_in(
+    connection: &mut PgConnection,
+    backoffice: &Backoffice,
+    actor: &Actor,
+    q: &str,
+    found: &[Order],
+) -> Result<(), Fault> {
     let Some((what, words)) = somebody(q, found) else { return Ok(()) };
     let hash = access::hash_of_words(backoffice, what, &words);
     let seen = Access {
@@ -120,7 +132,7 @@ pub async fn note_search(
         is_masked: true,
         reason: None,
     };
-    access::note(backoffice, actor, seen).await
+    access::record(connection, backoffice.clock.now(), actor, seen).await
 }
 
 /// What searches for somebody are kept by, whichever way these words were meant.
@@ -132,16 +144,21 @@ pub fn hashes_of_search(backoffice: &Backoffice, words: &str) -> Vec<String> {
     }
 }
 
-/// Keeps that somebody opened an order that says who bought it.
-pub async fn note_view(backoffice: &Backoffice, actor: &Actor, order: &Order) -> Result<(), Fault> {
-    let what: Vec<&str> = [
+/// Keeps that somebody opened an order that says who bought it. `payment`: what of its payment does, by kind.
+pub async fn note_view(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    order: &Order,
+    payment: &[&'static str],
+) -> Result<(), Fault> {
+    let of_order = [
         ("name", order.customer_name.is_some()),
         ("phone", order.customer_mobile_phone.is_some()),
         ("email", order.customer_email.is_some()),
-    ]
-    .into_iter()
-    .filter_map(|(what, is_there)| is_there.then_some(what))
-    .collect();
+    ];
+    let mut what: Vec<&str> =
+        of_order.into_iter().filter_map(|(what, is_there)| is_there.then_some(what)).collect();
+    what.extend(payment.iter().filter(|kind| !of_order.contains(&(**kind, true))));
     if what.is_empty() {
         return Ok(());
     }
@@ -174,7 +191,9 @@ fn push_search(query: &mut QueryBuilder<Postgres>, keys: &Keyring, q: &str) {
     }
     query.push(" union select order_id from payments where payment_key = ").push_bind(q.to_owned());
     query.push(" union select order_id from orders where payment_key = ").push_bind(q.to_owned());
-    query.push(" union select order_id from orders where user_key = ").push_bind(q.to_owned());
+    query
+        .push(" union select order_id from orders where restricted_at is null and user_key = ")
+        .push_bind(q.to_owned());
     query.push(" union select order_id from transactions where transaction_key = ").push_bind(q.to_owned());
     query.push(")");
 }

@@ -11,6 +11,7 @@ use toss::{
     payments::{Method, institutions},
 };
 
+pub(crate) use find::note_search_in;
 pub use find::{Filter, hashes_of_search, list, note_search, note_view, search};
 
 use crate::{
@@ -50,6 +51,8 @@ pub struct Order {
     pub refund_unknown: bool,
     /// The buyer has asked to be forgotten: nobody sees who it was.
     pub is_restricted: bool,
+    /// Nothing of it is anybody's any more.
+    pub is_cleared: bool,
 }
 
 impl Order {
@@ -71,6 +74,11 @@ impl Order {
             customer_email: open(ORDER_EMAIL, self.customer_email)?,
             ..self
         })
+    }
+
+    /// The user key as pages and files may have it.
+    pub fn shown_user_key(&self) -> Option<&str> {
+        self.user_key.as_deref().filter(|_| !self.is_restricted)
     }
 
     /// The user of the mini-app.
@@ -178,8 +186,9 @@ impl NewOrder {
     }
 
     fn same_as(&self, order: &Order) -> bool {
-        // Who bought a restricted one is nobody's to compare.
+        // Who bought it is nobody's to compare any more.
         let is_same_buyer = order.is_restricted
+            || order.is_cleared
             || (self.customer_name == order.customer_name
                 && self.customer_mobile_phone == order.customer_mobile_phone
                 && self.customer_email == order.customer_email
@@ -227,7 +236,7 @@ pub async fn register(backoffice: &Backoffice, actor: &Actor, new: &NewOrder) ->
            select order_id as "order_id!", rail as "rail!: Rail", origin as "origin!", order_name, amount as "amount!",
                   currency as "currency!", customer_name, customer_mobile_phone, customer_email, user_key,
                   status as "status!", method, method_detail, balance_amount, payment_key, created_at as "created_at!", paid_at,
-                  attention, false as "refund_unknown!", false as "is_restricted!"
+                  attention, false as "refund_unknown!", false as "is_restricted!", false as "is_cleared!"
            from inserted"#,
         new.order_id,
         new.order_name,
@@ -327,7 +336,7 @@ pub(crate) async fn load(
                   customer_email, user_key, status, method, method_detail, balance_amount, o.payment_key, created_at,
                   paid_at, attention,
                   exists (select 1 from refunds r where r.payment_key = o.payment_key and r.state = 'unknown') as "refund_unknown!",
-                  restricted_at is not null as "is_restricted!"
+                  restricted_at is not null as "is_restricted!", cleared_at is not null as "is_cleared!"
            from orders o where o.order_id = $1"#,
         order_id,
     )

@@ -54,6 +54,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// What of it is somebody's, by kind.
+    pub fn personal(&self) -> Vec<&'static str> {
+        personal::kinds(&self.raw)
+    }
+
     /// Without what tells whose it is: the buyer has asked to be forgotten.
     pub fn without_persons(self) -> Self {
         let blank = &mut || Ok::<_, std::convert::Infallible>(String::new());
@@ -108,7 +113,7 @@ pub async fn apply(
     // The order row is locked by whoever applies: answers about one order are written one after the other.
     let order = sqlx::query_as!(
         Shown,
-        r#"select order_id, rail as "rail: Rail", status, payment_key, amount, currency
+        r#"select order_id, rail as "rail: Rail", status, payment_key, amount, currency, cleared_at is not null as "is_cleared!"
            from orders where order_id = $1 for update"#,
         order_id
     )
@@ -131,13 +136,13 @@ pub async fn apply(
                     refund_receive_account = coalesce(refund_receive_account, $3) where payment_key = $1",
             key,
             payment.secret(),
-            refund_account(keys, payment)?,
+            if order.is_cleared { None } else { refund_account(keys, payment)? },
         )
         .execute(&mut *tx)
         .await?;
         return Ok(Applied { changed: Map::new(), superseded: true });
     }
-    upsert(tx, keys, seq, fetched, now).await?;
+    upsert(tx, keys, seq, fetched, order.is_cleared, now).await?;
     record_movements(tx, payment, now).await?;
 
     show_on_order(tx, &order, payment, now).await?;
@@ -164,9 +169,15 @@ async fn upsert(
     keys: &Keyring,
     seq: FetchSeq,
     fetched: &FetchedPayment,
+    is_cleared: bool,
     now: OffsetDateTime,
 ) -> Result<(), Fault> {
     let payment = &fetched.payment;
+    let (account, raw) = if is_cleared {
+        (None, personal::without_persons(fetched.raw.clone(), &mut || keys.seal(PAYMENT, ""))?)
+    } else {
+        (refund_account(keys, payment)?, keys.seal_json(PAYMENT, fetched.raw.clone())?)
+    };
     sqlx::query!(
         "insert into payments (payment_key, order_id, status, method, currency, total_amount, balance_amount, approved_at,
                                last_transaction_key, secret, refund_receive_account, raw, fetch_seq, fetched_at, rail,
@@ -192,8 +203,8 @@ async fn upsert(
         payment.approved_at(),
         payment.last_transaction_key(),
         payment.secret(),
-        refund_account(keys, payment)?,
-        keys.seal_json(PAYMENT, fetched.raw.clone())?,
+        account,
+        raw,
         seq.0,
         now,
         payment.rail().as_str(),
@@ -222,6 +233,8 @@ struct Shown {
     rail: Rail,
     status: String,
     payment_key: Option<String>,
+    /// Nothing of it is anybody's any more: what Toss tells of that is not kept.
+    is_cleared: bool,
     amount: Decimal,
     currency: String,
 }
@@ -305,7 +318,18 @@ async fn adopt_order(
     if adopted.rows_affected() == 1 {
         let detail = json!({ "amount": payment.total(), "currency": redact::code(payment.currency()) });
         let act = Act { action: "order.adopted", subject_kind: "order", subject: order_id, detail };
-        audit::record(tx, now, actor, act).await?;
+        audit::record(&mut *tx, now, actor, act).await?;
+        // One that is older than what retention has looked at has its turn of its own.
+        sqlx::query!(
+            "insert into retention_deferred (order_id, due_at)
+             select o.order_id, $2::timestamptz + interval '1 day' from orders o
+             join retention_runs r on r.class = 'contracts' and o.created_at <= r.done_to
+             where o.order_id = $1 on conflict do nothing",
+            order_id,
+            now,
+        )
+        .execute(tx)
+        .await?;
     }
     Ok(())
 }

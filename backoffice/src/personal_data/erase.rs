@@ -3,7 +3,11 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Person, expire::clear, find::orders_of};
+use super::{
+    Person,
+    expire::clear,
+    find::{orders_of, users_of},
+};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
@@ -65,13 +69,14 @@ pub async fn erase(
                           and r.state in ('requested', 'waiting_for_approval', 'approved', 'sending', 'unknown'))
                   or exists (select from refunds r where r.order_id = o.order_id and r.look_at is not null)
                   or o.status in ('IN_PROGRESS', 'WAITING_FOR_DEPOSIT', 'PAY_PROGRESS', 'PAY_APPROVED', 'REFUND_PROGRESS')
-                      as "is_under_way!"
+                  -- the buyer may be in the sheet of Toss Pay, and is known there by the user key alone
+                  or o.rail = 'toss_pay' and o.status in ('READY', 'PAY_STANDBY')
+                     and o.created_at > $2::timestamptz - interval '1 day' as "is_under_way!"
            from orders o
-           where o.order_id = any($1) and o.restricted_at is null
-             and (o.customer_name is not null or o.customer_mobile_phone is not null or o.customer_email is not null
-                  or o.user_key is not null)
+           where o.order_id = any($1) and o.restricted_at is null and o.cleared_at is null
            order by o.order_id for update"#,
-        &orders
+        &orders,
+        now,
     )
     .fetch_all(&mut *tx)
     .await?;
@@ -80,7 +85,8 @@ pub async fn erase(
     }
     let (kept, free): (Vec<_>, Vec<_>) = held.into_iter().partition(|order| order.is_kept);
     let [kept, free] = [kept, free].map(|all| all.into_iter().map(|o| o.order_id).collect::<Vec<String>>());
-    clear(&mut tx, &backoffice.keys, &free).await?;
+    let users = users_of(backoffice, person, &orders).await?;
+    clear(&mut tx, &backoffice.keys, now, &free).await?;
     sqlx::query!(
         "update orders set restricted_at = $2, updated_at = $2 where order_id = any($1)",
         &kept,
@@ -89,8 +95,8 @@ pub async fn erase(
     .execute(&mut *tx)
     .await?;
     let profiles = sqlx::query!(
-        "update toss_users set sealed = '{}' where user_key = $1 and sealed <> '{}'",
-        person.user_key
+        "update toss_users set sealed = '{}' where user_key = any($1) and sealed <> '{}'",
+        &users
     )
     .execute(&mut *tx)
     .await?;

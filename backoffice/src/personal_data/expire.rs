@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 use sqlx::PgConnection;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::payment_keys;
 use crate::{
@@ -61,6 +61,16 @@ pub(crate) async fn expire(backoffice: &Backoffice, before: OffsetDateTime) -> R
         (after, after_id) = (last.created_at, last.order_id.clone());
         let orders: Vec<String> = rows.into_iter().map(|row| row.order_id).collect();
         cleared += expire_some(backoffice, &mut tx, &orders, before).await?;
+        // Broken off, it goes on from here.
+        sqlx::query!(
+            "insert into retention_runs (class, done_to, ran_at) values ($1, $2, $3)
+             on conflict (class) do update set done_to = greatest(retention_runs.done_to, excluded.done_to)",
+            Class::Contracts.as_str(),
+            after,
+            backoffice.clock.now(),
+        )
+        .execute(&mut *tx)
+        .await?;
         tx.commit().await?;
     }
     cleared += the_rest(backoffice, before).await?;
@@ -78,8 +88,7 @@ async fn expire_some(
         r#"select o.order_id, greatest(o.created_at, o.paid_at,
                       (select max(coalesce(r.settled_at, r.requested_at)) from refunds r where r.order_id = o.order_id),
                       (select max(t.transaction_at) from transactions t where t.order_id = o.order_id)) as "last!",
-                  o.customer_name is not null or o.customer_mobile_phone is not null or o.customer_email is not null
-                      or o.user_key is not null or o.payment_key is not null as "has_any!"
+                  o.cleared_at is null as "has_any!"
            from orders o where o.order_id = any($1) order by o.order_id for update"#,
         orders
     )
@@ -93,26 +102,33 @@ async fn expire_some(
             "insert into retention_deferred (order_id, due_at) values ($1, $2)
              on conflict (order_id) do update set due_at = excluded.due_at",
             row.order_id,
-            period.after(row.last),
+            // Months end on different days: never the same row twice in one run.
+            period.after(row.last).max(backoffice.clock.now() + Duration::DAY),
         )
         .execute(&mut *tx)
         .await?;
     }
     let old: Vec<String> = old.into_iter().map(|row| row.order_id).collect();
-    clear(tx, &backoffice.keys, &old).await?;
+    clear(tx, &backoffice.keys, backoffice.clock.now(), &old).await?;
     Ok(u64::try_from(old.len()).unwrap_or(u64::MAX))
 }
 
 /// Nothing of these orders is anybody's any more.
-pub(super) async fn clear(tx: &mut PgConnection, keys: &Keyring, orders: &[String]) -> Result<(), Fault> {
+pub(super) async fn clear(
+    tx: &mut PgConnection,
+    keys: &Keyring,
+    now: OffsetDateTime,
+    orders: &[String],
+) -> Result<(), Fault> {
     if orders.is_empty() {
         return Ok(());
     }
     sqlx::query!(
         "update orders set customer_name = null, customer_mobile_phone = null, customer_email = null, user_key = null,
-             customer_mobile_phone_hash = null, customer_email_hash = null
+             customer_mobile_phone_hash = null, customer_email_hash = null, cleared_at = $2
          where order_id = any($1)",
-        orders
+        orders,
+        now,
     )
     .execute(&mut *tx)
     .await?;
@@ -167,7 +183,7 @@ async fn the_rest(backoffice: &Backoffice, before: OffsetDateTime) -> Result<u64
             before
         ),
         sqlx::query!(
-            "update bank_lines set memo = '' where day < $1::timestamptz::date and not is_toss and memo <> ''",
+            "update bank_lines set memo = '#' || id where day < $1::timestamptz::date and not is_toss and memo not like '#%'",
             before
         ),
     ] {

@@ -1,5 +1,7 @@
 //! What we have of somebody.
 
+use toss::apps_in_toss::UserKey;
+
 use super::Person;
 use crate::{
     Backoffice, Fault,
@@ -38,7 +40,7 @@ impl Found {
     }
 }
 
-/// The orders of somebody, newest first.
+/// The orders of somebody, newest first, those that are restricted already behind the others.
 pub async fn orders_of(backoffice: &Backoffice, person: &Person) -> Result<Vec<String>, Fault> {
     let keys = &backoffice.keys;
     let orders = sqlx::query_scalar!(
@@ -47,7 +49,7 @@ pub async fn orders_of(backoffice: &Backoffice, person: &Person) -> Result<Vec<S
                union select order_id from orders where customer_email_hash = $2
                union select order_id from orders where user_key = $3
                union select order_id from orders where order_id = $4)
-           order by o.created_at desc, o.order_id desc limit $5"#,
+           order by o.restricted_at is not null, o.created_at desc, o.order_id desc limit $5"#,
         person.phone.as_deref().map(|phone| keys.index(ORDER_PHONE, phone)),
         person.email.as_deref().map(|email| keys.index(ORDER_EMAIL, email)),
         person.user_key.map(|key| key.to_string()),
@@ -59,8 +61,28 @@ pub async fn orders_of(backoffice: &Backoffice, person: &Person) -> Result<Vec<S
     Ok(orders)
 }
 
+/// The users of the mini-app that somebody is: by what they said, and by their orders.
+pub(crate) async fn users_of(
+    backoffice: &Backoffice,
+    person: &Person,
+    orders: &[String],
+) -> Result<Vec<i64>, Fault> {
+    let keys = sqlx::query_scalar!(
+        r#"select distinct user_key as "key!" from orders where order_id = any($1) and user_key is not null"#,
+        orders
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    let of_orders = keys.iter().filter_map(|key| UserKey::parse(key)).map(|key| key.0);
+    let mut users: Vec<i64> = person.user_key.into_iter().chain(of_orders).collect();
+    users.sort_unstable();
+    users.dedup();
+    Ok(users)
+}
+
 pub async fn find(backoffice: &Backoffice, person: &Person) -> Result<(Vec<String>, Found), Fault> {
     let orders = orders_of(backoffice, person).await?;
+    let users = users_of(backoffice, person, &orders).await?;
     let words: Vec<String> = [("phone", &person.phone), ("email", &person.email)]
         .into_iter()
         .filter_map(|(what, text)| Some(access::hash_of_words(backoffice, what, text.as_deref()?)))
@@ -74,17 +96,17 @@ pub async fn find(backoffice: &Backoffice, person: &Person) -> Result<(Vec<Strin
                   (select count(*) from cash_receipts where order_id = any($1)) as "cash_receipts!",
                   (select count(*) from returns where order_id = any($1)) as "returns!",
                   (select count(*) from webhook_deliveries where order_id = any($1)) as "webhooks!",
-                  (select count(*) from toss_users where user_key = $2 and sealed <> '{}') as "profiles!",
-                  (select count(*) from messages where user_key = $2) as "messages!",
-                  (select count(*) from grants where user_key = $2) as "grants!",
-                  (select count(*) from iap_orders where user_key = $2) as "in_app_purchases!",
+                  (select count(*) from toss_users where user_key = any($2) and sealed <> '{}') as "profiles!",
+                  (select count(*) from messages where user_key = any($2)) as "messages!",
+                  (select count(*) from grants where user_key = any($2)) as "grants!",
+                  (select count(*) from iap_orders where user_key = any($2)) as "in_app_purchases!",
                   (select count(*) from access_records
-                   where subject_kind = 'order' and subject = any($1) or subject_kind = 'user' and subject = $2::bigint::text
+                   where subject_kind = 'order' and subject = any($1) or subject_kind = 'user' and subject = any($2::bigint[]::text[])
                       or subject_kind = 'words' and subject = any($3)
                       or subject_kind = 'export' and subject in (select export_id::text from export_people where order_id = any($1)))
                    as "access_records!""#,
         &orders,
-        person.user_key,
+        &users,
         &words,
     )
     .fetch_one(&backoffice.pool)

@@ -18,6 +18,7 @@ use uuid::Uuid;
 pub(crate) use self::{
     copy::{Line, copy_of_orders, copy_of_user},
     expire::expire,
+    find::users_of,
 };
 pub use self::{
     erase::{EraseError, Erased, LONGEST_REASON, erase},

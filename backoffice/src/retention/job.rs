@@ -32,33 +32,42 @@ impl Job for DestroyExpired {
 
 pub async fn destroy(backoffice: &Backoffice) -> Result<(), Fault> {
     let now = backoffice.clock.now();
+    let mut outcome = Ok(());
     for class in Class::ALL {
         let before = backoffice.retention.of(class).before(now);
-        let gone = match class {
-            Class::Contracts => personal_data::expire(backoffice, before).await?,
-            Class::Disputes => disputes(backoffice, before).await?,
-            Class::AccessRecords => access_records(backoffice, before).await?,
-            Class::SecurityEvents => {
-                // By the database's own time as well: it keeps what is younger, whatever a turned clock says.
-                let gone = sqlx::query!(
-                    "delete from security_events where at < least($1, now() - interval '1 year')",
-                    before
-                );
-                gone.execute(&backoffice.pool).await?.rows_affected()
-            }
-            Class::RightChanges => {
-                let gone = sqlx::query!(
-                    "delete from right_changes where at < least($1, now() - interval '3 years')",
-                    before
-                );
-                gone.execute(&backoffice.pool).await?.rows_affected()
-            }
-            Class::Tasks => tasks(backoffice, before).await?,
-            Class::Webhooks | Class::Files => continue,
-        };
-        note(backoffice, class, before, gone).await?;
+        // One kind that cannot be destroyed does not keep the others.
+        if let Err(fault) = destroy_class(backoffice, class, before).await {
+            tracing::error!(%fault, class = class.as_str(), "what has served its time was not destroyed");
+            outcome = outcome.and(Err(fault));
+        }
     }
-    Ok(())
+    outcome
+}
+
+async fn destroy_class(backoffice: &Backoffice, class: Class, before: OffsetDateTime) -> Result<(), Fault> {
+    let gone = match class {
+        Class::Contracts => personal_data::expire(backoffice, before).await?,
+        Class::Disputes => disputes(backoffice, before).await?,
+        Class::AccessRecords => access_records(backoffice, before).await?,
+        Class::SecurityEvents => {
+            // By the database's own time as well: it keeps what is younger, whatever a turned clock says.
+            let gone = sqlx::query!(
+                "delete from security_events where at < least($1, now() - interval '1 year')",
+                before
+            );
+            gone.execute(&backoffice.pool).await?.rows_affected()
+        }
+        Class::RightChanges => {
+            let gone = sqlx::query!(
+                "delete from right_changes where at < least($1, now() - interval '3 years')",
+                before
+            );
+            gone.execute(&backoffice.pool).await?.rows_affected()
+        }
+        Class::Tasks => tasks(backoffice, before).await?,
+        Class::Webhooks | Class::Files => return Ok(()),
+    };
+    note(backoffice, class, before, gone).await
 }
 
 async fn note(backoffice: &Backoffice, class: Class, before: OffsetDateTime, gone: u64) -> Result<(), Fault> {
@@ -92,8 +101,11 @@ async fn note(backoffice: &Backoffice, class: Class, before: OffsetDateTime, gon
 /// What was said about orders.
 async fn disputes(backoffice: &Backoffice, before: OffsetDateTime) -> Result<u64, Fault> {
     let messages = sqlx::query!(
-        "update messages set context = '{}', result = null where requested_at < $1 and context <> '{}'",
-        before
+        "update messages set context = '{}', result = null
+         where requested_at < $1 and context <> '{}'
+           and requested_at >= coalesce((select done_to from retention_runs where class = $2), '-infinity')",
+        before,
+        Class::Disputes.as_str(),
     )
     .execute(&backoffice.pool)
     .await?;
@@ -106,12 +118,9 @@ async fn disputes(backoffice: &Backoffice, before: OffsetDateTime) -> Result<u64
 /// Who saw what, and who was in files in the clear. The rows of the audit log stay: they have the hash and nothing else.
 async fn access_records(backoffice: &Backoffice, before: OffsetDateTime) -> Result<u64, Fault> {
     let mut tx = backoffice.pool.begin().await?;
-    sqlx::query!(
-        "delete from export_people p using exports e where e.id = p.export_id and e.requested_at < $1",
-        before
-    )
-    .execute(&mut *tx)
-    .await?;
+    sqlx::query!("delete from export_people where at < least($1, now() - interval '1 year')", before)
+        .execute(&mut *tx)
+        .await?;
     let gone =
         sqlx::query!("delete from access_records where at < least($1, now() - interval '1 year')", before)
             .execute(&mut *tx)

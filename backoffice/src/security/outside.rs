@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -11,7 +13,10 @@ use uuid::Uuid;
 use super::Kind;
 use crate::{
     Backoffice, Fault,
-    kernel::place::{Place, Syslog},
+    kernel::{
+        place::{Place, Syslog},
+        text::hex,
+    },
 };
 
 /// How often it is looked for events.
@@ -73,10 +78,11 @@ fn line(row: &Row) -> Value {
 
 /// Tells every place until told to stop.
 pub(crate) async fn run(backoffice: &Backoffice, stop: &CancellationToken) {
+    if backoffice.security_places.is_empty() {
+        stop.cancelled().await;
+        return;
+    }
     let work = async {
-        if let Err(error) = begin(backoffice).await {
-            tracing::warn!(%error, "places of security events could not be noted");
-        }
         loop {
             for place in &backoffice.security_places {
                 if let Err(error) = tell(backoffice, place).await {
@@ -86,46 +92,63 @@ pub(crate) async fn run(backoffice: &Backoffice, stop: &CancellationToken) {
             tokio::time::sleep(EVERY).await;
         }
     };
-    if backoffice.security_places.is_empty() {
-        stop.cancelled().await;
-        return;
-    }
     tokio::select! {
         () = stop.cancelled() => {}
         () = work => {}
     }
 }
 
-/// A new place begins with what comes from now on; one that is not named any more is forgotten.
-async fn begin(backoffice: &Backoffice) -> Result<(), Fault> {
-    let places: Vec<String> = backoffice.security_places.iter().map(ToString::to_string).collect();
-    sqlx::query!("delete from security_places where place <> all($1)", &places)
-        .execute(&backoffice.pool)
-        .await?;
+/// What a place is called where its cursor is kept: nothing secret of its address, and yet another one for each.
+fn name_of(place: &Place) -> String {
+    let hash = Sha256::digest(format!("{place:?}"));
+    format!("{place} #{}", &hex(&hash)[..8])
+}
+
+/// A new place begins with what comes from now on.
+async fn begin(tx: &mut PgConnection, name: &str) -> Result<(), Fault> {
     sqlx::query!(
-        "insert into security_places (place, xact, id) select unnest($1::text[]), pg_snapshot_xmin(pg_current_snapshot()), 0
-         on conflict do nothing",
-        &places
+        "insert into security_places (place, xact, id) select $1, pg_snapshot_xmin(pg_current_snapshot()), 0
+         where not exists (select from security_places where place = $1) on conflict do nothing",
+        name
     )
-    .execute(&backoffice.pool)
+    .execute(tx)
     .await?;
     Ok(())
 }
 
-/// Tells one place what it has not taken yet; whether there may be more.
+/// After a restore into another PostgreSQL transactions are counted from the beginning, and so are its places.
+async fn begin_again(tx: &mut PgConnection, name: &str) -> Result<(), Fault> {
+    tracing::warn!(place = name, "the database was restored: security events are told from now on");
+    sqlx::query!(
+        "update security_places set xact = pg_snapshot_xmin(pg_current_snapshot()), id = 0 where place = $1",
+        name
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Tells one place what it has not taken yet.
 async fn tell(backoffice: &Backoffice, place: &Place) -> Result<(), Fault> {
-    let name = place.to_string();
+    let name = name_of(place);
     let mut tx = backoffice.pool.begin().await?;
     // One process at a time; what does not answer is asked again after ten seconds.
     let stands = sqlx::query!(
-        r#"select xact::text as "xact!", id from security_places
+        r#"select xact::text as "xact!", id, xact > pg_snapshot_xmax(pg_current_snapshot()) as "is_ahead!" from security_places
            where place = $1 and (failing_since is null or tried_at < now() - interval '10 seconds')
            for update skip locked"#,
         name
     )
     .fetch_optional(&mut *tx)
     .await?;
-    let Some(stands) = stands else { return Ok(()) };
+    let Some(stands) = stands else {
+        begin(&mut tx, &name).await?;
+        return Ok(tx.commit().await?);
+    };
+    if stands.is_ahead {
+        begin_again(&mut tx, &name).await?;
+        return Ok(tx.commit().await?);
+    }
     let rows = sqlx::query_as!(
         Row,
         r#"select xact::text as "xact!", id, at, kind as "kind: Kind", staff_id, ip, agent, detail

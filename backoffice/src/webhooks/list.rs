@@ -12,7 +12,10 @@ use crate::{
         Actor,
         access::{self, Access, NotShown, Whose},
     },
-    kernel::seal::{DELIVERY, SNAPSHOT},
+    kernel::{
+        personal,
+        seal::{DELIVERY, SNAPSHOT},
+    },
     page::{Cursor, Direction, Page},
     payments,
 };
@@ -151,6 +154,17 @@ pub async fn count_since(backoffice: &Backoffice, id: Uuid) -> Result<i64, Fault
     .fetch_one(&backoffice.pool)
     .await?;
     Ok(count)
+}
+
+/// Keeps that somebody opened a delivery that says whom it is about.
+pub async fn note_view(backoffice: &Backoffice, actor: &Actor, opened: &Opened) -> Result<(), Fault> {
+    let what = serde_json::from_slice(&opened.body).map(|body| personal::kinds(&body)).unwrap_or_default();
+    if what.is_empty() {
+        return Ok(());
+    }
+    let whose = Whose::Webhook(opened.delivery.id);
+    let seen = Access { kind: access::Kind::Viewed, whose, what: &what, is_masked: true, reason: None };
+    access::note(backoffice, actor, seen).await
 }
 
 /// Keeps that somebody reads a body that hides nothing because it is no JSON, and why. Only after this may it be shown.

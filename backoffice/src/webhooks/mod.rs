@@ -23,7 +23,7 @@ pub use apply::{apply, apply_all};
 pub use diff::{Difference, differences};
 pub use health::{Health, Silence, health};
 pub use intake::{Intake, NotKept, any_waiting, keep};
-pub use list::{Filter, UNTRUSTED, count_since, get, list, note_reveal, of_order};
+pub use list::{Filter, UNTRUSTED, count_since, get, list, note_reveal, note_view, of_order};
 pub use missing::{Gap, Missing};
 pub use months::rotate_partitions;
 pub use replay::{Replay, ReplayError, ReplayState, shortened};

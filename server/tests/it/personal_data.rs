@@ -157,6 +157,55 @@ async fn who_asks_to_be_forgotten_is_but_for_what_the_law_keeps_and_that_nobody_
     assert!(!record.raw.to_string().contains(PHONE), "{}", record.raw);
     assert_eq!(record.payment().unwrap().total().to_string(), "10000", "the figures stay");
     assert_eq!(shop.page("/orders/ord_mine_1", Some(&shop.log_in(Role::Admin).await.cookie)).await.0, 200);
+    // Toss is asked again: what it tells of whose it was is not kept.
+    let job = Actor::Job("look_up");
+    backoffice::payments::look_up_on_rail(backoffice, &job, "ord_mine_1", None).await.unwrap();
+    let record = backoffice::payments::get(backoffice, &key).await.unwrap().unwrap();
+    assert!(!record.raw.to_string().contains(PHONE), "{}", record.raw);
+    destroy(backoffice).await.unwrap();
+}
+
+#[tokio::test]
+async fn whose_an_order_is_may_stand_in_its_payment_or_with_its_user_alone() {
+    let shop = Shop::open().await;
+    let backoffice = shop.backoffice();
+    let admin = shop.log_in(Role::Admin).await;
+    let erase =
+        async |person: &Person| personal_data::erase(backoffice, &admin.actor(), person, "본인 요청").await;
+    // Nothing about the buyer but what the payment says.
+    let order = json!({ "orderId": "ord_bare_1", "amount": 9_000, "orderName": "머그컵" });
+    assert_eq!(shop.api("orders", &order).await.0, 201);
+    let opening = json!({ "orderId": "ord_bare_1", "orderName": "머그컵", "amount": 9_000 });
+    let key = shop.control("payments", &opening).await["paymentKey"].as_str().unwrap().to_owned();
+    let choice = json!({ "method": "휴대폰", "customerMobilePhone": PHONE });
+    shop.control(&format!("payments/{key}/authenticate"), &choice).await;
+    assert_eq!(shop.confirm("ord_bare_1", &key, 9_000).await.0, 200);
+    shop.quiet().await;
+    let seen = shop.page("/orders/ord_bare_1", Some(&admin.cookie)).await.1;
+    assert!(seen.contains("010-****-8820"), "{seen}");
+    let filter = access::Filter { subject: Some("ord_bare_1".into()), ..access::Filter::default() };
+    let records = access::list(&backoffice.pool, &filter, None, 10).await.unwrap().rows;
+    assert_eq!(records[0].what, ["phone"], "what a payment shows is seen too");
+    let bare = Person::parse("", "", "", "ord_bare_1").unwrap();
+    assert_eq!(erase(&bare).await.unwrap().orders_restricted, 1);
+    assert!(!shop.page("/orders/ord_bare_1", Some(&admin.cookie)).await.1.contains("8820"));
+
+    // A buyer in the sheet of Toss Pay is known by the user key: it stays until that is over.
+    let user = shop.user().await;
+    let new = json!({ "orderNo": "ord_sheet_1", "userKey": user, "productDesc": "토끼 인형", "amount": 1000, "amountTaxFree": 0 });
+    let (status, said) = shop.api("toss-pay/payments", &new).await;
+    assert_eq!(status, 200, "{said}");
+    let by_key = Person::parse("", "", &user.to_string(), "").unwrap();
+    assert!(matches!(erase(&by_key).await, Err(EraseError::UnderWay(_))));
+    // Whoever is found by an order is found with their profile.
+    let code = shop.control(&format!("apps-in-toss/users/{user}/authorize"), &json!({})).await;
+    let code = json!({ "authorizationCode": code["authorizationCode"], "referrer": "sandbox" });
+    assert_eq!(shop.api("login", &code).await.0, 200);
+    let by_order = Person::parse("", "", "", "ord_sheet_1").unwrap();
+    assert_eq!(personal_data::find(backoffice, &by_order).await.unwrap().1.profiles, 1);
+    backoffice.clock.set_offset(Duration::days(2));
+    let erased = erase(&by_order).await.unwrap();
+    assert_eq!((erased.orders_erased, erased.profiles_erased), (1, 1));
 }
 
 #[tokio::test]
@@ -223,7 +272,7 @@ async fn an_access_record_goes_after_its_time_and_the_log_stays_whole() {
     let order = backoffice::orders::get(backoffice, "ord_other").await.unwrap().unwrap();
     for days in [400, 370, 300, 0] {
         backoffice.clock.set_offset(-Duration::days(days));
-        backoffice::orders::note_view(backoffice, &agent.actor(), &order).await.unwrap();
+        backoffice::orders::note_view(backoffice, &agent.actor(), &order, &[]).await.unwrap();
     }
     backoffice::audit::seal::seal_all(backoffice).await.unwrap();
     destroy(backoffice).await.unwrap();

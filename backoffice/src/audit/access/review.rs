@@ -125,11 +125,15 @@ pub async fn get(backoffice: &Backoffice, month: Date) -> Result<Review, Fault> 
     idle.push(
         " and r.kind = 'revealed' and not exists (
               select from audit w
-              where w.actor = 'staff:' || r.staff_id and w.action not like 'personal.%'
+              where w.subject_kind = r.subject_kind and w.subject = r.subject and w.actor = 'staff:' || r.staff_id
+                and w.action not like 'personal.%'
+                and w.at > r.at - interval '1 day' and w.at < r.at + interval '1 day')
+          and not exists (
+              select from orders o
+              join audit w on w.subject_kind = 'order' and w.subject = o.order_id and w.actor = 'staff:' || r.staff_id
+                and w.action not like 'personal.%'
                 and w.at > r.at - interval '1 day' and w.at < r.at + interval '1 day'
-                and (w.subject_kind = r.subject_kind and w.subject = r.subject
-                     or r.subject_kind = 'user' and w.subject_kind = 'order'
-                        and w.subject in (select order_id from orders where user_key = r.subject)))",
+              where r.subject_kind = 'user' and o.user_key = r.subject)",
     );
     let of_month = async |mut query: QueryBuilder<Postgres>| -> Result<Vec<Record>, Fault> {
         query.push(" and r.at >= ").push_bind(from).push(" and r.at < ").push_bind(to);

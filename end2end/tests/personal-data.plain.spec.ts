@@ -47,10 +47,10 @@ test("somebody gets a copy of what is kept of them, and is forgotten", async ({ 
   await logIn(page, "admin");
   await page.goto("/personal-data");
   await page.getByRole("button", { name: "검색", exact: true }).click();
-  await page.getByLabel("전화번호", { exact: true }).fill("12");
+  await page.locator("input[name=phone]").fill("12");
   await page.getByRole("button", { name: "검색", exact: true }).click();
   await expect(page.getByText("전화번호를 확인해 주세요.")).toBeVisible();
-  await page.getByLabel("전화번호", { exact: true }).fill(number);
+  await page.locator("input[name=phone]").fill(number);
   await page.getByRole("button", { name: "검색", exact: true }).click();
   await page.locator("main summary", { hasText: /^주문$/ }).click();
   await expect(page.getByRole("link", { name: id })).toBeVisible();

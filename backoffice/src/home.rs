@@ -1,7 +1,10 @@
 //! The first page: today against yesterday, and what waits for a person.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Instant,
 };
 
@@ -124,6 +127,8 @@ pub struct Counts(Arc<Kept>);
 #[derive(Debug, Default)]
 struct Kept {
     last: Mutex<Option<(Instant, Waiting)>>,
+    /// How often something was done: what was counted before it is not kept.
+    done: AtomicU64,
     counting: tokio::sync::Mutex<()>,
 }
 
@@ -145,15 +150,21 @@ impl Counts {
         if let Some(fresh) = self.fresh() {
             return Ok(fresh);
         }
+        let done = self.0.done.load(Ordering::SeqCst);
         let counts = waiting(backoffice).await?;
-        self.keep(Some((Instant::now(), counts)));
-        drop(counting);
+        let mut last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if done == self.0.done.load(Ordering::SeqCst) {
+            *last = Some((Instant::now(), counts));
+        }
+        drop((last, counting));
         Ok(counts)
     }
 
     /// Something was done: the next page counts anew.
     pub fn forget(&self) {
-        self.keep(None);
+        let mut last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.done.fetch_add(1, Ordering::SeqCst);
+        *last = None;
     }
 
     fn fresh(&self) -> Option<Waiting> {
@@ -163,10 +174,6 @@ impl Counts {
 
     fn last(&self) -> Option<Waiting> {
         self.0.last.lock().unwrap_or_else(PoisonError::into_inner).map(|(_, counts)| counts)
-    }
-
-    fn keep(&self, counts: Option<(Instant, Waiting)>) {
-        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = counts;
     }
 }
 

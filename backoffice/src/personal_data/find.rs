@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Orders of one person that are looked at at once; whoever has more of them is asked for again.
-pub const MOST: i64 = 10_000;
+const MOST: i64 = 10_000;
 
 /// How much of each there is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -22,7 +22,7 @@ pub(crate) use self::{
 };
 pub use self::{
     erase::{EraseError, Erased, LONGEST_REASON, erase},
-    find::{Found, MOST, find, note_find, orders_of},
+    find::{Found, find, note_find, orders_of},
 };
 use crate::{
     Backoffice, Fault,

@@ -87,15 +87,13 @@ async fn expire_some(
     let rows = sqlx::query!(
         r#"select o.order_id, greatest(o.created_at, o.paid_at,
                       (select max(coalesce(r.settled_at, r.requested_at)) from refunds r where r.order_id = o.order_id),
-                      (select max(t.transaction_at) from transactions t where t.order_id = o.order_id)) as "last!",
-                  o.cleared_at is null as "has_any!"
-           from orders o where o.order_id = any($1) order by o.order_id for update"#,
+                      (select max(t.transaction_at) from transactions t where t.order_id = o.order_id)) as "last!"
+           from orders o where o.order_id = any($1) and o.cleared_at is null order by o.order_id for update"#,
         orders
     )
     .fetch_all(&mut *tx)
     .await?;
-    let (old, young): (Vec<_>, Vec<_>) =
-        rows.into_iter().filter(|row| row.has_any).partition(|row| row.last < before);
+    let (old, young): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.last < before);
     let period = backoffice.retention.of(Class::Contracts);
     for row in young {
         sqlx::query!(

@@ -15,6 +15,7 @@ pub mod audit;
 pub mod bank;
 pub mod cash_receipts;
 pub mod database;
+pub mod events;
 pub mod exports;
 pub mod files;
 pub mod firewall;
@@ -93,6 +94,8 @@ pub struct Backoffice {
     pub mail: Option<mail::Mailer>,
     /// Where browsers can have passkeys of ours.
     pub passkeys: Option<staff::factors::Passkeys>,
+    /// The way to the merchant's own systems.
+    pub outside: events::Outside,
     /// How long what is kept is kept.
     pub retention: retention::Periods,
     /// What waits, as the menu shows it.

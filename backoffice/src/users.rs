@@ -14,6 +14,7 @@ use crate::{
         self, Act, Actor,
         access::{self, Access, NotShown, Whose},
     },
+    events::{self, Data, Kind, data},
     page::{Cursor, Page, push_keyset},
 };
 
@@ -109,6 +110,12 @@ async fn read_profile(
     let sealed: BTreeMap<&str, &str> = profile.sealed().collect();
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
+    let was_linked = sqlx::query_scalar!(
+        r#"select unlinked_at is null as "is_linked!" from toss_users where user_key = $1 for update"#,
+        profile.user_key.0,
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
     sqlx::query!(
         "insert into toss_users (user_key, sealed, scope, agreed_terms, first_login_at, last_login_at)
          values ($1, $2, $3, $4, $5, $5)
@@ -126,6 +133,9 @@ async fn read_profile(
     let fields: Vec<&str> = sealed.keys().copied().collect();
     let detail = json!({ "fields": fields });
     note(&mut tx, now, actor, profile.user_key, "user.logged_in", detail).await?;
+    if was_linked != Some(true) {
+        tell(&mut tx, now, profile.user_key, None).await?;
+    }
     tx.commit().await?;
     Ok(profile.user_key)
 }
@@ -174,6 +184,7 @@ pub async fn note_unlinked(
         return Ok(false);
     }
     note(&mut tx, now, actor, user, "user.unlinked", json!({ "referrer": referrer })).await?;
+    tell(&mut tx, now, user, Some(referrer)).await?;
     tx.commit().await?;
     Ok(true)
 }
@@ -271,4 +282,16 @@ async fn note(
 ) -> Result<(), Fault> {
     let subject = user.to_string();
     audit::record(tx, now, actor, Act { action, subject_kind: "user", subject: &subject, detail }).await
+}
+
+/// Tells the merchant's own systems that a link began or ended. The user's row is held.
+async fn tell(
+    tx: &mut sqlx::PgConnection,
+    now: OffsetDateTime,
+    user: UserKey,
+    ended_by: Option<&str>,
+) -> Result<(), Fault> {
+    let kind = if ended_by.is_some() { Kind::UserUnlinked } else { Kind::UserLinked };
+    let user = data::User { user_key: user.0, referrer: ended_by.map(str::to_owned) };
+    events::tell(tx, now, &[(kind, Data::User(user))]).await
 }

@@ -17,7 +17,7 @@ use crate::{
     audit::{self, access::review::OpenReviews, job::VerifyLog},
     cash_receipts,
     cash_receipts::job::{ExecuteReceipt, FollowReceipts},
-    exports,
+    events, exports,
     exports::job::RunExport,
     iap::job::PollIap,
     messages,
@@ -113,6 +113,7 @@ pub async fn work(backoffice: Backoffice, pool: PgPool, stop: CancellationToken)
         audit::seal::run(&backoffice, &jobs_ended),
         audit::outside::run(&backoffice, &jobs_ended),
         security::outside::run(&backoffice, &jobs_ended),
+        events::deliver::run(&backoffice, &jobs_ended),
         jobs
     );
 }

@@ -33,7 +33,8 @@ use anyhow::Context;
 use app::context::{Base, Doors, Mode, Site};
 use axum::Router;
 use backoffice::{
-    AppsInToss, Backoffice, Clock, IntakeLoad, PgPool, Turns, database::Tables, staff::factors::Passkeys,
+    AppsInToss, Backoffice, Clock, IntakeLoad, PgPool, Turns, database::Tables, events::Outside,
+    staff::factors::Passkeys,
     webhooks::Intake, worker,
 };
 use tokio_util::sync::CancellationToken;
@@ -125,6 +126,7 @@ impl Jangbu {
             second_factor: settings.second_factor,
             mail: settings.mail.clone(),
             passkeys: Passkeys::at(&settings.public_url),
+            outside: Outside::new(&settings.event_networks).context("the way to the merchant's own systems")?,
             retention: settings.retention.clone(),
             counts: backoffice::home::Counts::default(),
             intake_load: IntakeLoad::default(),

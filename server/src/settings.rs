@@ -93,6 +93,8 @@ pub struct Settings {
     pub audit_checkpoints: Vec<Place>,
     /// Where security events go, for whoever watches many houses.
     pub security_events: Vec<Place>,
+    /// Networks of the merchant's own that events may be sent to, also without TLS.
+    pub event_networks: Vec<IpNet>,
     pub site_dir: PathBuf,
     pub mode: Mode,
     pub toss_payments_url: String,
@@ -155,6 +157,15 @@ fn mail(source: &Source, mode: Mode) -> Result<Option<Mailer>, SettingError> {
     })
 }
 
+/// A rehearsal has its receivers on this machine.
+fn event_networks(source: &Source, mode: Mode) -> Result<Vec<IpNet>, SettingError> {
+    let name = "JANGBU_EVENT_NETWORKS";
+    if mode == Mode::Sandbox && source.get(name).is_none() {
+        return Ok(["127.0.0.0/8", "::1/128"].iter().filter_map(|net| net.parse().ok()).collect());
+    }
+    nets(source, name)
+}
+
 impl Settings {
     pub fn read(source: &Source) -> Result<Self, SettingError> {
         let addr: SocketAddr = match source.get("JANGBU_ADDR").unwrap_or("127.0.0.1:4000").parse() {
@@ -185,6 +196,7 @@ impl Settings {
             audit_keys_previous: list(source, "JANGBU_AUDIT_KEYS_PREVIOUS", Verifier::parse)?,
             audit_checkpoints: list(source, "JANGBU_AUDIT_CHECKPOINTS", Place::parse)?,
             security_events: list(source, "JANGBU_SECURITY_EVENTS", Place::parse)?,
+            event_networks: event_networks(source, mode)?,
             site_dir,
             mode,
             toss_payments_url: address(source, "TOSS_PAYMENTS_URL", OFFICIAL_URL)?,

@@ -193,6 +193,7 @@ impl Toss {
             second_factor: backoffice::staff::factors::SecondFactor::Off,
             passkeys: None,
             mail: None,
+            outside: backoffice::events::Outside::new(&[])?,
             retention: backoffice::retention::Periods::default(),
             counts: backoffice::home::Counts::default(),
             intake_load: backoffice::IntakeLoad::default(),

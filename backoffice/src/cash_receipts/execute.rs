@@ -12,7 +12,7 @@ use crate::{
     audit::{self, Act, Actor},
     clock::SEOUL,
     kernel::seal::RECEIPT_IDENTITY,
-    payments::{failure_of, state_of},
+    payments::{failure_of, state_of, tell_receipt},
 };
 
 pub(super) const JOB: Actor = Actor::Job("cash_receipts");
@@ -148,6 +148,7 @@ async fn settle(backoffice: &Backoffice, id: Uuid, open: &Open, told: &CashRecei
         let detail = json!({ "receipt": id, "receiptKey": key, "amount": open.amount, "code": failure });
         let act = Act { action: answered(state), subject_kind: "order", subject: &open.order_id, detail };
         audit::record(&mut tx, now, &JOB, act).await?;
+        tell_receipt(&mut tx, now, id).await?;
     }
     tx.commit().await?;
     Ok(())
@@ -178,6 +179,7 @@ async fn fail(backoffice: &Backoffice, id: Uuid, open: &Open, code: &str) -> Res
         let detail = json!({ "receipt": id, "amount": open.amount, "code": code });
         let act = Act { action: answered("failed"), subject_kind: "order", subject: &open.order_id, detail };
         audit::record(&mut tx, now, &JOB, act).await?;
+        tell_receipt(&mut tx, now, id).await?;
     }
     tx.commit().await?;
     Ok(())

@@ -19,7 +19,7 @@ use crate::{
     audit::{self, Act, Actor},
     clock::day_start,
     orders,
-    payments::{failure_of, state_of},
+    payments::{failure_of, state_of, tell_receipt},
 };
 
 /// Between two readings of a day on which something is under way.
@@ -166,6 +166,7 @@ async fn note_listed(
     .fetch_optional(&mut *tx)
     .await?;
     let Some(known) = known else {
+        let id = Uuid::now_v7();
         sqlx::query!(
             "insert into cash_receipts (id, order_id, origin, transaction_type, confirm_id, type, amount, tax_free_amount, state,
                                         failure_code, receipt_key, issue_number, receipt_url, requested_at, settled_at,
@@ -173,7 +174,7 @@ async fn note_listed(
              values ($1, $2, 'toss', $3, (select id from cash_receipts where issue_number = $4 and order_id = $2
                         and transaction_type = 'CONFIRM' and $3 = 'CANCEL' limit 1),
                      $5, $6, least($7::numeric, $6), $8, $9, $10, $4, $11, $12, $12, $6, $13)",
-            Uuid::now_v7(),
+            id,
             order.as_str(),
             transaction.as_str(),
             told.issue_number,
@@ -189,12 +190,14 @@ async fn note_listed(
         )
         .execute(&mut *tx)
         .await?;
-        return Ok(());
+        return tell_receipt(tx, backoffice.clock.now(), id).await;
     };
     if known.was.is_some_and(|was| was.as_str() != state) {
         let detail = json!({ "receipt": known.id, "receiptKey": key, "amount": amount, "code": failure });
         let act = Act { action: answered(state), subject_kind: "order", subject: order.as_str(), detail };
-        audit::record(tx, backoffice.clock.now(), &JOB, act).await?;
+        let now = backoffice.clock.now();
+        audit::record(tx, now, &JOB, act).await?;
+        tell_receipt(tx, now, known.id).await?;
     }
     Ok(())
 }

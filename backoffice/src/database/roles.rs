@@ -18,6 +18,8 @@ const WRITTEN_ONCE: &[&str] = &[
     "audit_tiles",
     "closed_days",
     "closed_rows",
+    "event_attempts",
+    "events",
     "right_changes",
     "security_events",
 ];
@@ -34,7 +36,11 @@ const MAY_GO: &[&str] = &[
     "audit_unsealed",
     "cash_receipt_checks",
     "cash_receipts",
+    "event_attempts",
+    "event_queue",
+    "event_secrets",
     "event_snapshots",
+    "events",
     "export_parts",
     "export_people",
     "exports",
@@ -68,6 +74,7 @@ const MAY_GO: &[&str] = &[
 /// What a reader never sees: whatever lets somebody in, or opens what is sealed.
 const SECRET: &[&str] = &[
     "data_keys",
+    "event_secrets",
     "form_answers",
     "grant_keys",
     "oidc_log_ins",

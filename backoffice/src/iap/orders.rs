@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sqlx::{Postgres, QueryBuilder};
+use sqlx::{PgConnection, Postgres, QueryBuilder};
+use time::OffsetDateTime;
 use toss::apps_in_toss::{IapOrder, IapStatus, UserKey};
 use uuid::Uuid;
 
@@ -10,6 +11,7 @@ use super::{Order, Platform, prices, refund_requests};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
+    events::{self, Data, Kind, data},
     page::{Cursor, Page, push_keyset},
 };
 
@@ -161,6 +163,13 @@ async fn apply(backoffice: &Backoffice, actor: &Actor, known: &Order, told: &Iap
         let act =
             Act { action: "iap_order.changed", subject_kind: "iap_order", subject: &known.order_id, detail };
         audit::record(&mut tx, now, actor, act).await?;
+        let was_paid = was.map(|was| IapStatus::from(was.as_str()).is_paid()) == Some(true);
+        if told.status.is_paid() && !was_paid {
+            tell(&mut tx, now, &known.order_id, Kind::IapPurchased).await?;
+        }
+        if refunded {
+            tell(&mut tx, now, &known.order_id, Kind::IapRefunded).await?;
+        }
     }
     if refunded {
         refund_requests::file_refunded(
@@ -174,6 +183,23 @@ async fn apply(backoffice: &Backoffice, actor: &Actor, known: &Order, told: &Iap
     }
     tx.commit().await?;
     Ok(())
+}
+
+/// Tells the merchant's own systems of an order, whose row is held.
+pub(super) async fn tell(
+    tx: &mut PgConnection,
+    now: OffsetDateTime,
+    id: &str,
+    kind: Kind,
+) -> Result<(), Fault> {
+    let order = sqlx::query_as!(
+        data::Iap,
+        "select order_id, user_key, sku, platform, status, refunded_at from iap_orders where order_id = $1",
+        id,
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    events::tell(tx, now, &[(kind, Data::Iap(order))]).await
 }
 
 pub async fn get(backoffice: &Backoffice, id: &str) -> Result<Option<Order>, Fault> {

@@ -11,6 +11,7 @@ use super::{Decider, Platform, Refund, State, orders};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
+    events::Kind,
     files::import::{self, FileError},
     iap,
     page::{Cursor, Page, push_keyset},
@@ -195,6 +196,7 @@ pub async fn record(backoffice: &Backoffice, actor: &Actor, new: &NewRequest) ->
     }
     note(&mut tx, now, actor, &order_id, "iap_refund.requested", json!({ "refund": id, "reason": reason }))
         .await?;
+    orders::tell(&mut tx, now, &order_id, Kind::IapRefundRequested).await?;
     tx.commit().await?;
     if let Err(fault) = iap::orders::look_up(backoffice, actor, &order_id).await {
         tracing::info!(%fault, order_id, "no look-up after a request");

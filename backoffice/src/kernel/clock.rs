@@ -40,7 +40,8 @@ pub fn day_start(day: Date) -> OffsetDateTime {
     day.midnight().assume_offset(SEOUL)
 }
 
+/// For what others hold against a clock of theirs.
 #[expect(clippy::disallowed_methods, reason = "the one place where real time is read")]
-fn real_now() -> OffsetDateTime {
+pub(crate) fn real_now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }

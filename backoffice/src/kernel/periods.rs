@@ -20,6 +20,8 @@ text_enum! {
         RightChanges = "right_changes",
         /// Tasks that are done: missing events that came, notices that were seen, replays that ended.
         Tasks = "tasks",
+        /// What the merchant's own systems were told, and what they answered.
+        Events = "events",
         /// Files that somebody asked for.
         Files = "files",
     }
@@ -116,6 +118,7 @@ impl Class {
             Self::SecurityEvents => (Period::years(1), Period::years(1), Period::years(3)),
             Self::RightChanges => (Period::years(3), Period::years(3), Period::years(10)),
             Self::Tasks => (Period::years(1), Period::months(1), Period::years(5)),
+            Self::Events => (Period::days(90), Period::days(30), Period::years(2)),
             Self::Files => (Period::days(1), Period::days(1), Period::days(7)),
         }
     }

@@ -29,6 +29,8 @@ text_enum! {
         ViewAudit = "view_audit",
         /// What people may ask of us about their own data: a copy, and that it is erased.
         ManagePersonalData = "manage_personal_data",
+        /// Where events go, with which secrets, and telling them again.
+        ManageEvents = "manage_events",
         ManageStaff = "manage_staff",
         /// What holds for everybody: limits.
         ChangeSettings = "change_settings",
@@ -46,6 +48,7 @@ impl Permission {
                 | Reconcile
                 | Export
                 | ManagePersonalData
+                | ManageEvents
                 | ManageStaff
                 | ChangeSettings
         )

@@ -27,7 +27,7 @@ impl Role {
             ViewAudit | ApproveRefund | ManageCampaigns | UnlinkUser | Reconcile | Export => {
                 matches!(self, Self::Finance | Self::Admin)
             }
-            ManagePersonalData | ManageStaff | ChangeSettings => self == Self::Admin,
+            ManagePersonalData | ManageEvents | ManageStaff | ChangeSettings => self == Self::Admin,
         }
     }
 

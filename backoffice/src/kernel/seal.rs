@@ -28,7 +28,7 @@ pub enum Form {
 }
 
 /// Every column that is sealed, as `table.column`: what is sealed in one opens in no other.
-pub const COLUMNS: [(&str, Form); 14] = [
+pub const COLUMNS: [(&str, Form); 15] = [
     (BUYERS_ACCOUNT, Form::Text),
     (REFUND_ACCOUNT, Form::Text),
     (LINE_ACCOUNT, Form::Text),
@@ -40,6 +40,7 @@ pub const COLUMNS: [(&str, Form); 14] = [
     (OIDC_LOG_IN, Form::Text),
     (EXPORT_WORDS, Form::Text),
     (EXPORT_PART, Form::Bytes),
+    (EVENT_SECRET, Form::Text),
     (DELIVERY, Form::Bytes),
     (PAYMENT, Form::Json),
     (SNAPSHOT, Form::Json),
@@ -55,6 +56,7 @@ pub(crate) const FACTOR: &str = "staff_factors.secret";
 pub(crate) const OIDC_LOG_IN: &str = "oidc_log_ins.secret";
 pub(crate) const EXPORT_WORDS: &str = "exports.what";
 pub(crate) const EXPORT_PART: &str = "export_parts.bytes";
+pub(crate) const EVENT_SECRET: &str = "event_secrets.secret";
 pub(crate) const DELIVERY: &str = "webhook_deliveries.body";
 pub(crate) const PAYMENT: &str = "payments.raw";
 pub(crate) const SNAPSHOT: &str = "event_snapshots.body";

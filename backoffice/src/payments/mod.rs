@@ -3,6 +3,7 @@
 pub(crate) mod confirm;
 pub(crate) mod job;
 mod movements;
+mod news;
 mod provider_payment;
 mod receipts;
 pub mod toss_pay;
@@ -21,7 +22,7 @@ pub use confirm::{Confirm, ConfirmError, confirm};
 pub(crate) use movements::{MOVES, SourceRow, book_listed, record_movements};
 pub use provider_payment::{CancelState, Cancellation, FetchedPayment, ProviderPayment};
 pub(crate) use provider_payment::{Movement, OUTGOING, holds_money};
-pub(crate) use receipts::{failure_of, state_of};
+pub(crate) use receipts::{failure_of, state_of, tell as tell_receipt};
 
 use crate::{
     Backoffice, Fault,
@@ -145,7 +146,7 @@ pub async fn apply(
     upsert(tx, keys, seq, fetched, order.is_cleared, now).await?;
     record_movements(tx, payment, now).await?;
 
-    show_on_order(tx, &order, payment, now).await?;
+    let is_shown = show_on_order(tx, &order, payment, now).await?;
 
     let mut changed = Map::new();
     let was = before.as_ref().map_or(order.status.as_str(), |b| b.status.as_str());
@@ -159,6 +160,10 @@ pub async fn apply(
     receipts::record_receipts(tx, payment, !changed.is_empty(), now).await?;
     if !changed.is_empty() {
         note_change(tx, now, actor, payment, changed.clone()).await?;
+        if is_shown {
+            let was = before.map(|b| news::Was { status: b.status, left: b.balance_amount });
+            news::tell(tx, now, was.as_ref(), payment).await?;
+        }
     }
     Ok(Applied { changed, superseded: false })
 }
@@ -239,12 +244,13 @@ struct Shown {
     currency: String,
 }
 
+/// Whether the order shows it.
 async fn show_on_order(
     tx: &mut PgConnection,
     order: &Shown,
     payment: &ProviderPayment,
     now: OffsetDateTime,
-) -> Result<(), Fault> {
+) -> Result<bool, Fault> {
     // A second attempt that failed must hide neither the first one that was paid nor the one that is being confirmed.
     let shown = order.payment_key.as_deref();
     let is_shown = shown.is_none_or(|shown| shown == payment.key())
@@ -252,7 +258,7 @@ async fn show_on_order(
         || (!holds_money(&order.status) && order.status != "IN_PROGRESS");
     // The same number on the other rail is another order's money.
     if !is_shown || order.rail != payment.rail() {
-        return Ok(());
+        return Ok(false);
     }
     let attention =
         (payment.total() != order.amount || payment.currency() != order.currency).then_some("amount_differs");
@@ -273,7 +279,7 @@ async fn show_on_order(
     )
     .execute(&mut *tx)
     .await?;
-    Ok(())
+    Ok(true)
 }
 
 async fn note_change(

@@ -10,7 +10,10 @@ use toss::{
 use uuid::Uuid;
 
 use super::ProviderPayment;
-use crate::Fault;
+use crate::{
+    Fault,
+    events::{self, Data, Kind, data},
+};
 
 /// What Toss says of a payment's receipts: all of them, or in an answer that has no list the one that stands.
 fn told(payment: &Payment) -> Vec<CashReceipt> {
@@ -49,6 +52,32 @@ pub(crate) fn failure_of(receipt: &CashReceipt) -> Option<String> {
     receipt.failure.as_ref().and_then(|failure| failure.code.as_deref()).map(redact::code)
 }
 
+/// Tells the merchant's own systems of a receipt that has come to something.
+pub(crate) async fn tell(tx: &mut PgConnection, now: OffsetDateTime, id: Uuid) -> Result<(), Fault> {
+    let row = sqlx::query!(
+        "select order_id, transaction_type, amount, receipt_key, issue_number, failure_code, state from cash_receipts where id = $1",
+        id,
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    let kind = match (row.state.as_str(), row.transaction_type.as_str()) {
+        ("completed", "CONFIRM") => Kind::CashReceiptIssued,
+        ("completed", _) => Kind::CashReceiptCanceled,
+        ("failed", _) => Kind::CashReceiptFailed,
+        _ => return Ok(()),
+    };
+    let receipt = data::CashReceipt {
+        receipt_id: id,
+        order_id: row.order_id,
+        transaction_type: row.transaction_type,
+        amount: row.amount,
+        receipt_key: row.receipt_key,
+        issue_number: row.issue_number,
+        code: row.failure_code,
+    };
+    events::tell(tx, now, &[(kind, Data::CashReceipt(receipt))]).await
+}
+
 /// Keeps what a payment says of its receipts, and where money moved under a receipt of ours, that somebody has to look.
 pub(super) async fn record_receipts(
     tx: &mut PgConnection,
@@ -63,14 +92,14 @@ pub(super) async fn record_receipts(
         if amount <= Decimal::ZERO || !matches!(kind, "CONFIRM" | "CANCEL") {
             continue;
         }
-        sqlx::query!(
+        let changed = sqlx::query_scalar!(
             "insert into cash_receipts (id, order_id, origin, transaction_type, type, amount, tax_free_amount, state,
                                         failure_code, receipt_key, issue_number, receipt_url, requested_at, settled_at)
              values ($1, $2, 'payment', $3, $4, $5, least($6::numeric, $5), $7, $8, $9, $10, $11, $12, $12)
              on conflict (receipt_key) do update set state = excluded.state, failure_code = excluded.failure_code,
                 issue_number = coalesce(excluded.issue_number, cash_receipts.issue_number),
                 origin = case cash_receipts.origin when 'toss' then 'payment' else cash_receipts.origin end
-             where cash_receipts.state <> excluded.state or cash_receipts.origin = 'toss'",
+             where cash_receipts.state <> excluded.state or cash_receipts.origin = 'toss' returning id",
             Uuid::now_v7(),
             payment.order_id.as_str(),
             kind,
@@ -84,8 +113,11 @@ pub(super) async fn record_receipts(
             receipt.receipt_url,
             receipt.requested_at.or(payment.approved_at).unwrap_or(now),
         )
-        .execute(&mut *tx)
+        .fetch_optional(&mut *tx)
         .await?;
+        if let Some(id) = changed {
+            tell(tx, now, id).await?;
+        }
     }
     if has_moved {
         sqlx::query!(

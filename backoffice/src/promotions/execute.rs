@@ -10,7 +10,7 @@ use toss::apps_in_toss::{
 };
 use uuid::Uuid;
 
-use super::{GrantError, Refused, State, grant, job::ExecuteGrant};
+use super::{GrantError, Refused, State, grant, job::ExecuteGrant, news};
 use crate::{
     Backoffice, Fault, audit::Actor, kernel::apps_in_toss::wait_for_a_user, messages, money, promotions,
     queue,
@@ -308,13 +308,14 @@ async fn settle(backoffice: &Backoffice, grant: Claimed, verdict: Verdict) -> Re
         let wait = wait.unwrap_or(Duration::from_secs(2u64.pow(exponent).min(300)));
         queue::plan(&mut tx, &ExecuteGrant { id: grant.id }, wait).await?;
     }
-    let news =
+    let is_news =
         settled || (grant.before != state && !(grant.before == State::Sending && state == State::Requested));
-    if news && !(state == State::Requested && grant.attempt > 1) {
+    if is_news && !(state == State::Requested && grant.attempt > 1) {
         let detail = json!({ "grant": grant.id, "userKey": grant.user, "amount": grant.amount, "test": grant.is_test,
                              "code": code, "message": message });
         grant::note(backoffice, &mut tx, &JOB, &grant.promotion_code, action, detail).await?;
     }
+    news::tell(&mut tx, now, grant.id).await?;
     tx.commit().await?;
     Ok(settled)
 }

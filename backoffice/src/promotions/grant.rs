@@ -9,7 +9,9 @@ use toss::apps_in_toss::{self, UserKey};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{Campaign, Form, Grant, GrantError, Refused, State, campaigns::points, job::ExecuteGrant};
+use super::{
+    Campaign, Form, Grant, GrantError, Refused, State, campaigns::points, job::ExecuteGrant, news,
+};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
@@ -383,6 +385,7 @@ pub async fn decide(
     }
     let detail = json!({ "grant": id, "userKey": grant.user_key, "amount": grant.amount, "paid": paid });
     note(backoffice, &mut tx, actor, &grant.promotion_code, "grant.decided", detail).await?;
+    news::tell(&mut tx, now, id).await?;
     tx.commit().await?;
     get_known(backoffice, id).await
 }

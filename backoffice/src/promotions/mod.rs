@@ -9,6 +9,7 @@ mod execute;
 mod grant;
 pub(crate) mod job;
 mod list;
+mod news;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;

@@ -12,6 +12,7 @@ use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
     clock::day_start,
+    events::{self, Data, Kind, data},
     queue, reconciliation,
     settlements::{self, SyncError},
     transactions,
@@ -386,9 +387,12 @@ async fn note_differences(
     .bind(now)
     .bind(actor.key())
     .bind(actor.name())
-    .fetch_one(tx)
+    .fetch_one(&mut *tx)
     .await?;
     (found.differences, found.found) = (all, news);
+    if news > 0 {
+        tell(tx, now, Kind::DifferenceFound).await?;
+    }
     Ok(())
 }
 
@@ -419,8 +423,30 @@ async fn note_resolved(
     .bind(now)
     .bind(actor.key())
     .bind(actor.name())
-    .fetch_one(tx)
+    .fetch_one(&mut *tx)
     .await?;
+    if found.resolved > 0 {
+        tell(tx, now, Kind::DifferenceResolved).await?;
+    }
+    Ok(())
+}
+
+/// Tells the merchant's own systems what this run has changed.
+async fn tell(tx: &mut PgConnection, now: OffsetDateTime, kind: Kind) -> Result<(), Fault> {
+    let differences = sqlx::query_as!(
+        data::Difference,
+        r#"select transaction_key, occurrence, order_id, payment_key, class, day::text as "day!", ours, toss, settled, currency
+           from differences where changed_at = $1 and (state = 'resolved') = $2 order by transaction_key, occurrence"#,
+        now,
+        kind == Kind::DifferenceResolved,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let told: Vec<(Kind, Data)> =
+        differences.into_iter().map(|difference| (kind, Data::Difference(difference))).collect();
+    for some in told.chunks(1_000) {
+        events::tell(tx, now, some).await?;
+    }
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Backoffice, Fault,
-    audit::{self, Act, Actor},
+    audit::Actor,
     orders,
     payments::{self, ProviderPayment},
     queue,
@@ -51,9 +51,8 @@ pub(super) async fn lapse(
     .fetch_all(&mut *tx)
     .await?;
     for refund in lapsed {
-        let detail = json!({ "refund": refund.id, "amount": refund.amount, "currency": refund.currency });
-        let act = Act { action: "refund.lapsed", subject_kind: "order", subject: &refund.order_id, detail };
-        audit::record(tx, now, &Actor::Job("refund"), act).await?;
+        let detail = json!({ "amount": refund.amount, "currency": refund.currency });
+        super::note(tx, now, &Actor::Job("refund"), &refund.order_id, refund.id, "refund.lapsed", detail).await?;
     }
     Ok(())
 }
@@ -110,8 +109,8 @@ async fn record_approval(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Re
     .execute(&mut *tx)
     .await?;
     queue::plan(&mut tx, &ExecuteRefund { id }, JOB_AFTER).await?;
-    let detail = json!({ "refund": id, "amount": refund.amount, "currency": refund.currency });
-    super::note(backoffice, &mut tx, actor, &refund.order_id, "refund.approved", detail).await?;
+    let detail = json!({ "amount": refund.amount, "currency": refund.currency });
+    super::note(&mut tx, now, actor, &refund.order_id, id, "refund.approved", detail).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -189,20 +188,21 @@ async fn end(
     (code, action): (&str, &'static str),
     note: Option<&str>,
 ) -> Result<(), Fault> {
+    let now = backoffice.clock.now();
     sqlx::query!(
         "update refunds set state = 'declined', settled_at = $2, settled_by_name = $3, error_code = $4,
                 error_message = $5, refund_account = null
          where id = $1",
         id,
-        backoffice.clock.now(),
+        now,
         actor.name(),
         code,
         note,
     )
     .execute(&mut *tx)
     .await?;
-    let detail = json!({ "refund": id, "amount": refund.amount, "currency": refund.currency, "note": note });
-    super::note(backoffice, tx, actor, &refund.order_id, action, detail).await
+    let detail = json!({ "amount": refund.amount, "currency": refund.currency, "note": note });
+    super::note(tx, now, actor, &refund.order_id, id, action, detail).await
 }
 
 async fn lock_refund_for_update(tx: &mut PgConnection, id: Uuid) -> Result<Locked, RefundError> {

@@ -341,13 +341,13 @@ async fn insert_intent(
     if state.is_under_way() {
         queue::plan(&mut tx, &ExecuteRefund { id }, JOB_AFTER).await?;
     }
-    let detail = json!({ "refund": id, "amount": amount, "currency": record.currency, "reasonCode": form.reason_code,
+    let detail = json!({ "amount": amount, "currency": record.currency, "reasonCode": form.reason_code,
                          "reason": reason, "refundableAmount": left, "approvalReason": because,
                          "approvedBy": approval.map(|a| a.by_name.as_str()),
                          "taxFreeAmount": tax.map(|tax| tax.free),
                          "taxExemptionAmount": tax.map(|tax| tax.exempt),
                          "refundReceiveAccount": account::audited(account.as_ref()) });
-    super::note(backoffice, &mut tx, actor, &form.order_id, "refund.requested", detail).await?;
+    super::note(&mut tx, now, actor, &form.order_id, id, "refund.requested", detail).await?;
     tx.commit().await?;
     Ok(id)
 }

@@ -343,9 +343,9 @@ pub(super) async fn settle(
         _ => true,
     };
     if news {
-        let detail = json!({ "refund": refund.id, "amount": refund.amount, "currency": refund.currency,
+        let detail = json!({ "amount": refund.amount, "currency": refund.currency,
                              "transactionKey": transaction_key, "code": code, "message": message, "traceId": trace_id });
-        super::note(backoffice, &mut tx, actor, &refund.order_id, action, detail).await?;
+        super::note(&mut tx, now, actor, &refund.order_id, refund.id, action, detail).await?;
     }
     if ask_again {
         // Planned with the verdict: our copy is old until Toss has answered.

@@ -132,7 +132,7 @@ impl Followed {
     }
 
     fn detail(&self, note: Option<&str>) -> serde_json::Value {
-        json!({ "refund": self.id, "amount": self.amount, "currency": self.currency, "note": note })
+        json!({ "amount": self.amount, "currency": self.currency, "note": note })
     }
 }
 
@@ -224,7 +224,7 @@ async fn note_stage(
         Stage::PartlyArrived => "refund.partly_arrived",
         Stage::Returned => "refund.returned",
     };
-    super::note(backoffice, &mut *tx, actor, &refund.order_id, action, refund.detail(note)).await?;
+    super::note(&mut *tx, now, actor, &refund.order_id, refund.id, action, refund.detail(note)).await?;
     if stage == Stage::Arrived {
         stop_clock(&mut *tx, now, actor, &refund.order_id, refund.for_return).await?;
     } else if refund.stage == Stage::Arrived {
@@ -311,7 +311,7 @@ pub async fn record_way_out(
         WayOut::PaidOtherwise => (Stage::Arrived, "refund.paid_otherwise"),
     };
     refund.write(&mut tx, now, stage, Some((actor.name(), &note))).await?;
-    super::note(backoffice, &mut tx, actor, &refund.order_id, action, refund.detail(Some(&note))).await?;
+    super::note(&mut tx, now, actor, &refund.order_id, refund.id, action, refund.detail(Some(&note))).await?;
     if stage == Stage::Arrived {
         stop_clock(&mut tx, now, actor, &refund.order_id, refund.for_return).await?;
     }

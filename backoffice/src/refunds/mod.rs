@@ -22,6 +22,7 @@ mod follow;
 pub(crate) mod job;
 mod limits;
 mod list;
+mod news;
 mod report;
 pub mod tax;
 
@@ -277,21 +278,19 @@ impl From<Refused> for RefundError {
     }
 }
 
+/// The audit row of what happened to a refund, and the event of it. The row of its order is held.
 async fn note(
-    backoffice: &Backoffice,
     tx: &mut sqlx::PgConnection,
+    now: OffsetDateTime,
     actor: &Actor,
     order_id: &str,
+    id: Uuid,
     action: &'static str,
-    detail: Value,
+    mut detail: Value,
 ) -> Result<(), Fault> {
-    audit::record(
-        tx,
-        backoffice.clock.now(),
-        actor,
-        Act { action, subject_kind: "order", subject: order_id, detail },
-    )
-    .await
+    detail["refund"] = id.to_string().into();
+    audit::record(tx, now, actor, Act { action, subject_kind: "order", subject: order_id, detail }).await?;
+    news::tell(tx, now, id, action).await
 }
 
 /// A reason that a person gives for a decision.

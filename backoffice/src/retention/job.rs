@@ -65,6 +65,7 @@ async fn destroy_class(backoffice: &Backoffice, class: Class, before: OffsetDate
             gone.execute(&backoffice.pool).await?.rows_affected()
         }
         Class::Tasks => tasks(backoffice, before).await?,
+        Class::Events => events(backoffice, before).await?,
         Class::Webhooks | Class::Files => return Ok(()),
     };
     note(backoffice, class, before, gone).await
@@ -126,6 +127,18 @@ async fn access_records(backoffice: &Backoffice, before: OffsetDateTime) -> Resu
             .execute(&mut *tx)
             .await?;
     tx.commit().await?;
+    Ok(gone.rows_affected())
+}
+
+/// What still waits to be told stays.
+async fn events(backoffice: &Backoffice, before: OffsetDateTime) -> Result<u64, Fault> {
+    let gone = sqlx::query!(
+        "delete from events e where at < $1 and not exists (select from event_queue q where q.seq = e.seq)",
+        before
+    )
+    .execute(&backoffice.pool)
+    .await?;
+    sqlx::query!("delete from event_attempts where at < $1", before).execute(&backoffice.pool).await?;
     Ok(gone.rows_affected())
 }
 

@@ -11,6 +11,8 @@ text_enum! {
     Notice {
         /// An administrator took somebody's second factor away.
         FactorReset = "factor_reset",
+        /// A system of the merchant's has taken no event for three days, or says that it is gone.
+        EndpointPaused = "endpoint_paused",
     }
 }
 
@@ -24,11 +26,11 @@ pub struct Unseen {
     pub at: OffsetDateTime,
 }
 
-/// Tells a person, and every administrator.
-pub(super) async fn tell_with_admins(
+/// Tells a person, if it is about one, and every administrator.
+pub(crate) async fn tell_with_admins(
     backoffice: &Backoffice,
     tx: &mut PgConnection,
-    staff: Uuid,
+    staff: Option<Uuid>,
     kind: Notice,
     detail: &Value,
 ) -> Result<(), Fault> {

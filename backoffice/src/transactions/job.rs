@@ -6,6 +6,7 @@ use super::sync::sync_due;
 use crate::{
     Backoffice, Fault,
     queue::{Attempt, Job},
+    webhooks,
 };
 
 /// Reads Toss's list on, and looks for events that never came.
@@ -20,6 +21,7 @@ impl Job for SyncTransactions {
     }
 
     async fn run(self, backoffice: &Backoffice, _: Attempt) -> Result<(), Fault> {
+        webhooks::tell_silence(backoffice).await?;
         // What is left over is due again in ten minutes.
         sync_due(backoffice).await.map(|_| ())
     }

@@ -4,7 +4,10 @@
 use time::{Duration, OffsetDateTime};
 
 use super::Badge;
-use crate::{Backoffice, Fault};
+use crate::{
+    Backoffice, Fault,
+    events::{self, Data, Kind, data},
+};
 
 /// Days that make a habit.
 const DAYS: i64 = 14;
@@ -68,6 +71,26 @@ pub async fn health(backoffice: &Backoffice) -> Result<Health, Fault> {
         retried: row.retried,
         silence,
     })
+}
+
+/// Tells the merchant's own systems of a silence, once.
+pub(crate) async fn tell_silence(backoffice: &Backoffice) -> Result<(), Fault> {
+    let Some(Silence { since, usual }) = health(backoffice).await?.silence else { return Ok(()) };
+    let now = backoffice.clock.now();
+    let mut tx = backoffice.pool.begin().await?;
+    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('webhook.silent', 0))").execute(&mut *tx).await?;
+    let is_told = sqlx::query_scalar!(
+        r#"select exists (select from events where kind = 'webhook.silent' and at >= $1) as "is_told!""#,
+        since,
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    if !is_told {
+        let silence = Data::Silence(data::Silence { since, usual });
+        events::tell(&mut tx, now, &[(Kind::WebhookSilent, silence)]).await?;
+    }
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Holds the hours since the last delivery against the same hours of the days before. At least one delivery has

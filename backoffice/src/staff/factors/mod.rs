@@ -219,7 +219,7 @@ pub async fn reset(backoffice: &Backoffice, actor: &Actor, id: Uuid, why: &str) 
     recovery::forget(&mut tx, id).await?;
     sessions::end_all(&mut tx, id).await?;
     let detail = json!({ "id": id, "name": person.name, "by": actor.name() });
-    notices::tell_with_admins(backoffice, &mut tx, id, Notice::FactorReset, &detail).await?;
+    notices::tell_with_admins(backoffice, &mut tx, Some(id), Notice::FactorReset, &detail).await?;
     let event =
         Event { detail: json!({ "by": actor.key() }), ..Event::of(Told::FactorReset, id, actor.ip(), "") };
     security::record(&mut tx, backoffice, event).await?;

@@ -1,6 +1,7 @@
 //! The command line. [`finance`] holds the commands of finance.
 
 mod audit;
+mod events;
 mod finance;
 mod migrate;
 
@@ -71,6 +72,9 @@ enum Command {
     /// The audit log.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// What the merchant's own systems are told.
+    #[command(subcommand)]
+    Events(events::Events),
     /// The keys that seal.
     #[command(subcommand)]
     Keys(Keys),
@@ -245,6 +249,7 @@ async fn dispatch(
         Command::Reconcile { day, window } => finance::reconcile(backoffice, actor, day, &window).await,
         Command::Contract(command) => finance::contract(backoffice, actor, command).await,
         Command::Audit(command) => audit::run(backoffice, command).await,
+        Command::Events(command) => events::run(backoffice, command).await,
         Command::Keys(Keys::Rotate) => rotate(backoffice).await,
         Command::Check => check(&jangbu).await,
         Command::Migrate | Command::Database { .. } => Ok(()),

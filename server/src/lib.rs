@@ -33,7 +33,8 @@ use anyhow::Context;
 use app::context::{Base, Doors, Mode, Site};
 use axum::Router;
 use backoffice::{
-    AppsInToss, Backoffice, Clock, IntakeLoad, PgPool, Turns, database::Tables, events::Outside,
+    AppsInToss, Backoffice, Clock, IntakeLoad, PgPool, Turns, database::Tables,
+    events::{self, EndpointError, Kind, Outside, Subscription},
     staff::factors::Passkeys,
     webhooks::Intake, worker,
 };
@@ -160,6 +161,12 @@ impl Jangbu {
     /// `/metrics` and `/health` for a listener that only whoever watches the process can reach.
     pub fn health_router(&self) -> Router {
         health::own_router(self)
+    }
+
+    /// What happens, for the host itself: the same events that endpoints are told, by name, from the first call on. What is not
+    /// [`done`](backoffice::events::Received::done) comes again, also after a restart.
+    pub async fn events(&self, name: &str, kinds: &[Kind]) -> Result<Subscription, EndpointError> {
+        events::subscribe(&self.backoffice, name, kinds).await
     }
 
     /// Works until told to stop.

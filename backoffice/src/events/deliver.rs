@@ -330,7 +330,7 @@ async fn record(
         .await?;
     }
     if let Some(why) = standing.paused.filter(|_| is_ours) {
-        let detail = json!({ "name": lease.name, "why": why, "since": standing.failing_since.map(OffsetDateTime::unix_timestamp),
+        let detail = json!({ "endpoint": endpoint, "name": lease.name, "why": why, "since": standing.failing_since.map(OffsetDateTime::unix_timestamp),
                              "error": last_error });
         note_paused(backoffice, &mut tx, endpoint, lease, detail).await?;
     }

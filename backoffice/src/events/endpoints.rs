@@ -161,7 +161,6 @@ pub(super) async fn stream(backoffice: &Backoffice, name: &str, kinds: &[Kind]) 
     Ok(id)
 }
 
-#[expect(clippy::too_many_arguments, reason = "the columns of one row")]
 async fn insert(
     tx: &mut PgConnection,
     now: OffsetDateTime,

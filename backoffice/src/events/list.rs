@@ -181,6 +181,19 @@ pub struct Mark {
     seq: i64,
 }
 
+impl Mark {
+    /// Before everything.
+    pub const START: Self = Self { xact: String::new(), seq: 0 };
+}
+
+/// Behind one event; nothing where it is not kept.
+pub async fn mark_behind(backoffice: &Backoffice, id: Uuid) -> Result<Option<Mark>, Fault> {
+    let mark = sqlx::query_as!(Mark, r#"select xact::text as "xact!", seq from events where id = $1"#, id)
+        .fetch_optional(&backoffice.pool)
+        .await?;
+    Ok(mark)
+}
+
 /// Behind everything that has ended by now.
 pub async fn mark_of_now(backoffice: &Backoffice) -> Result<Mark, Fault> {
     let xact = sqlx::query_scalar!(r#"select pg_snapshot_xmin(pg_current_snapshot())::text as "xact!""#)
@@ -200,7 +213,7 @@ pub async fn since(
     let kinds: Vec<String> = kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
     let rows = sqlx::query!(
         r#"select xact::text as "xact!", id, seq, kind as "kind: Kind", subject, at, data from events
-           where (xact, seq) > ($1::text::xid8, $2) and xact < pg_snapshot_xmin(pg_current_snapshot())
+           where (xact, seq) > (coalesce(nullif($1::text, ''), '0')::xid8, $2) and xact < pg_snapshot_xmin(pg_current_snapshot())
              and ($3::text[] = '{}' or kind = any($3))
            order by xact, seq limit $4"#,
         mark.xact,

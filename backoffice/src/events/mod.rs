@@ -23,10 +23,10 @@ use uuid::Uuid;
 pub use address::{Outside, Unfit};
 pub use data::Data;
 pub use endpoints::{
-    Change, Endpoint, EndpointError, Invalid, Why, add, change, disable, enable, endpoint, endpoints, remove,
+    Change, Endpoint, EndpointError, Invalid, State, Way, Why, add, change, disable, enable, endpoint, endpoints, remove,
 };
 pub use list::{
-    Attempt, Filter, Outcome, Told, Waiting, attempts, event, list, mark_of_now, since, waiting,
+    Attempt, Filter, Mark, Outcome, Told, Waiting, attempts, event, list, mark_behind, mark_of_now, since, waiting,
 };
 pub use resend::{Preview, Resend, preview, resend};
 pub use secrets::{Secret, rotate, secrets};

@@ -50,7 +50,7 @@ pub use report::{MonthOfReasons, OpenCount, count_open, reasons};
 pub use tax::{TaxLeft, TaxSplit};
 
 use crate::{
-    Backoffice, Fault,
+    Fault,
     audit::{self, Act, Actor},
     kernel::second_person::NotSecond,
     money::AmountError,

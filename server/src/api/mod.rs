@@ -1,6 +1,7 @@
 //! The merchant's API: JSON in Toss's own member names, a bearer key, errors as `{code, message}`.
 
 mod error;
+mod events;
 mod mini_app;
 mod orders;
 mod request;
@@ -30,7 +31,7 @@ const LARGEST: usize = 64 * 1024;
 #[openapi(
     info(title = "Jangbu merchant API", description = "Orders and their payments, in Toss's own names. Who asks too often from one address is answered 429 with Retry-After."),
     paths(orders::register, orders::confirm, orders::read, toss_pay::make, toss_pay::execute,
-        mini_app::login, mini_app::refresh, mini_app::unlink, mini_app::iap_order),
+        mini_app::login, mini_app::refresh, mini_app::unlink, mini_app::iap_order, events::list),
     modifiers(&Bearer)
 )]
 struct Document;
@@ -55,6 +56,7 @@ pub(crate) fn router(jangbu: &Jangbu) -> Router {
         .route("/v1/login/refresh", post(mini_app::refresh))
         .route("/v1/login/unlink", post(mini_app::unlink))
         .route("/v1/iap/orders", post(mini_app::iap_order))
+        .route("/v1/events", get(events::list))
         .layer(middleware::from_fn_with_state(jangbu.clone(), authorize))
         .route("/v1/openapi.json", get(|| async { Json(Document::openapi()) }))
         .fallback(no_such_call)

@@ -299,7 +299,7 @@ async fn record(
     let is_answering = results.iter().any(|done| done.sent.is_taken());
     let last_error = results.iter().rev().find(|done| !done.sent.is_taken()).map(|done| done.sent.error());
     let mut tx = backoffice.pool.begin().await?;
-    write_attempts(&mut tx, endpoint, lease, &results, is_answering).await?;
+    // Rows are locked in one order everywhere: endpoint, queue.
     let is_ours = sqlx::query!(
         "update event_endpoints set failures = $3, failing_since = $4, retry_at = $5, last_error = coalesce($6, last_error),
                 last_success_at = case when $7 then $8 else last_success_at end,
@@ -319,6 +319,7 @@ async fn record(
     .await?
     .rows_affected()
         == 1;
+    write_attempts(&mut tx, endpoint, lease, &results, is_answering).await?;
     if is_answering && lease.failures >= pauses::ENDPOINT_FAILS {
         // It answers again: what has waited for it goes now.
         sqlx::query!(

@@ -24,7 +24,7 @@ pub struct Row {
     pub action: String,
     pub subject_kind: String,
     pub subject: String,
-    /// Of somebody of the staff their name of today, in lists.
+    /// Of somebody of the staff, or of an endpoint of the merchant's, their name of today, in lists.
     #[sqlx(default)]
     pub subject_name: Option<String>,
     pub detail: Value,
@@ -32,8 +32,9 @@ pub struct Row {
 
 /// Rows of the view, each with the name of whom it is about.
 const NAMED: &str =
-    "select a.*, (select s.name from staff s where a.subject_kind = 'staff' and s.id::text = a.subject)
-                         as subject_name
+    "select a.*, coalesce((select s.name from staff s where a.subject_kind = 'staff' and s.id::text = a.subject),
+                              (select p.name from event_endpoints p
+                               where a.subject_kind = 'event_endpoint' and p.id::text = a.subject)) as subject_name
                      from audit_rows a where true";
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

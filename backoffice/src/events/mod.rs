@@ -14,6 +14,7 @@ mod resend;
 mod secrets;
 mod send;
 mod stream;
+mod troubles;
 
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -28,10 +29,11 @@ pub use endpoints::{
 pub use list::{
     Attempt, Filter, Mark, Outcome, Told, Waiting, attempts, event, list, mark_behind, mark_of_now, since, waiting,
 };
-pub use resend::{Preview, Resend, preview, resend};
+pub use resend::{MOST as MOST_AT_ONCE, Preview, Resend, preview, resend};
 pub use secrets::{Secret, rotate, secrets};
 pub use send::test;
 pub use stream::{Received, Subscription, subscribe};
+pub use troubles::{Troubles, troubles};
 
 use crate::Fault;
 

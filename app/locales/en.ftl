@@ -2225,3 +2225,220 @@ reveal-nothing = There is nothing to show.
 access-subject-webhook = Webhook
 access-what-body = Body
 access-what-account = Account
+
+## Events
+nav-events = Events
+event-endpoints = Endpoints
+event-endpoint = Endpoint
+all-endpoints = All endpoints
+events-empty = No matching events
+events-empty-hint = What changes about orders, refunds and in-app purchases appears here.
+events-nobody = Nobody receives events yet.
+events-of-order = See all
+events-all = See all
+event-told = Delivery
+event-told-nobody = No receiver
+event-told-waiting = Waiting {$count}
+event-told-delivered = Delivered {$count}
+event-told-given-up = Given up {$count}
+event-state-waiting = Waiting for another attempt
+event-state-delivered = Delivered
+event-state-given-up = Given up
+event-filter-unknown = Not one of the choices, left out
+event-not-found = There is no such event
+event-body = Body
+event-answer = Response
+event-receivers = Receivers
+event-receivers-none = Nobody receives this event.
+event-attempts = Requests
+event-attempts-none = Not sent yet.
+event-attempt = attempt {$count}
+event-attempts-so-far = { $count ->
+    [one] {$count} attempt
+   *[other] {$count} attempts
+}
+event-outcome-waiting = Waiting
+event-outcome-delivered = Delivered
+event-outcome-failed = Failed, to be retried
+event-outcome-given-up = Given up
+event-waits-paused = The endpoint is paused. Sent as soon as it is enabled.
+event-waits-behind = An earlier event about the same subject goes first
+event-waits-now = Sent in a moment
+event-error-no-answer-in-time = No response in time
+event-error-the-request-failed = The request failed
+event-error-it-could-not-be-signed = It could not be signed
+event-error-this-address-is-inside-our-own-network = An address inside our own network
+event-error-only-https-leaves-the-house = Not an https address
+event-again = Resend
+event-again-hint = The webhook-id stays the same, so the receiver can tell what it has had already.
+event-again-where = Choose where to send it
+event-again-do = Resend this event
+event-again-done = The event is being resent.
+event-again-waits = It is waiting for delivery already.
+event-noun-order = Order
+event-noun-refund = Refund
+event-noun-cash-receipt = Cash receipt
+event-noun-iap = In-app purchase
+event-noun-user = User
+event-noun-promotion = Points
+event-noun-grant = Grant
+event-noun-difference = Difference
+event-noun-webhook = Toss webhooks
+event-noun-webhooks = Toss webhooks
+event-noun-endpoint = Endpoint
+event-kind-order-paid = Payment completed
+event-kind-order-waiting-for-deposit = Waiting for deposit
+event-kind-order-deposited = Virtual account deposit
+event-kind-order-failed = Payment failed
+event-kind-order-expired = Payment expired
+event-kind-order-canceled = Cancelled in full
+event-kind-order-partially-canceled = Partially cancelled
+event-kind-refund-requested = Refund requested
+event-kind-refund-declined = Refund declined
+event-kind-refund-succeeded = Refund succeeded
+event-kind-refund-failed = Refund failed
+event-kind-refund-arrived = Refund arrived
+event-kind-refund-returned = Refund returned
+event-kind-cash-receipt-issued = Cash receipt issued
+event-kind-cash-receipt-canceled = Cash receipt cancelled
+event-kind-cash-receipt-failed = Cash receipt failed
+event-kind-iap-purchased = In-app purchase completed
+event-kind-iap-refund-requested = In-app refund requested
+event-kind-iap-refunded = In-app purchase refunded
+event-kind-user-linked = User linked
+event-kind-user-unlinked = User unlinked
+event-kind-promotion-granted = Points granted
+event-kind-promotion-failed = Points not granted
+event-kind-difference-found = Difference found
+event-kind-difference-resolved = Difference resolved
+event-kind-webhook-silent = Toss webhooks silent
+event-kind-endpoint-test = Test
+endpoints-hint = What changes about payments and refunds is sent to your own systems, signed as Standard Webhooks 1.0, and tried again for three days until it is taken.
+endpoints-empty = No endpoints yet
+endpoints-empty-hint = Add an address, and it hears of what happens from then on.
+endpoint-new = Add an endpoint
+endpoint-add = Add
+endpoint-add-hint = Its signing secret is shown once after that.
+endpoint-name = Name
+endpoint-url = Address
+endpoint-url-hint = An address that begins with https
+endpoint-way-stream = Read by the program that this is mounted in
+endpoint-kinds = Events to send
+endpoint-kinds-hint = Nothing ticked means everything.
+endpoint-kinds-all = All events
+endpoint-kinds-count = { $count ->
+    [one] {$count} kind
+   *[other] {$count} kinds
+}
+endpoint-waiting = Waiting
+endpoint-waiting-none = None
+endpoint-waiting-since = since {$time}
+endpoint-last-success = Last delivery
+endpoint-last-error = Last error
+endpoint-made = Added
+endpoint-state-active = Active
+endpoint-state-failing = Failing
+endpoint-state-paused = Paused
+endpoint-state-disabled = Disabled
+endpoint-failing-since = failing since {$time}
+endpoint-next-try = next attempt {$time}
+endpoint-paused-failing = Paused because it took nothing for three days.
+endpoint-paused-gone = Paused because it answered that it is gone (410).
+endpoint-added = The endpoint {$name} was added.
+endpoint-changed = Saved.
+endpoint-change = Settings
+endpoint-secret = Signing secret
+endpoint-secret-once = This secret is not shown again. Copy it now into the system that receives.
+endpoint-secrets = Signing secrets
+endpoint-secret-made = made {$time}
+endpoint-secret-current = In use
+endpoint-secret-until = Signs as well until {$time}
+endpoint-rotate = Rotate the secret
+endpoint-rotate-sure = A new secret is made and shown once. The present one signs as well for 24 hours: change the receiving system meanwhile.
+endpoint-secret-rotated = The secret was rotated. The former one signs as well for 24 hours.
+endpoint-test = Send a test event
+endpoint-test-hint = An event that means nothing.
+endpoint-tested = The test event was sent. Reload in a moment to see the response.
+endpoint-disable = Disable
+endpoint-disable-sure = Nothing more is sent there, and what is waiting ({$count}) is dropped. Once it is enabled again, missed events can be resent.
+endpoint-disabled = Disabled.
+endpoint-was-disabled = It is disabled already.
+endpoint-enable = Enable
+endpoint-enable-paused = {$count} events that wait are sent at once.
+endpoint-enable-disabled = It hears of what happens from now on.
+endpoint-enabled = Enabled.
+endpoint-was-enabled = It is enabled already.
+endpoint-remove = Remove
+endpoint-remove-sure = Removes the endpoint {$name} and its secrets. What was sent stays on record.
+endpoint-removed = The endpoint was removed.
+endpoint-told = Latest events
+endpoint-told-nothing = Nothing sent yet
+endpoint-told-nothing-hint = Try it with a test event.
+endpoint-error-name = Enter a name of 1 to 60 characters
+endpoint-error-url = Enter an address that begins with https://
+endpoint-error-https = Only https addresses can be used
+endpoint-error-credentials = The address cannot hold a user name or password
+endpoint-error-inside = Nothing is sent to addresses inside our own network. If it has to be, allow it with JANGBU_EVENT_NETWORKS
+endpoint-error-many = There can be 20 endpoints at most.
+endpoint-error-kind = One of the events is not one to choose
+endpoint-error-gone = There is no such endpoint, or it is disabled
+resend = Resend missed events
+resend-hint = Choose the time of the events. How many they are is shown before anything is sent.
+resend-not-disabled = Nothing can be sent to a disabled endpoint. Enable it first.
+resend-from = From
+resend-from-hint = Korean time
+resend-to = To
+resend-to-hint = Empty: until now
+resend-only-missed = Only what it has never taken
+resend-look = See how many
+resend-count = { $count ->
+    [one] {$count} event to resend
+   *[other] {$count} events to resend
+}
+resend-times = They happened from {$first} to {$last}.
+resend-most = Up to {$count} at a time. Resend the rest after these.
+resend-do = Resend {$count}
+resend-done = { $count ->
+    [one] {$count} event is being resent.
+   *[other] {$count} events are being resent.
+}
+resend-nothing = There are no events to resend.
+resend-error-time = Enter a time such as 2026-11-21T14:30
+resend-error-from = Enter where to begin
+resend-error-order = It has to be after the beginning
+permission-manage-events = Manage event endpoints, resend events
+job-events = Event delivery
+retention-events = Events
+retention-why-events = What your own systems were told, and what they answered. What still waits stays.
+notice-endpoint-paused = No events are sent to the endpoint {$name}. {$why} What is to be sent is kept.
+notice-endpoint-look = See the endpoint
+home-task-endpoints-paused = { $count ->
+    [one] {$count} event endpoint is paused
+   *[other] {$count} event endpoints are paused
+}
+home-task-endpoints-failing = { $count ->
+    [one] {$count} event endpoint has failed for over an hour
+   *[other] {$count} event endpoints have failed for over an hour
+}
+home-task-events = { $count ->
+    [one] {$count} event given up in the last day
+   *[other] {$count} events given up in the last day
+}
+event-event-endpoint-added = Event endpoint added
+event-event-endpoint-changed = Event endpoint changed
+event-event-endpoint-disabled = Event endpoint disabled
+event-event-endpoint-enabled = Event endpoint enabled
+event-event-endpoint-paused = Event endpoint paused
+event-event-endpoint-removed = Event endpoint removed
+event-event-endpoint-secret-rotated = Event secret rotated
+event-event-endpoint-tested = Test event sent
+event-event-endpoint-resent = Events resent
+subject-event-endpoint = Endpoint
+audit-field-url = Address
+audit-field-kinds = Events
+audit-field-dropped = Events dropped
+audit-field-event = Event
+audit-field-onlymissed = Only missed
+audit-field-since = Failing since
+audit-field-error = Error
+audit-field-endpoint = Endpoint

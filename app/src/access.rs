@@ -1,9 +1,9 @@
 //! Who may open what: one table for every page and server function. What is not in it is closed.
 
 use backoffice::staff::Permission::{
-    self, ApproveRefund, ChangeSettings, Export, Grant, LookUpAtToss, ManageCampaigns, ManagePersonalData,
-    ManageStaff, Reconcile, Refund, RevealPersonal, SendMessage, UnlinkUser, ViewAudit, ViewFinance,
-    ViewTrade,
+    self, ApproveRefund, ChangeSettings, Export, Grant, LookUpAtToss, ManageCampaigns, ManageEvents,
+    ManagePersonalData, ManageStaff, Reconcile, Refund, RevealPersonal, SendMessage, UnlinkUser, ViewAudit,
+    ViewFinance, ViewTrade,
 };
 
 use crate::routes;
@@ -86,6 +86,10 @@ pub const PAGES: &[(&str, Access)] = &[
     (routes::WEBHOOK_REPLAYS, Access::Needs(ViewTrade)),
     ("/webhooks/replays/{id}", Access::Needs(ViewTrade)),
     ("/webhooks/{id}", Access::Needs(ViewTrade)),
+    (routes::EVENTS, Access::Needs(ViewTrade)),
+    (routes::EVENT_ENDPOINTS, Access::Needs(ViewTrade)),
+    ("/events/endpoints/{id}", Access::Needs(ViewTrade)),
+    ("/events/{id}", Access::Needs(ViewTrade)),
     (routes::RECONCILIATION, Access::Needs(ViewFinance)),
     (routes::DIFFERENCES, Access::Needs(ViewFinance)),
     ("/reconciliation/differences/{key}", Access::Needs(ViewFinance)),
@@ -195,6 +199,16 @@ pub const FUNCTIONS: &[(&str, Access)] = &[
     ("/fn/start_replay", Access::Needs(LookUpAtToss)),
     ("/fn/stop_replay", Access::Needs(LookUpAtToss)),
     ("/fn/go_on_with_replay", Access::Needs(LookUpAtToss)),
+    // Where what happens here goes, and who can say that they are us.
+    ("/fn/add_endpoint", Access::Proves(ManageEvents)),
+    ("/fn/change_endpoint", Access::Proves(ManageEvents)),
+    ("/fn/rotate_endpoint_secret", Access::Proves(ManageEvents)),
+    ("/fn/remove_endpoint", Access::Proves(ManageEvents)),
+    ("/fn/test_endpoint", Access::Needs(ManageEvents)),
+    ("/fn/disable_endpoint", Access::Needs(ManageEvents)),
+    ("/fn/enable_endpoint", Access::Needs(ManageEvents)),
+    ("/fn/resend_event", Access::Needs(ManageEvents)),
+    ("/fn/resend_events", Access::Needs(ManageEvents)),
     ("/fn/assign_difference", Access::Needs(Reconcile)),
     ("/fn/note_difference", Access::Needs(Reconcile)),
     ("/fn/accept_difference", Access::Needs(Reconcile)),

@@ -153,7 +153,7 @@ mod tests {
     /// `noun.verb` in the rules is what a row of the audit log says was done.
     #[test]
     fn every_action_of_the_audit_log_has_words() {
-        const NOUNS: &str = "access_review audit bank_statement campaign cash_receipt contract data_request day difference export grant grant_batch \
+        const NOUNS: &str = "access_review audit bank_statement campaign cash_receipt contract data_request day difference event_endpoint export grant grant_batch \
                              iap_order iap_price iap_refund message message_template order payout reconciliation refund \
                              refund_batch refund_limit retention return role seller settlements staff transaction transactions user \
                              webhook webhook_replay webhooks";
@@ -172,9 +172,24 @@ mod tests {
         assert!(actions.len() > 80, "the search itself is broken: {}", actions.len());
         let known = keys(include_str!("../locales/ko.ftl"));
         let word = |action: &str| format!("event-{}", action.replace(['.', '_'], "-"));
-        let has_words = |action: &&str| *action == "payment.changed" || known.contains(&word(action));
+        // What the merchant's own systems are told has words of its own.
+        let is_told = |action: &str| backoffice::events::Kind::parse(action).is_some();
+        let has_words =
+            |action: &&str| *action == "payment.changed" || known.contains(&word(action)) || is_told(action);
         let missing: Vec<_> = actions.into_iter().filter(|action| !has_words(action)).collect();
         assert!(missing.is_empty(), "no words for {missing:?}");
+    }
+
+    #[test]
+    fn every_kind_of_event_has_words() {
+        let known = keys(include_str!("../locales/ko.ftl"));
+        let key = |prefix: &str, word: &str| format!("{prefix}-{}", word.replace(['.', '_'], "-"));
+        for kind in backoffice::events::Kind::ALL.map(backoffice::events::Kind::as_str) {
+            let noun = kind.split('.').next().unwrap_or_default();
+            for key in [key("event-kind", kind), key("event-noun", noun)] {
+                assert!(known.contains(&key), "no words for {key}");
+            }
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod bank;
 pub mod cash_receipts;
 pub mod error;
+pub mod events;
 pub mod exports;
 pub mod iap;
 pub mod islands;

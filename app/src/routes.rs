@@ -29,6 +29,9 @@ pub const RETURNS: &str = "/returns";
 pub const WEBHOOKS: &str = "/webhooks";
 pub const MISSING_EVENTS: &str = "/webhooks/missing";
 pub const WEBHOOK_REPLAYS: &str = "/webhooks/replays";
+/// What the merchant's own systems are told.
+pub const EVENTS: &str = "/events";
+pub const EVENT_ENDPOINTS: &str = "/events/endpoints";
 pub const RECONCILIATION: &str = "/reconciliation";
 pub const DIFFERENCES: &str = "/reconciliation/differences";
 pub const CONTRACT: &str = "/reconciliation/contract";
@@ -138,6 +141,14 @@ pub fn webhook(id: &impl std::fmt::Display) -> String {
 
 pub fn webhook_replay(id: &impl std::fmt::Display) -> String {
     format!("{WEBHOOK_REPLAYS}/{}", encode(&id.to_string()))
+}
+
+pub fn event(id: &impl std::fmt::Display) -> String {
+    format!("{EVENTS}/{}", encode(&id.to_string()))
+}
+
+pub fn event_endpoint(id: &impl std::fmt::Display) -> String {
+    format!("{EVENT_ENDPOINTS}/{}", encode(&id.to_string()))
 }
 
 /// Whether a browser may be sent there after a form: a plain path of ours, nothing that leaves the host.

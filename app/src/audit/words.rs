@@ -67,6 +67,7 @@ pub(crate) fn what(ctx: &Ctx, row: &Row) -> (&'static str, String) {
                 | "cash_receipt.completed" => "done",
                 "refund.returned" | "refund.partly_arrived" => "failed",
                 "refund.failed" | "order.confirm_refused" | "cash_receipt.failed" => "failed",
+                "event_endpoint.paused" => "failed",
                 "refund.unknown" | "refund.not_sent" => "unknown",
                 _ => "plain",
             };
@@ -89,6 +90,7 @@ pub(super) fn subject(ctx: &Ctx, row: &Row) -> AnyView {
         "grant_batch" => Some(routes::grant_batch(key)),
         "webhook" => Some(routes::webhook(key)),
         "webhook_replay" => Some(routes::webhook_replay(key)),
+        "event_endpoint" => Some(routes::event_endpoint(key)),
         "difference" => Some(routes::difference(key)),
         "day" => Some(routes::day(key)),
         "export" => Some(routes::export(key)),
@@ -145,6 +147,22 @@ fn shown(value: &Value) -> String {
     }
 }
 
+/// Kinds of events in words. None is every one.
+fn kinds(ctx: &Ctx, value: &Value) -> String {
+    let all: Vec<String> = value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|kind| Some(ctx.words.word("event-kind", kind.as_str()?)))
+        .collect();
+    if all.is_empty() { ctx.t("endpoint-kinds-all") } else { all.join(", ") }
+}
+
+/// Moments stand in audit rows as seconds since 1970.
+fn moment(value: &Value) -> Option<String> {
+    time::OffsetDateTime::from_unix_timestamp(value.as_i64()?).ok().map(format::full_time)
+}
+
 fn changes(ctx: &Ctx, detail: &Value) -> Vec<Change> {
     let Some(members) = detail.as_object() else { return Vec::new() };
     let change = |key: &str, before: Option<String>, after: String| Change {
@@ -161,7 +179,16 @@ fn changes(ctx: &Ctx, detail: &Value) -> Vec<Change> {
         let rest = members.iter().filter(|(key, _)| !matches!(key.as_str(), "from" | "to"));
         return changed.chain(rest.map(|(key, value)| change(key, None, shown(value)))).collect();
     }
+    let is_same =
+        |value: &Value| matches!(value.as_array().map(Vec::as_slice), Some([one, other]) if one == other);
     let line = |(key, value): (&String, &Value)| match value {
+        Value::Array(pair) if key == "kinds" => match pair.as_slice() {
+            [before @ Value::Array(_), after] => change(key, Some(kinds(ctx, before)), kinds(ctx, after)),
+            _ => change(key, None, kinds(ctx, value)),
+        },
+        Value::Number(_) if matches!(key.as_str(), "from" | "to" | "since") => {
+            change(key, None, moment(value).unwrap_or_else(|| shown(value)))
+        }
         // Before and after.
         Value::Array(pair)
             if pair.len() == 2 && !pair.iter().any(|one| one.is_array() || one.is_object()) =>
@@ -170,7 +197,7 @@ fn changes(ctx: &Ctx, detail: &Value) -> Vec<Change> {
         }
         value => change(key, None, shown(value)),
     };
-    members.iter().map(line).collect()
+    members.iter().filter(|(_, value)| !is_same(value)).map(line).collect()
 }
 
 /// What changed, as one line each, for a list; the page of the row has the rest.

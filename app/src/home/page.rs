@@ -2,6 +2,7 @@
 
 use backoffice::{
     Decimal, Fault,
+    events::Troubles,
     home::{Home, Taken},
     refunds::Filter,
     staff::Permission,
@@ -89,7 +90,7 @@ fn figures(ctx: &Ctx, home: &Home) -> AnyView {
 }
 
 /// What waits for people, worst first. Only whoever may approve is asked to.
-fn tasks(ctx: &Ctx, home: &Home) -> AnyView {
+fn tasks(ctx: &Ctx, home: &Home, events: Troubles) -> AnyView {
     let waiting = &home.waiting;
     let for_approvers = |count: i64| if ctx.may(Permission::ApproveRefund) { count } else { 0 };
     let tasks = [
@@ -182,6 +183,9 @@ fn tasks(ctx: &Ctx, home: &Home) -> AnyView {
             format!("{}?badge=untrusted", routes::WEBHOOKS),
         ),
         ("failed", waiting.webhooks_missing, "home-task-missing", routes::MISSING_EVENTS.to_owned()),
+        ("failed", events.paused, "home-task-endpoints-paused", routes::EVENT_ENDPOINTS.to_owned()),
+        ("failed", events.failing, "home-task-endpoints-failing", routes::EVENT_ENDPOINTS.to_owned()),
+        ("failed", events.given_up, "home-task-events", format!("{}?state=given_up", routes::EVENTS)),
         (
             "failed",
             if ctx.may(Permission::ViewFinance) { waiting.differences } else { 0 },
@@ -220,13 +224,17 @@ pub async fn page(ctx: Ctx) -> Answer {
     let flash = ctx.take_flash().await;
     let home = backoffice::home::overview(ctx.backoffice()).await?;
     let owners = if home.waiting.refunds_overdue > 0 { overdue(&ctx).await? } else { ().into_any() };
+    let events = match ctx.may(Permission::ManageEvents) {
+        true => backoffice::events::troubles(ctx.backoffice()).await?,
+        false => Troubles::default(),
+    };
     let body = view! {
         <h1>{ctx.t("nav-home")}</h1>
         <p class="soft lead">{ctx.tr("home-day", &[("day", format::iso_day(ctx.backoffice().clock.today()))])}</p>
         {figures(&ctx, &home)}
         <section class="card">
             <h2>{ctx.t("home-waiting")}</h2>
-            {tasks(&ctx, &home)}
+            {tasks(&ctx, &home, events)}
             {owners}
         </section>
     };

@@ -21,6 +21,7 @@ use crate::{
         layout::{Answer, Frame},
     },
     context::Ctx,
+    events,
     flash::Flash,
     format,
     islands::Copy,
@@ -202,6 +203,7 @@ pub async fn page(ctx: Ctx, order_id: String) -> Answer {
         own: own.as_ref(),
         for_return: kept.is_some(),
     };
+    let told = events::of_order::view(&ctx, &order.order_id).await?;
     let body = view! {
         <nav class="crumbs" aria-label=ctx.t("crumbs")>
             <a href=ctx.href(routes::ORDERS)>{ctx.t("nav-orders")}</a>
@@ -217,6 +219,7 @@ pub async fn page(ctx: Ctx, order_id: String) -> Answer {
             </div>
             <div class="stack story">
                 {timeline::view(&ctx, &audit, &deliveries)}
+                {told}
                 {record.as_ref().map(|r| raw(&ctx, r))}
             </div>
         </div>

@@ -66,6 +66,7 @@ fn menu(ctx: &Ctx, active: &'static str, waiting: Waiting) -> AnyView {
             {entry(routes::TRANSACTIONS, "nav-transactions", 0)}
             {entry(routes::REFUNDS, "nav-refunds", refunds)}
             {entry(routes::WEBHOOKS, "nav-webhooks", waiting.webhooks_stuck)}
+            {entry(routes::EVENTS, "nav-events", 0)}
             {entry(routes::RECONCILIATION, "nav-reconciliation", differences)}
             {receipts}
         </ul>

@@ -18,8 +18,8 @@ use crate::{
     audit, cash_receipts,
     components::{errors, layout, list::Query},
     context::{Ctx, Theme},
-    exports, firewall, home, iap, messages, orders, payouts, personal_data, promotions, reconciliation,
-    refunds, reports, returns, security, settings, staff, transactions, users, webhooks,
+    events, exports, firewall, home, iap, messages, orders, payouts, personal_data, promotions,
+    reconciliation, refunds, reports, returns, security, settings, staff, transactions, users, webhooks,
 };
 
 /// The names of the built files, without the folder.
@@ -94,6 +94,16 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/webhooks/:id") view=|| {
                     let id = param("id");
                     page(move |ctx, _| webhooks::detail::page(ctx, id))
+                } ssr=SsrMode::Async/>
+                <Route path=path!("/events") view=|| page(events::list::page) ssr=SsrMode::Async/>
+                <Route path=path!("/events/endpoints") view=|| page(|ctx, _| events::endpoints::list::page(ctx)) ssr=SsrMode::Async/>
+                <Route path=path!("/events/endpoints/:id") view=|| {
+                    let id = param("id");
+                    page(move |ctx, query| events::endpoints::detail::page(ctx, id, query))
+                } ssr=SsrMode::Async/>
+                <Route path=path!("/events/:id") view=|| {
+                    let id = param("id");
+                    page(move |ctx, _| events::detail::page(ctx, id))
                 } ssr=SsrMode::Async/>
                 <Route path=path!("/reconciliation") view=|| page(reconciliation::month::page) ssr=SsrMode::Async/>
                 <Route path=path!("/reconciliation/differences") view=|| page(reconciliation::differences::list::page) ssr=SsrMode::Async/>

@@ -7,7 +7,7 @@ use backoffice::staff::{
 use leptos::{prelude::*, server_fn::ServerFn};
 
 use super::factors::functions::SeeNotice;
-use crate::{context::Ctx, format};
+use crate::{context::Ctx, format, routes};
 
 fn sentence(ctx: &Ctx, me: &Staff, told: &Unseen) -> String {
     let word = |name: &str| told.detail[name].as_str().unwrap_or_default().to_owned();
@@ -15,13 +15,27 @@ fn sentence(ctx: &Ctx, me: &Staff, told: &Unseen) -> String {
     match told.kind {
         Notice::FactorReset if word("id") == me.id.to_string() => ctx.tr("notice-factor-reset-own", &args),
         Notice::FactorReset => ctx.tr("notice-factor-reset", &args),
+        Notice::EndpointPaused => {
+            let why = ctx.words.word("endpoint-paused", &word("why"));
+            ctx.tr("notice-endpoint-paused", &[("name", word("name")), ("why", why)])
+        }
     }
+}
+
+/// Where there is something to do about it.
+fn place(ctx: &Ctx, told: &Unseen) -> Option<AnyView> {
+    let endpoint = match told.kind {
+        Notice::FactorReset => return None,
+        Notice::EndpointPaused => told.detail["endpoint"].as_str()?,
+    };
+    let href = ctx.href(&routes::event_endpoint(&endpoint));
+    Some(view! { " " <a href=href>{ctx.t("notice-endpoint-look")}</a> }.into_any())
 }
 
 fn one(ctx: &Ctx, me: &Staff, told: &Unseen) -> AnyView {
     view! {
         <div class="notice told" role="status">
-            <p>{sentence(ctx, me, told)}</p>
+            <p>{sentence(ctx, me, told)} {place(ctx, told)}</p>
             <form method="post" action=ctx.href(SeeNotice::PATH)>
                 <input type="hidden" name="id" value=told.id.to_string()/>
                 <input type="hidden" name="page" value=ctx.path.clone()/>

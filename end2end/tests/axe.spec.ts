@@ -3,7 +3,7 @@
 import AxeBuilder from "@axe-core/playwright";
 import { buy, deposit, eventually, expect, logIn, openDelivery, refundAtToss, test } from "./product";
 
-const pages = ["/", "/orders", "/transactions", "/refunds", "/returns", "/refunds/batches", "/refunds/reasons", "/webhooks", "/webhooks/missing", "/webhooks/replays", "/iap", "/iap?tab=requested", "/iap?tab=done", "/promotions", "/messages", "/users", "/reconciliation", "/reconciliation/differences", "/reconciliation/payouts", "/reconciliation/reports", "/reconciliation/contract", "/cash-receipts", "/exports", "/settings/firewall", "/staff", "/staff/roles", "/staff/rights", "/account", "/account/factors", "/audit", "/audit/1", "/access-records", "/access-records/review", "/personal-data", "/personal-data?phone=010-1234-5678", "/security", "/settings", "/no-such-page"];
+const pages = ["/", "/orders", "/transactions", "/refunds", "/returns", "/refunds/batches", "/refunds/reasons", "/webhooks", "/webhooks/missing", "/webhooks/replays", "/events", "/events?state=nothing", "/events/endpoints", "/iap", "/iap?tab=requested", "/iap?tab=done", "/promotions", "/messages", "/users", "/reconciliation", "/reconciliation/differences", "/reconciliation/payouts", "/reconciliation/reports", "/reconciliation/contract", "/cash-receipts", "/exports", "/settings/firewall", "/staff", "/staff/roles", "/staff/rights", "/account", "/account/factors", "/audit", "/audit/1", "/access-records", "/access-records/review", "/personal-data", "/personal-data?phone=010-1234-5678", "/security", "/settings", "/no-such-page"];
 
 for (const colorScheme of ["light", "dark"] as const) {
   for (const width of [1440, 390]) {

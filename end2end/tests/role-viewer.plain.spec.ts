@@ -11,7 +11,7 @@ test("a viewer reads all of the trade and finds no button that changes it", asyn
   await find(page, order);
   await expect(page.getByText("환불 권한이 없어요")).toBeVisible();
   await expect(page.getByRole("button", { name: /환불하기/ })).toHaveCount(0);
-  for (const path of ["/orders", "/transactions", "/refunds", "/webhooks", "/reconciliation", "/iap", "/promotions", "/messages", "/users"]) {
+  for (const path of ["/orders", "/transactions", "/refunds", "/webhooks", "/events", "/events/endpoints", "/reconciliation", "/iap", "/promotions", "/messages", "/users"]) {
     expect((await page.goto(path))!.status(), path).toBe(200);
     // The search, the log-out and one's own choices are all that a form does here.
     const posts = page.locator("main form[method=post]");

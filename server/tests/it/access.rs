@@ -3,6 +3,7 @@
 use app::access::{Access, FUNCTIONS, PAGES};
 use backoffice::{
     Actor,
+    events::Change,
     promotions::NewCampaign,
     staff::{Permission, Permissions, Role},
     webhooks::Filter,
@@ -107,6 +108,12 @@ async fn every_page_as_every_role() {
     .await
     .unwrap();
     let somebody = shop.log_in(Role::Viewer).await.id.to_string();
+    let endpoint = Change { name: "시험".into(), url: "https://shop.example/hook".into(), kinds: Vec::new() };
+    let (endpoint, _) =
+        backoffice::events::add(shop.backoffice(), &Actor::CommandLine, &endpoint).await.unwrap();
+    let endpoint = endpoint.to_string();
+    let events = backoffice::events::list(shop.backoffice(), &Default::default(), None, 1).await.unwrap();
+    let event = events.rows[0].event.id.to_string();
     for (role, person) in everybody(&shop).await {
         let cookie = person.as_ref().map(|p| p.cookie.as_str());
         let export = own_export(&shop, person.as_ref()).await;
@@ -114,6 +121,8 @@ async fn every_page_as_every_role() {
             let id = match *pattern {
                 "/promotions/batches/{id}" => &grants,
                 "/webhooks/{id}" => &delivery,
+                "/events/{id}" => &event,
+                "/events/endpoints/{id}" => &endpoint,
                 "/webhooks/replays/{id}" => &replay,
                 "/exports/{id}" | "/exports/file/{id}" => &export,
                 "/staff/{id}" => &somebody,

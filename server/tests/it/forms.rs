@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use app::access::{FUNCTIONS, PAGES};
-use backoffice::{Actor, messages::NewTemplate, promotions::NewCampaign, staff::Role};
+use backoffice::{Actor, events::Change, messages::NewTemplate, promotions::NewCampaign, staff::Role};
 use scraper::{ElementRef, Html, Selector};
 use serde_json::json;
 
@@ -137,6 +137,13 @@ async fn pages(shop: &Shop) -> Vec<String> {
         })
         .collect();
     pages.push(format!("/webhooks/{delivery}"));
+    let endpoint = Change { name: text("주문 서버"), url: text("https://shop.example/hook"), kinds: Vec::new() };
+    let (endpoint, _) =
+        backoffice::events::add(shop.backoffice(), &Actor::CommandLine, &endpoint).await.unwrap();
+    pages.push(format!("/events/endpoints/{endpoint}"));
+    pages.push(format!("/events/endpoints/{endpoint}?from=2020-01-01"));
+    let events = backoffice::events::list(shop.backoffice(), &Default::default(), None, 1).await.unwrap();
+    pages.push(format!("/events/{}", events.rows[0].event.id));
     pages
 }
 

@@ -36,7 +36,7 @@ async fn damaged_addresses_get_words_and_never_a_500() {
     let shop = Shop::open().await;
     shop.paid("ord_words_1", 10_000).await;
     let admin = shop.log_in(Role::Admin).await;
-    for path in ["/orders", "/transactions", "/refunds", "/webhooks", "/audit"] {
+    for path in ["/orders", "/transactions", "/refunds", "/webhooks", "/events", "/audit"] {
         for at in ["x", "o", "oabc_x", "o99999999999999999999_x", "n-1_", "%00", "o1_%00"] {
             let (status, html) = shop.page(&format!("{path}?at={at}"), Some(&admin.cookie)).await;
             assert!(status == 400 || status == 200 && at.contains("%00"), "{path}?at={at}: {status}");
@@ -55,6 +55,11 @@ async fn damaged_addresses_get_words_and_never_a_500() {
         let (status, html) = shop.page(&format!("/orders/{id}"), Some(&admin.cookie)).await;
         assert_eq!(status, 404, "{id:.20}");
         assert!(html.contains("없는 "));
+    }
+    for id in ["x", "evt_", "00000000-0000-0000-0000-000000000000", "%00"] {
+        for path in ["/events", "/events/endpoints"] {
+            assert_eq!(shop.page(&format!("{path}/{id}"), Some(&admin.cookie)).await.0, 404, "{path}/{id}");
+        }
     }
     for id in ["x", "-1", "99999999999999999999", "0"] {
         assert_eq!(shop.page(&format!("/webhooks/{id}"), Some(&admin.cookie)).await.0, 404, "{id}");
@@ -145,6 +150,8 @@ async fn both_languages_are_whole() {
         "/transactions",
         "/refunds",
         "/webhooks",
+        "/events",
+        "/events/endpoints",
         "/staff",
         "/staff/roles",
         "/staff/rights",

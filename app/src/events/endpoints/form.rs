@@ -60,10 +60,11 @@ pub fn fields(ctx: &Ctx, of: Option<&Endpoint>, flash: &Flash) -> AnyView {
         Some(typed) => typed.split(' ').filter_map(Kind::parse).collect(),
         None => of.map(|one| one.kinds.clone()).unwrap_or_default(),
     };
+    let is_open = !chosen.is_empty() || flash.error("kinds").is_some();
     view! {
         {name.view()}
         {url.view()}
-        <details class="kinds" open=!chosen.is_empty() || flash.error("kinds").is_some()>
+        <details class="kinds" open=is_open>
             <summary>{ctx.t("endpoint-kinds")}</summary>
             <p class="soft">{ctx.t("endpoint-kinds-hint")}</p>
             {kinds(ctx, "kinds[]", &chosen, flash.error("kinds"))}

@@ -97,7 +97,7 @@ async fn preview(ctx: &Ctx, endpoint: &Endpoint, which: &Resend) -> Result<AnyVi
         .iter()
         .map(|kind| view! { <input type="hidden" name="kinds[]" value=kind.as_str()/> })
         .collect_view();
-    let count = format::count(found.events);
+    let (count, missed) = (format::count(found.events), if *only_missed { "1" } else { "" });
     Ok(view! {
         <form class="waiting-box" method="post" action=ctx.href(ResendEvents::PATH)>
             <p><strong>{ctx.tr("resend-count", &[("count", count.clone())])}</strong></p>
@@ -107,7 +107,7 @@ async fn preview(ctx: &Ctx, endpoint: &Endpoint, which: &Resend) -> Result<AnyVi
             <input type="hidden" name="id" value=endpoint.id.to_string()/>
             <input type="hidden" name="from" value=shown(*from)/>
             <input type="hidden" name="to" value=shown(*to)/>
-            <input type="hidden" name="missed" value=if *only_missed { "1" } else { "" }/>
+            <input type="hidden" name="missed" value=missed/>
             {kinds}
             <div><button class="button" type="submit">{ctx.tr("resend-do", &[("count", count)])}</button></div>
         </form>
@@ -147,6 +147,7 @@ pub async fn view(ctx: &Ctx, endpoint: &Endpoint, query: &Query) -> Result<AnyVi
         .view()
     };
     let chosen = chosen(query);
+    let is_open = !chosen.is_empty() || typed.error("kinds").is_some();
     let action = format!("{}#again", ctx.href(&routes::event_endpoint(&endpoint.id)));
     Ok(view! {
         <section class="card" id="again">
@@ -161,7 +162,7 @@ pub async fn view(ctx: &Ctx, endpoint: &Endpoint, query: &Query) -> Result<AnyVi
                         <input type="checkbox" name="missed" value="1" checked=only_missed/>
                         <span>{ctx.t("resend-only-missed")}</span>
                     </label>
-                    <details class="kinds" open=!chosen.is_empty() || typed.error("kinds").is_some()>
+                    <details class="kinds" open=is_open>
                         <summary>{ctx.t("endpoint-kinds")}</summary>
                         <p class="soft">{ctx.t("endpoint-kinds-hint")}</p>
                         {form::kinds(ctx, "kind", &chosen, typed.error("kinds"))}

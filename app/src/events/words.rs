@@ -77,7 +77,14 @@ pub fn outcome(ctx: &Ctx, outcome: Outcome) -> (&'static str, String) {
 
 /// What an endpoint has said, or why there was no answer.
 pub fn error(ctx: &Ctx, text: &str) -> String {
-    ctx.words.word("event-error", text)
+    let (known, detail) = text.split_once(": ").unwrap_or((text, ""));
+    let known = known.split(" (os error").next().unwrap_or(known);
+    let word = ctx.words.word("event-error", known);
+    match (word == known, detail) {
+        (true, _) => text.to_owned(),
+        (false, "") => word,
+        (false, detail) => format!("{word} ({detail})"),
+    }
 }
 
 /// `HTTP 503 · 12 ms`, or why there was no answer.

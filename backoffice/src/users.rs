@@ -218,10 +218,10 @@ pub async fn note_reveal(
 ) -> Result<Result<(), NotShown>, Fault> {
     let why = match access::reason(why) {
         Ok(why) => why,
-        Err(not) => return Ok(Err(not)),
+        Err(no) => return Ok(Err(no.into())),
     };
     let Some(user) = get(backoffice, user_key).await? else { return Ok(Err(NotShown::Nothing)) };
-    note_access(backoffice, actor, &user, access::Kind::Revealed, Some(why)).await?;
+    note_access(backoffice, actor, &user, access::Kind::Revealed, Some(&why)).await?;
     Ok(Ok(()))
 }
 

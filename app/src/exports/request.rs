@@ -15,8 +15,8 @@ use crate::{
 };
 use backoffice::{
     Rail,
-    audit::access::Kind,
-    exports::{ExportError, LONGEST_REASON, Span, What},
+    audit::access::{Kind, NoReason},
+    exports::{ExportError, Span, What},
     iap,
     reconciliation::{Class, Finding, differences::State},
     refunds::{Origin, Stage},
@@ -106,8 +106,8 @@ pub fn words(ctx: &Ctx) -> BTreeMap<String, String> {
 impl Explain for ExportError {
     fn explain(self, ctx: &Ctx) -> AppError {
         AppError::form(match self {
-            Self::Reason => ctx.t("export-needs-reason"),
-            Self::TooLong => ctx.tr("difference-note-long", &[("most", LONGEST_REASON.to_string())]),
+            Self::Reason(NoReason::Empty) => ctx.t("export-needs-reason"),
+            Self::Reason(no) => audit::access::functions::no_reason(ctx, no),
             Self::Fault(fault) => return fault.explain(ctx),
         })
     }

@@ -3,7 +3,7 @@
 #[cfg(feature = "ssr")]
 use backoffice::{
     exports::{self, Request, What, sheet::Format},
-    personal_data::{self, EraseError, LONGEST_REASON, NoPerson, Person},
+    personal_data::{self, EraseError, NoPerson, Person},
     staff::Permission,
 };
 use leptos::prelude::*;
@@ -12,6 +12,7 @@ use crate::error::AppError;
 #[cfg(feature = "ssr")]
 use crate::{
     action::{Done, action},
+    audit::access::functions::no_reason,
     context::Ctx,
     explain::{Explain, OrExplain as _},
     exports::request,
@@ -113,11 +114,7 @@ pub async fn erase_personal_data(
 impl Explain for EraseError {
     fn explain(self, ctx: &Ctx) -> AppError {
         match self {
-            Self::Reason => AppError::field("reason", ctx.t("refund-error-reason-empty")),
-            Self::TooLong => {
-                let most = LONGEST_REASON.to_string();
-                AppError::field("reason", ctx.tr("difference-note-long", &[("most", most)]))
-            }
+            Self::Reason(no) => AppError::field("reason", no_reason(ctx, no)),
             Self::Nothing => AppError::form(ctx.t("person-nothing-left")),
             Self::UnderWay(order) => AppError::form(ctx.tr("person-under-way", &[("order", order)])),
             Self::Fault(fault) => fault.explain(ctx),

@@ -28,7 +28,7 @@ use crate::{
     Backoffice, Fault,
     audit::{
         self, Act, Actor,
-        access::{self, Access, Whose},
+        access::{self, Access, NoReason, Whose},
     },
     iap,
     kernel::{
@@ -45,7 +45,6 @@ use crate::{
 const PART: usize = 1 << 20;
 /// Rows between two signs of life.
 const TELL_EVERY: i64 = 2000;
-pub const LONGEST_REASON: usize = 200;
 
 /// What is asked for, with its filter.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -183,10 +182,8 @@ impl Export {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    #[error("a reason is needed")]
-    Reason,
-    #[error("the reason is longer than {LONGEST_REASON} characters")]
-    TooLong,
+    #[error(transparent)]
+    Reason(#[from] NoReason),
     #[error(transparent)]
     Fault(#[from] Fault),
 }
@@ -199,13 +196,7 @@ impl From<sqlx::Error> for ExportError {
 
 /// Notes who wants what and why, and has a job write it.
 pub async fn request(backoffice: &Backoffice, actor: &Actor, request: &Request) -> Result<Uuid, ExportError> {
-    let reason = request.reason.trim().replace('\0', "");
-    if reason.is_empty() {
-        return Err(ExportError::Reason);
-    }
-    if reason.chars().count() > LONGEST_REASON {
-        return Err(ExportError::TooLong);
-    }
+    let reason = access::reason(&request.reason)?;
     let mut what = json!(request.what);
     let sealed = backoffice.keys.seal(EXPORT_WORDS, &what.to_string())?;
     // The log is for good: it keeps no words that somebody was looked for by, and not whose copy was asked for.

@@ -10,10 +10,11 @@ use super::{
 };
 use crate::{
     Backoffice, Fault,
-    audit::{self, Act, Actor},
+    audit::{
+        self, Act, Actor,
+        access::{self, NoReason},
+    },
 };
-
-pub const LONGEST_REASON: usize = 200;
 
 /// What became of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,10 +28,8 @@ pub struct Erased {
 
 #[derive(Debug, thiserror::Error)]
 pub enum EraseError {
-    #[error("a reason is needed")]
-    Reason,
-    #[error("the reason is longer than {LONGEST_REASON} characters")]
-    TooLong,
+    #[error(transparent)]
+    Reason(#[from] NoReason),
     #[error("there is nothing left to erase")]
     Nothing,
     /// Money is on its way: who gets it has to be known until it is there.
@@ -52,13 +51,7 @@ pub async fn erase(
     person: &Person,
     reason: &str,
 ) -> Result<Erased, EraseError> {
-    let reason = reason.trim().replace('\0', "");
-    if reason.is_empty() {
-        return Err(EraseError::Reason);
-    }
-    if reason.chars().count() > LONGEST_REASON {
-        return Err(EraseError::TooLong);
-    }
+    let reason = access::reason(reason)?;
     let orders = orders_of(backoffice, person).await?;
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;

@@ -21,7 +21,7 @@ pub(crate) use self::{
     find::users_of,
 };
 pub use self::{
-    erase::{EraseError, Erased, LONGEST_REASON, erase},
+    erase::{EraseError, Erased, erase},
     find::{Found, find, note_find, orders_of},
 };
 use crate::{

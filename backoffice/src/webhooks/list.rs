@@ -176,7 +176,7 @@ pub async fn note_reveal(
 ) -> Result<Result<(), NotShown>, Fault> {
     let why = match access::reason(why) {
         Ok(why) => why,
-        Err(not) => return Ok(Err(not)),
+        Err(no) => return Ok(Err(no.into())),
     };
     if get(backoffice, id).await?.is_none() {
         return Ok(Err(NotShown::Nothing));
@@ -186,7 +186,7 @@ pub async fn note_reveal(
         whose: Whose::Webhook(id),
         what: &["body"],
         is_masked: false,
-        reason: Some(why),
+        reason: Some(&why),
     };
     access::note(backoffice, actor, seen).await?;
     Ok(Ok(()))

@@ -97,7 +97,7 @@ async fn who_asks_to_be_forgotten_is_but_for_what_the_law_keeps_and_that_nobody_
     let admin = shop.log_in(Role::Admin).await;
     let backoffice = shop.backoffice();
     let erase = async |why: &str| personal_data::erase(backoffice, &admin.actor(), &by_phone(), why).await;
-    assert!(matches!(erase("  ").await, Err(EraseError::Reason)));
+    assert!(matches!(erase("  ").await, Err(EraseError::Reason(access::NoReason::Empty))));
     // Money on its way has to know whom it goes to.
     sqlx::query("update orders set status = 'WAITING_FOR_DEPOSIT' where order_id = 'ord_mine_2'")
         .execute(&backoffice.pool)

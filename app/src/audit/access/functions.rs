@@ -3,7 +3,7 @@
 #[cfg(feature = "ssr")]
 use backoffice::{
     audit::access::{
-        NotShown,
+        LONGEST_REASON, NoReason, NotShown,
         review::{self, LONGEST_NOTE, ReviewError},
     },
     staff::Permission,
@@ -44,9 +44,17 @@ impl Explain for NotShown {
     fn explain(self, ctx: &Ctx) -> AppError {
         match self {
             Self::Nothing => AppError::form(ctx.t("reveal-nothing")),
-            Self::NoReason => AppError::field("why", ctx.t("refund-error-reason-empty")),
-            Self::ReasonTooLong => AppError::field("why", ctx.t("refund-error-reason-long")),
+            Self::Reason(no) => AppError::field("why", no_reason(ctx, no)),
         }
+    }
+}
+
+/// What stands beside the field.
+#[cfg(feature = "ssr")]
+pub(crate) fn no_reason(ctx: &Ctx, no: NoReason) -> String {
+    match no {
+        NoReason::Empty => ctx.t("refund-error-reason-empty"),
+        NoReason::TooLong => ctx.tr("difference-note-long", &[("most", LONGEST_REASON.to_string())]),
     }
 }
 

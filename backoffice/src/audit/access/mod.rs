@@ -52,19 +52,39 @@ pub enum NotShown {
     /// There is no such thing.
     Nothing,
     /// Nobody reads personal data without saying why.
-    NoReason,
-    ReasonTooLong,
+    Reason(NoReason),
 }
 
-const LONGEST_REASON: usize = 200;
-
-/// A reason as it is kept.
-pub fn reason(why: &str) -> Result<&str, NotShown> {
-    match why.trim() {
-        "" => Err(NotShown::NoReason),
-        why if why.chars().count() > LONGEST_REASON || why.contains('\0') => Err(NotShown::ReasonTooLong),
-        why => Ok(why),
+impl From<NoReason> for NotShown {
+    fn from(no: NoReason) -> Self {
+        Self::Reason(no)
     }
+}
+
+/// In characters.
+pub const LONGEST_REASON: usize = 200;
+
+/// Why what somebody gave as a reason is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoReason {
+    #[error("a reason is needed")]
+    Empty,
+    #[error("the reason is longer than {LONGEST_REASON} characters")]
+    TooLong,
+}
+
+/// A reason as it is kept, of whoever reads, takes or erases what is personal. PostgreSQL takes no NUL into a text, and nobody
+/// types one: it is left out.
+pub fn reason(why: &str) -> Result<String, NoReason> {
+    let why = why.replace('\0', "");
+    let why = why.trim();
+    if why.is_empty() {
+        return Err(NoReason::Empty);
+    }
+    if why.chars().count() > LONGEST_REASON {
+        return Err(NoReason::TooLong);
+    }
+    Ok(why.to_owned())
 }
 
 /// What somebody saw.
@@ -192,4 +212,20 @@ pub async fn record(
 pub async fn note(backoffice: &Backoffice, actor: &Actor, access: Access<'_>) -> Result<(), Fault> {
     let mut connection = backoffice.pool.acquire().await?;
     record(&mut connection, backoffice.clock.now(), actor, access).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_kept_as_it_can_be_read() {
+        assert_eq!(reason("  고객 \0요청 \0"), Ok("고객 요청".to_owned()));
+        for nothing in ["", " \n", "\0", " \0 \0"] {
+            assert_eq!(reason(nothing), Err(NoReason::Empty), "{nothing:?}");
+        }
+        let longest = "가".repeat(LONGEST_REASON);
+        assert_eq!(reason(&format!(" {longest}\0 ")), Ok(longest.clone()));
+        assert_eq!(reason(&format!("{longest}가")), Err(NoReason::TooLong));
+    }
 }

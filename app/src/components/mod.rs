@@ -10,3 +10,4 @@ pub mod form;
 pub mod layout;
 pub mod list;
 pub mod month;
+pub mod reveal;

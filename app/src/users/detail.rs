@@ -11,10 +11,9 @@ use super::{
 };
 use crate::{
     components::{
-        errors,
-        form::{self, Field},
+        errors, form,
         layout::{Answer, Frame},
-        list,
+        list, reveal,
     },
     context::Ctx,
     flash::Flash,
@@ -57,23 +56,11 @@ fn profile(ctx: &Ctx, user: &User, fields: &BTreeMap<String, String>, clear: boo
         };
         view! { <p class="notice bad" role="note">{ctx.words.get(key, &[])}</p> }
     });
-    let reveal = (!clear && !fields.is_empty() && ctx.may(Permission::RevealPersonal)).then(|| {
-        let why = Field {
-            hint: Some(ctx.t("profile-why-hint")),
-            ..Field::text("why", ctx.t("profile-why"), flash)
-        };
-        view! {
-            <details open=flash.is_error>
-                <summary>{ctx.t("profile-show")}</summary>
-                <form method="post" action=ctx.href(RevealProfile::PATH)>
-                    <input type="hidden" name="user_key" value=user.user_key.to_string()/>
-                    {why.view()}
-                    <button class="button quiet" type="submit">{ctx.t("profile-show")}</button>
-                </form>
-            </details>
-        }
+    let show = (!clear && !fields.is_empty()).then(|| {
+        let of = ("user_key", user.user_key.to_string());
+        reveal::form(ctx, RevealProfile::PATH, of, ctx.t("profile-show"), flash)
     });
-    view! { {why_not} <dl class="facts">{rows}</dl> {reveal} }.into_any()
+    view! { {why_not} <dl class="facts">{rows}</dl> {show} }.into_any()
 }
 
 fn head(ctx: &Ctx, user: &User, clear: bool, flash: &Flash) -> AnyView {
@@ -119,14 +106,10 @@ fn part(title: String, headers: Vec<(String, bool)>, class: &'static str, rows: 
 }
 
 pub async fn page(ctx: Ctx, key: String) -> Answer {
-    let mut flash = ctx.take_flash().await;
+    let flash = ctx.take_flash().await;
     let Some(key) = backoffice::users::parse_key(&key) else {
         return Ok(errors::missing(&ctx, ctx.t("user-not-found")));
     };
-    let reveal_flash = if flash.form == "reveal" { flash.clone() } else { Flash::default() };
-    if reveal_flash.is_error {
-        flash.notice = reveal_flash.notice.clone();
-    }
     let backoffice = ctx.backoffice();
     let user = backoffice::users::get(backoffice, key.0).await?;
     let clear = ctx.is_revealed(&routes::user(key.0)).await;
@@ -144,7 +127,7 @@ pub async fn page(ctx: Ctx, key: String) -> Answer {
         return Ok(errors::missing(&ctx, ctx.t("user-not-found")));
     }
     let head = match &user {
-        Some(user) => head(&ctx, user, clear, &reveal_flash),
+        Some(user) => head(&ctx, user, clear, &flash),
         None => view! { <p class="soft">{ctx.t("user-never-logged-in")}</p> }.into_any(),
     };
     let body = view! {

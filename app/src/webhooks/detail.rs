@@ -11,8 +11,8 @@ use super::{diff, functions::RevealWebhook, list, replay::functions::ReplayWebho
 use crate::{
     components::{
         badge, errors,
-        form::Field,
         layout::{Answer, Frame},
+        reveal,
     },
     context::Ctx,
     flash::Flash,
@@ -49,25 +49,9 @@ fn body_text(ctx: &Ctx, body: &[u8], is_revealed: bool) -> String {
     }
 }
 
-/// Asks why a body has to be read that nothing can be masked of.
-fn reveal(ctx: &Ctx, delivery: &Delivery, body: &[u8], is_revealed: bool, flash: &Flash) -> AnyView {
-    let is_hidden = body.len() <= SHOWN && serde_json::from_slice::<Value>(body).is_err();
-    if is_revealed || !is_hidden || !ctx.may(Permission::RevealPersonal) {
-        return ().into_any();
-    }
-    let why =
-        Field { hint: Some(ctx.t("profile-why-hint")), ..Field::text("why", ctx.t("profile-why"), flash) };
-    view! {
-        <details open=flash.is_error>
-            <summary>{ctx.t("webhook-show")}</summary>
-            <form method="post" action=ctx.href(RevealWebhook::PATH)>
-                <input type="hidden" name="id" value=delivery.id.to_string()/>
-                {why.view()}
-                <button class="button quiet" type="submit">{ctx.t("webhook-show")}</button>
-            </form>
-        </details>
-    }
-    .into_any()
+/// Whether it is a body that nothing can be masked of.
+fn is_hidden(body: &[u8]) -> bool {
+    body.len() <= SHOWN && serde_json::from_slice::<Value>(body).is_err()
 }
 
 fn changes(ctx: &Ctx, changed: Option<&Value>) -> AnyView {
@@ -166,6 +150,10 @@ fn opened(ctx: &Ctx, opened: Opened, is_revealed: bool, flash: &Flash) -> AnyVie
         }
     });
     let diff = now.filter(|_| body.len() <= SHOWN).and_then(|(now, at)| diff::view(ctx, &body, &now, at));
+    let show = (!is_revealed && is_hidden(&body)).then(|| {
+        let of = ("id", delivery.id.to_string());
+        reveal::form(ctx, RevealWebhook::PATH, of, ctx.t("webhook-show"), flash)
+    });
     let size = ctx.tr("webhook-bytes", &[("count", body.len().to_string())]);
     view! {
         <nav class="crumbs" aria-label=ctx.t("crumbs")>
@@ -191,7 +179,7 @@ fn opened(ctx: &Ctx, opened: Opened, is_revealed: bool, flash: &Flash) -> AnyVie
                 {series::view(ctx, &series, &delivery)}
                 <h2>{ctx.t("webhook-body")} " " <small class="soft">{size}</small></h2>
                 <pre tabindex="0" aria-label=ctx.t("webhook-body")>{body_text(ctx, &body, is_revealed)}</pre>
-                {reveal(ctx, &delivery, &body, is_revealed, flash)}
+                {show}
                 <h2>{ctx.t("webhook-headers")}</h2>
                 <dl class="facts wide">{headers}</dl>
             </section>
@@ -217,7 +205,6 @@ pub async fn page(ctx: Ctx, id: String) -> Answer {
         backoffice::webhooks::note_view(ctx.backoffice(), &actor, &found).await?;
     }
     let is_revealed = ctx.is_revealed(&routes::webhook(&found.delivery.id)).await;
-    let of_reveal = if flash.form == "reveal" { flash.clone() } else { Flash::default() };
-    let body = opened(&ctx, found, is_revealed, &of_reveal);
+    let body = opened(&ctx, found, is_revealed, &flash);
     Ok(Frame { title, active: routes::WEBHOOKS, flash, body })
 }

@@ -40,18 +40,8 @@ pub async fn page(ctx: Ctx, seq: String) -> Answer {
         }
         Err(_) => ().into_any(),
     };
-    let record = match access::get(&ctx.backoffice().pool, row.seq).await? {
-        Some(record) => {
-            let spec = list::ListSpec {
-                path: routes::ACCESS_RECORDS,
-                class: "audit-rows",
-                headers: records::headers(&ctx),
-                empty: (String::new(), String::new()),
-            };
-            list::table(spec, vec![records::row(&ctx, record)])
-        }
-        None => ().into_any(),
-    };
+    let record = access::get(&ctx.backoffice().pool, row.seq).await?;
+    let record = record.map(|record| records::table(&ctx, vec![record]));
     let (tone, what) = words::what(&ctx, &row);
     let by = format!("{}?actor={}", ctx.href(routes::AUDIT), routes::encode(&row.actor));
     let of = format!("{}?subject={}", ctx.href(routes::AUDIT), routes::encode(&row.subject));

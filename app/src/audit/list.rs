@@ -3,32 +3,41 @@
 use backoffice::audit::{Row, list as read};
 use leptos::prelude::*;
 
-use super::{filter, state, words};
+use super::{
+    filter,
+    rows::{self, Cells, Look},
+    state, words,
+};
 use crate::{
     components::{
-        badge::badge,
-        export, form,
-        layout::{Answer, Frame},
-        list::{self, Query, SIZE},
+        form,
+        layout::Answer,
+        list::{Query, SIZE},
     },
     context::Ctx,
     routes,
 };
 
+const LOOK: Look = Look {
+    path: routes::AUDIT,
+    title: "nav-audit",
+    heads: ["col-by", "col-action", "col-subject", "col-detail"],
+    empty: "audit-empty",
+    export: "audit",
+};
+
 fn row(ctx: &Ctx, row: Row) -> AnyView {
-    let (tone, what) = words::what(ctx, &row);
-    let href = ctx.href(&routes::audit_row(row.seq));
-    view! {
-        <tr>
-            <td class="n seq"><a href=href>{row.seq}</a></td>
-            <td class="id">{words::who(ctx, &row)} <small class="soft">{words::circumstances(ctx, &row)}</small></td>
-            <td class="state">{badge((tone, what))}</td>
-            <td class="subject">{words::subject(ctx, &row)}</td>
-            <td class="what detail">{words::lines(ctx, &row)}</td>
-            <td class="when">{list::time(row.at)}</td>
-        </tr>
-    }
-    .into_any()
+    let by =
+        view! { {words::who(ctx, &row)} " " <small class="soft">{words::circumstances(ctx, &row)}</small> };
+    let cells = Cells {
+        seq: row.seq,
+        by: by.into_any(),
+        what: words::what(ctx, &row),
+        subject: words::subject(ctx, &row),
+        detail: words::lines(ctx, &row),
+        at: row.at,
+    };
+    rows::row(ctx, cells)
 }
 
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
@@ -48,25 +57,9 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
         </form>
         <p class="soft"><a href=ctx.href(routes::ACCESS_RECORDS)>{ctx.t("audit-without-access")}</a></p>
     };
-    let body = match query.cursor() {
-        Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::AUDIT)} }.into_any(),
-        Ok(cursor) => {
-            let page = read(&ctx.backoffice().pool, &filter, cursor.as_ref(), SIZE).await?;
-            let spec = list::ListSpec {
-                path: routes::AUDIT,
-                class: "audit-rows",
-                headers: vec![
-                    ("#".to_owned(), true),
-                    list::head(&ctx, "col-by"),
-                    list::head(&ctx, "col-action"),
-                    list::head(&ctx, "col-subject"),
-                    list::head(&ctx, "col-detail"),
-                    list::head(&ctx, "col-at"),
-                ],
-                empty: (ctx.t("audit-empty"), ctx.t("audit-empty-hint")),
-            };
-            view! { {heading} {list::view(&ctx, &query, spec, page, row)} {export::form(&ctx, "audit", &query)} }.into_any()
-        }
+    let page = match query.cursor() {
+        Ok(cursor) => Ok(read(&ctx.backoffice().pool, &filter, cursor.as_ref(), SIZE).await?),
+        Err(bad) => Err(bad),
     };
-    Ok(Frame { title: ctx.t("nav-audit"), active: routes::AUDIT, flash, body })
+    Ok(LOOK.frame(&ctx, &query, heading.into_any(), flash, page, row))
 }

@@ -10,6 +10,8 @@ pub(crate) mod filter;
 #[cfg(feature = "ssr")]
 pub(crate) mod list;
 #[cfg(feature = "ssr")]
+mod rows;
+#[cfg(feature = "ssr")]
 mod state;
 #[cfg(feature = "ssr")]
 pub(crate) mod words;

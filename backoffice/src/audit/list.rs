@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use crate::{
     Fault,
-    page::{Cursor, Page, push_sequence},
+    page::{Cursor, Page, push_sequence, push_span},
 };
 
 /// A row as people read it.
@@ -77,12 +77,7 @@ pub async fn list(
         // As the index has it.
         query.push(" and action not like 'personal.%'");
     }
-    if let Some(since) = filter.since {
-        query.push(" and at >= ").push_bind(since);
-    }
-    if let Some(before) = filter.before {
-        query.push(" and at < ").push_bind(before);
-    }
+    push_span(&mut query, "at", filter.since, filter.before);
     push_sequence(&mut query, cursor, "seq", size);
     let rows = query.build_query_as().fetch_all(pool).await?;
     Ok(Page::new(rows, size, cursor, |row: &Row| (row.at, row.seq.to_string())))

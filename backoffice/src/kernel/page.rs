@@ -126,6 +126,21 @@ pub(crate) fn push_sequence(
     query.push_bind(i64::try_from(size + 1).unwrap_or(i64::MAX));
 }
 
+/// Appends the moments between which a list lies: from the first until before the second.
+pub(crate) fn push_span(
+    query: &mut sqlx::QueryBuilder<sqlx::Postgres>,
+    at: &str,
+    since: Option<OffsetDateTime>,
+    before: Option<OffsetDateTime>,
+) {
+    if let Some(since) = since {
+        query.push(format!(" and {at} >= ")).push_bind(since);
+    }
+    if let Some(before) = before {
+        query.push(format!(" and {at} < ")).push_bind(before);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -13,7 +13,7 @@ use crate::{
         access::{self, Access, Whose},
     },
     kernel::{personal, seal::Keyring},
-    page::{Cursor, Page, push_keyset},
+    page::{Cursor, Page, push_keyset, push_span},
 };
 
 const COLUMNS: &str = "select o.order_id, rail, origin, order_name, o.amount, o.currency, customer_name,
@@ -59,12 +59,7 @@ pub async fn list(
     if let Some(method) = &filter.method {
         query.push(" and method = ").push_bind(method.clone());
     }
-    if let Some(from) = filter.from {
-        query.push(" and created_at >= ").push_bind(from);
-    }
-    if let Some(to) = filter.to {
-        query.push(" and created_at < ").push_bind(to);
-    }
+    push_span(&mut query, "created_at", filter.from, filter.to);
     if let Some(min) = filter.min {
         query.push(" and o.amount >= ").push_bind(min);
     }

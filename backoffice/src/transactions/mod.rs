@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 use crate::{
     Backoffice, Fault,
     kernel::personal::{masked, without_card_numbers},
-    page::{Cursor, Page, push_keyset},
+    page::{Cursor, Page, push_keyset, push_span},
     payments::{self, OUTGOING, SourceRow},
     rail::Rail,
 };
@@ -215,12 +215,7 @@ pub async fn list(
         query.push(" or payment_key = ").push_bind(q.clone());
         query.push(" or order_id = ").push_bind(q.clone()).push(")");
     }
-    if let Some(from) = filter.from {
-        query.push(" and transaction_at >= ").push_bind(from);
-    }
-    if let Some(to) = filter.to {
-        query.push(" and transaction_at < ").push_bind(to);
-    }
+    push_span(&mut query, "transaction_at", filter.from, filter.to);
     match filter.outgoing {
         Some(true) => drop(query.push(" and status = any(").push_bind(OUTGOING).push(")")),
         Some(false) => drop(query.push(" and status <> all(").push_bind(OUTGOING).push(")")),

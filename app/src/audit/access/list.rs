@@ -5,14 +5,22 @@ use leptos::prelude::*;
 
 use super::filter;
 use crate::{
+    audit::rows::{self, Cells, Look},
     components::{
-        badge::badge,
-        export, form,
-        layout::{Answer, Frame},
+        form,
+        layout::Answer,
         list::{self, Query, SIZE},
     },
     context::Ctx,
     routes,
+};
+
+const LOOK: Look = Look {
+    path: routes::ACCESS_RECORDS,
+    title: "nav-access",
+    heads: ["col-by", "access-kind", "access-whose", "access-what"],
+    empty: "access-empty",
+    export: "access_records",
 };
 
 /// How much it asks to be looked at.
@@ -48,32 +56,28 @@ fn whose(ctx: &Ctx, record: &Record) -> AnyView {
     }
 }
 
-pub(in crate::audit) fn row(ctx: &Ctx, record: Record) -> AnyView {
+fn row(ctx: &Ctx, record: Record) -> AnyView {
     let of = format!("{}?staff={}", ctx.href(routes::ACCESS_RECORDS), record.staff_id);
     let what = record.what.iter().map(|what| ctx.words.word("access-what", what));
     let what = what.collect::<Vec<_>>().join(", ");
     let masked = record.is_masked.then(|| ctx.t("access-masked"));
     let reason = record.reason.clone().map(|reason| view! { <br/><q>{reason}</q> });
     let subject = whose(ctx, &record);
-    view! {
-        <tr>
-            <td class="n seq"><a href=ctx.href(&routes::audit_row(record.seq))>{record.seq}</a></td>
-            <td class="id"><a href=of>{record.staff_name}</a> <small class="soft">{record.ip}</small></td>
-            <td class="state">{badge((tone(record.kind), ctx.words.word("access-kind", record.kind.as_str())))}</td>
-            <td class="subject">{subject}</td>
-            <td class="what detail">{what} " " <span class="soft">{masked}</span> {reason}</td>
-            <td class="when">{list::time(record.at)}</td>
-        </tr>
-    }
-    .into_any()
+    let by = view! { <a href=of>{record.staff_name}</a> " " <small class="soft">{record.ip}</small> };
+    let cells = Cells {
+        seq: record.seq,
+        by: by.into_any(),
+        what: (tone(record.kind), ctx.words.word("access-kind", record.kind.as_str())),
+        subject,
+        detail: view! { {what} " " <span class="soft">{masked}</span> {reason} }.into_any(),
+        at: record.at,
+    };
+    rows::row(ctx, cells)
 }
 
-pub(in crate::audit) fn headers(ctx: &Ctx) -> Vec<(String, bool)> {
-    let mut headers = vec![("#".to_owned(), true)];
-    headers.extend(
-        ["col-by", "access-kind", "access-whose", "access-what", "col-at"].map(|key| list::head(ctx, key)),
-    );
-    headers
+/// Records on a page of something else.
+pub(in crate::audit) fn table(ctx: &Ctx, records: Vec<Record>) -> AnyView {
+    list::table(LOOK.spec(ctx), records.into_iter().map(|record| row(ctx, record)).collect())
 }
 
 pub async fn page(ctx: Ctx, query: Query) -> Answer {
@@ -97,19 +101,9 @@ pub async fn page(ctx: Ctx, query: Query) -> Answer {
             {form::filter_actions(&ctx, routes::ACCESS_RECORDS)}
         </form>
     };
-    let body = match query.cursor() {
-        Err(_) => view! { {heading} {list::bad_cursor(&ctx, routes::ACCESS_RECORDS)} }.into_any(),
-        Ok(cursor) => {
-            let page = read(&ctx.backoffice().pool, &filter, cursor.as_ref(), SIZE).await?;
-            let spec = list::ListSpec {
-                path: routes::ACCESS_RECORDS,
-                class: "audit-rows",
-                headers: headers(&ctx),
-                empty: (ctx.t("access-empty"), ctx.t("audit-empty-hint")),
-            };
-            view! { {heading} {list::view(&ctx, &query, spec, page, row)} {export::form(&ctx, "access_records", &query)} }
-                .into_any()
-        }
+    let page = match query.cursor() {
+        Ok(cursor) => Ok(read(&ctx.backoffice().pool, &filter, cursor.as_ref(), SIZE).await?),
+        Err(bad) => Err(bad),
     };
-    Ok(Frame { title: ctx.t("nav-access"), active: routes::ACCESS_RECORDS, flash, body })
+    Ok(LOOK.frame(&ctx, &query, heading.into_any(), flash, page, row))
 }

@@ -81,16 +81,10 @@ fn person(ctx: &Ctx, month: Month, person: &Person, flash: &Flash) -> AnyView {
 }
 
 fn part(ctx: &Ctx, title: &str, hint: &str, rows: Vec<Record>) -> AnyView {
-    let spec = list::ListSpec {
-        path: routes::ACCESS_REVIEW,
-        class: "audit-rows",
-        headers: records::headers(ctx),
-        empty: (String::new(), String::new()),
-    };
     let body = if rows.is_empty() {
         view! { <p class="soft">{ctx.t("access-review-none")}</p> }.into_any()
     } else {
-        list::table(spec, rows.into_iter().map(|record| records::row(ctx, record)).collect())
+        records::table(ctx, rows)
     };
     view! {
         <section class="part">

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Kind;
 use crate::{
     Fault,
-    page::{Cursor, Page, push_sequence},
+    page::{Cursor, Page, push_sequence, push_span},
 };
 
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -83,12 +83,7 @@ pub async fn list(
             .push_bind(subject)
             .push("))");
     }
-    if let Some(since) = filter.since {
-        query.push(" and r.at >= ").push_bind(since);
-    }
-    if let Some(before) = filter.before {
-        query.push(" and r.at < ").push_bind(before);
-    }
+    push_span(&mut query, "r.at", filter.since, filter.before);
     push_sequence(&mut query, cursor, "r.seq", size);
     let rows = query.build_query_as().fetch_all(pool).await?;
     Ok(Page::new(rows, size, cursor, |record: &Record| (record.at, record.seq.to_string())))

@@ -2185,6 +2185,7 @@ person-source-webhook = Webhook
 person-source-user = User
 person-source-message = Message
 person-source-grant = Grant
+person-source-iap-order = In-app order
 retention = Retention
 retention-hint = What has served its time is destroyed each night, and the audit log says how much it was. JANGBU_RETENTION sets the periods.
 retention-what = What

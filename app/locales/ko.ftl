@@ -2176,6 +2176,7 @@ person-source-webhook = 웹훅
 person-source-user = 사용자
 person-source-message = 메시지
 person-source-grant = 지급
+person-source-iap-order = 인앱 주문
 retention = 보관 기간
 retention-hint = 기간이 지난 것은 매일 새벽에 파기하고, 몇 건이었는지 감사기록에 남겨요. 기간은 JANGBU_RETENTION으로 정해요.
 retention-what = 무엇을

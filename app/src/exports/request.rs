@@ -11,6 +11,7 @@ use crate::{
     context::Ctx,
     error::AppError,
     explain::Explain,
+    i18n::Translator,
     orders, reconciliation, refunds, transactions, webhooks,
 };
 use backoffice::{
@@ -18,6 +19,7 @@ use backoffice::{
     audit::access::{Kind, NoReason},
     exports::{ExportError, Span, What},
     iap,
+    personal_data::Source,
     reconciliation::{Class, Finding, differences::State},
     refunds::{Origin, Stage},
 };
@@ -77,16 +79,16 @@ pub fn headers(ctx: &Ctx, what: &What) -> Vec<String> {
     what.columns().iter().map(|column| ctx.words.word("column", column)).collect()
 }
 
-/// Where a value of somebody's stands.
-const SOURCES: [&str; 9] =
-    ["order", "payment", "refund", "cash_receipt", "return", "webhook", "user", "message", "grant"];
-
 /// The words for values of ours; Toss's own words stay as they are.
 pub fn words(ctx: &Ctx) -> BTreeMap<String, String> {
-    let mut words = BTreeMap::new();
+    words_in(ctx.words)
+}
+
+fn words_in(words: Translator) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
     let mut add = |prefix: &str, values: &[&str]| {
         for value in values {
-            words.insert((*value).to_owned(), ctx.words.word(prefix, value));
+            found.insert((*value).to_owned(), words.word(prefix, value));
         }
     };
     add("rail", &Rail::ALL.map(Rail::as_str));
@@ -97,10 +99,10 @@ pub fn words(ctx: &Ctx) -> BTreeMap<String, String> {
     add("origin", &Origin::ALL.map(Origin::as_str));
     add("stage", &Stage::ALL.map(Stage::as_str));
     add("export-value", &["is_estimate", "is_masked"]);
-    add("person-source", &SOURCES);
+    add("person-source", &Source::ALL.map(Source::as_str));
     add("access-kind", &Kind::ALL.map(Kind::as_str));
     add("access-what", &["name", "phone", "email"]);
-    words
+    found
 }
 
 impl Explain for ExportError {
@@ -116,6 +118,17 @@ impl Explain for ExportError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::i18n::Lang;
+
+    #[test]
+    fn every_value_of_ours_in_a_file_has_its_word() {
+        for lang in [Lang::Ko, Lang::En] {
+            let words = words_in(Translator::new(lang));
+            assert!(words.contains_key("iap_order"), "{words:?}");
+            let wordless: Vec<_> = words.iter().filter(|(value, word)| value == word).collect();
+            assert!(wordless.is_empty(), "{lang:?}: no words for {wordless:?}");
+        }
+    }
 
     #[test]
     fn the_query_of_an_address_is_read_as_the_page_reads_it() {

@@ -186,7 +186,7 @@ pub(super) const ACCESS_RECORDS: &[Column<Record>] = &[
 ];
 
 pub(super) const PERSON: &[Column<Line>] = &[
-    ("source", |out, l| out.word(l.source)),
+    ("source", |out, l| out.word(l.source.as_str())),
     ("id", |_, l| l.id.as_str().into()),
     ("at", |_, l| l.at.into()),
     ("field", |_, l| l.field.as_str().into()),

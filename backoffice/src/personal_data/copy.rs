@@ -9,11 +9,26 @@ use crate::{
     users,
 };
 
+text_enum! {
+    /// Where a value of somebody's stands.
+    Source {
+        Order = "order",
+        Payment = "payment",
+        Refund = "refund",
+        CashReceipt = "cash_receipt",
+        Return = "return",
+        Webhook = "webhook",
+        User = "user",
+        Message = "message",
+        Grant = "grant",
+        IapOrder = "iap_order",
+    }
+}
+
 /// One value.
 #[derive(Debug, Clone)]
 pub struct Line {
-    /// `order`, `payment`, `refund` and so on.
-    pub source: &'static str,
+    pub source: Source,
     pub id: String,
     pub at: Option<OffsetDateTime>,
     pub field: String,
@@ -27,18 +42,11 @@ struct Lines(Vec<Line>);
 
 impl Lines {
     /// Every value of a JSON object, by its path.
-    fn add(&mut self, source: &'static str, id: &str, at: Option<OffsetDateTime>, value: &Value) {
+    fn add(&mut self, source: Source, id: &str, at: Option<OffsetDateTime>, value: &Value) {
         self.walk(source, id, at, "", value);
     }
 
-    fn walk(
-        &mut self,
-        source: &'static str,
-        id: &str,
-        at: Option<OffsetDateTime>,
-        path: &str,
-        value: &Value,
-    ) {
+    fn walk(&mut self, source: Source, id: &str, at: Option<OffsetDateTime>, path: &str, value: &Value) {
         let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
         match value {
             Value::Null => {}
@@ -85,7 +93,7 @@ pub(crate) async fn copy_of_orders(backoffice: &Backoffice, orders: &[String]) -
             "customerEmail": open(ORDER_EMAIL, &row.customer_email)?,
             "userKey": row.user_key, "approvedAt": row.paid_at.map(|at| at.to_string()),
         });
-        lines.add("order", &row.order_id, Some(row.created_at), &value);
+        lines.add(Source::Order, &row.order_id, Some(row.created_at), &value);
     }
     for row in sqlx::query!(
         "select payment_key, approved_at, raw from payments where order_id = any($1) order by payment_key",
@@ -94,7 +102,7 @@ pub(crate) async fn copy_of_orders(backoffice: &Backoffice, orders: &[String]) -
     .fetch_all(&backoffice.pool)
     .await?
     {
-        lines.add("payment", &row.payment_key, row.approved_at, &keys.open_json(PAYMENT, row.raw)?);
+        lines.add(Source::Payment, &row.payment_key, row.approved_at, &keys.open_json(PAYMENT, row.raw)?);
     }
     for row in sqlx::query!(
         "select order_id, amount, currency, state, reason, requested_at, refund_account from refunds
@@ -108,7 +116,7 @@ pub(crate) async fn copy_of_orders(backoffice: &Backoffice, orders: &[String]) -
         let account: Option<Value> = account.and_then(|text| serde_json::from_str(&text).ok());
         let value = json!({ "cancelAmount": row.amount, "currency": row.currency, "state": row.state,
                             "cancelReason": row.reason, "refundReceiveAccount": account });
-        lines.add("refund", &row.order_id, Some(row.requested_at), &value);
+        lines.add(Source::Refund, &row.order_id, Some(row.requested_at), &value);
     }
     for row in sqlx::query!(
         "select order_id, type as kind, amount, state, identity_number, issue_number, requested_at from cash_receipts
@@ -120,7 +128,7 @@ pub(crate) async fn copy_of_orders(backoffice: &Backoffice, orders: &[String]) -
     {
         let value = json!({ "type": row.kind, "amount": row.amount, "state": row.state, "issueNumber": row.issue_number,
                             "customerIdentityNumber": open(RECEIPT_IDENTITY, &row.identity_number)? });
-        lines.add("cash_receipt", &row.order_id, Some(row.requested_at), &value);
+        lines.add(Source::CashReceipt, &row.order_id, Some(row.requested_at), &value);
     }
     for row in sqlx::query!(
         "select order_id, kind, received_on, note, recorded_at from returns where order_id = any($1) order by recorded_at",
@@ -131,7 +139,7 @@ pub(crate) async fn copy_of_orders(backoffice: &Backoffice, orders: &[String]) -
     {
         let value =
             json!({ "kind": row.kind, "receivedOn": row.received_on.to_string(), "note": row.note });
-        lines.add("return", &row.order_id, Some(row.recorded_at), &value);
+        lines.add(Source::Return, &row.order_id, Some(row.recorded_at), &value);
     }
     for row in sqlx::query!(
         "select id, received_at, event_type, body from webhook_deliveries where order_id = any($1) order by id",
@@ -143,7 +151,7 @@ pub(crate) async fn copy_of_orders(backoffice: &Backoffice, orders: &[String]) -
         let body = keys.open_bytes(DELIVERY, &row.body)?;
         // What is no JSON is nobody's data that could be told apart in it.
         let body: Value = serde_json::from_slice(&body).unwrap_or(json!({ "bytes": body.len() }));
-        lines.add("webhook", &row.id.to_string(), Some(row.received_at), &body);
+        lines.add(Source::Webhook, &row.id.to_string(), Some(row.received_at), &body);
     }
     Ok(lines.0)
 }
@@ -154,8 +162,8 @@ pub(crate) async fn copy_of_user(backoffice: &Backoffice, user_key: i64) -> Resu
     if let Some(user) = users::get(backoffice, user_key).await? {
         let value = json!({ "scope": user.scope, "agreedTerms": user.agreed_terms,
                             "lastLoginAt": user.last_login_at.to_string() });
-        lines.add("user", &id, Some(user.first_login_at), &value);
-        lines.add("user", &id, None, &json!(users::open_profile(backoffice, &user)));
+        lines.add(Source::User, &id, Some(user.first_login_at), &value);
+        lines.add(Source::User, &id, None, &json!(users::open_profile(backoffice, &user)));
     }
     for row in sqlx::query!(
         "select template_code, context, state, requested_at from messages where user_key = $1 order by requested_at",
@@ -165,7 +173,7 @@ pub(crate) async fn copy_of_user(backoffice: &Backoffice, user_key: i64) -> Resu
     .await?
     {
         let value = json!({ "templateSetCode": row.template_code, "context": row.context, "state": row.state });
-        lines.add("message", &id, Some(row.requested_at), &value);
+        lines.add(Source::Message, &id, Some(row.requested_at), &value);
     }
     for row in sqlx::query!(
         "select promotion_code, amount, state, requested_at from grants where user_key = $1 order by requested_at",
@@ -175,7 +183,7 @@ pub(crate) async fn copy_of_user(backoffice: &Backoffice, user_key: i64) -> Resu
     .await?
     {
         let value = json!({ "promotionCode": row.promotion_code, "amount": row.amount, "state": row.state });
-        lines.add("grant", &id, Some(row.requested_at), &value);
+        lines.add(Source::Grant, &id, Some(row.requested_at), &value);
     }
     for row in sqlx::query!(
         "select order_id, sku, platform, status, created_at from iap_orders where user_key = $1 order by created_at",
@@ -185,7 +193,7 @@ pub(crate) async fn copy_of_user(backoffice: &Backoffice, user_key: i64) -> Resu
     .await?
     {
         let value = json!({ "sku": row.sku, "platform": row.platform, "status": row.status });
-        lines.add("iap_order", &row.order_id, Some(row.created_at), &value);
+        lines.add(Source::IapOrder, &row.order_id, Some(row.created_at), &value);
     }
     Ok(lines.0)
 }

@@ -15,14 +15,15 @@ use time::OffsetDateTime;
 use toss::apps_in_toss::UserKey;
 use uuid::Uuid;
 
+pub use self::{
+    copy::Source,
+    erase::{EraseError, Erased, erase},
+    find::{Found, find, note_find, orders_of},
+};
 pub(crate) use self::{
     copy::{Line, copy_of_orders, copy_of_user},
     expire::expire,
     find::users_of,
-};
-pub use self::{
-    erase::{EraseError, Erased, erase},
-    find::{Found, find, note_find, orders_of},
 };
 use crate::{
     Backoffice, Fault,

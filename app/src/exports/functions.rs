@@ -37,7 +37,7 @@ pub async fn ask_for_export(
             is_masked: unmasked != "1" || !ctx.may(Permission::RevealPersonal),
             title: request::title(ctx, &what),
             headers: request::headers(ctx, &what),
-            words: request::words(ctx),
+            words: request::words(ctx, &what),
             what,
         };
         let id = exports::request(ctx.backoffice(), &actor, &request).await.or_explain(ctx)?;

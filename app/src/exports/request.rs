@@ -19,6 +19,7 @@ use backoffice::{
     audit::access::{Kind, NoReason},
     exports::{ExportError, Span, What},
     iap,
+    payouts::AtBank,
     personal_data::Source,
     reconciliation::{Class, Finding, differences::State},
     refunds::{Origin, Stage},
@@ -79,30 +80,53 @@ pub fn headers(ctx: &Ctx, what: &What) -> Vec<String> {
     what.columns().iter().map(|column| ctx.words.word("column", column)).collect()
 }
 
-/// The words for values of ours; Toss's own words stay as they are.
-pub fn words(ctx: &Ctx) -> BTreeMap<String, String> {
-    words_in(ctx.words)
+/// What of a person an access record names.
+const ACCESSED: [&str; 9] =
+    ["name", "phone", "email", "birthday", "gender", "nationality", "ci", "body", "account"];
+
+/// Values of ours in such a file, by the prefix of their words.
+fn values(what: &What) -> Vec<(&'static str, Vec<&'static str>)> {
+    let rail = ("rail", Rail::ALL.map(Rail::as_str).to_vec());
+    let class = ("class", Class::ALL.map(Class::as_str).to_vec());
+    let finding = ("finding", Finding::ALL.map(Finding::as_str).to_vec());
+    match what {
+        What::Orders(_) | What::Transactions(_) | What::Vat(_) => vec![rail],
+        What::Refunds(_) => vec![
+            ("origin", Origin::ALL.map(Origin::as_str).to_vec()),
+            ("stage", Stage::ALL.map(Stage::as_str).to_vec()),
+        ],
+        What::Differences(_) => {
+            vec![class, finding, ("difference-state", State::ALL.map(State::as_str).to_vec())]
+        }
+        What::Day(_) => vec![rail, class, finding, ("export-value", vec!["is_estimate"])],
+        What::Payouts(_) => vec![("at-bank", AtBank::ALL.map(AtBank::as_str).to_vec())],
+        What::AccessRecords(_) => vec![
+            ("access-kind", Kind::ALL.map(Kind::as_str).to_vec()),
+            ("access-what", ACCESSED.to_vec()),
+            ("export-value", vec!["is_masked"]),
+        ],
+        What::Person(_) => vec![("person-source", Source::ALL.map(Source::as_str).to_vec())],
+        What::Webhooks(_)
+        | What::MissingEvents
+        | What::IapOrders(_)
+        | What::Audit(_)
+        | What::Payout(_)
+        | What::Sales(_)
+        | What::Fees(_) => Vec::new(),
+    }
 }
 
-fn words_in(words: Translator) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    let mut add = |prefix: &str, values: &[&str]| {
-        for value in values {
-            found.insert((*value).to_owned(), words.word(prefix, value));
-        }
-    };
-    add("rail", &Rail::ALL.map(Rail::as_str));
-    add("class", &Class::ALL.map(Class::as_str));
-    add("finding", &Finding::ALL.map(Finding::as_str));
-    add("difference-state", &State::ALL.map(State::as_str));
-    add("at-bank", &["no_statement", "differs", "missing", "unexplained"]);
-    add("origin", &Origin::ALL.map(Origin::as_str));
-    add("stage", &Stage::ALL.map(Stage::as_str));
-    add("export-value", &["is_estimate", "is_masked"]);
-    add("person-source", &Source::ALL.map(Source::as_str));
-    add("access-kind", &Kind::ALL.map(Kind::as_str));
-    add("access-what", &["name", "phone", "email"]);
-    found
+/// The words for values of ours in such a file; Toss's own words stay as they are.
+pub fn words(ctx: &Ctx, what: &What) -> BTreeMap<String, String> {
+    words_in(ctx.words, what)
+}
+
+fn words_in(words: Translator, what: &What) -> BTreeMap<String, String> {
+    let word = |prefix, value: &str| (value.to_owned(), words.word(prefix, value));
+    values(what)
+        .into_iter()
+        .flat_map(|(prefix, values)| values.into_iter().map(move |value| word(prefix, value)))
+        .collect()
 }
 
 impl Explain for ExportError {
@@ -122,11 +146,25 @@ mod tests {
 
     #[test]
     fn every_value_of_ours_in_a_file_has_its_word() {
+        let day = time::macros::date!(2026 - 11 - 01);
+        let span = Span { from: day, to: day };
+        let files = [
+            What::Orders(Default::default()),
+            What::Refunds(Default::default()),
+            What::Differences(Default::default()),
+            What::Day(day),
+            What::Payouts(span),
+            What::AccessRecords(Default::default()),
+            What::Person(Default::default()),
+        ];
         for lang in [Lang::Ko, Lang::En] {
-            let words = words_in(Translator::new(lang));
-            assert!(words.contains_key("iap_order"), "{words:?}");
-            let wordless: Vec<_> = words.iter().filter(|(value, word)| value == word).collect();
-            assert!(wordless.is_empty(), "{lang:?}: no words for {wordless:?}");
+            for what in &files {
+                let words = words_in(Translator::new(lang), what);
+                let count: usize = values(what).iter().map(|(_, values)| values.len()).sum();
+                assert_eq!(words.len(), count, "two words for one value of {}", what.as_str());
+                let wordless: Vec<_> = words.iter().filter(|(value, word)| value == word).collect();
+                assert!(wordless.is_empty(), "{lang:?}: no words for {wordless:?} of {}", what.as_str());
+            }
         }
     }
 

@@ -73,7 +73,7 @@ pub async fn copy_personal_data(
             is_masked: false,
             title: request::title(ctx, &what),
             headers: request::headers(ctx, &what),
-            words: request::words(ctx),
+            words: request::words(ctx, &what),
             what,
         };
         let id = exports::request(ctx.backoffice(), &actor, &request).await.or_explain(ctx)?;

@@ -82,6 +82,11 @@ fn next(month: Date) -> Date {
     Date::from_calendar_date(year, month.month().next(), 1).unwrap_or(month)
 }
 
+/// Where what somebody usually sees begins: whole months of Seoul, or else two days of a month count as one.
+fn usual_from(month: Date) -> Date {
+    (0..3).fold(month, |month, _| month_before(month))
+}
+
 /// The moments between which a month lies, in Seoul.
 fn span(month: Date) -> (OffsetDateTime, OffsetDateTime) {
     (day_start(month), day_start(next(month)))
@@ -101,7 +106,7 @@ pub async fn get(backoffice: &Backoffice, month: Date) -> Result<Review, Fault> 
                from access_records where at >= $2 and at < $3 group by staff_id
            ), before as (
                select staff_id, count(*)::float8 / count(distinct date_trunc('month', at at time zone 'Asia/Seoul')) as usual
-               from access_records where at >= $2::timestamptz - interval '3 months' and at < $2 group by staff_id
+               from access_records where at >= $4 and at < $2 group by staff_id
            )
            select c.staff_id as "staff_id!", coalesce(s.name, '') as "name!", c.viewed as "viewed!",
                   c.revealed as "revealed!", c.searched as "searched!", c.exported as "exported!", c.people as "people!",
@@ -116,6 +121,7 @@ pub async fn get(backoffice: &Backoffice, month: Date) -> Result<Review, Fault> 
         month,
         from,
         to,
+        day_start(usual_from(month)),
     )
     .fetch_all(&backoffice.pool)
     .await?;
@@ -252,5 +258,23 @@ impl Job for OpenReviews {
 
     async fn run(self, backoffice: &Backoffice, _: Attempt) -> Result<(), Fault> {
         open(backoffice).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::date;
+
+    use super::*;
+
+    #[test]
+    fn what_is_usual_is_of_three_whole_months() {
+        for (month, from) in [
+            (date!(2026 - 03 - 01), date!(2025 - 12 - 01)),
+            (date!(2026 - 05 - 01), date!(2026 - 02 - 01)),
+            (date!(2026 - 12 - 01), date!(2026 - 09 - 01)),
+        ] {
+            assert_eq!(usual_from(month), from);
+        }
     }
 }

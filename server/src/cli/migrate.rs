@@ -1,6 +1,6 @@
 //! `jangbu migrate`: the tables' owner brings them up to date, and gives to others what they may.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use backoffice::database::{self, MigrateError};
 
 use super::say;
@@ -17,6 +17,9 @@ pub(super) async fn run(ownership: &Ownership) -> anyhow::Result<()> {
 async fn migrate(ownership: &Ownership, url: &str) -> anyhow::Result<()> {
     let pool = crate::database::connect(url, 2).await?;
     if let database::Tables::Lent { role } = database::prepare(&pool).await.map_err(named)? {
+        if ownership.owner_url.is_some() {
+            bail!("JANGBU_DATABASE_OWNER_URL: {role} does not own the tables, and has given nobody anything");
+        }
         say(&format!("the tables are up to date; {role} does not own them and has changed nothing"));
         return Ok(());
     }

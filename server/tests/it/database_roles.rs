@@ -151,6 +151,9 @@ async fn only_the_owner_migrates_and_a_process_that_is_not_says_what_is_missing(
     assert!(migrate(&application, &owned).0);
     let (fine, said) = migrate(&application, &[]);
     assert!(fine && said.contains("does not own them and has changed nothing"), "{said}");
+    // Said of somebody who does not: nothing would be given, and nobody would notice.
+    let (fine, said) = migrate(&owner, &[("JANGBU_DATABASE_OWNER_URL", application.as_str())]);
+    assert!(!fine && said.contains("jangbu_tests does not own the tables"), "{said}");
 
     // A version of the tables that this program does not have yet, and one that it lacks.
     let pool = server::database::connect(&owner, 2).await.unwrap();

@@ -249,7 +249,7 @@ async fn dispatch(
         Command::Reconcile { day, window } => finance::reconcile(backoffice, actor, day, &window).await,
         Command::Contract(command) => finance::contract(backoffice, actor, command).await,
         Command::Audit(command) => audit::run(backoffice, command).await,
-        Command::Events(command) => events::run(backoffice, command).await,
+        Command::Events(command) => events::run(backoffice, actor, command).await,
         Command::Keys(Keys::Rotate) => rotate(backoffice).await,
         Command::Check => check(&jangbu).await,
         Command::Migrate | Command::Database { .. } => Ok(()),

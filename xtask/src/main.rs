@@ -90,6 +90,8 @@ enum Bench {
         #[arg(long)]
         beside: Option<std::path::PathBuf>,
     },
+    /// Events to the merchant's own systems beside the intake of webhooks, and beside a receiver that never answers.
+    Events,
     /// A million transactions against a million settlements beside a plain join, and a day's page.
     Reconcile,
 }
@@ -103,6 +105,7 @@ fn main() -> std::process::ExitCode {
         Task::Simulate { runs, seed, .. } => simulate::simulate(runs, seed),
         Task::Bench(Bench::Log { rows }) => bench::log(rows),
         Task::Bench(Bench::Pages { orders, beside }) => bench::pages(orders, beside.as_deref()),
+        Task::Bench(Bench::Events) => bench::events(),
         Task::Bench(Bench::Webhooks) => bench::webhooks(),
         Task::Bench(Bench::Reconcile) => bench::reconcile(),
         Task::Lint => lint::lint(),

@@ -74,7 +74,7 @@ pub async fn health(backoffice: &Backoffice) -> Result<Health, Fault> {
 }
 
 /// Tells the merchant's own systems of a silence, once.
-pub(crate) async fn tell_silence(backoffice: &Backoffice) -> Result<(), Fault> {
+pub async fn tell_silence(backoffice: &Backoffice) -> Result<(), Fault> {
     let Some(Silence { since, usual }) = health(backoffice).await?.silence else { return Ok(()) };
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;

@@ -21,8 +21,7 @@ use uuid::Uuid;
 
 pub use apply::{apply, apply_all};
 pub use diff::{Difference, differences};
-pub(crate) use health::tell_silence;
-pub use health::{Health, Silence, health};
+pub use health::{Health, Silence, health, tell_silence};
 pub use intake::{Intake, NotKept, any_waiting, keep};
 pub use list::{Filter, UNTRUSTED, count_since, get, list, note_reveal, note_view, of_order};
 pub use missing::{Gap, Missing};

@@ -3,6 +3,7 @@
 use backoffice::{
     Actor,
     audit::{self, access},
+    events,
     staff::Role,
     webhooks::{Filter, Incoming, ReplayState},
 };
@@ -285,6 +286,12 @@ async fn a_stream_more_silent_than_its_habit_is_said() {
     assert!(list.contains("웹훅이 오지 않아요"), "{list}");
     let metrics = shop.page("/metrics", None).await.1;
     assert!(metrics.contains("jangbu_webhooks_silent 1"), "{metrics}");
+    // The merchant's own systems are told, once.
+    for _ in 0..2 {
+        backoffice::webhooks::tell_silence(backoffice).await.unwrap();
+    }
+    let filter = events::Filter { kind: Some(events::Kind::WebhookSilent), ..events::Filter::default() };
+    assert_eq!(events::list(backoffice, &filter, None, 10).await.unwrap().rows.len(), 1);
     // A stranger's post is no sign of life, and days of silence do not become a habit.
     assert_eq!(shop.hook(&[], "no webhook").await, 200);
     shop.eventually("it was looked into", || async {

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what is measured runs beside what it is compared with, in turns on one machine. Ratios, because
 //! machines differ.
 
+mod events;
 mod log;
 mod pages;
 mod reconcile;
@@ -17,6 +18,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
+pub(crate) use events::events;
 pub(crate) use log::log;
 pub(crate) use pages::pages;
 pub(crate) use reconcile::reconcile;

@@ -100,6 +100,15 @@ fn killed(url: &str) -> anyhow::Result<(usize, usize)> {
     Ok((accepted.lines().count(), lost))
 }
 
+/// Deliveries a second, into empty tables, nobody working on them.
+pub(super) fn intake(url: &str, seconds: u64, turn: usize) -> anyhow::Result<f64> {
+    empty(url)?;
+    let server = serve(url, false)?;
+    let load = report::step(&format!("webhooks taken in, turn {turn}"), || load(server.port, seconds, 0.0))?;
+    ensure!(load.refused == 0, "{} deliveries were refused", load.refused);
+    Ok(load.per_second())
+}
+
 pub(crate) fn webhooks() -> anyhow::Result<()> {
     report::step("building for release", || {
         run(cargo().args(["build", "--release", "--workspace", "--bin", "jangbu", "--example", "load"]))

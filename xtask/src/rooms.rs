@@ -33,7 +33,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("refunds", &["audit", "events", "files", "limits", "messages", "orders", "payments", "queue", "returns", "staff"]),
     ("cash_receipts", &["audit", "orders", "payments", "queue"]),
     ("reports", &["payments"]),
-    ("personal_data", &["audit", "users"]),
+    ("personal_data", &["audit", "events", "users"]),
     ("retention", &["audit", "personal_data", "queue"]),
     ("webhooks", &["audit", "database", "events", "payments", "queue"]),
     ("home", &["payments", "refunds", "webhooks"]),

@@ -19,7 +19,6 @@ const WRITTEN_ONCE: &[&str] = &[
     "closed_days",
     "closed_rows",
     "event_attempts",
-    "events",
     "right_changes",
     "security_events",
 ];

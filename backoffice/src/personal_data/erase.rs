@@ -14,6 +14,7 @@ use crate::{
         self, Act, Actor,
         access::{self, NoReason},
     },
+    events::data::order_subject,
 };
 
 /// What became of it.
@@ -84,6 +85,13 @@ pub async fn erase(
         "update orders set restricted_at = $2, updated_at = $2 where order_id = any($1)",
         &kept,
         now
+    )
+    .execute(&mut *tx)
+    .await?;
+    let subjects: Vec<String> = kept.iter().chain(&free).map(|order| order_subject(order)).collect();
+    sqlx::query!(
+        r#"update events set data = data || '{"userKey": null}' where subject = any($1) and data ->> 'userKey' is not null"#,
+        &subjects,
     )
     .execute(&mut *tx)
     .await?;

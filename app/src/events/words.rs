@@ -28,10 +28,17 @@ pub fn about(ctx: &Ctx, event: &Event) -> AnyView {
         "webhooks" => Some(routes::WEBHOOKS.to_owned()),
         _ => None,
     };
-    let shown = if noun == "difference" { difference_key(key) } else { key.to_owned() };
+    let shown = match noun {
+        "difference" => difference_key(key),
+        // Nobody knows them by their ids.
+        "endpoint" => String::new(),
+        "grant" => event.data["promotionCode"].as_str().unwrap_or_default().to_owned(),
+        _ => key.to_owned(),
+    };
+    let is_named = !shown.is_empty();
     let shown =
         if shown.is_empty() { word.clone().into_any() } else { view! { <code>{shown}</code> }.into_any() };
-    let before = (!key.is_empty()).then(|| view! { <span class="soft">{word}</span> " " });
+    let before = is_named.then(|| view! { <span class="soft">{word}</span> " " });
     match href.filter(|href| ctx.may_open(href.split('?').next().unwrap_or(href))) {
         Some(href) => view! { {before} <a href=ctx.href(&href)>{shown}</a> }.into_any(),
         None => view! { {before} {shown} }.into_any(),
@@ -137,6 +144,14 @@ pub fn address(ctx: &Ctx, endpoint: &Endpoint) -> String {
     match url.split_once('?') {
         Some((open, _)) if !ctx.may(backoffice::staff::Permission::ManageEvents) => format!("{open}?•••"),
         _ => url.to_owned(),
+    }
+}
+
+/// How many kinds of events it hears of.
+pub fn kinds_count(ctx: &Ctx, endpoint: &Endpoint) -> String {
+    match endpoint.kinds.len() {
+        0 => ctx.t("endpoint-kinds-all"),
+        count => ctx.tr("endpoint-kinds-count", &[("count", count.to_string())]),
     }
 }
 

@@ -108,7 +108,8 @@ async fn every_page_as_every_role() {
     .await
     .unwrap();
     let somebody = shop.log_in(Role::Viewer).await.id.to_string();
-    let endpoint = Change { name: "시험".into(), url: "https://shop.example/hook".into(), kinds: Vec::new() };
+    let endpoint =
+        Change { name: "시험".into(), url: "https://shop.example/hook".into(), kinds: Vec::new() };
     let (endpoint, _) =
         backoffice::events::add(shop.backoffice(), &Actor::CommandLine, &endpoint).await.unwrap();
     let endpoint = endpoint.to_string();

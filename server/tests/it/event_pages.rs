@@ -55,7 +55,9 @@ async fn an_endpoint_is_added_by_a_form_that_keeps_what_was_typed_and_its_secret
         assert!(!html.contains("of-the-shop") && !html.contains("/fn/add_endpoint"), "{path}");
     }
     let (_, log) = shop.page("/audit?action=event_endpoint.added", cookie).await;
-    assert!(log.contains("이벤트 엔드포인트 추가") && log.contains("결제 완료, 환불 실패") && log.contains(&page));
+    assert!(
+        log.contains("이벤트 엔드포인트 추가") && log.contains("결제 완료, 환불 실패") && log.contains(&page)
+    );
     assert!(!log.contains(&secret));
 }
 

@@ -137,7 +137,8 @@ async fn pages(shop: &Shop) -> Vec<String> {
         })
         .collect();
     pages.push(format!("/webhooks/{delivery}"));
-    let endpoint = Change { name: text("주문 서버"), url: text("https://shop.example/hook"), kinds: Vec::new() };
+    let endpoint =
+        Change { name: text("주문 서버"), url: text("https://shop.example/hook"), kinds: Vec::new() };
     let (endpoint, _) =
         backoffice::events::add(shop.backoffice(), &Actor::CommandLine, &endpoint).await.unwrap();
     pages.push(format!("/events/endpoints/{endpoint}"));

@@ -60,12 +60,13 @@ pub fn fields(ctx: &Ctx, of: Option<&Endpoint>, flash: &Flash) -> AnyView {
         Some(typed) => typed.split(' ').filter_map(Kind::parse).collect(),
         None => of.map(|one| one.kinds.clone()).unwrap_or_default(),
     };
-    let is_open = !chosen.is_empty() || flash.error("kinds").is_some();
+    let is_open = flash.is_error && !chosen.is_empty() || flash.error("kinds").is_some();
+    let now = of.map(|one| view! { " " <small class="soft">{words::kinds_count(ctx, one)}</small> });
     view! {
         {name.view()}
         {url.view()}
         <details class="kinds" open=is_open>
-            <summary>{ctx.t("endpoint-kinds")}</summary>
+            <summary>{ctx.t("endpoint-kinds")} {now}</summary>
             <p class="soft">{ctx.t("endpoint-kinds-hint")}</p>
             {kinds(ctx, "kinds[]", &chosen, flash.error("kinds"))}
         </details>

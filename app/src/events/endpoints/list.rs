@@ -23,15 +23,11 @@ fn row(ctx: &Ctx, endpoint: &Endpoint) -> AnyView {
     let href = ctx.href(&routes::event_endpoint(&endpoint.id));
     let why = words::why(ctx, endpoint).map(|why| view! { " " <small class="soft">{why}</small> });
     let last = endpoint.last_success_at.map_or_else(|| ctx.t("never").into_any(), list::time);
-    let kinds = match endpoint.kinds.len() {
-        0 => ctx.t("endpoint-kinds-all"),
-        count => ctx.tr("endpoint-kinds-count", &[("count", count.to_string())]),
-    };
     view! {
         <tr>
             <td class="id"><a class="row-link" href=href>{endpoint.name.clone()}</a></td>
             <td class="what"><code>{words::address(ctx, endpoint)}</code></td>
-            <td class="buyer"><span title=words::kinds(ctx, endpoint)>{kinds}</span></td>
+            <td class="buyer"><span title=words::kinds(ctx, endpoint)>{words::kinds_count(ctx, endpoint)}</span></td>
             <td class="state">{badge(words::state(ctx, endpoint))} {why}</td>
             <td class="n left">{(endpoint.waiting > 0).then(|| words::waiting(endpoint))}</td>
             <td class="when">{last}</td>

@@ -33,10 +33,12 @@ use anyhow::Context;
 use app::context::{Base, Doors, Mode, Site};
 use axum::Router;
 use backoffice::{
-    AppsInToss, Backoffice, Clock, IntakeLoad, PgPool, Turns, database::Tables,
+    AppsInToss, Backoffice, Clock, IntakeLoad, PgPool, Turns,
+    database::Tables,
     events::{self, EndpointError, Kind, Outside, Subscription},
     staff::factors::Passkeys,
-    webhooks::Intake, worker,
+    webhooks::Intake,
+    worker,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -127,7 +129,8 @@ impl Jangbu {
             second_factor: settings.second_factor,
             mail: settings.mail.clone(),
             passkeys: Passkeys::at(&settings.public_url),
-            outside: Outside::new(&settings.event_networks).context("the way to the merchant's own systems")?,
+            outside: Outside::new(&settings.event_networks)
+                .context("the way to the merchant's own systems")?,
             retention: settings.retention.clone(),
             counts: backoffice::home::Counts::default(),
             intake_load: IntakeLoad::default(),

@@ -3,6 +3,10 @@
 use clap::Parser;
 use server::cli::{Cli, run};
 
+/// Pages are built of many small pieces: glibc's own allocator takes a fifth of the time of one.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
     // The span of the sessions' library says nothing that ours does not.

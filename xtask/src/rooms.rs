@@ -30,7 +30,13 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("payments", &["audit", "events", "orders", "queue"]),
     ("promotions", &["audit", "events", "files", "limits", "messages", "queue", "staff"]),
     ("returns", &["audit", "orders"]),
-    ("refunds", &["audit", "events", "files", "limits", "messages", "orders", "payments", "queue", "returns", "staff"]),
+    (
+        "refunds",
+        &[
+            "audit", "events", "files", "limits", "messages", "orders", "payments", "queue", "returns",
+            "staff",
+        ],
+    ),
     ("cash_receipts", &["audit", "orders", "payments", "queue"]),
     ("reports", &["payments"]),
     ("personal_data", &["audit", "events", "users"]),

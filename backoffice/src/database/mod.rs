@@ -3,8 +3,10 @@
 mod migrate;
 mod roles;
 
+use std::time::Duration;
+
 use sqlx::{
-    PgPool,
+    Connection as _, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -15,6 +17,9 @@ pub use self::{
 
 /// Every table lives here, so that a host's own tables are never in the way.
 pub const SCHEMA: &str = "jangbu";
+
+/// A connection that was used so recently is taken to be alive.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 /// A pool whose connections look into our schema first.
 pub async fn connect(database_url: &str, max_connections: u32) -> Result<PgPool, sqlx::Error> {
@@ -33,7 +38,17 @@ pub(crate) async fn connect_with(
     let options = options.options([("search_path", SCHEMA)]).options(settings.iter().copied());
     PgPoolOptions::new()
         .max_connections(max_connections)
-        .acquire_timeout(std::time::Duration::from_secs(10))
+        .acquire_timeout(Duration::from_secs(10))
+        .test_before_acquire(false)
+        // One that has just answered is not asked first whether it still does: that would be a way more for every query.
+        .before_acquire(|connection, used| {
+            Box::pin(async move {
+                if used.idle_for > TRUSTED_FOR {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_with(options.application_name(&name))
         .await
 }

@@ -183,8 +183,13 @@ impl Data {
     pub fn read(kind: Kind, data: Value) -> Result<Self, Fault> {
         use Kind::*;
         Ok(match kind {
-            OrderPaid | OrderWaitingForDeposit | OrderDeposited | OrderFailed | OrderExpired
-            | OrderCanceled | OrderPartiallyCanceled => Self::Order(read(data)?),
+            OrderPaid
+            | OrderWaitingForDeposit
+            | OrderDeposited
+            | OrderFailed
+            | OrderExpired
+            | OrderCanceled
+            | OrderPartiallyCanceled => Self::Order(read(data)?),
             RefundRequested | RefundDeclined | RefundSucceeded | RefundFailed | RefundArrived
             | RefundReturned => Self::Refund(read(data)?),
             CashReceiptIssued | CashReceiptCanceled | CashReceiptFailed => Self::CashReceipt(read(data)?),

@@ -104,9 +104,13 @@ pub async fn work_off(
         record(backoffice, endpoint, holder, &lease, results).await?;
     }
     // Its next turn may be in a moment, here or elsewhere.
-    sqlx::query!("update event_endpoints set held_until = null where id = $1 and holder = $2", endpoint, holder)
-        .execute(&backoffice.pool)
-        .await?;
+    sqlx::query!(
+        "update event_endpoints set held_until = null where id = $1 and holder = $2",
+        endpoint,
+        holder
+    )
+    .execute(&backoffice.pool)
+    .await?;
     Ok(())
 }
 
@@ -491,7 +495,10 @@ mod tests {
 
     #[test]
     fn while_everything_fails_no_event_is_given_up() {
-        let dead = Lease { last_success_at: Some(NOW - Duration::days(4)), ..lease(40, Some(NOW - Duration::days(3))) };
+        let dead = Lease {
+            last_success_at: Some(NOW - Duration::days(4)),
+            ..lease(40, Some(NOW - Duration::days(3)))
+        };
         let (outcome, next) = decide(&dead, &done(30, None), false);
         assert_eq!(outcome, Outcome::Failed);
         assert!(next.is_some());

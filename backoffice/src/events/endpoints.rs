@@ -137,11 +137,17 @@ pub async fn add(
 }
 
 /// The stream of this name, which is made where there is none. What it is told of is what was asked for last.
-pub(super) async fn stream(backoffice: &Backoffice, name: &str, kinds: &[Kind]) -> Result<Uuid, EndpointError> {
+pub(super) async fn stream(
+    backoffice: &Backoffice,
+    name: &str,
+    kinds: &[Kind],
+) -> Result<Uuid, EndpointError> {
     let kinds: Vec<String> = kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
-    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('event_streams', 0))").execute(&mut *tx).await?;
+    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('event_streams', 0))")
+        .execute(&mut *tx)
+        .await?;
     let known = sqlx::query_scalar!(
         "update event_endpoints set kinds = $2 where way = 'stream' and name = $1 and removed_at is null returning id",
         name,
@@ -190,7 +196,7 @@ async fn insert(
     if added.rows_affected() == 0 {
         return Err(Invalid::TooMany.into());
     }
-    let detail = json!({ "name": name, "url": url, "kinds": kinds });
+    let detail = json!({ "name": name, "url": url.map(without_query), "kinds": kinds });
     Ok(note(tx, now, actor, id, "event_endpoint.added", detail).await?)
 }
 
@@ -213,7 +219,8 @@ pub async fn change(
     )
     .execute(&mut *tx)
     .await?;
-    let detail = json!({ "name": [was.name, checked.name], "url": [was.url, checked.url],
+    let url = [was.url.as_deref(), Some(checked.url.as_str())].map(|url| url.map(without_query));
+    let detail = json!({ "name": [was.name, checked.name], "url": url,
                          "kinds": [was.kinds, checked.kinds] });
     note(&mut tx, now, actor, id, "event_endpoint.changed", detail).await?;
     tx.commit().await?;
@@ -230,7 +237,8 @@ pub async fn disable(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result
     sqlx::query!("update event_endpoints set state = 'disabled', paused_because = null where id = $1", id)
         .execute(&mut *tx)
         .await?;
-    let dropped = sqlx::query!("delete from event_queue where endpoint_id = $1", id).execute(&mut *tx).await?;
+    let dropped =
+        sqlx::query!("delete from event_queue where endpoint_id = $1", id).execute(&mut *tx).await?;
     let detail = json!({ "dropped": dropped.rows_affected() });
     note(&mut tx, now, actor, id, "event_endpoint.disabled", detail).await?;
     tx.commit().await?;
@@ -273,7 +281,7 @@ pub async fn remove(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<
         .await?;
     sqlx::query!("delete from event_queue where endpoint_id = $1", id).execute(&mut *tx).await?;
     sqlx::query!("delete from event_secrets where endpoint_id = $1", id).execute(&mut *tx).await?;
-    let detail = json!({ "name": was.name, "url": was.url });
+    let detail = json!({ "name": was.name, "url": was.url.as_deref().map(without_query) });
     note(&mut tx, now, actor, id, "event_endpoint.removed", detail).await?;
     tx.commit().await?;
     Ok(())
@@ -323,6 +331,11 @@ async fn read(backoffice: &Backoffice, id: Option<Uuid>) -> Result<Vec<Endpoint>
     Ok(endpoints)
 }
 
+/// What stands behind a question mark may be a password, and the log is for good.
+fn without_query(url: &str) -> &str {
+    url.split('?').next().unwrap_or_default()
+}
+
 pub(super) async fn note(
     tx: &mut PgConnection,
     now: OffsetDateTime,
@@ -332,5 +345,6 @@ pub(super) async fn note(
     detail: Value,
 ) -> Result<(), Fault> {
     let subject = id.to_string();
-    audit::record(tx, now, actor, Act { action, subject_kind: "event_endpoint", subject: &subject, detail }).await
+    audit::record(tx, now, actor, Act { action, subject_kind: "event_endpoint", subject: &subject, detail })
+        .await
 }

@@ -24,10 +24,12 @@ use uuid::Uuid;
 pub use address::{Outside, Unfit};
 pub use data::Data;
 pub use endpoints::{
-    Change, Endpoint, EndpointError, Invalid, State, Way, Why, add, change, disable, enable, endpoint, endpoints, remove,
+    Change, Endpoint, EndpointError, Invalid, State, Way, Why, add, change, disable, enable, endpoint,
+    endpoints, remove,
 };
 pub use list::{
-    Attempt, Filter, Mark, Outcome, Told, Waiting, attempts, event, list, mark_behind, mark_of_now, since, waiting,
+    Attempt, Filter, Mark, Outcome, Told, Waiting, attempts, event, list, mark_behind, mark_of_now, since,
+    waiting,
 };
 pub use resend::{MOST as MOST_AT_ONCE, Preview, Resend, preview, resend};
 pub use secrets::{Secret, rotate, secrets};
@@ -108,7 +110,8 @@ impl Event {
     /// What is posted, the same bytes each time.
     pub fn body(&self) -> String {
         let timestamp = toss::timestamp::format(self.at);
-        serde_json::json!({ "type": self.kind.as_str(), "timestamp": timestamp, "data": self.data }).to_string()
+        serde_json::json!({ "type": self.kind.as_str(), "timestamp": timestamp, "data": self.data })
+            .to_string()
     }
 
     /// # Errors

@@ -80,8 +80,7 @@ pub async fn resend(
     if lock(&mut tx, endpoint).await?.state == State::Disabled {
         return Err(EndpointError::NotFound);
     }
-    let mut query =
-        QueryBuilder::new("insert into event_queue (endpoint_id, seq, subject, next_at) select ");
+    let mut query = QueryBuilder::new("insert into event_queue (endpoint_id, seq, subject, next_at) select ");
     query.push_bind(endpoint).push(", seq, subject, ").push_bind(now).push(" from (");
     push_chosen(&mut query, endpoint, which);
     query.push(") chosen on conflict do nothing");

@@ -4,9 +4,7 @@ use std::time::Instant;
 
 use reqwest::{StatusCode, header};
 use serde_json::json;
-use standardwebhooks::{
-    HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook,
-};
+use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
 use time::Duration;
 use uuid::Uuid;
 

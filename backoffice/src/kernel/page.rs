@@ -105,8 +105,8 @@ pub(crate) fn push_keyset(
         query.push(", ").push_bind(cursor.key.clone()).push(")");
     }
     let order = if backwards { "asc" } else { "desc" };
-    query.push(format!(" order by {at} {order}, {key} {order} limit "));
-    query.push_bind(i64::try_from(size + 1).unwrap_or(i64::MAX));
+    // Written out: of a limit that it does not know PostgreSQL would plan every single page anew.
+    query.push(format!(" order by {at} {order}, {key} {order} limit {}", size + 1));
 }
 
 /// The same in the order in which rows were written, by a number that only grows: a clock can be turned.
@@ -122,8 +122,7 @@ pub(crate) fn push_sequence(
         query.push(format!(" and {number} {compare} ")).push_bind(at);
     }
     let order = if backwards { "asc" } else { "desc" };
-    query.push(format!(" order by {number} {order} limit "));
-    query.push_bind(i64::try_from(size + 1).unwrap_or(i64::MAX));
+    query.push(format!(" order by {number} {order} limit {}", size + 1));
 }
 
 /// Appends the moments between which a list lies: from the first until before the second.

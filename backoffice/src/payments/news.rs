@@ -106,7 +106,10 @@ mod tests {
     #[test]
     fn each_part_that_goes_back_is_told_whoever_asked_for_it() {
         assert_eq!(told(Some(("DONE", 100)), "PARTIAL_CANCELED", 70), [Kind::OrderPartiallyCanceled]);
-        assert_eq!(told(Some(("PARTIAL_CANCELED", 70)), "PARTIAL_CANCELED", 40), [Kind::OrderPartiallyCanceled]);
+        assert_eq!(
+            told(Some(("PARTIAL_CANCELED", 70)), "PARTIAL_CANCELED", 40),
+            [Kind::OrderPartiallyCanceled]
+        );
         assert_eq!(told(Some(("PARTIAL_CANCELED", 40)), "CANCELED", 0), [Kind::OrderCanceled]);
         assert_eq!(told(None, "CANCELED", 0), [Kind::OrderCanceled]);
         assert_eq!(told(Some(("PAY_COMPLETE", 100)), "REFUND_SUCCESS", 0), [Kind::OrderCanceled]);

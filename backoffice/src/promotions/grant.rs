@@ -9,9 +9,7 @@ use toss::apps_in_toss::{self, UserKey};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{
-    Campaign, Form, Grant, GrantError, Refused, State, campaigns::points, job::ExecuteGrant, news,
-};
+use super::{Campaign, Form, Grant, GrantError, Refused, State, campaigns::points, job::ExecuteGrant, news};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},

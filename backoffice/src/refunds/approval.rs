@@ -52,7 +52,8 @@ pub(super) async fn lapse(
     .await?;
     for refund in lapsed {
         let detail = json!({ "amount": refund.amount, "currency": refund.currency });
-        super::note(tx, now, &Actor::Job("refund"), &refund.order_id, refund.id, "refund.lapsed", detail).await?;
+        super::note(tx, now, &Actor::Job("refund"), &refund.order_id, refund.id, "refund.lapsed", detail)
+            .await?;
     }
     Ok(())
 }

@@ -78,7 +78,9 @@ pub async fn tell_silence(backoffice: &Backoffice) -> Result<(), Fault> {
     let Some(Silence { since, usual }) = health(backoffice).await?.silence else { return Ok(()) };
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
-    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('webhook.silent', 0))").execute(&mut *tx).await?;
+    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('webhook.silent', 0))")
+        .execute(&mut *tx)
+        .await?;
     let is_told = sqlx::query_scalar!(
         r#"select exists (select from events where kind = 'webhook.silent' and at >= $1) as "is_told!""#,
         since,

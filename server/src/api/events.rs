@@ -1,10 +1,6 @@
 //! `GET /api/v1/events`: what happened, for a server that asks rather than being told.
 
-use axum::{
-    Json,
-    extract::State,
-    http::HeaderMap,
-};
+use axum::{Json, extract::State, http::HeaderMap};
 use backoffice::{
     Fault,
     events::{self, Kind, Mark},

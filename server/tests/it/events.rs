@@ -17,7 +17,8 @@ use axum::{
 use backoffice::{
     Actor,
     events::{
-        self, Change, Data, EndpointError, Filter, Invalid, Kind, Outcome, Resend, State as Standing, Unfit, Why,
+        self, Change, Data, EndpointError, Filter, Invalid, Kind, Outcome, Resend, State as Standing, Unfit,
+        Why,
     },
     refunds,
     staff::{Role, notices},
@@ -193,10 +194,11 @@ async fn a_sale_and_its_refund_are_told_in_order_signed_and_of_nobody() {
         Data::Order(order) => assert_eq!(order.order_id, "ord_told"),
         other => panic!("{other:?}"),
     }
-    let secrets: i64 = sqlx::query_scalar("select count(*) from event_secrets s where s::text like '%whsec%'")
-        .fetch_one(&shop.backoffice().pool)
-        .await
-        .unwrap();
+    let secrets: i64 =
+        sqlx::query_scalar("select count(*) from event_secrets s where s::text like '%whsec%'")
+            .fetch_one(&shop.backoffice().pool)
+            .await
+            .unwrap();
     assert_eq!(secrets, 0, "a dump is worth nothing");
 }
 
@@ -581,7 +583,9 @@ async fn accounts_receipts_users_and_store_purchases_are_told_as_well() {
         let kinds = receiver.kinds();
         ["user.linked", "user.unlinked"].iter().all(|kind| kinds.contains(&(*kind).to_owned()))
             && receiver.bodies().iter().any(|(_, body)| {
-                body["data"]["orderId"] == "ord_app" && body["type"] == "order.paid" && body["data"]["rail"] == "toss_pay"
+                body["data"]["orderId"] == "ord_app"
+                    && body["type"] == "order.paid"
+                    && body["data"]["rail"] == "toss_pay"
             })
     };
     shop.eventually("users and their payments are told", is_told).await;
@@ -653,7 +657,11 @@ async fn a_server_that_asks_reads_every_event_once_by_the_api_and_by_the_command
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     };
     let lines = tail(&[]);
     let told: Vec<&str> = lines.iter().map(|line| line["type"].as_str().unwrap()).collect();

@@ -740,10 +740,8 @@ async fn what_toss_settles_is_read_held_against_the_books_and_corrected_when_som
         backoffice::reconciliation::differences::correct(backoffice, &finance, &key(&keys[0])).await.unwrap();
     assert_eq!(corrected.state, State::Resolved);
     // The merchant's own systems hear of each when it is found, and when it is gone.
-    let filter = events::Filter {
-        subject: Some(format!("difference:{}:1", keys[0])),
-        ..events::Filter::default()
-    };
+    let filter =
+        events::Filter { subject: Some(format!("difference:{}:1", keys[0])), ..events::Filter::default() };
     let told = events::list(backoffice, &filter, None, 10).await.unwrap().rows;
     let told: Vec<events::Kind> = told.iter().rev().map(|told| told.event.kind).collect();
     assert_eq!(told, [events::Kind::DifferenceFound, events::Kind::DifferenceResolved]);

@@ -115,7 +115,10 @@ pub(crate) fn events() -> anyhow::Result<()> {
         run(cargo().args(["build", "--release", "--workspace", "--bin", "jangbu"]).args(examples))
     })?;
     let (url, _postgres) = fresh_database("bench_events")?;
-    sql(&url, "select jangbu.add_webhook_month(now()), jangbu.add_webhook_month(now() + interval '31 days')")?;
+    sql(
+        &url,
+        "select jangbu.add_webhook_month(now()), jangbu.add_webhook_month(now() + interval '31 days')",
+    )?;
     let quick = receive(0)?;
     add(&url, "quick", &quick)?;
     let (mut taken_in, mut alone, mut beside) = (Vec::new(), Vec::new(), Vec::new());
@@ -129,14 +132,19 @@ pub(crate) fn events() -> anyhow::Result<()> {
     for turn in 1..=TURNS {
         fill(&url)?;
         sql(&url, "update jangbu.event_endpoints set retry_at = null, failures = 0")?;
-        beside.push(report::step(&format!("beside one that never answers, turn {turn}"), || told(&url, "quick"))?);
+        beside.push(report::step(&format!("beside one that never answers, turn {turn}"), || {
+            told(&url, "quick")
+        })?);
     }
     let (taken_in, alone, beside) = (median(taken_in), median(alone), median(beside));
     for line in [
         format!("medians of {TURNS} turns, {EVENTS} events of {} orders", EVENTS / 5),
         format!("  webhooks taken in       {taken_in:8.0} a second"),
         format!("  events out              {alone:8.0} a second   ratio {:.2}", alone / taken_in),
-        format!("  beside a slow receiver  {beside:8.0} a second   ratio {:.2} of the line above", beside / alone),
+        format!(
+            "  beside a slow receiver  {beside:8.0} a second   ratio {:.2} of the line above",
+            beside / alone
+        ),
     ] {
         report::line(&line);
     }

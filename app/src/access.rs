@@ -90,6 +90,8 @@ pub const PAGES: &[(&str, Access)] = &[
     (routes::EVENT_ENDPOINTS, Access::Needs(ViewTrade)),
     ("/events/endpoints/{id}", Access::Needs(ViewTrade)),
     ("/events/{id}", Access::Needs(ViewTrade)),
+    (routes::TOSS_CALLS, Access::Needs(ViewTrade)),
+    ("/toss-calls/{id}", Access::Needs(ViewTrade)),
     (routes::RECONCILIATION, Access::Needs(ViewFinance)),
     (routes::DIFFERENCES, Access::Needs(ViewFinance)),
     ("/reconciliation/differences/{key}", Access::Needs(ViewFinance)),

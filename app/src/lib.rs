@@ -53,6 +53,8 @@ mod security;
 #[cfg(feature = "ssr")]
 pub mod shell;
 #[cfg(feature = "ssr")]
+mod toss_calls;
+#[cfg(feature = "ssr")]
 mod transactions;
 #[cfg(feature = "ssr")]
 mod upload;

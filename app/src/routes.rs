@@ -32,6 +32,7 @@ pub const WEBHOOK_REPLAYS: &str = "/webhooks/replays";
 /// What the merchant's own systems are told.
 pub const EVENTS: &str = "/events";
 pub const EVENT_ENDPOINTS: &str = "/events/endpoints";
+pub const TOSS_CALLS: &str = "/toss-calls";
 pub const RECONCILIATION: &str = "/reconciliation";
 pub const DIFFERENCES: &str = "/reconciliation/differences";
 pub const CONTRACT: &str = "/reconciliation/contract";
@@ -133,6 +134,16 @@ pub fn audit_row(seq: i64) -> String {
 /// A user of the mini-app.
 pub fn user(user_key: i64) -> String {
     format!("{USERS}/{user_key}")
+}
+
+/// One call to Toss.
+pub fn toss_call(id: i64) -> String {
+    format!("{TOSS_CALLS}/{id}")
+}
+
+/// All calls to Toss about an order.
+pub fn toss_calls_of(order_id: &str) -> String {
+    format!("{TOSS_CALLS}?order={}", encode(order_id))
 }
 
 pub fn webhook(id: &impl std::fmt::Display) -> String {

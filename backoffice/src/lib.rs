@@ -40,6 +40,7 @@ pub mod returns;
 pub mod security;
 pub mod settlements;
 pub mod staff;
+pub mod toss_calls;
 pub mod transactions;
 pub mod users;
 pub mod webhooks;

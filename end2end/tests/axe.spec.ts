@@ -3,7 +3,7 @@
 import AxeBuilder from "@axe-core/playwright";
 import { buy, deposit, eventually, expect, logIn, openDelivery, refundAtToss, test } from "./product";
 
-const pages = ["/", "/orders", "/transactions", "/refunds", "/returns", "/refunds/batches", "/refunds/reasons", "/webhooks", "/webhooks/missing", "/webhooks/replays", "/events", "/events?state=nothing", "/events/endpoints", "/iap", "/iap?tab=requested", "/iap?tab=done", "/promotions", "/messages", "/users", "/reconciliation", "/reconciliation/differences", "/reconciliation/payouts", "/reconciliation/reports", "/reconciliation/contract", "/cash-receipts", "/exports", "/settings/firewall", "/staff", "/staff/roles", "/staff/rights", "/account", "/account/factors", "/audit", "/audit/1", "/access-records", "/access-records/review", "/personal-data", "/personal-data?phone=010-1234-5678", "/security", "/settings", "/no-such-page"];
+const pages = ["/", "/orders", "/transactions", "/refunds", "/returns", "/refunds/batches", "/refunds/reasons", "/webhooks", "/webhooks/missing", "/webhooks/replays", "/toss-calls", "/events", "/events?state=nothing", "/events/endpoints", "/iap", "/iap?tab=requested", "/iap?tab=done", "/promotions", "/messages", "/users", "/reconciliation", "/reconciliation/differences", "/reconciliation/payouts", "/reconciliation/reports", "/reconciliation/contract", "/cash-receipts", "/exports", "/settings/firewall", "/staff", "/staff/roles", "/staff/rights", "/account", "/account/factors", "/audit", "/audit/1", "/access-records", "/access-records/review", "/personal-data", "/personal-data?phone=010-1234-5678", "/security", "/settings", "/no-such-page"];
 
 for (const colorScheme of ["light", "dark"] as const) {
   for (const width of [1440, 390]) {
@@ -34,6 +34,10 @@ for (const colorScheme of ["light", "dark"] as const) {
         await check(page.url());
       }
       await openDelivery(page, `q=${part}`, "부분취소");
+      await check(page.url());
+      await page.goto("/toss-calls");
+      await page.locator(".call-rows tbody tr").first().getByRole("link").first().click();
+      await page.waitForLoadState();
       await check(page.url());
       // The one that the trade plants and nobody works.
       await page.goto("/reconciliation/differences?class=duplicate");

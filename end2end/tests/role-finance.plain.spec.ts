@@ -12,7 +12,7 @@ test("finance approves what support asked for, and both stand in the log", async
 
   await logIn(page, "finance");
   expect(await menu(page)).toEqual([
-    "오늘", "주문", "거래내역", "환불", "웹훅", "이벤트", "대사", "인앱결제", "프로모션", "메시지", "사용자", "감사기록", "개인정보 접속기록", "설정", "내 계정",
+    "오늘", "주문", "거래내역", "환불", "웹훅", "이벤트", "토스 호출", "대사", "인앱결제", "프로모션", "메시지", "사용자", "감사기록", "개인정보 접속기록", "설정", "내 계정",
   ]);
   await page.goto(`/orders/${order}`);
   await page.getByRole("button", { name: /환불 승인/ }).click();

@@ -7,7 +7,7 @@ test("a support agent refunds, and asks where the account is not the buyer's", a
   await deposit(page, other);
   await logIn(page, "support");
   expect(await menu(page)).toEqual([
-    "오늘", "주문", "거래내역", "환불", "웹훅", "이벤트", "대사", "인앱결제", "프로모션", "메시지", "사용자", "설정", "내 계정",
+    "오늘", "주문", "거래내역", "환불", "웹훅", "이벤트", "토스 호출", "대사", "인앱결제", "프로모션", "메시지", "사용자", "설정", "내 계정",
   ]);
   await find(page, small);
   await eventually(page, "결제완료");

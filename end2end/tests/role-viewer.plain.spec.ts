@@ -6,7 +6,7 @@ test("a viewer reads all of the trade and finds no button that changes it", asyn
   const order = await buy(page, "만년필");
   await logIn(page, "viewer");
   expect(await menu(page)).toEqual([
-    "오늘", "주문", "거래내역", "환불", "웹훅", "이벤트", "대사", "인앱결제", "프로모션", "메시지", "사용자", "설정", "내 계정",
+    "오늘", "주문", "거래내역", "환불", "웹훅", "이벤트", "토스 호출", "대사", "인앱결제", "프로모션", "메시지", "사용자", "설정", "내 계정",
   ]);
   await find(page, order);
   await expect(page.getByText("환불 권한이 없어요")).toBeVisible();

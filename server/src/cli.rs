@@ -236,6 +236,12 @@ async fn dispatch(
     database: &Database,
 ) -> anyhow::Result<()> {
     let jangbu = Jangbu::start(settings, &database.url).await?;
+    let outcome = carry_out(command, actor, jangbu.clone()).await;
+    jangbu.write_down_calls().await;
+    outcome
+}
+
+async fn carry_out(command: Command, actor: &Actor, jangbu: Jangbu) -> anyhow::Result<()> {
     let backoffice = &jangbu.backoffice;
     match command {
         Command::Serve { no_work } => serve(jangbu, !no_work).await,

@@ -37,6 +37,7 @@ use backoffice::{
     database::Tables,
     events::{self, EndpointError, Kind, Outside, Subscription},
     staff::factors::Passkeys,
+    toss_calls::CallLog,
     webhooks::Intake,
     worker,
 };
@@ -55,6 +56,7 @@ pub struct Jangbu {
     /// The workers' own connections.
     worker_pool: PgPool,
     intake: Intake,
+    calls: CallLog,
     oidc: Option<Arc<oidc::Provider>>,
     identify: Option<Arc<dyn Identify>>,
     pub quotas: Arc<Quotas>,
@@ -67,7 +69,7 @@ pub fn install_crypto() {
 }
 
 /// The client of the mini-app. Only in live mode does it ask for payments that move money.
-fn mini_app(settings: &settings::AppsInToss, mode: Mode) -> anyhow::Result<AppsInToss> {
+fn mini_app(settings: &settings::AppsInToss, mode: Mode, calls: &CallLog) -> anyhow::Result<AppsInToss> {
     let (url, pay_url) = (settings.url.clone(), settings.pay_url.clone());
     let is_test = mode != Mode::Live;
     let config = toss::apps_in_toss::Config {
@@ -77,7 +79,27 @@ fn mini_app(settings: &settings::AppsInToss, mode: Mode) -> anyhow::Result<AppsI
     };
     tracing::info!(is_test_payment = is_test, url = settings.url, "Apps in Toss");
     let client = toss::apps_in_toss::Client::new(config).context("APPS_IN_TOSS_URL")?;
+    let client = client.observed_by(Arc::new(calls.clone()));
     Ok(AppsInToss { client, profile_key: settings.profile_key.clone() })
+}
+
+fn toss_payments(settings: &Settings, calls: &CallLog) -> anyhow::Result<toss::payments::Client> {
+    let config = toss::payments::Config::new(
+        settings.toss_payments_url.clone(),
+        settings.toss_payments_secret_key.clone(),
+    );
+    let client = toss::payments::Client::new(config).context("TOSS_PAYMENTS_SECRET_KEY")?;
+    let client = client.observed_by(Arc::new(calls.clone()));
+    Ok(match &settings.toss_test_code {
+        Some(code) => {
+            tracing::warn!(
+                code,
+                "JANGBU_TOSS_TEST_CODE: Toss Payments is asked to answer every call with it"
+            );
+            client.with_test_code(code)
+        }
+        None => client,
+    })
 }
 
 impl Jangbu {
@@ -104,16 +126,13 @@ impl Jangbu {
         let sealing = log_key::sealing(&settings, &pool).await?;
         backoffice::keys::seal_clear(&pool, &keys).await?;
         let worker_pool = database::connect(database_url, 12).await?;
-        let toss = toss::payments::Client::new(toss::payments::Config::new(
-            settings.toss_payments_url.clone(),
-            settings.toss_payments_secret_key.clone(),
-        ))
-        .context("TOSS_PAYMENTS_SECRET_KEY")?;
-        let apps_in_toss =
-            settings.apps_in_toss.as_ref().map(|apps| mini_app(apps, settings.mode)).transpose()?;
-        let security_key = settings.toss_payments_security_key.clone();
         let clock = Clock::default();
         clock.set_offset(settings.clock_offset);
+        let calls = CallLog::open(pool.clone(), clock.clone());
+        let toss = toss_payments(&settings, &calls)?;
+        let apps_in_toss =
+            settings.apps_in_toss.as_ref().map(|apps| mini_app(apps, settings.mode, &calls)).transpose()?;
+        let security_key = settings.toss_payments_security_key.clone();
         let backoffice = Backoffice {
             pool,
             toss,
@@ -144,6 +163,7 @@ impl Jangbu {
             tables,
             worker_pool,
             intake,
+            calls,
             oidc: oidc.map(Arc::new),
             identify: None,
             quotas: Arc::default(),
@@ -175,6 +195,12 @@ impl Jangbu {
     /// Works until told to stop.
     pub async fn work(&self, stop: CancellationToken) {
         worker::work(self.backoffice.clone(), self.worker_pool.clone(), stop).await;
+        self.write_down_calls().await;
+    }
+
+    /// Comes back once every call to Toss that has ended is written down: what comes last, when a process ends.
+    pub async fn write_down_calls(&self) {
+        self.calls.flush().await;
     }
 
     /// The ways in.

@@ -73,6 +73,7 @@ pub use self::{
 /// | `JANGBU_DATABASE_CONNECTIONS` | 16 | |
 /// | `JANGBU_LOG` | `text` | `json`: one object a line; the environment only, and the binary only. `RUST_LOG` says what is written |
 /// | `JANGBU_OIDC_…` | – | the log-in of the house next door: [`Oidc`] |
+/// | `JANGBU_TOSS_TEST_CODE` | – | not in live mode: an error code, like `REJECT_CARD_COMPANY`, that Toss Payments answers every call with (`TossPayments-Test-Code`), for rehearsals |
 /// | `JANGBU_CLOCK_OFFSET_MS` | 0 | sandbox mode only: how far the clock is turned, for rehearsals on another day |
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -100,6 +101,8 @@ pub struct Settings {
     pub toss_payments_url: String,
     pub toss_payments_secret_key: SecretString,
     pub toss_payments_security_key: Option<SecretString>,
+    /// The error that Toss Payments is asked to answer with; never in live mode.
+    pub toss_test_code: Option<String>,
     /// The mini-app, where there is one.
     pub apps_in_toss: Option<AppsInToss>,
     pub merchant_api_key: Option<SecretString>,
@@ -138,6 +141,22 @@ fn retention(source: &Source) -> Result<Periods, SettingError> {
         periods.set(&format!("webhooks={years}y")).or_else(|_| wrong(YEARS, "1, 2 or 5"))?;
     }
     Ok(periods)
+}
+
+/// Toss honours it with test keys (toss-api.md A1.8).
+fn toss_test_code(source: &Source, mode: Mode) -> Result<Option<String>, SettingError> {
+    const NAME: &str = "JANGBU_TOSS_TEST_CODE";
+    let Some(code) = source.get(NAME) else { return Ok(None) };
+    if mode == Mode::Live {
+        return wrong(
+            NAME,
+            "JANGBU_MODE is live, and errors are rehearsed in a sandbox or with a test key only",
+        );
+    }
+    if toss::redact::code(code) != code {
+        return wrong(NAME, "an error code of Toss Payments, like REJECT_CARD_COMPANY");
+    }
+    Ok(Some(code.to_owned()))
 }
 
 fn mail(source: &Source, mode: Mode) -> Result<Option<Mailer>, SettingError> {
@@ -212,6 +231,7 @@ impl Settings {
             toss_payments_security_key: source
                 .get("TOSS_PAYMENTS_SECURITY_KEY")
                 .map(|key| key.to_owned().into()),
+            toss_test_code: toss_test_code(source, mode)?,
             apps_in_toss: AppsInToss::read(source, mode)?,
             merchant_api_key: source.get("JANGBU_MERCHANT_API_KEY").map(|key| key.to_owned().into()),
             oidc: Oidc::read(source, mode)?,

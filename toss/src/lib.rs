@@ -6,6 +6,7 @@
 pub mod apps_in_toss;
 pub mod calendar;
 pub mod decimal;
+pub mod observe;
 mod open_enum;
 pub mod payments;
 pub mod redact;

@@ -5,6 +5,11 @@ use std::{error::Error as StdError, fmt, io};
 
 use serde_json::error::Category;
 
+mod body;
+
+pub use body::body;
+pub(crate) use body::count;
+
 /// Stands for a code that is none.
 pub const UNKNOWN_CODE: &str = "UNKNOWN_CODE";
 
@@ -39,9 +44,26 @@ pub(crate) fn is_word(text: &str) -> bool {
     !text.is_empty() && text.chars().count() <= 40 && digits <= 2 && text.chars().all(plain)
 }
 
+/// A version of the API as it may be written down: a day, or the `1.4` of before.
+pub fn version(text: &str) -> Option<String> {
+    let is_day = text.len() == 10
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(n, b)| if matches!(n, 4 | 7) { b == b'-' } else { b.is_ascii_digit() });
+    let is_old =
+        text.len() == 3 && text.starts_with("1.") && text.bytes().skip(2).all(|b| b.is_ascii_digit());
+    (is_day || is_old).then(|| text.to_owned())
+}
+
 /// One trace id, or the two of a replayed answer; nothing when it looks like something else.
 pub fn trace_id(header: &reqwest::header::HeaderValue) -> Option<String> {
-    let ids: Vec<&str> = header.to_str().ok()?.split(',').map(str::trim).collect();
+    trace_ids(header.to_str().ok()?)
+}
+
+/// The same of a text.
+pub(crate) fn trace_ids(text: &str) -> Option<String> {
+    let ids: Vec<&str> = text.split(',').map(str::trim).collect();
     let is_id = |id: &&str| {
         (8..=64).contains(&id.len())
             && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')

@@ -19,6 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("keys", &[]),
     ("mail", &[]),
     ("security", &[]),
+    ("toss_calls", &[]),
     ("staff", &["audit", "queue", "security"]),
     ("events", &["audit", "staff"]),
     ("limits", &["audit", "staff"]),

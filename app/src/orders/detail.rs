@@ -104,6 +104,7 @@ fn head(ctx: &Ctx, order: &Order, record: Option<&Record>) -> AnyView {
             </form>
         }
     });
+    let calls = ctx.href(&routes::toss_calls_of(&order.order_id));
     let fetched = record.map(|r| ctx.tr("order-fetched", &[("time", format::short_time(r.fetched_at))]));
     view! {
         <section class="card order-head">
@@ -126,6 +127,7 @@ fn head(ctx: &Ctx, order: &Order, record: Option<&Record>) -> AnyView {
             <div class="actions">
                 {look_up}
                 <span class="soft">{fetched}</span>
+                <a class="link" href=calls>{ctx.t("toss-calls-of-order")}</a>
             </div>
         </section>
     }

@@ -1,5 +1,6 @@
 //! How it looks for this person, and how this process is set up.
 
+use backoffice::{Fault, toss_calls};
 use leptos::prelude::*;
 
 use super::{limits, preferences::preferences, retention};
@@ -9,6 +10,7 @@ use crate::{
         layout::{Answer, Frame},
     },
     context::Ctx,
+    format,
     islands::Copy,
     routes,
     webhooks::list::hook_url,
@@ -58,13 +60,32 @@ fn apps_in_toss(ctx: &Ctx) -> AnyView {
     .into_any()
 }
 
+/// What has to be known of how Toss Payments answers: in another version of its API, or with an error on purpose.
+async fn toss_payments(ctx: &Ctx) -> Result<AnyView, Fault> {
+    let other = toss_calls::other_version(ctx.backoffice()).await?.map(|seen| {
+        let words = [
+            ("version", seen.version),
+            ("ours", toss_calls::VERSION.to_owned()),
+            ("time", format::full_time(seen.first_seen_at)),
+        ];
+        view! { <p class="notice bad" role="note">{ctx.tr("settings-other-version", &words)}</p> }
+    });
+    let rehearsed = ctx.backoffice().toss.test_code().map(|code| {
+        let sentence = ctx.tr("settings-test-code", &[("code", code.to_owned())]);
+        view! { <p class="notice unsure" role="note">{sentence}</p> }
+    });
+    Ok(view! { {other} {rehearsed} }.into_any())
+}
+
 pub async fn page(ctx: Ctx) -> Answer {
     let flash = ctx.take_flash().await;
     let limits = limits::view(&ctx, &flash).await?;
     let retention = retention::view(&ctx).await?;
+    let toss_payments = toss_payments(&ctx).await?;
     let hook = hook_url(&ctx);
     let body = view! {
         <h1>{ctx.t("nav-settings")}</h1>
+        {toss_payments}
         <section class="card">
             <h2>{ctx.t("settings-look")}</h2>
             <div class="pad">{preferences(&ctx)}</div>
@@ -77,7 +98,7 @@ pub async fn page(ctx: Ctx) -> Answer {
                 <dt>{ctx.t("settings-mode")}</dt>
                 <dd>{ctx.words.word("mode", ctx.site.mode.as_str())}</dd>
                 <dt>"Toss Payments"</dt>
-                <dd><code>{ctx.backoffice().toss.url().to_owned()}</code></dd>
+                <dd><code>{ctx.backoffice().toss.url().to_owned()}</code> " " {toss_calls::VERSION}</dd>
                 <dt>{ctx.t("settings-hook")}</dt>
                 <dd>
                     <code>{hook.clone()}</code>

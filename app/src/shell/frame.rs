@@ -67,6 +67,7 @@ fn menu(ctx: &Ctx, active: &'static str, waiting: Waiting) -> AnyView {
             {entry(routes::REFUNDS, "nav-refunds", refunds)}
             {entry(routes::WEBHOOKS, "nav-webhooks", waiting.webhooks_stuck)}
             {entry(routes::EVENTS, "nav-events", 0)}
+            {entry(routes::TOSS_CALLS, "nav-toss-calls", 0)}
             {entry(routes::RECONCILIATION, "nav-reconciliation", differences)}
             {receipts}
         </ul>

@@ -19,7 +19,8 @@ use crate::{
     components::{errors, layout, list::Query},
     context::{Ctx, Theme},
     events, exports, firewall, home, iap, messages, orders, payouts, personal_data, promotions,
-    reconciliation, refunds, reports, returns, security, settings, staff, transactions, users, webhooks,
+    reconciliation, refunds, reports, returns, security, settings, staff, toss_calls, transactions, users,
+    webhooks,
 };
 
 /// The names of the built files, without the folder.
@@ -104,6 +105,11 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/events/:id") view=|| {
                     let id = param("id");
                     page(move |ctx, _| events::detail::page(ctx, id))
+                } ssr=SsrMode::Async/>
+                <Route path=path!("/toss-calls") view=|| page(toss_calls::list::page) ssr=SsrMode::Async/>
+                <Route path=path!("/toss-calls/:id") view=|| {
+                    let id = param("id");
+                    page(move |ctx, _| toss_calls::detail::page(ctx, id))
                 } ssr=SsrMode::Async/>
                 <Route path=path!("/reconciliation") view=|| page(reconciliation::month::page) ssr=SsrMode::Async/>
                 <Route path=path!("/reconciliation/differences") view=|| page(reconciliation::differences::list::page) ssr=SsrMode::Async/>

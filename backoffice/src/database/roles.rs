@@ -21,6 +21,7 @@ const WRITTEN_ONCE: &[&str] = &[
     "event_attempts",
     "right_changes",
     "security_events",
+    "toss_calls",
 ];
 
 /// The application reads them, and no more.
@@ -64,6 +65,7 @@ const MAY_GO: &[&str] = &[
     "staff_recovery_codes",
     "staff_sessions",
     "throttle",
+    "toss_calls",
     "toss_pay_requests",
     "webhook_replays",
     "right_changes",

@@ -24,6 +24,8 @@ text_enum! {
         Events = "events",
         /// Files that somebody asked for.
         Files = "files",
+        /// What was said to Toss, and how it answered.
+        TossCalls = "toss_calls",
     }
 }
 
@@ -120,6 +122,7 @@ impl Class {
             Self::Tasks => (Period::years(1), Period::months(1), Period::years(5)),
             Self::Events => (Period::days(90), Period::days(30), Period::years(2)),
             Self::Files => (Period::days(1), Period::days(1), Period::days(7)),
+            Self::TossCalls => (Period::days(30), Period::days(7), Period::months(6)),
         }
     }
 }
@@ -190,6 +193,7 @@ mod tests {
             ("access_records=3y", "access_records: from 1y to 2y"),
             ("webhooks=3y", "webhooks: 1y, 2y or 5y"),
             ("files=8d", "files: from 1d to 7d"),
+            ("toss_calls=7m", "toss_calls: from 7d to 6m"),
             ("orders=5y", "\"orders=5y\" is not like contracts=5y, tasks=18m or files=3d"),
             ("tasks", "\"tasks\" is not like contracts=5y, tasks=18m or files=3d"),
             ("tasks=0y", "\"tasks=0y\" is not like contracts=5y, tasks=18m or files=3d"),
@@ -202,5 +206,6 @@ mod tests {
         assert_eq!(periods.of(Class::Contracts), Period::years(10));
         assert_eq!(periods.of(Class::Tasks).text(), "18m");
         assert_eq!(periods.of(Class::Disputes), Period::years(3));
+        assert_eq!(periods.of(Class::TossCalls), Period::days(30));
     }
 }

@@ -66,6 +66,10 @@ async fn destroy_class(backoffice: &Backoffice, class: Class, before: OffsetDate
         }
         Class::Tasks => tasks(backoffice, before).await?,
         Class::Events => events(backoffice, before).await?,
+        Class::TossCalls => {
+            let gone = sqlx::query!("delete from toss_calls where at < $1", before);
+            gone.execute(&backoffice.pool).await?.rows_affected()
+        }
         Class::Webhooks | Class::Files => return Ok(()),
     };
     note(backoffice, class, before, gone).await

@@ -67,6 +67,7 @@ fn keys_and_modes_that_contradict_each_other_stop_the_start() {
         (&[("JANGBU_OIDC_ISSUER", "https://a.example")], "JANGBU_OIDC_CLIENT_ID"),
         (&[("JANGBU_MODE", "test"), ("JANGBU_METRICS_TOKEN", "short")], "JANGBU_METRICS_TOKEN"),
         (&[("JANGBU_METRICS_ADDR", "4001")], "JANGBU_METRICS_ADDR"),
+        (&[("JANGBU_TOSS_TEST_CODE", "reject card")], "JANGBU_TOSS_TEST_CODE"),
         (&[("JANGBU_METRICS_ADDR", "127.0.0.1:4000")], "JANGBU_METRICS_ADDR"),
         (&[("JANGBU_TRUSTED_PROXIES", "none, 10.0.0.0/8")], "JANGBU_TRUSTED_PROXIES"),
     ] {
@@ -188,4 +189,23 @@ fn no_key_is_printed() {
     for key in ["test_sk_x", "merchant-secret", "metrics-secret", "client-secret"] {
         assert!(!shown.contains(key), "{shown}");
     }
+}
+
+#[test]
+fn errors_are_rehearsed_anywhere_but_in_a_live_shop() {
+    let code = ("JANGBU_TOSS_TEST_CODE", "REJECT_CARD_COMPANY");
+    assert_eq!(read(&[code]).unwrap().toss_test_code.as_deref(), Some("REJECT_CARD_COMPANY"));
+    let key = "k".repeat(32);
+    let test = [("JANGBU_MODE", "test"), ("JANGBU_MERCHANT_API_KEY", &key), code];
+    assert!(read(&test).unwrap().toss_test_code.is_some());
+    let live = [
+        ("JANGBU_MODE", "live"),
+        ("TOSS_PAYMENTS_SECRET_KEY", "live_sk_x"),
+        ("TOSS_PAYMENTS_URL", OFFICIAL_URL),
+        ("JANGBU_PUBLIC_URL", "https://shop.example"),
+        ("JANGBU_TRUSTED_PROXIES", "none"),
+    ];
+    assert!(read(&live).is_ok_and(|settings| settings.toss_test_code.is_none()));
+    let error = read(&[&live[..], &[code]].concat()).map(drop).unwrap_err().to_string();
+    assert!(error.starts_with("JANGBU_TOSS_TEST_CODE: JANGBU_MODE is live"), "{error}");
 }

@@ -69,6 +69,12 @@ async fn every_page_as_every_role() {
             .await
             .unwrap()
             .to_string();
+    shop.jangbu.write_down_calls().await;
+    let call: i64 = sqlx::query_scalar("select min(id) from toss_calls")
+        .fetch_one(&shop.backoffice().pool)
+        .await
+        .unwrap();
+    let call = call.to_string();
     let user = shop.user().await;
     shop.paid_by_toss_pay_of("tp-access", user).await;
     let campaign = NewCampaign {
@@ -124,6 +130,7 @@ async fn every_page_as_every_role() {
                 "/webhooks/{id}" => &delivery,
                 "/events/{id}" => &event,
                 "/events/endpoints/{id}" => &endpoint,
+                "/toss-calls/{id}" => &call,
                 "/webhooks/replays/{id}" => &replay,
                 "/exports/{id}" | "/exports/file/{id}" => &export,
                 "/staff/{id}" => &somebody,

@@ -46,6 +46,8 @@ async fn the_application_can_neither_alter_the_tables_nor_rewrite_what_is_writte
         "truncate security_events",
         "update access_records set reason = ''",
         "truncate access_records",
+        "update toss_calls set code = ''",
+        "truncate toss_calls",
         "delete from orders",
         "delete from payments",
         "delete from refunds",

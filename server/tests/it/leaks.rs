@@ -242,7 +242,7 @@ async fn nothing_of_a_broken_answer_is_kept_where_it_cannot_be_removed() {
 
     let admin = shop.log_in(Role::Admin).await;
     let mut pages: Vec<String> =
-        ["/", "/orders", "/refunds", "/webhooks", "/audit", "/iap", "/users", "/transactions"]
+        ["/", "/orders", "/refunds", "/webhooks", "/audit", "/iap", "/users", "/transactions", "/toss-calls"]
             .map(str::to_owned)
             .to_vec();
     let orders: Vec<String> =

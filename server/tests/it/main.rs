@@ -51,6 +51,7 @@ mod sealed;
 mod security_lines;
 mod support;
 mod tax;
+mod toss_calls;
 mod toss_client;
 mod toss_pay;
 mod two_people;

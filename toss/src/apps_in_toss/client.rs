@@ -1,6 +1,6 @@
 //! The HTTP client of Apps in Toss.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use reqwest::Method as Verb;
 use secrecy::{ExposeSecret, SecretString};
@@ -16,9 +16,41 @@ use super::{
     pay::{About, Made, Make},
     promotion::{Execute, Key},
 };
-use crate::redact::{self, Silence};
+use crate::{
+    observe::{Api, Leaving, Observer, Outcome, Watch},
+    redact::{self, Silence},
+};
 
-const PREFIX: &str = "/api-partner/v1/apps-in-toss";
+/// In front of every path.
+pub const PREFIX: &str = "/api-partner/v1/apps-in-toss";
+
+/// Declares paths below the prefix, and the list of all of them.
+macro_rules! paths {
+    ($($name:ident = $path:literal;)+) => {
+        $(const $name: &str = concat!("/api-partner/v1/apps-in-toss", $path);)+
+        /// All that can be asked, as a log writes it. Nobody's id stands in one.
+        pub const PATHS: &[&str] = &[$($name),+];
+    };
+}
+
+paths! {
+    GENERATE_TOKEN = "/user/oauth2/generate-token";
+    REFRESH_TOKEN = "/user/oauth2/refresh-token";
+    LOGIN_ME = "/user/oauth2/login-me";
+    REMOVE_BY_ACCESS_TOKEN = "/user/oauth2/access/remove-by-access-token";
+    REMOVE_BY_USER_KEY = "/user/oauth2/access/remove-by-user-key";
+    PROMOTION_KEY = "/promotion/execute-promotion/get-key";
+    EXECUTE_PROMOTION = "/promotion/execute-promotion";
+    PROMOTION_RESULT = "/promotion/execution-result";
+    SEND_MESSAGE = "/messenger/send-message";
+    SEND_TEST_MESSAGE = "/messenger/send-test-message";
+    SEND_BULK_MESSAGE = "/messenger/send-bulk-message";
+    ORDER_STATUS = "/order/get-order-status";
+    MAKE_PAYMENT = "/pay/make-payment";
+    EXECUTE_PAYMENT = "/pay/execute-payment";
+    REFUND_PAYMENT = "/pay/refund-payment";
+    PAYMENT_STATUS = "/pay/get-payment-status";
+}
 
 /// How to reach Apps in Toss.
 #[derive(Debug, Clone)]
@@ -99,6 +131,7 @@ pub struct Client {
     is_test: bool,
     /// Without a certificate there is one client that carries none: the answer then says what is missing.
     clients: Vec<(Option<Identity>, reqwest::Client)>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 /// A configured certificate as it stands now.
@@ -165,7 +198,12 @@ impl Client {
         } else {
             config.identities.iter().map(|identity| build(Some(identity))).collect::<Result<_, _>>()?
         };
-        Ok(Self { url, pay_url, is_test: config.is_test, clients })
+        Ok(Self { url, pay_url, is_test: config.is_test, clients, observer: None })
+    }
+
+    /// The same client, with somebody who is told of every call.
+    pub fn observed_by(&self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer: Some(observer), ..self.clone() }
     }
 
     pub fn url(&self) -> &str {
@@ -211,37 +249,40 @@ impl Client {
     /// Exchanges the code that the mini-app got; it works once, within ten minutes.
     pub async fn generate_token(&self, code: &str, referrer: &str) -> Result<Answer<Tokens>, Error> {
         let body = serde_json::json!({ "authorizationCode": code, "referrer": referrer });
-        self.post(Host::General, "/user/oauth2/generate-token", Headers::default(), &body).await
+        self.post(Host::General, GENERATE_TOKEN, Headers::default(), &body).await
     }
 
     pub async fn refresh_token(&self, refresh_token: &SecretString) -> Result<Answer<Tokens>, Error> {
         let body = serde_json::json!({ "refreshToken": refresh_token.expose_secret() });
-        self.post(Host::General, "/user/oauth2/refresh-token", Headers::default(), &body).await
+        self.post(Host::General, REFRESH_TOKEN, Headers::default(), &body).await
     }
 
     pub async fn login_me(&self, access_token: &SecretString) -> Result<Answer<Profile>, Error> {
         let headers = Headers { access_token: Some(access_token), ..Headers::default() };
-        self.call(Host::General, Verb::GET, "/user/oauth2/login-me", headers, None::<&()>).await
+        self.call(Host::General, Verb::GET, LOGIN_ME, headers, None::<&()>, sure).await
     }
 
     /// Ends the link of the token's user with this mini-app.
     pub async fn remove_by_access_token(&self, access_token: &SecretString) -> Result<(), Error> {
         let headers = Headers { access_token: Some(access_token), ..Headers::default() };
-        let path = "/user/oauth2/access/remove-by-access-token";
-        self.raw(Host::General, Verb::POST, path, headers, None::<&()>).await.map(drop)
+        let any = |_: &serde_json::Value| Ok(());
+        self.call(Host::General, Verb::POST, REMOVE_BY_ACCESS_TOKEN, headers, None::<&()>, any)
+            .await
+            .map(drop)
     }
 
     /// Ends a user's link with this mini-app.
     pub async fn remove_by_user_key(&self, user: UserKey) -> Result<(), Error> {
         let body = serde_json::json!({ "userKey": user });
-        let path = "/user/oauth2/access/remove-by-user-key";
-        self.raw(Host::General, Verb::POST, path, Headers::default(), Some(&body)).await.map(drop)
+        let any = |_: &serde_json::Value| Ok(());
+        let headers = Headers::default();
+        self.call(Host::General, Verb::POST, REMOVE_BY_USER_KEY, headers, Some(&body), any).await.map(drop)
     }
 
     /// A key for one payout, good for an hour. Nothing is paid out by it.
     pub async fn promotion_key(&self, headers: Headers<'_>) -> Result<Answer<PromotionKey>, Error> {
-        let path = "/promotion/execute-promotion/get-key";
-        let answer: Answer<Key> = self.post(Host::General, path, headers, &serde_json::json!({})).await?;
+        let nothing = serde_json::json!({});
+        let answer: Answer<Key> = self.post(Host::General, PROMOTION_KEY, headers, &nothing).await?;
         Ok(Answer { value: answer.value.key, raw: answer.raw })
     }
 
@@ -254,11 +295,11 @@ impl Client {
         amount: i64,
     ) -> Result<Answer<PromotionKey>, Error> {
         let body = Execute { promotion_code, key, amount: Some(amount) };
+        let is_ours = |said: &Key| {
+            if said.key == *key { Ok(()) } else { Err(MaybeDone::Contradiction("it is about another key")) }
+        };
         let answer: Answer<Key> =
-            self.post(Host::General, "/promotion/execute-promotion", headers, &body).await?;
-        if answer.value.key != *key {
-            return Err(MaybeDone::Contradiction("it is about another key").into());
-        }
+            self.post_sure(Host::General, EXECUTE_PROMOTION, headers, &body, is_ours).await?;
         Ok(Answer { value: answer.value.key, raw: answer.raw })
     }
 
@@ -269,7 +310,7 @@ impl Client {
         key: &PromotionKey,
     ) -> Result<Answer<GrantState>, Error> {
         let body = Execute { promotion_code, key, amount: None };
-        self.post(Host::General, "/promotion/execution-result", headers, &body).await
+        self.post(Host::General, PROMOTION_RESULT, headers, &body).await
     }
 
     pub async fn send_message(
@@ -279,7 +320,7 @@ impl Client {
         context: &BTreeMap<String, String>,
     ) -> Result<Answer<MessageResult>, Error> {
         let body = Send { template_set_code, context, deployment_id: None };
-        self.post(Host::General, "/messenger/send-message", headers, &body).await
+        self.post(Host::General, SEND_MESSAGE, headers, &body).await
     }
 
     /// To try a template before Toss has approved it. `deployment_id` is the UUID of an uploaded bundle.
@@ -291,7 +332,7 @@ impl Client {
         deployment_id: &str,
     ) -> Result<Answer<MessageResult>, Error> {
         let body = Send { template_set_code, context, deployment_id: Some(deployment_id) };
-        self.post(Host::General, "/messenger/send-test-message", headers, &body).await
+        self.post(Host::General, SEND_TEST_MESSAGE, headers, &body).await
     }
 
     /// At most 2,500 receivers.
@@ -301,14 +342,14 @@ impl Client {
         context_list: &[Bulk],
     ) -> Result<Answer<MessageResult>, Error> {
         let body = SendBulk { template_set_code, context_list };
-        self.post(Host::General, "/messenger/send-bulk-message", Headers::default(), &body).await
+        self.post(Host::General, SEND_BULK_MESSAGE, Headers::default(), &body).await
     }
 
     /// How an in-app purchase stands. With a user key Toss answers only about that user's orders.
     pub async fn iap_order(&self, user: Option<UserKey>, order_id: &str) -> Result<Answer<IapOrder>, Error> {
         let headers = Headers { user, ..Headers::default() };
         let body = serde_json::json!({ "orderId": order_id });
-        self.post(Host::General, "/order/get-order-status", headers, &body).await
+        self.post(Host::General, ORDER_STATUS, headers, &body).await
     }
 
     /// Begins a payment; the token goes to the mini-app, which lets the buyer authenticate.
@@ -318,7 +359,7 @@ impl Client {
         payment: &MakePayment,
     ) -> Result<Answer<PayToken>, Error> {
         let body = Make { payment, is_test_payment: self.is_test };
-        let answer: Answer<Made> = self.post(Host::Pay, "/pay/make-payment", user.into(), &body).await?;
+        let answer: Answer<Made> = self.post(Host::Pay, MAKE_PAYMENT, user.into(), &body).await?;
         Ok(Answer { value: answer.value.pay_token, raw: answer.raw })
     }
 
@@ -329,18 +370,18 @@ impl Client {
         payment: &ExecutePayment,
     ) -> Result<Answer<Executed>, Error> {
         let body = self.about(Some(&payment.pay_token), payment.order_no.as_deref());
-        let answer: Answer<Executed> =
-            self.post(Host::Pay, "/pay/execute-payment", user.into(), &body).await?;
-        let said = &answer.value;
-        if said.pay_token != payment.pay_token {
-            return Err(MaybeDone::Contradiction("it is about another payment").into());
-        }
-        // A success may carry a payment that failed (toss-api.md B5.2). Only the status tells what it did.
-        if said.code != 0 || said.error_code.is_some() {
-            let code = said.error_code.clone().unwrap_or_else(|| said.code.to_string());
-            return Err(MaybeDone::FailedInside(redact::code(&code)).into());
-        }
-        Ok(answer)
+        let is_done = |said: &Executed| {
+            if said.pay_token != payment.pay_token {
+                return Err(MaybeDone::Contradiction("it is about another payment"));
+            }
+            // A success may carry a payment that failed (toss-api.md B5.2). Only the status tells what it did.
+            if said.code != 0 || said.error_code.is_some() {
+                let code = said.error_code.clone().unwrap_or_else(|| said.code.to_string());
+                return Err(MaybeDone::FailedInside(redact::code(&code)));
+            }
+            Ok(())
+        };
+        self.post_sure(Host::Pay, EXECUTE_PAYMENT, user.into(), &body, is_done).await
     }
 
     /// Gives the whole payment back. There is no key: never send it twice without having asked for the status between.
@@ -351,12 +392,11 @@ impl Client {
         reason: &RefundReason,
     ) -> Result<Answer<Refunded>, Error> {
         let body = About { reason: Some(&reason.sent), ..self.about(Some(pay_token), None) };
-        let answer: Answer<Refunded> =
-            self.post(Host::Pay, "/pay/refund-payment", user.into(), &body).await?;
-        if answer.value.pay_token != *pay_token {
-            return Err(MaybeDone::Contradiction("it is about another payment").into());
-        }
-        Ok(answer)
+        let is_ours = |said: &Refunded| {
+            let other = MaybeDone::Contradiction("it is about another payment");
+            if said.pay_token == *pay_token { Ok(()) } else { Err(other) }
+        };
+        self.post_sure(Host::Pay, REFUND_PAYMENT, user.into(), &body, is_ours).await
     }
 
     /// By token, by order number, or by both, which is what Toss's guide asks for.
@@ -367,7 +407,7 @@ impl Client {
         order_no: Option<&str>,
     ) -> Result<Answer<Payment>, Error> {
         let body = self.about(pay_token, order_no);
-        self.post(Host::Pay, "/pay/get-payment-status", user.into(), &body).await
+        self.post(Host::Pay, PAYMENT_STATUS, user.into(), &body).await
     }
 
     fn about<'a>(&self, pay_token: Option<&'a PayToken>, order_no: Option<&'a str>) -> About<'a> {
@@ -377,25 +417,52 @@ impl Client {
     async fn post<T: DeserializeOwned, B: Serialize>(
         &self,
         host: Host,
-        path: &str,
+        path: &'static str,
         headers: Headers<'_>,
         body: &B,
     ) -> Result<Answer<T>, Error> {
-        self.call(host, Verb::POST, path, headers, Some(body)).await
+        self.call(host, Verb::POST, path, headers, Some(body), sure).await
     }
 
+    /// The same where a success has to be looked at before it is one.
+    async fn post_sure<T: DeserializeOwned, B: Serialize>(
+        &self,
+        host: Host,
+        path: &'static str,
+        headers: Headers<'_>,
+        body: &B,
+        is_one: impl FnOnce(&T) -> Result<(), MaybeDone>,
+    ) -> Result<Answer<T>, Error> {
+        self.call(host, Verb::POST, path, headers, Some(body), is_one).await
+    }
+
+    /// One question, told to whoever observes. `path` is one of [`PATHS`].
     async fn call<T: DeserializeOwned, B: Serialize>(
         &self,
         host: Host,
         verb: Verb,
-        path: &str,
+        path: &'static str,
         headers: Headers<'_>,
         body: Option<&B>,
+        is_one: impl FnOnce(&T) -> Result<(), MaybeDone>,
     ) -> Result<Answer<T>, Error> {
-        let (status, raw) = self.raw(host, verb, path, headers, body).await?;
-        let value = serde_json::from_str(raw.get())
-            .map_err(|error| MaybeDone::Unreadable { status, how: error.into() })?;
-        Ok(Answer { value, raw })
+        let mut watch = Watch::begin(self.observer.as_ref(), || Leaving {
+            api: Api::AppsInToss,
+            method: verb.clone(),
+            path,
+            order_id: None,
+            payment_key: None,
+            request: body.and_then(|body| serde_json::to_value(body).ok()),
+        });
+        let opened = self.raw(host, verb, path, headers, body, &mut watch).await;
+        let outcome = opened.and_then(|(status, raw)| {
+            let value = serde_json::from_str(raw.get())
+                .map_err(|error| MaybeDone::Unreadable { status, how: error.into() })?;
+            is_one(&value)?;
+            Ok(Answer { value, raw })
+        });
+        watch.end(|| outcome.as_ref().map_or_else(Into::into, |_| Outcome::Done));
+        outcome
     }
 
     /// One exchange; the content of the envelope.
@@ -403,15 +470,16 @@ impl Client {
         &self,
         host: Host,
         verb: Verb,
-        path: &str,
+        path: &'static str,
         headers: Headers<'_>,
         body: Option<&B>,
+        watch: &mut Watch,
     ) -> Result<(u16, Box<RawValue>), Error> {
         let base = match host {
             Host::General => &self.url,
             Host::Pay => &self.pay_url,
         };
-        let mut request = self.http().request(verb, format!("{base}{PREFIX}{path}"));
+        let mut request = self.http().request(verb, format!("{base}{path}"));
         if let Some(user) = headers.user {
             request = request.header("x-toss-user-key", user.0);
         }
@@ -426,9 +494,12 @@ impl Client {
         }
         let response = request.send().await.map_err(failed)?;
         let status = response.status().as_u16();
+        watch.began_to_answer(status, None);
         let bytes = response.bytes().await.map_err(failed)?;
+        watch.heard(&bytes);
         let opened = envelope::open(status, &bytes);
         let code = opened.as_ref().err().and_then(Error::code).unwrap_or("SUCCESS");
+        let path = path.trim_start_matches(PREFIX);
         tracing::info!(path, status, code, "apps in toss");
         Ok((status, opened?))
     }
@@ -443,6 +514,11 @@ impl Client {
         // `new` makes at least one.
         &self.clients[self.used(now())].1
     }
+}
+
+/// Toss's word is enough.
+fn sure<T>(_: &T) -> Result<(), MaybeDone> {
+    Ok(())
 }
 
 /// Certificates end by the machine's clock, also where a rehearsal turns another one.

@@ -5,7 +5,10 @@ use std::error::Error as StdError;
 use serde::{Deserialize, Serialize};
 
 use super::{ResultType, codes};
-use crate::redact::{self, Silence, Unreadable};
+use crate::{
+    observe::{Failure, Outcome},
+    redact::{self, Silence, Unreadable},
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -137,6 +140,32 @@ impl TlsProblem {
             };
         }
         None
+    }
+}
+
+impl From<&Error> for Outcome {
+    fn from(error: &Error) -> Self {
+        let refused = |code: &str, result_type: &ResultType| Self::Refused {
+            code: code.to_owned(),
+            result_type: Some(result_type.as_str().to_owned()),
+        };
+        let no_answer = |failure, why: String| Self::NoAnswer { failure, why };
+        match error {
+            Error::NotDone(NotDone::Refused(refusal)) | Error::MaybeDone(MaybeDone::Said(refusal)) => {
+                refused(&refusal.code, &refusal.result_type)
+            }
+            Error::MaybeDone(MaybeDone::FailedInside(code)) => refused(code, &ResultType::Success),
+            Error::NotDone(NotDone::NotReached(why)) | Error::MaybeDone(MaybeDone::NoAnswer(why)) => {
+                no_answer((*why).into(), why.to_string())
+            }
+            Error::NotDone(NotDone::Tls(problem)) => no_answer(Failure::Tls, problem.to_string()),
+            Error::MaybeDone(MaybeDone::Unreadable { how, .. }) => {
+                no_answer(Failure::Unreadable, how.to_string())
+            }
+            Error::MaybeDone(MaybeDone::Contradiction(what)) => {
+                no_answer(Failure::Contradiction, (*what).to_owned())
+            }
+        }
     }
 }
 

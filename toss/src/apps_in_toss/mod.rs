@@ -16,7 +16,7 @@ mod messenger;
 mod pay;
 mod promotion;
 
-pub use client::{Answer, Certificate, Client, Config, ConfigError, Headers};
+pub use client::{Answer, Certificate, Client, Config, ConfigError, Headers, PATHS, PREFIX};
 pub use envelope::ResultType;
 pub use error::{Error, MaybeDone, NotDone, Refusal, TlsProblem};
 pub use iap::{IapOrder, IapStatus};

@@ -17,12 +17,41 @@ use super::{
     SettlementDate, Transaction, VirtualAccountRequest,
 };
 use crate::{
+    observe::{self, Api, Leaving, Observer, Watch},
     redact::{self, Silence},
     timestamp,
 };
 
 /// Where Toss lives. A live key is sent nowhere else.
 pub const OFFICIAL_URL: &str = "https://api.tosspayments.com";
+
+const CONFIRM: &str = "/v1/payments/confirm";
+const PAYMENT: &str = "/v1/payments/{paymentKey}";
+const BY_ORDER: &str = "/v1/payments/orders/{orderId}";
+const CANCEL: &str = "/v1/payments/{paymentKey}/cancel";
+const VIRTUAL_ACCOUNTS: &str = "/v1/virtual-accounts";
+const ISSUE_BILLING_KEY: &str = "/v1/billing/authorizations/issue";
+const BILLING_KEY: &str = "/v1/billing/{billingKey}";
+const CASH_RECEIPTS: &str = "/v1/cash-receipts";
+const CANCEL_CASH_RECEIPT: &str = "/v1/cash-receipts/{receiptKey}/cancel";
+const TRANSACTIONS: &str = "/v1/transactions";
+const SETTLEMENTS: &str = "/v1/settlements";
+
+/// All that can be asked, as a log writes it: the words of the contract, and nothing that is put between them. A billing
+/// key is as good as a card, and an order's number may come from a stranger's webhook.
+pub const PATHS: [&str; 11] = [
+    CONFIRM,
+    PAYMENT,
+    BY_ORDER,
+    CANCEL,
+    VIRTUAL_ACCOUNTS,
+    ISSUE_BILLING_KEY,
+    BILLING_KEY,
+    CASH_RECEIPTS,
+    CANCEL_CASH_RECEIPT,
+    TRANSACTIONS,
+    SETTLEMENTS,
+];
 
 /// Rows a list call asks for; Toss allows up to 5,000 (toss-api.md A7, A8).
 const PAGE: usize = 1000;
@@ -32,7 +61,7 @@ const PAGE: usize = 1000;
 pub struct Config {
     pub url: String,
     pub secret_key: SecretString,
-    /// `Accept-Language` of every call; Toss answers its messages in it.
+    /// `Accept-Language` of every call: in which language Toss answers its messages (toss-api.md A1.1).
     pub language: Option<String>,
     /// The whole call. Toss asks for at least 60 seconds (toss-api.md A1.1).
     pub timeout: Duration,
@@ -44,7 +73,7 @@ impl Config {
         Self {
             url: url.into(),
             secret_key: secret_key.into(),
-            language: None,
+            language: Some("ko".to_owned()),
             timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(5),
         }
@@ -89,6 +118,49 @@ pub struct Client {
     test_code: Option<String>,
     pace: Option<Arc<Pace>>,
     is_test: bool,
+    observer: Option<Arc<dyn Observer>>,
+}
+
+/// Where a call goes.
+struct Place {
+    /// One of [`PATHS`].
+    path: &'static str,
+    /// The same with what stands between its words, percent-encoded.
+    sent: String,
+    query: String,
+    order_id: Option<String>,
+    payment_key: Option<String>,
+}
+
+impl Place {
+    fn at(path: &'static str) -> Self {
+        Self { path, sent: path.to_owned(), query: String::new(), order_id: None, payment_key: None }
+    }
+
+    /// With an id where the path has a gap.
+    fn of(path: &'static str, id: &str) -> Self {
+        let mut place = Self::at(path);
+        if let Some((before, rest)) = path.split_once('{')
+            && let Some((gap, after)) = rest.split_once('}')
+        {
+            place.sent = format!("{before}{}{after}", segment(id));
+            match gap {
+                "orderId" => place.order_id = Some(id.to_owned()),
+                "paymentKey" => place.payment_key = Some(id.to_owned()),
+                _ => {}
+            }
+        }
+        place
+    }
+
+    fn list(path: &'static str, query: String) -> Self {
+        Self { query, ..Self::at(path) }
+    }
+
+    fn url(&self, base: &str) -> String {
+        let joint = if self.query.is_empty() { "" } else { "?" };
+        format!("{base}{}{joint}{}", self.sent, self.query)
+    }
 }
 
 /// When the next call may leave.
@@ -144,13 +216,24 @@ impl Client {
             .retry(reqwest::retry::never())
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
-        Ok(Self { http, url, authorization, test_code: None, pace: None, is_test: key.starts_with("test_") })
+        let is_test = key.starts_with("test_");
+        Ok(Self { http, url, authorization, test_code: None, pace: None, is_test, observer: None })
+    }
+
+    /// The same client, with somebody who is told of every call.
+    pub fn observed_by(&self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer: Some(observer), ..self.clone() }
     }
 
     /// The same client with `TossPayments-Test-Code` on every call: with a test key Toss answers with that error
     /// (toss-api.md A1.8).
     pub fn with_test_code(&self, code: impl Into<String>) -> Self {
         Self { test_code: Some(code.into()), ..self.clone() }
+    }
+
+    /// The error that Toss is asked to answer with.
+    pub fn test_code(&self) -> Option<&str> {
+        self.test_code.as_deref()
     }
 
     /// The same client with at least `between` from one call to the next, for long work: in its test environment Toss
@@ -180,15 +263,15 @@ impl Client {
         request: &ConfirmRequest,
         idempotency_key: &str,
     ) -> Result<Answer<Payment>, Error> {
-        self.send(Verb::POST, "/v1/payments/confirm", Some(idempotency_key), Some(request)).await
+        self.post(Place::at(CONFIRM), idempotency_key, request).await
     }
 
     pub async fn payment(&self, key: &PaymentKey) -> Result<Answer<Payment>, Error> {
-        self.get(&format!("/v1/payments/{}", segment(key.as_str()))).await
+        self.get(Place::of(PAYMENT, key.as_str())).await
     }
 
     pub async fn payment_by_order(&self, order: &OrderId) -> Result<Answer<Payment>, Error> {
-        self.get(&format!("/v1/payments/orders/{}", segment(order.as_str()))).await
+        self.get(Place::of(BY_ORDER, order.as_str())).await
     }
 
     /// Gives money back, all of the balance or `cancel_amount` of it.
@@ -198,8 +281,7 @@ impl Client {
         request: &CancelRequest,
         idempotency_key: &str,
     ) -> Result<Answer<Payment>, Error> {
-        let path = format!("/v1/payments/{}/cancel", segment(key.as_str()));
-        self.send(Verb::POST, &path, Some(idempotency_key), Some(request)).await
+        self.post(Place::of(CANCEL, key.as_str()), idempotency_key, request).await
     }
 
     pub async fn issue_virtual_account(
@@ -207,7 +289,7 @@ impl Client {
         request: &VirtualAccountRequest,
         idempotency_key: &str,
     ) -> Result<Answer<Payment>, Error> {
-        self.send(Verb::POST, "/v1/virtual-accounts", Some(idempotency_key), Some(request)).await
+        self.post(Place::at(VIRTUAL_ACCOUNTS), idempotency_key, request).await
     }
 
     pub async fn issue_billing_key(
@@ -215,7 +297,7 @@ impl Client {
         request: &BillingIssueRequest,
         idempotency_key: &str,
     ) -> Result<Answer<Billing>, Error> {
-        self.send(Verb::POST, "/v1/billing/authorizations/issue", Some(idempotency_key), Some(request)).await
+        self.post(Place::at(ISSUE_BILLING_KEY), idempotency_key, request).await
     }
 
     pub async fn charge_billing_key(
@@ -224,21 +306,13 @@ impl Client {
         request: &BillingChargeRequest,
         idempotency_key: &str,
     ) -> Result<Answer<Payment>, Error> {
-        self.send(
-            Verb::POST,
-            &format!("/v1/billing/{}", segment(billing_key)),
-            Some(idempotency_key),
-            Some(request),
-        )
-        .await
+        self.post(Place::of(BILLING_KEY, billing_key), idempotency_key, request).await
     }
 
     /// Answers 200 with an empty body.
     pub async fn delete_billing_key(&self, billing_key: &str) -> Result<(), Error> {
-        let path = format!("/v1/billing/{}", segment(billing_key));
-        let (_, _, trace_id) = self.exchange(Verb::DELETE, &path, None, None::<&()>).await?;
-        tracing::debug!(?trace_id, "billing key deleted");
-        Ok(())
+        let place = Place::of(BILLING_KEY, billing_key);
+        self.ask(Verb::DELETE, place, None, None::<&()>, |_| Ok(())).await.map(drop)
     }
 
     pub async fn issue_cash_receipt(
@@ -246,7 +320,7 @@ impl Client {
         request: &CashReceiptRequest,
         idempotency_key: &str,
     ) -> Result<Answer<CashReceipt>, Error> {
-        self.send(Verb::POST, "/v1/cash-receipts", Some(idempotency_key), Some(request)).await
+        self.post(Place::at(CASH_RECEIPTS), idempotency_key, request).await
     }
 
     /// `amount` = `None` cancels the whole receipt.
@@ -261,8 +335,7 @@ impl Client {
             #[serde(with = "crate::decimal::option", skip_serializing_if = "Option::is_none")]
             amount: Option<rust_decimal::Decimal>,
         }
-        let path = format!("/v1/cash-receipts/{}/cancel", segment(receipt_key));
-        self.send(Verb::POST, &path, Some(idempotency_key), Some(&Body { amount })).await
+        self.post(Place::of(CANCEL_CASH_RECEIPT, receipt_key), idempotency_key, &Body { amount }).await
     }
 
     /// Every receipt of one Seoul day.
@@ -270,8 +343,8 @@ impl Client {
         let pages = stream::try_unfold(Some(None::<i64>), move |cursor| async move {
             let Some(cursor) = cursor else { return Ok(None) };
             let cursor = cursor.map(|c| format!("&cursor={c}")).unwrap_or_default();
-            let page: Answer<CashReceiptPage> =
-                self.get(&format!("/v1/cash-receipts?requestDate={day}&limit=100{cursor}")).await?;
+            let query = format!("requestDate={day}&limit=100{cursor}");
+            let page: Answer<CashReceiptPage> = self.get(Place::list(CASH_RECEIPTS, query)).await?;
             let next = page.value.last_cursor.filter(|_| page.value.has_next).map(Some);
             Ok(Some((page.value.data, next)))
         });
@@ -290,8 +363,8 @@ impl Client {
             let window = window.clone();
             async move {
                 let Some(cursor) = cursor else { return Ok(None) };
-                let path = format!("/v1/transactions?{window}&limit={PAGE}{cursor}");
-                let page: Vec<(Transaction, _)> = self.list(&path).await?;
+                let place = Place::list(TRANSACTIONS, format!("{window}&limit={PAGE}{cursor}"));
+                let page: Vec<(Transaction, _)> = self.list(place).await?;
                 let next = (page.len() >= PAGE)
                     .then(|| page.last())
                     .flatten()
@@ -311,11 +384,9 @@ impl Client {
     ) -> impl Stream<Item = Result<(Settlement, Box<RawValue>), Error>> + '_ {
         let pages = stream::try_unfold(Some(1u32), move |page| async move {
             let Some(page) = page else { return Ok(None) };
-            let path = format!(
-                "/v1/settlements?startDate={from}&endDate={to}&dateType={}&page={page}&size={PAGE}",
-                by.as_str()
-            );
-            let found: Vec<(Settlement, _)> = self.list(&path).await?;
+            let query =
+                format!("startDate={from}&endDate={to}&dateType={}&page={page}&size={PAGE}", by.as_str());
+            let found: Vec<(Settlement, _)> = self.list(Place::list(SETTLEMENTS, query)).await?;
             let next = (found.len() >= PAGE).then_some(page + 1);
             Ok(Some((found, next)))
         });
@@ -333,63 +404,83 @@ impl Client {
         struct Done {
             result: bool,
         }
-        let answer: Answer<Done> = self
-            .send(Verb::POST, "/v1/settlements", Some(idempotency_key), Some(&Body { payment_key: key }))
-            .await?;
+        let answer: Answer<Done> =
+            self.post(Place::at(SETTLEMENTS), idempotency_key, &Body { payment_key: key }).await?;
         if answer.value.result {
             return Ok(());
         }
         Err(Error::Refused(Refusal::new(200, "NOT_SETTLED", answer.trace_id)))
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, Error> {
-        self.send(Verb::GET, path, None, None::<&()>).await
+    async fn get<T: DeserializeOwned>(&self, place: Place) -> Result<Answer<T>, Error> {
+        let ((value, raw), trace_id) = self.ask(Verb::GET, place, None, None::<&()>, read).await?;
+        Ok(Answer { value, raw, trace_id })
     }
 
-    async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<(T, Box<RawValue>)>, Error> {
-        let answer: Answer<Vec<Box<RawValue>>> = self.get(path).await?;
-        answer
-            .value
-            .into_iter()
-            .map(|raw| match serde_json::from_str(raw.get()) {
-                Ok(row) => Ok((row, raw)),
-                Err(error) => {
-                    let trace_id = answer.trace_id.clone();
-                    Err(Error::Unreadable { status: 200, trace_id, how: error.into() })
-                }
-            })
-            .collect()
+    async fn post<T: DeserializeOwned, B: Serialize>(
+        &self,
+        place: Place,
+        idempotency_key: &str,
+        body: &B,
+    ) -> Result<Answer<T>, Error> {
+        let asked = self.ask(Verb::POST, place, Some(idempotency_key), Some(body), read);
+        let ((value, raw), trace_id) = asked.await?;
+        Ok(Answer { value, raw, trace_id })
     }
 
-    async fn send<T: DeserializeOwned, B: Serialize>(
+    async fn list<T: DeserializeOwned>(&self, place: Place) -> Result<Vec<(T, Box<RawValue>)>, Error> {
+        let rows = |bytes: &[u8]| {
+            let rows: Vec<Box<RawValue>> = serde_json::from_slice(bytes)?;
+            rows.into_iter().map(|raw| Ok((serde_json::from_str(raw.get())?, raw))).collect()
+        };
+        let (rows, _) = self.ask(Verb::GET, place, None, None::<&()>, rows).await?;
+        Ok(rows)
+    }
+
+    /// One question, told to whoever observes.
+    async fn ask<T, B: Serialize>(
         &self,
         verb: Verb,
-        path: &str,
+        place: Place,
         idempotency_key: Option<&str>,
         body: Option<&B>,
-    ) -> Result<Answer<T>, Error> {
-        let (status, bytes, trace_id) = self.exchange(verb, path, idempotency_key, body).await?;
-        let unreadable = |error: serde_json::Error| Error::Unreadable {
-            status,
-            trace_id: trace_id.clone(),
-            how: error.into(),
-        };
-        let raw: Box<RawValue> = serde_json::from_slice(&bytes).map_err(unreadable)?;
-        let value = serde_json::from_str(raw.get()).map_err(unreadable)?;
-        Ok(Answer { value, raw, trace_id })
+        read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
+    ) -> Result<(T, Option<String>), Error> {
+        if let Some(pace) = &self.pace {
+            pace.turn().await;
+        }
+        let mut watch = Watch::begin(self.observer.as_ref(), || Leaving {
+            api: Api::TossPayments,
+            method: verb.clone(),
+            path: place.path,
+            order_id: place.order_id.clone(),
+            payment_key: place.payment_key.clone(),
+            request: match body {
+                Some(body) => serde_json::to_value(body).ok(),
+                None => observe::members(&place.query),
+            },
+        });
+        let exchanged = self.exchange(verb, &place, idempotency_key, body, &mut watch).await;
+        let outcome = exchanged.and_then(|(status, bytes, trace_id)| match read(&bytes) {
+            Ok(value) => Ok((value, trace_id)),
+            Err(error) => Err(Error::Unreadable { status, trace_id, how: error.into() }),
+        });
+        watch.end(|| outcome.as_ref().map_or_else(Into::into, |_| observe::Outcome::Done));
+        outcome
     }
 
     /// One exchange. A status of 2xx comes back as bytes, every other as [`Error::Refused`].
     async fn exchange<B: Serialize>(
         &self,
         verb: Verb,
-        path: &str,
+        place: &Place,
         idempotency_key: Option<&str>,
         body: Option<&B>,
+        watch: &mut Watch,
     ) -> Result<(u16, bytes::Bytes, Option<String>), Error> {
         let mut request = self
             .http
-            .request(verb.clone(), format!("{}{path}", self.url))
+            .request(verb.clone(), place.url(&self.url))
             .header(header::AUTHORIZATION, self.authorization.clone());
         if let Some(key) = idempotency_key {
             request = request.header("Idempotency-Key", key);
@@ -400,18 +491,18 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
-        if let Some(pace) = &self.pace {
-            pace.turn().await;
-        }
         let response = request.send().await.map_err(|e| {
             // Only a failed connect proves that nothing left this machine.
             let why = Silence::from(&e);
             if e.is_connect() || e.is_builder() { Error::NotSent(why) } else { Error::NoAnswer(why) }
         })?;
         let status = response.status();
-        let trace_id = response.headers().get("x-tosspayments-trace-id").and_then(redact::trace_id);
+        let trace_header = response.headers().get("x-tosspayments-trace-id").cloned();
+        let trace_id = trace_header.as_ref().and_then(redact::trace_id);
+        watch.began_to_answer(status.as_u16(), trace_header.as_ref());
         let bytes = response.bytes().await.map_err(|e| Error::NoAnswer(Silence::from(&e)))?;
-        tracing::info!(%verb, path = logged(path), status = status.as_u16(), trace_id, "toss");
+        watch.heard(&bytes);
+        tracing::info!(%verb, path = place.path, status = status.as_u16(), trace_id, "toss");
         if status.is_success() {
             return Ok((status.as_u16(), bytes, trace_id));
         }
@@ -423,33 +514,13 @@ impl Client {
     }
 }
 
-fn rows<T>(pages: impl Stream<Item = Result<Vec<T>, Error>>) -> impl Stream<Item = Result<T, Error>> {
-    pages.map_ok(|page| stream::iter(page.into_iter().map(Ok))).try_flatten()
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, Box<RawValue>), serde_json::Error> {
+    let raw: Box<RawValue> = serde_json::from_slice(bytes)?;
+    Ok((serde_json::from_str(raw.get())?, raw))
 }
 
-/// A path for the log: the words of the contract, and nothing that was put between them. A billing key is as good as a
-/// card, and an order's number may come from a stranger's webhook.
-fn logged(path: &str) -> String {
-    const WORDS: [&str; 14] = [
-        "",
-        "v1",
-        "payments",
-        "orders",
-        "confirm",
-        "cancel",
-        "virtual-accounts",
-        "billing",
-        "authorizations",
-        "issue",
-        "cash-receipts",
-        "transactions",
-        "settlements",
-        "keys",
-    ];
-    let path = path.split('?').next().unwrap_or_default();
-    let words: Vec<&str> =
-        path.split('/').map(|word| if WORDS.contains(&word) { word } else { "…" }).collect();
-    words.join("/")
+fn rows<T>(pages: impl Stream<Item = Result<Vec<T>, Error>>) -> impl Stream<Item = Result<T, Error>> {
+    pages.map_ok(|page| stream::iter(page.into_iter().map(Ok))).try_flatten()
 }
 
 /// Percent-encodes one path segment or query value.

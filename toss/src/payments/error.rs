@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::codes;
-use crate::redact::{self, Silence, Unreadable};
+use crate::{
+    observe::{Failure, Outcome},
+    redact::{self, Silence, Unreadable},
+};
 
 /// Why there is no answer to work with.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +80,17 @@ impl Error {
 
     pub fn is_not_found(&self) -> bool {
         self.refusal().is_some_and(|r| matches!(r.code.as_str(), "NOT_FOUND_PAYMENT" | "NOT_FOUND"))
+    }
+}
+
+impl From<&Error> for Outcome {
+    fn from(error: &Error) -> Self {
+        let no_answer = |failure, why: String| Self::NoAnswer { failure, why };
+        match error {
+            Error::Refused(refusal) => Self::Refused { code: refusal.code.clone(), result_type: None },
+            Error::NotSent(why) | Error::NoAnswer(why) => no_answer((*why).into(), why.to_string()),
+            Error::Unreadable { how, .. } => no_answer(Failure::Unreadable, how.to_string()),
+        }
     }
 }
 

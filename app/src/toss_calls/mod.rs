@@ -1,0 +1,5 @@
+//! Every call to Toss: the list, and one of them.
+
+pub(crate) mod detail;
+mod filter;
+pub(crate) mod list;

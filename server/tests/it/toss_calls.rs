@@ -268,6 +268,8 @@ async fn pages_of_calls_neither_lose_nor_repeat_one() {
     for _ in 0..12 {
         shop.backoffice().toss.payment(&key).await.unwrap();
     }
+    // Nothing comes in between.
+    shop.quiet().await;
     let filter = of_order("ord_calls_many");
     let all: Vec<i64> = calls(&shop, filter.clone()).await.iter().map(|row| row.id).collect();
     assert!(all.len() > 12 && all.is_sorted_by(|a, b| a > b), "{all:?}");
@@ -287,19 +289,19 @@ async fn pages_of_calls_neither_lose_nor_repeat_one() {
 async fn calls_are_kept_for_thirty_days() {
     let shop = Shop::open().await;
     shop.paid("ord_calls_old", 10_000).await;
-    let kept = calls(&shop, of_order("ord_calls_old")).await.len();
-    assert!(kept > 0);
-    let (backoffice, left) =
-        (shop.backoffice(), async || calls(&shop, of_order("ord_calls_old")).await.len());
+    // What Toss posts meanwhile is asked about on the day to which the clock is turned.
+    let confirms = async || calls(&shop, of_path(CONFIRM)).await.len();
+    assert_eq!(confirms().await, 1);
+    let backoffice = shop.backoffice();
     backoffice.clock.set_offset(time::Duration::days(29));
     destroy(backoffice).await.unwrap();
-    assert_eq!(left().await, kept);
+    assert_eq!(confirms().await, 1);
     backoffice.clock.set_offset(time::Duration::days(31));
     destroy(backoffice).await.unwrap();
-    assert_eq!(left().await, 0);
+    assert_eq!(confirms().await, 0);
     let runs = backoffice::retention::list(backoffice).await.unwrap();
     let run = runs.iter().find(|run| run.class == Class::TossCalls).unwrap();
-    assert!(run.total >= i64::try_from(kept).unwrap(), "{run:?}");
+    assert!(run.total > 0, "{run:?}");
     let rows = backoffice::audit::of_subject(&backoffice.pool, "retention", "toss_calls").await.unwrap();
     assert_eq!(rows.iter().map(|row| row.action.as_str()).collect::<Vec<_>>(), ["retention.destroyed"]);
 }

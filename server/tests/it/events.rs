@@ -151,8 +151,25 @@ async fn add(shop: &Shop, receiver: &Receiver, kinds: &[Kind]) -> (Uuid, SecretS
     events::add(shop.backoffice(), &Actor::CommandLine, &change(&receiver.url, kinds)).await.unwrap()
 }
 
-/// What an order goes through that is paid and refunded.
+/// What an order goes through that is paid and refunded. The last two may be known in either order: Toss's answer to a look-up
+/// that was under way may come before that to the refund.
 const PAID_AND_REFUNDED: [&str; 4] = ["order.paid", "refund.requested", "order.canceled", "refund.succeeded"];
+
+/// The receiver has heard all of it, in the order in which it was written.
+async fn has_heard_all(shop: &Shop, receiver: &Receiver, order_id: &str) {
+    let filter = Filter { subject: Some(events::data::order_subject(order_id)), ..Filter::default() };
+    let mut written = events::list(shop.backoffice(), &filter, None, 50).await.unwrap().rows;
+    written.sort_by_key(|told| told.event.seq);
+    let written: Vec<&str> = written.iter().map(|told| told.event.kind.as_str()).collect();
+    assert_eq!(receiver.of_order(order_id), written, "{order_id}");
+    assert_eq!(sorted(&written), sorted(&PAID_AND_REFUNDED), "{order_id}");
+}
+
+fn sorted<T: AsRef<str>>(kinds: &[T]) -> Vec<&str> {
+    let mut kinds: Vec<&str> = kinds.iter().map(AsRef::as_ref).collect();
+    kinds.sort_unstable();
+    kinds
+}
 
 async fn paid_and_refunded(shop: &Shop, order_id: &str) {
     shop.paid(order_id, 10_000).await;
@@ -175,7 +192,7 @@ async fn a_sale_and_its_refund_are_told_in_order_signed_and_of_nobody() {
     let (id, secret) = add(&shop, &receiver, &[]).await;
     paid_and_refunded(&shop, "ord_told").await;
     waits_for_nothing(&shop, id).await;
-    assert_eq!(receiver.of_order("ord_told"), PAID_AND_REFUNDED);
+    has_heard_all(&shop, &receiver, "ord_told").await;
     assert!(receiver.are_signed_with(&secret));
     let (message, paid) = receiver.bodies().remove(0);
     assert_eq!(paid["data"]["status"], "DONE");
@@ -219,9 +236,10 @@ async fn what_does_not_commit_is_not_told_and_only_what_was_asked_for_is() {
     assert_eq!(receiver.bodies()[0].1["data"]["cancelAmount"], 4_000);
     let all = events::list(shop.backoffice(), &Filter::default(), None, 50).await.unwrap().rows;
     let kinds: Vec<Kind> = all.iter().rev().map(|told| told.event.kind).collect();
+    let kinds: Vec<&str> = kinds.into_iter().map(Kind::as_str).collect();
     assert_eq!(
-        kinds,
-        [Kind::OrderPaid, Kind::RefundRequested, Kind::OrderPartiallyCanceled, Kind::RefundSucceeded]
+        sorted(&kinds),
+        ["order.paid", "order.partially_canceled", "refund.requested", "refund.succeeded"]
     );
 }
 
@@ -269,9 +287,9 @@ async fn a_receiver_that_is_down_for_three_days_loses_nothing() {
     assert!(events::enable(shop.backoffice(), &admin.actor(), id).await.unwrap());
     waits_for_nothing(&shop, id).await;
     for n in 0..6 {
-        assert_eq!(receiver.of_order(&format!("ord_down_{n}")), PAID_AND_REFUNDED, "{n}");
+        has_heard_all(&shop, &receiver, &format!("ord_down_{n}")).await;
     }
-    assert_eq!(receiver.of_order("ord_down_late"), PAID_AND_REFUNDED);
+    has_heard_all(&shop, &receiver, "ord_down_late").await;
     assert!(receiver.are_signed_with(&secret), "the time in a signature is the real one");
     assert_eq!(endpoint(&shop, id).await.failing_since, None);
 }
@@ -293,7 +311,7 @@ async fn a_receiver_that_comes_back_gets_everything_at_once() {
     clock.set_offset(time::Duration::seconds(30));
     waits_for_nothing(&shop, id).await;
     for n in 0..3 {
-        assert_eq!(receiver.of_order(&format!("ord_back_{n}")), PAID_AND_REFUNDED);
+        has_heard_all(&shop, &receiver, &format!("ord_back_{n}")).await;
     }
 }
 
@@ -326,7 +344,8 @@ async fn one_event_that_is_refused_holds_its_own_order_and_nobody_else_and_is_gi
     }
     let behind = || async { receiver.of_order("ord_poison").len() == 3 };
     shop.eventually("what is behind it goes on", behind).await;
-    assert_eq!(receiver.of_order("ord_poison"), ["order.paid", "order.canceled", "refund.succeeded"]);
+    let heard = receiver.of_order("ord_poison");
+    assert_eq!(sorted(&heard), ["order.canceled", "order.paid", "refund.succeeded"]);
     let filter = Filter { outcome: Some(Outcome::GivenUp), ..Filter::default() };
     let given_up = events::list(shop.backoffice(), &filter, None, 10).await.unwrap().rows;
     assert_eq!(given_up.len(), 1);
@@ -354,12 +373,12 @@ async fn a_receiver_that_never_answers_keeps_nobody_else() {
     }
     waits_for_nothing(&shop, quick_id).await;
     for n in 0..3 {
-        assert_eq!(quick.of_order(&format!("ord_slow_{n}")), PAID_AND_REFUNDED);
+        has_heard_all(&shop, &quick, &format!("ord_slow_{n}")).await;
     }
     assert!(slow.bodies().is_empty() && endpoint(&shop, slow_id).await.waiting == 12);
     slow.mood(Mood::Takes);
     shop.eventually("the slow one hears of it, too", || async {
-        (0..3).all(|n| slow.of_order(&format!("ord_slow_{n}")) == PAID_AND_REFUNDED)
+        (0..3).all(|n| slow.of_order(&format!("ord_slow_{n}")).len() == PAID_AND_REFUNDED.len())
     })
     .await;
 }
@@ -475,7 +494,7 @@ async fn what_a_disabled_endpoint_missed_is_told_again_after_a_look_at_how_much_
     assert_eq!(events::preview(shop.backoffice(), id, &missed).await.unwrap().events, 4);
     assert_eq!(events::resend(shop.backoffice(), &Actor::CommandLine, id, &missed).await.unwrap(), 4);
     waits_for_nothing(&shop, id).await;
-    assert_eq!(receiver.of_order("ord_missed"), PAID_AND_REFUNDED);
+    has_heard_all(&shop, &receiver, "ord_missed").await;
     assert_eq!(events::preview(shop.backoffice(), id, &missed).await.unwrap().events, 0);
 }
 
@@ -550,7 +569,7 @@ async fn processes_that_are_killed_lose_no_event_and_keep_the_order_of_each_orde
     }
     shop.eventually_within(120, "all are told", || async { endpoint(&shop, id).await.waiting == 0 }).await;
     for order in &orders {
-        assert_eq!(receiver.of_order(order), PAID_AND_REFUNDED, "{order}");
+        has_heard_all(&shop, &receiver, order).await;
     }
     let mut bodies: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (id, body) in receiver.bodies() {
@@ -635,7 +654,7 @@ async fn a_server_that_asks_reads_every_event_once_by_the_api_and_by_the_command
         }
         after = format!("&after={}", page["after"].as_str().unwrap());
     }
-    assert_eq!(kinds, PAID_AND_REFUNDED);
+    assert_eq!(sorted(&kinds), sorted(&PAID_AND_REFUNDED));
     let (_, paid) = read("?type=order.paid").await;
     assert_eq!(paid["events"].as_array().unwrap().len(), 1);
     for wrong in ["?type=order.eaten", "?limit=0", "?limit=x", "?after=evt_1", "?after=%00"] {
@@ -665,7 +684,7 @@ async fn a_server_that_asks_reads_every_event_once_by_the_api_and_by_the_command
     };
     let lines = tail(&[]);
     let told: Vec<&str> = lines.iter().map(|line| line["type"].as_str().unwrap()).collect();
-    assert_eq!(told, PAID_AND_REFUNDED);
+    assert_eq!(told, kinds, "the same in the same order");
     assert!(lines[0]["id"].as_str().unwrap().starts_with("evt_"));
     assert_eq!(tail(&["--kind", "refund.succeeded"]).len(), 1);
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    process::{Child, Command, Stdio},
+    process::Command,
     sync::{Arc, Mutex},
 };
 
@@ -29,7 +29,10 @@ use standardwebhooks::Webhook;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-use crate::support::{AUDIT_KEY, DATA_KEY, MERCHANT_KEY, Shop, certificate, refund};
+use crate::{
+    killed::work,
+    support::{AUDIT_KEY, DATA_KEY, MERCHANT_KEY, Shop, refund},
+};
 
 /// What a receiver answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -499,38 +502,6 @@ async fn what_a_disabled_endpoint_missed_is_told_again_after_a_look_at_how_much_
     waits_for_nothing(&shop, id).await;
     has_heard_all(&shop, &receiver, "ord_missed").await;
     assert_eq!(events::preview(shop.backoffice(), id, &missed).await.unwrap().events, 0);
-}
-
-/// Ends with the test, also with one that fails.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
-fn work(database_url: &str, shop: &Shop) -> Process {
-    let file = |name: &str| certificate(name).display().to_string();
-    let child = Command::new(env!("CARGO_BIN_EXE_jangbu"))
-        .arg("work")
-        .env("DATABASE_URL", database_url)
-        .env("JANGBU_MODE", "sandbox")
-        .env("JANGBU_DATA_KEY", DATA_KEY)
-        .env("JANGBU_AUDIT_KEY", AUDIT_KEY)
-        .env("TOSS_PAYMENTS_URL", &shop.sandbox_url)
-        .env("TOSS_PAYMENTS_SECRET_KEY", sandbox::PUBLIC_TEST_KEYS[0])
-        .env("APPS_IN_TOSS_URL", &shop.apps_url)
-        .env("APPS_IN_TOSS_PAY_URL", &shop.pay_url)
-        .env("APPS_IN_TOSS_CERT", file("client.pem"))
-        .env("APPS_IN_TOSS_KEY", file("client.key"))
-        .env("APPS_IN_TOSS_CA", file("ca.pem"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    Process(child)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -18,7 +18,7 @@ use toss::payments::PaymentKey;
 use crate::support::{AUDIT_KEY, DATA_KEY, Shop, certificate, database, refund};
 
 /// Ends with the test, also with one that fails.
-struct Process(Child);
+pub struct Process(pub Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -131,7 +131,7 @@ async fn what_was_accepted_is_stored_when_the_process_is_killed() {
 }
 
 /// A process that works, with the sandbox's both sides.
-fn work(database_url: &str, shop: &Shop) -> Process {
+pub fn work(database_url: &str, shop: &Shop) -> Process {
     let file = |name: &str| certificate(name).display().to_string();
     let child = Command::new(env!("CARGO_BIN_EXE_jangbu"))
         .arg("work")

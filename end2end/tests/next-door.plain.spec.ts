@@ -1,7 +1,7 @@
 // The log-in of the house next door, against a real provider: in, out, and out from there.
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { createServer, type AddressInfo } from "node:net";
+import { createServer } from "node:net";
 import type { Page } from "@playwright/test";
 import AxeBuilder from "@axe-core/playwright";
 import { expect, sandbox, test } from "./product";
@@ -12,14 +12,19 @@ let url: string;
 let provider: string;
 let database: string;
 const children: ChildProcess[] = [];
+/** What each wrote to its standard error. */
+const said = new Map<ChildProcess, string>();
 
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
+/** From below the ports that the kernel gives to whoever calls out: one of those may be taken between a look and its use. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const server = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      server.on("error", () => resolve(false)).listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
     });
-  });
+    if (free) return port;
+  }
 }
 
 function sql(database: string, statement: string) {
@@ -28,24 +33,38 @@ function sql(database: string, statement: string) {
 
 function start(command: string, args: string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
   const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
-  child.stderr!.on("data", (text) => process.env.LOUD && process.stderr.write(text));
+  child.stderr!.on("data", (text) => {
+    said.set(child, (said.get(child) ?? "") + text);
+    if (process.env.LOUD) process.stderr.write(text);
+  });
   children.push(child);
   return child;
 }
 
+/** The provider for the dashboard at this address; where it listens. It is no part of what is tested: one that does not come up is started anew. */
+async function startProvider(dashboard: string): Promise<string> {
+  for (let left = 2; ; left--) {
+    const port = await freePort();
+    const house = start(process.execPath, ["oidc/provider.mjs", String(port), dashboard]);
+    const ready = new Promise<boolean>((resolve) => {
+      house.stdout!.on("data", (text) => String(text).includes("ready") && resolve(true));
+      house.on("close", () => resolve(false));
+      setTimeout(() => resolve(false), 20_000).unref();
+    });
+    if (await ready) return `http://127.0.0.1:${port}`;
+    house.kill("SIGKILL");
+    if (!left) throw new Error(`the provider does not come up: ${said.get(house)}`);
+  }
+}
+
 /** The product once more, with a database of its own, and a provider beside it. */
 test.beforeAll(async () => {
-  test.setTimeout(120_000);
-  const [port, providerPort] = [await freePort(), await freePort()];
+  test.setTimeout(180_000);
+  const port = await freePort();
   url = `http://127.0.0.1:${port}`;
-  provider = `http://127.0.0.1:${providerPort}`;
-  const house = start(process.execPath, ["oidc/provider.mjs", String(providerPort), url]);
-  await new Promise<void>((resolve, reject) => {
-    house.stdout!.on("data", (text) => String(text).includes("ready") && resolve());
-    house.on("exit", () => reject(new Error("the provider ended")));
-  });
+  provider = await startProvider(url);
   const main = process.env.JANGBU_DATABASE_URL!;
-  const name = `next_door_${port}`;
+  const name = `next_door_${port}_${Date.now()}`;
   sql(main, `create database ${name}`);
   database = main.replace(/\/[^/?]*(\?.*)?$/, `/${name}$1`);
   start(process.env.JANGBU_BINARY!, ["serve"], {
@@ -62,7 +81,7 @@ test.beforeAll(async () => {
 test.afterAll(async () => {
   for (const child of children.reverse()) {
     const ended = new Promise((resolve) => child.on("exit", resolve));
-    if (child.exitCode === null && child.kill("SIGTERM")) await ended;
+    if (child.exitCode === null && child.signalCode === null && child.kill("SIGTERM")) await ended;
   }
 });
 

@@ -1,9 +1,9 @@
 //! Who may open what: one table for every page and server function. What is not in it is closed.
 
 use backoffice::staff::Permission::{
-    self, ApproveRefund, ChangeSettings, Export, Grant, LookUpAtToss, ManageCampaigns, ManageEvents,
-    ManagePersonalData, ManageStaff, Reconcile, Refund, RevealPersonal, SendMessage, UnlinkUser, ViewAudit,
-    ViewFinance, ViewTrade,
+    self, ApproveRefund, ChangeSettings, Export, Grant, LookUpAtToss, ManageApiKeys, ManageCampaigns,
+    ManageEvents, ManagePersonalData, ManageStaff, Reconcile, Refund, RevealPersonal, SendMessage,
+    UnlinkUser, ViewAudit, ViewFinance, ViewTrade,
 };
 
 use crate::routes;
@@ -91,6 +91,10 @@ pub const PAGES: &[(&str, Access)] = &[
     ("/events/endpoints/{id}", Access::Needs(ViewTrade)),
     ("/events/{id}", Access::Needs(ViewTrade)),
     (routes::TOSS_CALLS, Access::Needs(ViewTrade)),
+    // Which servers may do what, and what they have done.
+    (routes::API_KEYS, Access::Needs(ManageApiKeys)),
+    (routes::API_REQUESTS, Access::Needs(ManageApiKeys)),
+    ("/api-keys/{id}", Access::Needs(ManageApiKeys)),
     ("/toss-calls/{id}", Access::Needs(ViewTrade)),
     (routes::RECONCILIATION, Access::Needs(ViewFinance)),
     (routes::DIFFERENCES, Access::Needs(ViewFinance)),
@@ -206,6 +210,11 @@ pub const FUNCTIONS: &[(&str, Access)] = &[
     ("/fn/change_endpoint", Access::Proves(ManageEvents)),
     ("/fn/rotate_endpoint_secret", Access::Proves(ManageEvents)),
     ("/fn/remove_endpoint", Access::Proves(ManageEvents)),
+    // Whoever has a key can do what it opens.
+    ("/fn/add_api_key", Access::Proves(ManageApiKeys)),
+    ("/fn/change_api_key", Access::Proves(ManageApiKeys)),
+    ("/fn/rotate_api_key", Access::Proves(ManageApiKeys)),
+    ("/fn/revoke_api_key", Access::Needs(ManageApiKeys)),
     ("/fn/test_endpoint", Access::Needs(ManageEvents)),
     ("/fn/disable_endpoint", Access::Needs(ManageEvents)),
     ("/fn/enable_endpoint", Access::Needs(ManageEvents)),

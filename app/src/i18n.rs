@@ -94,7 +94,7 @@ impl Translator {
 
     /// A word for a value that Toss may extend: the value itself when there is none.
     pub fn word(self, prefix: &str, value: &str) -> String {
-        let key = format!("{prefix}-{}", value.to_lowercase().replace(['_', '.', ' '], "-"));
+        let key = format!("{prefix}-{}", value.to_lowercase().replace(['_', '.', ':', ' '], "-"));
         if self.has(&key) { self.get(&key, &[]) } else { value.to_owned() }
     }
 }
@@ -153,7 +153,7 @@ mod tests {
     /// `noun.verb` in the rules is what a row of the audit log says was done.
     #[test]
     fn every_action_of_the_audit_log_has_words() {
-        const NOUNS: &str = "access_review audit bank_statement campaign cash_receipt contract data_request day difference event_endpoint export grant grant_batch \
+        const NOUNS: &str = "access_review api_key audit bank_statement campaign cash_receipt contract data_request day difference event_endpoint export grant grant_batch \
                              iap_order iap_price iap_refund message message_template order payout reconciliation refund \
                              refund_batch refund_limit retention return role seller settlements staff transaction transactions user \
                              webhook webhook_replay webhooks";

@@ -2,6 +2,7 @@
 //!
 //! Compiled twice: `ssr` is everything, `hydrate` is the islands and the stubs of the server functions they call.
 
+pub mod api_keys;
 pub mod audit;
 pub mod bank;
 pub mod cash_receipts;

@@ -33,6 +33,8 @@ pub const WEBHOOK_REPLAYS: &str = "/webhooks/replays";
 pub const EVENTS: &str = "/events";
 pub const EVENT_ENDPOINTS: &str = "/events/endpoints";
 pub const TOSS_CALLS: &str = "/toss-calls";
+pub const API_KEYS: &str = "/api-keys";
+pub const API_REQUESTS: &str = "/api-keys/requests";
 pub const RECONCILIATION: &str = "/reconciliation";
 pub const DIFFERENCES: &str = "/reconciliation/differences";
 pub const CONTRACT: &str = "/reconciliation/contract";
@@ -139,6 +141,11 @@ pub fn user(user_key: i64) -> String {
 /// One call to Toss.
 pub fn toss_call(id: i64) -> String {
     format!("{TOSS_CALLS}/{id}")
+}
+
+/// One key of the merchant's own servers.
+pub fn api_key(id: &impl std::fmt::Display) -> String {
+    format!("{API_KEYS}/{}", encode(&id.to_string()))
 }
 
 /// All calls to Toss about an order.

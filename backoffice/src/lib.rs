@@ -11,6 +11,7 @@
 #[macro_use]
 mod kernel;
 
+pub mod api_keys;
 pub mod audit;
 pub mod bank;
 pub mod cash_receipts;

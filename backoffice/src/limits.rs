@@ -96,18 +96,33 @@ pub enum Kept {
     Waits,
 }
 
-/// The limits of a person who asks for something.
+/// The limits of a person, or of a key, that asks for something.
 #[derive(Debug)]
 pub(crate) struct Allowance {
-    pub staff: Uuid,
+    /// Of the person or the key.
+    pub who: Uuid,
     pub one_refund: Option<Decimal>,
     pub per_day: Option<Decimal>,
     pub grants_per_day: Option<i64>,
 }
 
-/// Reads the limits of the role the person has now, and holds the person's row: two at once must not both count as the
+/// Reads the limits of the role the person has now, or of the key, and holds its row: two at once must not both count as the
 /// last one of the day.
 pub(crate) async fn of(tx: &mut PgConnection, actor: &Actor) -> Result<Option<Allowance>, Fault> {
+    if let Some(key) = actor.api_key() {
+        let row = sqlx::query!(
+            "select one_refund, per_day, grants_per_day from api_keys where id = $1 for no key update",
+            key
+        )
+        .fetch_one(tx)
+        .await?;
+        return Ok(Some(Allowance {
+            who: key,
+            one_refund: row.one_refund,
+            per_day: row.per_day,
+            grants_per_day: row.grants_per_day,
+        }));
+    }
     let Some(staff) = actor.staff_id() else { return Ok(None) };
     let row = sqlx::query!(
         "select l.one_refund, l.per_day, l.grants_per_day from staff s join refund_limits l on l.role = s.role
@@ -119,13 +134,13 @@ pub(crate) async fn of(tx: &mut PgConnection, actor: &Actor) -> Result<Option<Al
     // A role that may not refund has no limits: whoever has lost theirs meanwhile needs a second person for anything.
     Ok(Some(match row {
         Some(row) => Allowance {
-            staff,
+            who: staff,
             one_refund: row.one_refund,
             per_day: row.per_day,
             grants_per_day: row.grants_per_day,
         },
         None => Allowance {
-            staff,
+            who: staff,
             one_refund: Some(Decimal::ZERO),
             per_day: Some(Decimal::ZERO),
             grants_per_day: Some(0),

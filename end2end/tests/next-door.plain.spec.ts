@@ -1,10 +1,9 @@
 // The log-in of the house next door, against a real provider: in, out, and out from there.
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { createServer } from "node:net";
 import type { Page } from "@playwright/test";
 import AxeBuilder from "@axe-core/playwright";
-import { expect, sandbox, test } from "./product";
+import { expect, freePort, sandbox, test } from "./product";
 
 test.describe.configure({ mode: "serial" });
 
@@ -14,18 +13,6 @@ let database: string;
 const children: ChildProcess[] = [];
 /** What each wrote to its standard error. */
 const said = new Map<ChildProcess, string>();
-
-/** From below the ports that the kernel gives to whoever calls out: one of those may be taken between a look and its use. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 10_000);
-    const server = createServer();
-    const free = await new Promise<boolean>((resolve) => {
-      server.on("error", () => resolve(false)).listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-    });
-    if (free) return port;
-  }
-}
 
 function sql(database: string, statement: string) {
   execFileSync("psql", ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", statement]);

@@ -1,6 +1,7 @@
 // What every test starts from: a page that fails when the browser complains, people, and a shop to buy in.
 
 import { execFileSync } from "node:child_process";
+import { createServer } from "node:net";
 import { test as base, expect, type Locator, type Page } from "@playwright/test";
 
 export const sandbox = process.env.SANDBOX_URL!;
@@ -22,6 +23,18 @@ export const test = base.extend<{ page: Page }>({
     expect(real, "the browser's console").toEqual([]);
   },
 });
+
+/** From below the ports that the kernel gives to whoever calls out: one of those may be taken between a look and its use. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const server = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      server.on("error", () => resolve(false)).listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+    });
+    if (free) return port;
+  }
+}
 
 export async function logIn(page: Page, role: string) {
   await page.goto("/login");

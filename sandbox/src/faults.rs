@@ -18,9 +18,12 @@ pub enum Fault {
     LoseBefore,
     /// It happened, and the connection dies before the answer.
     LoseAfter,
-    /// The answer takes this long (real time).
+    /// The request takes this long (real time) to be worked on.
     #[serde(rename_all = "camelCase")]
     Delay { ms: u64 },
+    /// It happened, and the answer takes this long (real time).
+    #[serde(rename_all = "camelCase")]
+    Late { ms: u64 },
     /// Refused with this code of toss-api.md A9; nothing happened.
     Error { code: String },
     /// Answered with this code although it happened, and the key forgotten: whether Toss binds a 5xx to its key is

@@ -241,6 +241,9 @@ async fn inner(world: Arc<World>, request: Request, next: Next, trace_id: &str) 
         world.journal.write(&Line::Remembered(Box::new(answer.clone())));
         world.gate().remember(answer);
     }
+    if let Some(Fault::Late { ms }) = fault {
+        tokio::time::sleep(std::time::Duration::from_millis(ms)).await;
+    }
     match fault {
         Some(Fault::LoseAfter) => LoseAnswer::response(),
         Some(Fault::ErrorAfter { code }) => refusal(&code),

@@ -77,14 +77,15 @@ pub(crate) fn lang(headers: &HeaderMap) -> Lang {
     })
 }
 
+/// What a program shows; empty for nothing.
+pub(crate) fn bearer(headers: &HeaderMap) -> &str {
+    let given = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+    given.and_then(|v| v.strip_prefix("Bearer ")).unwrap_or_default().trim()
+}
+
 /// Whether a program shows this very key.
 pub(crate) fn bears(headers: &HeaderMap, key: &SecretString) -> bool {
-    let given = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| v.strip_prefix("Bearer "))
-        .unwrap_or_default();
-    bool::from(key.expose_secret().as_bytes().ct_eq(given.trim().as_bytes()))
+    bool::from(key.expose_secret().as_bytes().ct_eq(bearer(headers).as_bytes()))
 }
 
 pub(crate) fn wants_html(headers: &HeaderMap) -> bool {

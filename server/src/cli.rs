@@ -1,5 +1,6 @@
 //! The command line. [`finance`] holds the commands of finance.
 
+mod api_keys;
 mod audit;
 mod events;
 mod finance;
@@ -75,6 +76,9 @@ enum Command {
     /// What the merchant's own systems are told.
     #[command(subcommand)]
     Events(events::Events),
+    /// Keys of the merchant's own servers.
+    #[command(subcommand)]
+    ApiKeys(api_keys::ApiKeys),
     /// The keys that seal.
     #[command(subcommand)]
     Keys(Keys),
@@ -256,6 +260,7 @@ async fn carry_out(command: Command, actor: &Actor, jangbu: Jangbu) -> anyhow::R
         Command::Contract(command) => finance::contract(backoffice, actor, command).await,
         Command::Audit(command) => audit::run(backoffice, command).await,
         Command::Events(command) => events::run(backoffice, actor, command).await,
+        Command::ApiKeys(command) => api_keys::run(backoffice, actor, command).await,
         Command::Keys(Keys::Rotate) => rotate(backoffice).await,
         Command::Check => check(&jangbu).await,
         Command::Migrate | Command::Database { .. } => Ok(()),

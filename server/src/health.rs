@@ -177,6 +177,17 @@ async fn render(jangbu: &Jangbu) -> Option<String> {
             metrics::gauge!("jangbu_waiting", "what" => what).set(count as f64);
         }
     }
+    if let Ok(events) = backoffice::events::troubles(&jangbu.backoffice).await {
+        #[expect(clippy::cast_precision_loss, reason = "counts up to ten thousand")]
+        for (what, count) in [
+            ("events", events.waiting),
+            ("events_given_up", events.given_up),
+            ("event_endpoints_failing", events.failing),
+            ("event_endpoints_paused", events.paused),
+        ] {
+            metrics::gauge!("jangbu_waiting", "what" => what).set(count as f64);
+        }
+    }
     if let Some(apps) = &jangbu.backoffice.apps_in_toss {
         for certificate in apps.client.certificates() {
             let used = if certificate.is_used { "true" } else { "false" };

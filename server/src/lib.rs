@@ -34,6 +34,7 @@ use app::context::{Base, Doors, Mode, Site};
 use axum::Router;
 use backoffice::{
     AppsInToss, Backoffice, Clock, IntakeLoad, PgPool, Turns,
+    api_keys::RequestLog,
     database::Tables,
     events::{self, EndpointError, Kind, Outside, Subscription},
     staff::factors::Passkeys,
@@ -57,6 +58,7 @@ pub struct Jangbu {
     worker_pool: PgPool,
     intake: Intake,
     calls: CallLog,
+    requests: RequestLog,
     oidc: Option<Arc<oidc::Provider>>,
     identify: Option<Arc<dyn Identify>>,
     pub quotas: Arc<Quotas>,
@@ -129,6 +131,7 @@ impl Jangbu {
         let clock = Clock::default();
         clock.set_offset(settings.clock_offset);
         let calls = CallLog::open(pool.clone(), clock.clone());
+        let requests = RequestLog::open(pool.clone());
         let toss = toss_payments(&settings, &calls)?;
         let apps_in_toss =
             settings.apps_in_toss.as_ref().map(|apps| mini_app(apps, settings.mode, &calls)).transpose()?;
@@ -164,6 +167,7 @@ impl Jangbu {
             worker_pool,
             intake,
             calls,
+            requests,
             oidc: oidc.map(Arc::new),
             identify: None,
             quotas: Arc::default(),
@@ -198,9 +202,10 @@ impl Jangbu {
         self.write_down_calls().await;
     }
 
-    /// Comes back once every call to Toss that has ended is written down: what comes last, when a process ends.
+    /// Comes back once every call that has ended is written down, to Toss and to us: what comes last, when a process ends.
     pub async fn write_down_calls(&self) {
         self.calls.flush().await;
+        self.requests.flush().await;
     }
 
     /// The ways in.

@@ -22,6 +22,10 @@ const LONGEST_ID: usize = 64;
 #[derive(Clone)]
 struct RequestSpan(Span);
 
+/// The id of the request, for whatever is written on its behalf.
+#[derive(Clone)]
+pub(crate) struct RequestId(pub String);
+
 /// Notices a request that goes without an answer: whoever asked hung up, or it took too long.
 struct Unanswered {
     span: Span,
@@ -58,6 +62,7 @@ pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
     let route = request.extensions().get().map_or("-", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", id, method = %request.method(), route, staff = field::Empty);
     request.extensions_mut().insert(RequestSpan(span.clone()));
+    request.extensions_mut().insert(RequestId(id.clone()));
     let mut unanswered = Unanswered { span: span.clone(), began: Instant::now(), is_over: false };
     let mut response = next.run(request).instrument(span.clone()).await;
     unanswered.is_over = true;

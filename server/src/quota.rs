@@ -2,9 +2,13 @@
 //! database, whoever floods us meets this one first.
 
 use std::{
+    collections::HashMap,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,7 +18,8 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
+use uuid::Uuid;
 
 use crate::{Jangbu, authenticate::address};
 
@@ -28,6 +33,7 @@ pub struct Quotas {
     pub hooks: Door,
     pub search: Door,
     pub entry: Door,
+    pub keys: Keys,
 }
 
 impl Default for Quotas {
@@ -41,6 +47,7 @@ impl Default for Quotas {
             search: Door::new("search", Duration::from_millis(50), 100),
             // One a second, and a whole office at nine o'clock.
             entry: Door::new("entry", Duration::from_secs(1), 60),
+            keys: Keys::default(),
         }
     }
 }
@@ -67,6 +74,34 @@ impl Door {
         self.limiter
             .check_key(&visitor(ip))
             .map_err(|until| Wait(until.wait_time_from(self.limiter.clock().now())))
+    }
+}
+
+/// How often a key may call, where somebody has said so; in this process only, as at the doors.
+#[derive(Debug, Default)]
+pub struct Keys {
+    limiters: Mutex<HashMap<Uuid, (i32, Arc<DefaultDirectRateLimiter>)>>,
+}
+
+impl Keys {
+    pub(crate) fn visit(&self, key: Uuid, per_minute: Option<i32>) -> Result<(), Wait> {
+        let limit = per_minute.and_then(|limit| Some((limit, NonZeroU32::new(u32::try_from(limit).ok()?)?)));
+        let Some((limit, quota)) = limit else { return Ok(()) };
+        let limiter = {
+            let mut limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
+            let of_key = limiters
+                .entry(key)
+                .or_insert_with(|| (0, Arc::new(RateLimiter::direct(Quota::per_minute(quota)))));
+            // Somebody has set another limit.
+            if of_key.0 != limit {
+                *of_key = (limit, Arc::new(RateLimiter::direct(Quota::per_minute(quota))));
+            }
+            Arc::clone(&of_key.1)
+        };
+        limiter.check().map_err(|until| {
+            metrics::counter!("jangbu_requests_refused_total", "door" => "key").increment(1);
+            Wait(until.wait_time_from(limiter.clock().now()))
+        })
     }
 }
 

@@ -113,6 +113,7 @@ fn on_day(day: &str, chromium: &Path) -> anyhow::Result<()> {
             .env("JANGBU_DATABASE_URL", &database_url)
             // One test serves the product a second time, with other ways in.
             .env("JANGBU_BINARY", run::binary("jangbu"))
+            .env("SHOP_BINARY", run::binary("shop"))
             .env("JANGBU_SITE_DIR", front::site())
             .env("SANDBOX_URL", &stack.sandbox_url)
             .env("SANDBOX_SECRET_KEY", SECRET_KEY)
@@ -120,5 +121,17 @@ fn on_day(day: &str, chromium: &Path) -> anyhow::Result<()> {
             .env("JANGBU_PASSWORD", PASSWORD)
             .env("RESULTS", &results))
     });
-    outcome.with_context(|| format!("screenshots and traces are in {}", results.display()))
+    outcome.with_context(|| format!("screenshots and traces are in {}", results.display()))?;
+    report::step("the merchant's API, by what its document says", || {
+        run(Command::new(tools::schemathesis()?)
+            .args(["run", &format!("{}/api/v1/openapi.json", stack.url)])
+            .args(["--header", &format!("Authorization: Bearer {MERCHANT_KEY}")])
+            .args(["--checks", API_CHECKS, "--phases", "examples,coverage,fuzzing", "--max-examples", "25"])
+            // The same requests each time: a test that fails once in many runs is none.
+            .args(["--seed", "20261118", "--generation-deterministic", "--suppress-health-check", "all"])
+            .current_dir(&data))
+    })
 }
+
+/// Every answer is one of those that are described, in the form that is described, and none says that something of ours broke.
+const API_CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,ignored_auth";

@@ -138,6 +138,27 @@ pub(crate) fn cargo_tool(name: &str, version: &str) -> anyhow::Result<PathBuf> {
     Ok(program)
 }
 
+/// Asks a server everything that its OpenAPI document describes: schemathesis, in a folder of our own.
+pub(crate) fn schemathesis() -> anyhow::Result<PathBuf> {
+    const VERSION: &str = "4.32.5";
+    let home = target().join("tools").join(format!("schemathesis-{VERSION}"));
+    let program = home.join("bin/schemathesis");
+    if program.exists() {
+        return Ok(program);
+    }
+    let make = || run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home));
+    report::step(&format!("installing schemathesis {VERSION}"), || {
+        if make().is_err() {
+            install(&["python3-venv"])?;
+            make()?;
+        }
+        run(Command::new(home.join("bin/pip"))
+            .args(["install", "--quiet", "--disable-pip-version-check"])
+            .arg(format!("schemathesis=={VERSION}")))
+    })?;
+    Ok(program)
+}
+
 /// A Chromium of this machine. Playwright never downloads one.
 pub(crate) fn chromium() -> anyhow::Result<PathBuf> {
     let find = || {

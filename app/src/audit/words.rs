@@ -35,6 +35,7 @@ pub(crate) fn who(ctx: &Ctx, row: &Row) -> String {
     match row.actor.split_once(':') {
         Some(("staff", _)) => row.actor_name.clone(),
         Some(("job", job)) => ctx.words.word("job", job),
+        Some(("api-key", _)) => format!("{} ({})", row.actor_name, ctx.t("actor-api-key")),
         // Whoever sat at the machine, if they said who.
         _ if row.actor_name != row.actor => {
             format!("{} ({})", row.actor_name, ctx.words.word("actor", &row.actor))
@@ -66,7 +67,10 @@ pub(crate) fn what(ctx: &Ctx, row: &Row) -> (&'static str, String) {
                 | "refund.succeeded"
                 | "cash_receipt.completed" => "done",
                 "refund.returned" | "refund.partly_arrived" => "failed",
-                "refund.failed" | "order.confirm_refused" | "cash_receipt.failed" => "failed",
+                "refund.failed"
+                | "order.confirm_refused"
+                | "order.attempt_failed"
+                | "cash_receipt.failed" => "failed",
                 "event_endpoint.paused" => "failed",
                 "refund.unknown" | "refund.not_sent" => "unknown",
                 _ => "plain",
@@ -74,7 +78,8 @@ pub(crate) fn what(ctx: &Ctx, row: &Row) -> (&'static str, String) {
             let key = format!("event-{}", action.replace(['.', '_'], "-"));
             // An action of a version that is newer than this one.
             let known = ctx.words.has(&key);
-            (tone, if known { ctx.words.get(&key, &[("amount", amount)]) } else { action.to_owned() })
+            let args = [("amount", amount), ("code", text(detail, "code").unwrap_or_default())];
+            (tone, if known { ctx.words.get(&key, &args) } else { action.to_owned() })
         }
     }
 }
@@ -91,6 +96,7 @@ pub(super) fn subject(ctx: &Ctx, row: &Row) -> AnyView {
         "webhook" => Some(routes::webhook(key)),
         "webhook_replay" => Some(routes::webhook_replay(key)),
         "event_endpoint" => Some(routes::event_endpoint(key)),
+        "api_key" => Some(routes::api_key(key)),
         "difference" => Some(routes::difference(key)),
         "day" => Some(routes::day(key)),
         "export" => Some(routes::export(key)),

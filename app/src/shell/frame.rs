@@ -85,6 +85,7 @@ fn menu(ctx: &Ctx, active: &'static str, waiting: Waiting) -> AnyView {
             {entry(routes::ACCESS_RECORDS, "nav-access", reviews)}
             {entry(routes::PERSONAL_DATA, "nav-personal-data", 0)}
             {entry(routes::SECURITY, "nav-security", 0)}
+            {entry(routes::API_KEYS, "nav-api-keys", 0)}
             {entry(routes::SETTINGS, "nav-settings", 0)}
             {entry(routes::ACCOUNT, "account", 0)}
         </ul>

@@ -15,7 +15,7 @@ use leptos_router::{
 
 use crate::{
     access::{self, Access},
-    audit, cash_receipts,
+    api_keys, audit, cash_receipts,
     components::{errors, layout, list::Query},
     context::{Ctx, Theme},
     events, exports, firewall, home, iap, messages, orders, payouts, personal_data, promotions,
@@ -105,6 +105,12 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/events/:id") view=|| {
                     let id = param("id");
                     page(move |ctx, _| events::detail::page(ctx, id))
+                } ssr=SsrMode::Async/>
+                <Route path=path!("/api-keys") view=|| page(|ctx, _| api_keys::list::page(ctx)) ssr=SsrMode::Async/>
+                <Route path=path!("/api-keys/requests") view=|| page(api_keys::requests::page) ssr=SsrMode::Async/>
+                <Route path=path!("/api-keys/:id") view=|| {
+                    let id = param("id");
+                    page(move |ctx, _| api_keys::detail::page(ctx, id))
                 } ssr=SsrMode::Async/>
                 <Route path=path!("/toss-calls") view=|| page(toss_calls::list::page) ssr=SsrMode::Async/>
                 <Route path=path!("/toss-calls/:id") view=|| {

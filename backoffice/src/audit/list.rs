@@ -34,7 +34,9 @@ pub struct Row {
 const NAMED: &str =
     "select a.*, coalesce((select s.name from staff s where a.subject_kind = 'staff' and s.id::text = a.subject),
                               (select p.name from event_endpoints p
-                               where a.subject_kind = 'event_endpoint' and p.id::text = a.subject)) as subject_name
+                               where a.subject_kind = 'event_endpoint' and p.id::text = a.subject),
+                              (select k.name from api_keys k
+                               where a.subject_kind = 'api_key' and k.id::text = a.subject)) as subject_name
                      from audit_rows a where true";
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -38,8 +38,14 @@ pub enum Actor {
     },
     /// A job of ours, by name.
     Job(&'static str),
-    /// The merchant's own server, by its API key.
+    /// The merchant's own server, by the key of the settings.
     MerchantApi,
+    /// The same by a key of its own.
+    ApiKey {
+        id: Uuid,
+        name: String,
+        via: Via,
+    },
     /// Somebody at the machine itself, who did not say who.
     CommandLine,
     /// The same, by the name they gave.
@@ -62,6 +68,7 @@ impl Actor {
             Self::Staff { id, .. } => format!("staff:{id}"),
             Self::Job(name) => format!("job:{name}"),
             Self::MerchantApi => "merchant-api".into(),
+            Self::ApiKey { id, .. } => format!("api-key:{id}"),
             Self::CommandLine | Self::Operator(_) => "command-line".into(),
         }
     }
@@ -73,10 +80,23 @@ impl Actor {
         }
     }
 
+    /// The key that it is.
+    pub fn api_key(&self) -> Option<Uuid> {
+        match self {
+            Self::ApiKey { id, .. } => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// The merchant's own server.
+    pub fn is_merchant(&self) -> bool {
+        matches!(self, Self::MerchantApi | Self::ApiKey { .. })
+    }
+
     /// Empty for whoever does not come from one.
     pub fn ip(&self) -> &str {
         match self {
-            Self::Staff { via, .. } => via.ip.as_deref().unwrap_or_default(),
+            Self::Staff { via, .. } | Self::ApiKey { via, .. } => via.ip.as_deref().unwrap_or_default(),
             _ => "",
         }
     }
@@ -86,6 +106,7 @@ impl Actor {
             Self::Staff { name, .. } => name,
             Self::Job(name) => name,
             Self::MerchantApi => "merchant-api",
+            Self::ApiKey { name, .. } => name,
             Self::CommandLine => "command-line",
             Self::Operator(name) => name,
         }
@@ -117,6 +138,7 @@ impl<'a> Author<'a> {
     pub fn of(actor: &'a Actor) -> Self {
         let (role, via) = match actor {
             Actor::Staff { role, via, .. } => (Some(role.as_str()), Some(via)),
+            Actor::ApiKey { via, .. } => (None, Some(via)),
             _ => (None, None),
         };
         Self {

@@ -11,6 +11,7 @@ use crate::{Fault, queue};
 /// Written once: the application adds rows and reads them.
 const WRITTEN_ONCE: &[&str] = &[
     "access_records",
+    "api_requests",
     "audit",
     "audit_checkpoints",
     "audit_checks",
@@ -19,6 +20,7 @@ const WRITTEN_ONCE: &[&str] = &[
     "closed_days",
     "closed_rows",
     "event_attempts",
+    "failed_attempts",
     "right_changes",
     "security_events",
     "toss_calls",
@@ -32,6 +34,8 @@ const READ_ONLY: &[&str] = &["_sqlx_migrations", "audit_chain"];
 const MAY_GO: &[&str] = &[
     "access_records",
     "after_close",
+    "api_key_secrets",
+    "api_requests",
     "audit_places",
     "audit_unsealed",
     "cash_receipt_checks",
@@ -74,6 +78,7 @@ const MAY_GO: &[&str] = &[
 
 /// What a reader never sees: whatever lets somebody in, or opens what is sealed.
 const SECRET: &[&str] = &[
+    "api_key_secrets",
     "data_keys",
     "event_secrets",
     "form_answers",

@@ -17,6 +17,8 @@ pub struct Troubles {
     pub failing: i64,
     /// Events of the last day that were given up; a hundred means that many or more.
     pub given_up: i64,
+    /// What is still to be told, to all endpoints; ten thousand means that many or more.
+    pub waiting: i64,
 }
 
 pub async fn troubles(backoffice: &Backoffice) -> Result<Troubles, Fault> {
@@ -25,7 +27,8 @@ pub async fn troubles(backoffice: &Backoffice) -> Result<Troubles, Fault> {
         Troubles,
         r#"select count(*) filter (where state = 'paused') as "paused!",
                   count(*) filter (where state = 'active' and failing_since < $1) as "failing!",
-                  least(coalesce(sum(given_up.count), 0), 100)::bigint as "given_up!"
+                  least(coalesce(sum(given_up.count), 0), 100)::bigint as "given_up!",
+                  (select count(*) from (select from event_queue limit 10000) q) as "waiting!"
            from event_endpoints p, lateral (
                select count(*) from (
                    select at from event_attempts a where a.endpoint_id = p.id and a.outcome = 'given_up'

@@ -100,7 +100,7 @@ pub(super) async fn keep(
         sku,
         platform.map(Platform::as_str),
         now,
-        *actor == Actor::MerchantApi,
+        actor.is_merchant(),
     )
     .fetch_one(&mut *tx)
     .await?;

@@ -7,6 +7,7 @@ pub(crate) mod apps_in_toss;
 pub mod card_number;
 pub mod clock;
 pub mod intake_load;
+pub(crate) mod later;
 pub mod masking;
 pub mod money;
 pub mod page;

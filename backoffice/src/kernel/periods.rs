@@ -26,6 +26,8 @@ text_enum! {
         Files = "files",
         /// What was said to Toss, and how it answered.
         TossCalls = "toss_calls",
+        /// What the merchant's own servers have called.
+        ApiRequests = "api_requests",
     }
 }
 
@@ -122,7 +124,7 @@ impl Class {
             Self::Tasks => (Period::years(1), Period::months(1), Period::years(5)),
             Self::Events => (Period::days(90), Period::days(30), Period::years(2)),
             Self::Files => (Period::days(1), Period::days(1), Period::days(7)),
-            Self::TossCalls => (Period::days(30), Period::days(7), Period::months(6)),
+            Self::TossCalls | Self::ApiRequests => (Period::days(30), Period::days(7), Period::months(6)),
         }
     }
 }

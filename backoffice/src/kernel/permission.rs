@@ -31,6 +31,8 @@ text_enum! {
         ManagePersonalData = "manage_personal_data",
         /// Where events go, with which secrets, and telling them again.
         ManageEvents = "manage_events",
+        /// Keys of the merchant's own servers, and what was called with them.
+        ManageApiKeys = "manage_api_keys",
         ManageStaff = "manage_staff",
         /// What holds for everybody: limits.
         ChangeSettings = "change_settings",
@@ -49,6 +51,7 @@ impl Permission {
                 | Export
                 | ManagePersonalData
                 | ManageEvents
+                | ManageApiKeys
                 | ManageStaff
                 | ChangeSettings
         )

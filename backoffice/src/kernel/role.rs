@@ -27,7 +27,9 @@ impl Role {
             ViewAudit | ApproveRefund | ManageCampaigns | UnlinkUser | Reconcile | Export => {
                 matches!(self, Self::Finance | Self::Admin)
             }
-            ManagePersonalData | ManageEvents | ManageStaff | ChangeSettings => self == Self::Admin,
+            ManagePersonalData | ManageEvents | ManageApiKeys | ManageStaff | ChangeSettings => {
+                self == Self::Admin
+            }
         }
     }
 

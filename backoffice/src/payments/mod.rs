@@ -1,6 +1,7 @@
 //! What Toss says of a payment, and how that becomes our books. [`provider_payment`] is what the rails have in common.
 
 pub(crate) mod confirm;
+mod failures;
 pub(crate) mod job;
 mod movements;
 mod news;
@@ -19,6 +20,7 @@ use toss::{
 };
 
 pub use confirm::{Confirm, ConfirmError, confirm};
+pub use failures::{NotNoted, note_failed_attempt};
 pub(crate) use movements::{MOVES, SourceRow, book_listed, record_movements};
 pub use provider_payment::{CancelState, Cancellation, FetchedPayment, ProviderPayment};
 pub(crate) use provider_payment::{Movement, OUTGOING, holds_money};
@@ -90,13 +92,15 @@ pub async fn next_fetch_seq(pool: &PgPool) -> Result<FetchSeq, Fault> {
 #[derive(Debug)]
 pub struct Applied {
     pub changed: Map<String, Value>,
-    /// The answer to a later question was written already. That question may have been asked before the effect of
-    /// ours: whoever changed something at Toss has to ask once more.
+    /// The books knew more: the answer to a later question was written already, or money has moved since it was asked that
+    /// it does not tell of. The later question may have been asked before the effect of ours: whoever changed something at
+    /// Toss has to ask once more.
     pub superseded: bool,
 }
 
 /// Writes what Toss answered into payment, order and transactions, with its audit row, and says what changed.
-/// An answer to an older question than the one already written changes nothing.
+/// An answer that is older than what is already written changes nothing: it is to an older question, or was given before a
+/// movement that was booked while it was on its way.
 pub async fn apply(
     tx: &mut PgConnection,
     now: OffsetDateTime,
@@ -126,11 +130,15 @@ pub async fn apply(
     )
     .fetch_optional(&mut *tx)
     .await?;
+    let is_older = match &before {
+        Some(before) => before.fetch_seq >= seq.0 || movements::misses_one(&mut *tx, seq, payment).await?,
+        None => false,
+    };
     // A payment never changes its order. Found out late: whoever called rolls the rest back.
     if before.as_ref().is_some_and(|b| b.order_id != order_id) {
         return Err(Fault::Inconsistent("an answer of Toss with the payment of another order".into()));
     }
-    if before.as_ref().is_some_and(|b| b.fetch_seq >= seq.0) {
+    if is_older {
         // What only this answer may carry is kept all the same.
         sqlx::query!(
             "update payments set secret = coalesce(secret, $2),

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use toss::payments::Transaction;
 
-use super::{Movement, ProviderPayment};
+use super::{FetchSeq, Movement, OUTGOING, ProviderPayment, provider_payment::is_paid};
 use crate::{Fault, kernel::text};
 
 /// Money that moved: neither issued accounts nor the cancels of accounts that nobody paid into (toss-api.md A7).
@@ -24,11 +24,12 @@ pub(crate) async fn record_movements(
         sqlx::query!(
             "insert into transactions
                 (transaction_key, payment_key, order_id, rail, method, status, currency, amount, transaction_at,
-                 booked_amount, booked_currency, booked_status, discount, points, tax_free)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $8, $7, $6, $10, $11, $12)
+                 booked_amount, booked_currency, booked_status, discount, points, tax_free, booked_seq)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $8, $7, $6, $10, $11, $12, nextval('fetch_seq'))
              on conflict (transaction_key) do update
                 set booked_amount = excluded.booked_amount, booked_currency = excluded.booked_currency,
-                    booked_status = excluded.booked_status, tax_free = excluded.tax_free
+                    booked_status = excluded.booked_status, tax_free = excluded.tax_free,
+                    booked_seq = excluded.booked_seq
                 where transactions.booked_amount is null",
             key,
             payment.key(),
@@ -47,6 +48,29 @@ pub(crate) async fn record_movements(
         .await?;
     }
     book_listed(tx, &[payment.key().to_owned()]).await
+}
+
+/// Whether an answer tells nothing of a movement that was booked after its question was asked: Toss gave it before that. A
+/// cancel stays in every later answer, an approval is left out beside cancels. What a later question says is believed.
+pub(super) async fn misses_one(
+    conn: &mut PgConnection,
+    seq: FetchSeq,
+    payment: &ProviderPayment,
+) -> Result<bool, Fault> {
+    let told: Vec<String> = payment.movements().into_iter().map(|movement| movement.key).collect();
+    let misses = sqlx::query_scalar!(
+        r#"select exists (select from transactions
+                          where payment_key = $1 and booked_seq > $2 and transaction_key <> all($3)
+                            and (booked_status = any($4) or not $5)) as "misses!""#,
+        payment.key(),
+        seq.0,
+        &told,
+        &OUTGOING.map(str::to_owned),
+        is_paid(payment.status()),
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(misses)
 }
 
 /// A payment that we heard of after it was cancelled no longer tells the key of its approval, nor that of the account it

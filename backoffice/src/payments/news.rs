@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use toss::{apps_in_toss::PayStatus, payments::Method};
 
-use super::ProviderPayment;
+use super::{ProviderPayment, provider_payment::is_paid};
 use crate::{
     Fault,
     events::{self, Data, Kind, data},
@@ -15,10 +15,6 @@ use crate::{
 pub(super) struct Was {
     pub status: String,
     pub left: Decimal,
-}
-
-fn is_paid(status: &str) -> bool {
-    matches!(status, "DONE" | "PARTIAL_CANCELED" | "CANCELED") || PayStatus::from(status).is_paid()
 }
 
 /// `is_account`: it is paid into an account that Toss issued.

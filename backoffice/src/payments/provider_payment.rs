@@ -308,10 +308,14 @@ const REFUNDED: &str = "REFUND_SUCCESS";
 /// The statuses of movements by which money goes out.
 pub(crate) const OUTGOING: [&str; 4] = ["CANCELED", "PARTIAL_CANCELED", REFUNDED, "REFUNDED"];
 
-/// Whether the buyer's money was taken, or an account for it issued, whatever became of it afterwards.
+/// Whether the buyer's money was taken, whatever became of it afterwards.
+pub(super) fn is_paid(status: &str) -> bool {
+    matches!(status, "DONE" | "PARTIAL_CANCELED" | "CANCELED") || PayStatus::from(status).is_paid()
+}
+
+/// The same, or an account for it issued.
 pub(crate) fn holds_money(status: &str) -> bool {
-    matches!(status, "DONE" | "PARTIAL_CANCELED" | "CANCELED" | "WAITING_FOR_DEPOSIT")
-        || PayStatus::from(status).is_paid()
+    is_paid(status) || status == "WAITING_FOR_DEPOSIT"
 }
 
 fn of_toss_payments(payment: &Payment) -> Vec<Movement> {

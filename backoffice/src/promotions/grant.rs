@@ -166,8 +166,8 @@ pub(super) async fn insert_intent(
     let state = if needs_second { State::WaitingForApproval } else { State::Requested };
     sqlx::query!(
         "insert into grants (id, promotion_code, user_key, event, amount, is_test, state, batch_id, needs_second,
-                             requested_by, requested_by_name, requested_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                             requested_by, requested_by_name, requested_at, requested_by_key)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         parsed.id,
         code,
         parsed.user.0,
@@ -180,6 +180,7 @@ pub(super) async fn insert_intent(
         actor.staff_id(),
         actor.name(),
         now,
+        actor.api_key(),
     )
     .execute(&mut *tx)
     .await?;
@@ -200,16 +201,16 @@ pub(super) async fn above_the_day(
     amount: i64,
 ) -> Result<bool, Fault> {
     let held = limits::of(&mut *tx, actor).await?;
-    let Some((staff, limit)) = held.and_then(|held| Some((held.staff, held.grants_per_day?))) else {
+    let Some((who, limit)) = held.and_then(|held| Some((held.who, held.grants_per_day?))) else {
         return Ok(false);
     };
     // What a second person has answered for does not count against the first.
     let before = sqlx::query_scalar!(
         r#"select coalesce(sum(g.amount), 0)::bigint as "sum!" from grants g
            left join grant_batches b on b.id = g.batch_id
-           where g.requested_by = $1 and g.requested_at >= $2 and not g.needs_second and not g.is_test
+           where (g.requested_by = $1 or g.requested_by_key = $1) and g.requested_at >= $2 and not g.needs_second and not g.is_test
              and b.approved_by_name is null and g.state not in ('failed', 'declined')"#,
-        staff,
+        who,
         day_start(backoffice.clock.today()),
     )
     .fetch_one(tx)

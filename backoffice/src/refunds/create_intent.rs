@@ -306,9 +306,10 @@ async fn insert_intent(
         "insert into refunds (id, order_id, payment_key, amount, currency, refundable_amount, reason_code, reason,
                               refund_account, state, idempotency_key, requested_by, requested_by_name, requested_at,
                               known_cancels, approval_reason, approved_by, approved_by_name, approved_at, for_return, arrival,
-                              account_masked, account_hash, account_check, tax_free_amount, tax_exemption_amount)
+                              account_masked, account_hash, account_check, tax_free_amount, tax_exemption_amount,
+                              requested_by_key)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-                 $23, $24, $25, $26)",
+                 $23, $24, $25, $26, $27)",
         id,
         form.order_id,
         key,
@@ -335,6 +336,7 @@ async fn insert_intent(
         check.map(AccountCheck::as_str),
         tax.map(|tax| tax.free),
         tax.map(|tax| tax.exempt),
+        actor.api_key(),
     )
     .execute(&mut *tx)
     .await?;

@@ -50,9 +50,9 @@ pub(super) async fn exceeded_by_sum(
         // What a second person has answered for does not count against the first.
         let before = sqlx::query_scalar!(
             r#"select coalesce(sum(amount), 0) as "sum!" from refunds
-               where requested_by = $1 and requested_at >= $2 and currency = 'KRW' and approval_reason is null
+               where (requested_by = $1 or requested_by_key = $1) and requested_at >= $2 and currency = 'KRW' and approval_reason is null
                  and state not in ('failed', 'declined')"#,
-            held.staff,
+            held.who,
             since,
         )
         .fetch_one(tx)

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::Class;
@@ -44,41 +45,56 @@ pub async fn destroy(backoffice: &Backoffice) -> Result<(), Fault> {
     outcome
 }
 
+/// What goes and the row that says so go together.
 async fn destroy_class(backoffice: &Backoffice, class: Class, before: OffsetDateTime) -> Result<(), Fault> {
+    // Orders go one by one, each with rows of its own.
+    let contracts =
+        if class == Class::Contracts { personal_data::expire(backoffice, before).await? } else { 0 };
+    let mut tx = backoffice.pool.begin().await?;
     let gone = match class {
-        Class::Contracts => personal_data::expire(backoffice, before).await?,
-        Class::Disputes => disputes(backoffice, before).await?,
-        Class::AccessRecords => access_records(backoffice, before).await?,
+        Class::Contracts => contracts,
+        Class::Disputes => disputes(&mut tx, before).await?,
+        Class::AccessRecords => access_records(&mut tx, before).await?,
         Class::SecurityEvents => {
             // By the database's own time as well: it keeps what is younger, whatever a turned clock says.
             let gone = sqlx::query!(
                 "delete from security_events where at < least($1, now() - interval '1 year')",
                 before
             );
-            gone.execute(&backoffice.pool).await?.rows_affected()
+            gone.execute(&mut *tx).await?.rows_affected()
         }
         Class::RightChanges => {
             let gone = sqlx::query!(
                 "delete from right_changes where at < least($1, now() - interval '3 years')",
                 before
             );
-            gone.execute(&backoffice.pool).await?.rows_affected()
+            gone.execute(&mut *tx).await?.rows_affected()
         }
-        Class::Tasks => tasks(backoffice, before).await?,
-        Class::Events => events(backoffice, before).await?,
+        Class::Tasks => tasks(&mut tx, before).await?,
+        Class::Events => events(&mut tx, before).await?,
         Class::TossCalls => {
             let gone = sqlx::query!("delete from toss_calls where at < $1", before);
-            gone.execute(&backoffice.pool).await?.rows_affected()
+            gone.execute(&mut *tx).await?.rows_affected()
+        }
+        Class::ApiRequests => {
+            let gone = sqlx::query!("delete from api_requests where at < $1", before);
+            gone.execute(&mut *tx).await?.rows_affected()
         }
         Class::Webhooks | Class::Files => return Ok(()),
     };
-    note(backoffice, class, before, gone).await
+    note(&mut tx, backoffice.clock.now(), class, before, gone).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
-async fn note(backoffice: &Backoffice, class: Class, before: OffsetDateTime, gone: u64) -> Result<(), Fault> {
-    let now = backoffice.clock.now();
+async fn note(
+    tx: &mut PgConnection,
+    now: OffsetDateTime,
+    class: Class,
+    before: OffsetDateTime,
+    gone: u64,
+) -> Result<(), Fault> {
     let count = i64::try_from(gone).unwrap_or(i64::MAX);
-    let mut tx = backoffice.pool.begin().await?;
     sqlx::query!(
         "insert into retention_runs (class, done_to, ran_at, destroyed, last_at, total)
          values ($1, $2, $3, $4, case when $4::bigint > 0 then $3::timestamptz end, $4)
@@ -97,14 +113,13 @@ async fn note(backoffice: &Backoffice, class: Class, before: OffsetDateTime, gon
         let detail = json!({ "count": gone, "before": before.date().to_string() });
         let act =
             Act { action: "retention.destroyed", subject_kind: "retention", subject: class.as_str(), detail };
-        audit::record(&mut tx, now, &ACTOR, act).await?;
+        audit::record(tx, now, &ACTOR, act).await?;
     }
-    tx.commit().await?;
     Ok(())
 }
 
 /// What was said about orders.
-async fn disputes(backoffice: &Backoffice, before: OffsetDateTime) -> Result<u64, Fault> {
+async fn disputes(tx: &mut PgConnection, before: OffsetDateTime) -> Result<u64, Fault> {
     let messages = sqlx::query!(
         "update messages set context = '{}', result = null
          where requested_at < $1 and context <> '{}'
@@ -112,17 +127,16 @@ async fn disputes(backoffice: &Backoffice, before: OffsetDateTime) -> Result<u64
         before,
         Class::Disputes.as_str(),
     )
-    .execute(&backoffice.pool)
+    .execute(&mut *tx)
     .await?;
     let returns = sqlx::query!("update returns set note = '' where closed_at < $1 and note <> ''", before)
-        .execute(&backoffice.pool)
+        .execute(&mut *tx)
         .await?;
     Ok(messages.rows_affected() + returns.rows_affected())
 }
 
 /// Who saw what, and who was in files in the clear. The rows of the audit log stay: they have the hash and nothing else.
-async fn access_records(backoffice: &Backoffice, before: OffsetDateTime) -> Result<u64, Fault> {
-    let mut tx = backoffice.pool.begin().await?;
+async fn access_records(tx: &mut PgConnection, before: OffsetDateTime) -> Result<u64, Fault> {
     sqlx::query!("delete from export_people where at < least($1, now() - interval '1 year')", before)
         .execute(&mut *tx)
         .await?;
@@ -130,24 +144,23 @@ async fn access_records(backoffice: &Backoffice, before: OffsetDateTime) -> Resu
         sqlx::query!("delete from access_records where at < least($1, now() - interval '1 year')", before)
             .execute(&mut *tx)
             .await?;
-    tx.commit().await?;
     Ok(gone.rows_affected())
 }
 
 /// What still waits to be told stays.
-async fn events(backoffice: &Backoffice, before: OffsetDateTime) -> Result<u64, Fault> {
+async fn events(tx: &mut PgConnection, before: OffsetDateTime) -> Result<u64, Fault> {
     let gone = sqlx::query!(
         "delete from events e where at < $1 and not exists (
              select from event_queue q where q.seq = e.seq and q.endpoint_id in (select id from event_endpoints))",
         before
     )
-    .execute(&backoffice.pool)
+    .execute(&mut *tx)
     .await?;
-    sqlx::query!("delete from event_attempts where at < $1", before).execute(&backoffice.pool).await?;
+    sqlx::query!("delete from event_attempts where at < $1", before).execute(&mut *tx).await?;
     Ok(gone.rows_affected())
 }
 
-async fn tasks(backoffice: &Backoffice, before: OffsetDateTime) -> Result<u64, Fault> {
+async fn tasks(tx: &mut PgConnection, before: OffsetDateTime) -> Result<u64, Fault> {
     let mut gone = 0;
     for statement in [
         sqlx::query!("delete from missing_events where coalesce(came_at, applied_at) < $1", before),
@@ -155,7 +168,7 @@ async fn tasks(backoffice: &Backoffice, before: OffsetDateTime) -> Result<u64, F
         sqlx::query!("delete from webhook_replays where ended_at < $1", before),
         sqlx::query!("delete from exports where state = 'gone' and ended_at < $1", before),
     ] {
-        gone += statement.execute(&backoffice.pool).await?.rows_affected();
+        gone += statement.execute(&mut *tx).await?.rows_affected();
     }
     Ok(gone)
 }

@@ -1,115 +1,51 @@
-//! Writing calls down. Nobody who calls waits for it: what has no room in memory is dropped, and counted.
-
-use std::time::Duration;
+//! Writing calls down. Nobody who calls waits for it.
 
 use serde::Serialize;
 use sqlx::PgPool;
 use time::OffsetDateTime;
-use tokio::sync::{mpsc, oneshot};
 use toss::{
     observe::{Call, Observer, Outcome},
     payments::VERSION,
 };
 
-use crate::{Clock, Fault, kernel::text};
+use crate::{
+    Clock, Fault,
+    kernel::{
+        later::{Later, Row},
+        text,
+    },
+};
 
-/// Calls that may wait for being written.
-const WAITING: usize = 4096;
-/// Rows of one statement.
-const GROUP: usize = 500;
-/// What comes within this time is written together.
-const EVERY: Duration = Duration::from_millis(250);
-/// How long is waited before a group is tried once more; after the last it is dropped.
-const AGAIN_AFTER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
-/// How long the end waits for the last of them.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-enum Message {
-    Call(Box<(OffsetDateTime, Call)>),
-    /// Answered when all before it is written.
-    Flush(oneshot::Sender<()>),
+/// A call, and when it left.
+#[derive(Debug)]
+struct Seen {
+    at: OffsetDateTime,
+    call: Call,
 }
 
 /// Takes calls down. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct CallLog {
-    queue: mpsc::Sender<Message>,
+    rows: Later<Seen>,
     clock: Clock,
 }
 
 impl Observer for CallLog {
     fn saw(&self, call: Call) {
-        let at = self.clock.now() - call.took;
-        if self.queue.try_send(Message::Call(Box::new((at, call)))).is_err() {
-            dropped(1);
-        }
+        self.rows.write(Seen { at: self.clock.now() - call.took, call });
     }
-}
-
-fn dropped(rows: usize) {
-    metrics::counter!("jangbu_toss_calls_dropped_total").increment(u64::try_from(rows).unwrap_or_default());
 }
 
 impl CallLog {
     /// Begins to write. Ends when the last clone is dropped.
     pub fn open(pool: PgPool, clock: Clock) -> Self {
-        let (queue, waiting) = mpsc::channel(WAITING);
-        tokio::spawn(write_all(pool, waiting));
-        Self { queue, clock }
+        Self { rows: Later::open(pool), clock }
     }
 
     /// Comes back once everything that was seen until now is written; at the end of a process, and not later than after
     /// some seconds.
     pub async fn flush(&self) {
-        let written = async {
-            let (done, is_done) = oneshot::channel();
-            if self.queue.send(Message::Flush(done)).await.is_ok() {
-                drop(is_done.await);
-            }
-        };
-        if tokio::time::timeout(PATIENCE, written).await.is_err() {
-            tracing::warn!("the last calls to Toss are not written down");
-        }
-    }
-}
-
-async fn write_all(pool: PgPool, mut queue: mpsc::Receiver<Message>) {
-    let mut messages = Vec::new();
-    while queue.recv_many(&mut messages, GROUP).await > 0 {
-        let is_urgent = messages.iter().any(|message| matches!(message, Message::Flush(_)));
-        if messages.len() < GROUP && !is_urgent {
-            tokio::time::sleep(EVERY).await;
-        }
-        while messages.len() < GROUP
-            && let Ok(more) = queue.try_recv()
-        {
-            messages.push(more);
-        }
-        let (mut calls, mut flushed) = (Vec::new(), Vec::new());
-        for message in messages.drain(..) {
-            match message {
-                Message::Call(call) => calls.push(*call),
-                Message::Flush(done) => flushed.push(done),
-            }
-        }
-        write(&pool, &calls).await;
-        for done in flushed {
-            if done.send(()).is_err() {
-                tracing::debug!("nobody waits any more until calls are written down");
-            }
-        }
-    }
-}
-
-async fn write(pool: &PgPool, calls: &[(OffsetDateTime, Call)]) {
-    if calls.is_empty() {
-        return;
-    }
-    let mut waits = AGAIN_AFTER.into_iter();
-    while let Err(fault) = insert(pool, calls).await {
-        tracing::warn!(%fault, count = calls.len(), "calls to Toss are not written down");
-        let Some(wait) = waits.next() else { return dropped(calls.len()) };
-        tokio::time::sleep(wait).await;
+        self.rows.flush().await;
     }
 }
 
@@ -176,10 +112,13 @@ impl<'a> NewRow<'a> {
     }
 }
 
-async fn insert(pool: &PgPool, calls: &[(OffsetDateTime, Call)]) -> Result<(), Fault> {
-    let rows: Vec<NewRow<'_>> = calls.iter().map(|(at, call)| NewRow::of(*at, call)).collect();
-    let rows = serde_json::to_value(rows).map_err(Fault::unreadable("a call to Toss"))?;
-    sqlx::query!(
+impl Row for Seen {
+    const DROPPED: &'static str = "jangbu_toss_calls_dropped_total";
+
+    async fn insert(pool: &PgPool, calls: &[Self]) -> Result<(), Fault> {
+        let rows: Vec<NewRow<'_>> = calls.iter().map(|seen| NewRow::of(seen.at, &seen.call)).collect();
+        let rows = serde_json::to_value(rows).map_err(Fault::unreadable("a call to Toss"))?;
+        sqlx::query!(
         "with came as (
             select * from jsonb_to_recordset($1) as c (
                 at timestamptz, api text, method text, path text, order_id text, payment_key text, outcome text, status integer,
@@ -198,11 +137,14 @@ async fn insert(pool: &PgPool, calls: &[(OffsetDateTime, Call)]) -> Result<(), F
     )
     .execute(pool)
     .await?;
-    Ok(())
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
     use time::macros::datetime;
     use toss::observe::{Api, Failure};
@@ -265,16 +207,5 @@ mod tests {
             row(&call(Outcome::NoAnswer { failure: Failure::TimedOut, why: "it took too long".to_owned() }));
         assert_eq!((&silent["outcome"], &silent["failure"]), (&json!("no_answer"), &json!("timed_out")));
         assert_eq!(silent["why"], json!("it took too long"));
-    }
-
-    #[tokio::test]
-    async fn a_full_queue_drops_and_nobody_waits() {
-        let (queue, mut waiting) = mpsc::channel(1);
-        let log = CallLog { queue, clock: Clock::default() };
-        for _ in 0..3 {
-            log.saw(call(Outcome::Done));
-        }
-        assert!(matches!(waiting.try_recv(), Ok(Message::Call(_))));
-        assert!(waiting.try_recv().is_err(), "two were dropped");
     }
 }

@@ -103,6 +103,9 @@ async fn exchange(world: Arc<World>, request: Request, is_pay: bool) -> Response
         Some(Err(refused)) => refused.into_response(),
         Some(Ok(content)) => success(content),
     };
+    if let Some(Fault::Late { ms }) = fault {
+        tokio::time::sleep(std::time::Duration::from_millis(ms)).await;
+    }
     match fault {
         Some(Fault::LoseAfter) => LoseAnswer::response(),
         Some(Fault::ResultTypeAfter { word: result_type }) => word(&result_type),

@@ -49,7 +49,7 @@ pub(crate) struct EventsBody {
 }
 
 /// Events after one, oldest first. None is left out that was written earlier and became known later
-#[utoipa::path(get, path = "/api/v1/events", params(Asked), security(("merchantKey" = [])),
+#[utoipa::path(get, path = "/api/v1/events", tag = "events", params(Asked), security(("merchantKey" = ["events:read"])),
     responses((status = 200, description = "Events", body = EventsBody),
               (status = 400, description = "No such event, kind or number", body = ApiError)))]
 pub(crate) async fn list(

@@ -1,4 +1,4 @@
-//! `POST /api/v1/login`, `/api/v1/login/refresh`, `/api/v1/login/unlink`, `POST /api/v1/iap/orders`.
+//! `POST /api/v1/login`, `/api/v1/login/refresh`, `/api/v1/login/unlink`.
 
 use axum::{
     Json,
@@ -6,17 +6,13 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use backoffice::{
-    Actor, Fault,
-    iap::{NewOrder, OrderError, Platform},
-};
+use backoffice::Fault;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 use toss::apps_in_toss::{Tokens, UserKey};
 use utoipa::ToSchema;
 
-use super::{ApiError, request::Body, toss_pay::user_key, words};
+use super::{ApiError, keys::Caller, request::Body, words};
 use crate::Jangbu;
 
 #[derive(Deserialize, ToSchema)]
@@ -68,77 +64,55 @@ impl LoginAnswer {
     }
 }
 
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct IapBody {
-    /// A UUID
-    order_id: String,
-    #[schema(value_type = Option<String>)]
-    user_key: Option<serde_json::Value>,
-    sku: Option<String>,
-    /// `ANDROID` or `IOS`
-    platform: Option<String>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct IapAnswer {
-    order_id: String,
-    user_key: Option<i64>,
-    sku: Option<String>,
-    #[schema(value_type = Option<String>)]
-    platform: Option<Platform>,
-    /// Toss's own word; absent until Toss could be asked
-    status: Option<String>,
-    reason: Option<String>,
-    #[serde(with = "toss::timestamp::option")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    status_determined_at: Option<OffsetDateTime>,
-}
-
 /// Exchanges a mini-app's authorization code for the user key and tokens
-#[utoipa::path(post, path = "/api/v1/login", request_body = LoginBody, security(("merchantKey" = [])),
+#[utoipa::path(post, path = "/api/v1/login", tag = "users", request_body = LoginBody, security(("merchantKey" = ["users:write"])),
     responses((status = 200, description = "The user and the tokens", body = LoginAnswer),
               (status = 400, description = "The code is spent, expired or unknown", body = ApiError),
               (status = 503, description = "Not reached", body = ApiError),
               (status = 504, description = "Not known: the code may be spent", body = ApiError)))]
 pub(crate) async fn login(
     State(jangbu): State<Jangbu>,
+    caller: Caller,
     headers: HeaderMap,
     Body(body): Body<LoginBody>,
 ) -> Result<Response, ApiError> {
-    let actor = Actor::MerchantApi;
-    let logged_in =
-        backoffice::users::log_in(&jangbu.backoffice, &actor, &body.authorization_code, &body.referrer).await;
+    let logged_in = backoffice::users::log_in(
+        &jangbu.backoffice,
+        &caller.actor,
+        &body.authorization_code,
+        &body.referrer,
+    )
+    .await;
     answer(&headers, logged_in.map(LoginAnswer::new))
 }
 
 /// New tokens for a refresh token
-#[utoipa::path(post, path = "/api/v1/login/refresh", request_body = RefreshBody, security(("merchantKey" = [])),
+#[utoipa::path(post, path = "/api/v1/login/refresh", tag = "users", request_body = RefreshBody, security(("merchantKey" = ["users:write"])),
     responses((status = 200, description = "The user and the tokens", body = LoginAnswer),
               (status = 400, description = "The token has ended", body = ApiError),
               (status = 504, description = "Not known: the token may be spent", body = ApiError)))]
 pub(crate) async fn refresh(
     State(jangbu): State<Jangbu>,
+    caller: Caller,
     headers: HeaderMap,
     Body(body): Body<RefreshBody>,
 ) -> Result<Response, ApiError> {
-    let refreshed =
-        backoffice::users::refresh(&jangbu.backoffice, &Actor::MerchantApi, &body.refresh_token).await;
+    let refreshed = backoffice::users::refresh(&jangbu.backoffice, &caller.actor, &body.refresh_token).await;
     answer(&headers, refreshed.map(LoginAnswer::new))
 }
 
 /// Ends the link of the token's user with the mini-app
-#[utoipa::path(post, path = "/api/v1/login/unlink", request_body = UnlinkBody, security(("merchantKey" = [])),
+#[utoipa::path(post, path = "/api/v1/login/unlink", tag = "users", request_body = UnlinkBody, security(("merchantKey" = ["users:write"])),
     responses((status = 200, description = "Ended"), (status = 400, description = "The token has ended", body = ApiError),
               (status = 504, description = "Not known: it may have ended", body = ApiError)))]
 pub(crate) async fn unlink(
     State(jangbu): State<Jangbu>,
+    caller: Caller,
     headers: HeaderMap,
     Body(body): Body<UnlinkBody>,
 ) -> Result<Response, ApiError> {
     let unlinked =
-        backoffice::users::unlink_by_token(&jangbu.backoffice, &Actor::MerchantApi, &body.access_token).await;
+        backoffice::users::unlink_by_token(&jangbu.backoffice, &caller.actor, &body.access_token).await;
     match unlinked {
         Ok(user) => Ok(Json(serde_json::json!({ "userKey": user })).into_response()),
         Err(fault) => Err(ApiError::unlink(words(&headers), fault)),
@@ -149,44 +123,5 @@ fn answer<T: Serialize>(headers: &HeaderMap, outcome: Result<T, Fault>) -> Resul
     match outcome {
         Ok(value) => Ok((StatusCode::OK, Json(value)).into_response()),
         Err(fault) => Err(ApiError::login(words(headers), fault)),
-    }
-}
-
-/// Makes an in-app purchase known; Toss is asked how it stands, now and from then on
-#[utoipa::path(post, path = "/api/v1/iap/orders", request_body = IapBody, security(("merchantKey" = [])),
-    responses((status = 200, description = "The order", body = IapAnswer),
-              (status = 400, description = "Not a UUID", body = ApiError)))]
-pub(crate) async fn iap_order(
-    State(jangbu): State<Jangbu>,
-    headers: HeaderMap,
-    Body(body): Body<IapBody>,
-) -> Result<Response, ApiError> {
-    let user = body.user_key.as_ref().map(|value| user_key(&headers, value)).transpose()?;
-    let platform = match body.platform.as_deref() {
-        None => None,
-        Some(text) => match Platform::read(text) {
-            Some(platform) => Some(platform),
-            None => return Err(ApiError::invalid(words(&headers), "platform: ANDROID or IOS")),
-        },
-    };
-    let new = NewOrder { order_id: body.order_id, user_key: user, sku: body.sku, platform };
-    match backoffice::iap::orders::add(&jangbu.backoffice, &Actor::MerchantApi, &new).await {
-        Ok(order) => answer(
-            &headers,
-            Ok(IapAnswer {
-                order_id: order.order_id,
-                user_key: order.user_key,
-                sku: order.sku,
-                platform: order.platform,
-                status: order.status,
-                reason: order.reason,
-                status_determined_at: order.determined_at,
-            }),
-        ),
-        Err(OrderError::Fault(Fault::AppsInToss(error))) => {
-            Err(ApiError::toss_pay(words(&headers), error.into()))
-        }
-        Err(OrderError::Fault(fault)) => Err(ApiError::fault(words(&headers), &fault)),
-        Err(wrong) => Err(ApiError::invalid(words(&headers), &wrong.to_string())),
     }
 }

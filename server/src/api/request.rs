@@ -50,8 +50,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match Path::<String>::from_request_parts(parts, state).await {
-            Ok(Path(id)) => Ok(Self(id)),
-            Err(_) => Err(ApiError::invalid(words(&parts.headers), "path: not UTF-8")),
+            // PostgreSQL has no NUL.
+            Ok(Path(id)) if !id.contains('\0') => Ok(Self(id)),
+            _ => Err(ApiError::invalid(words(&parts.headers), "path: no text")),
         }
     }
 }

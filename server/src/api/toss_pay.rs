@@ -6,14 +6,16 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use backoffice::{Actor, payments::toss_pay::TossPayError};
+use backoffice::payments::toss_pay::TossPayError;
 use serde::{Deserialize, Serialize};
 use toss::apps_in_toss::{MakePayment, PayToken, UserKey};
 use tracing::Instrument;
 use utoipa::ToSchema;
 
 use super::{
-    ApiError, orders,
+    ApiError,
+    keys::Caller,
+    orders,
     request::{Body, Id},
     words,
 };
@@ -74,7 +76,7 @@ pub(super) fn user_key(headers: &HeaderMap, value: &serde_json::Value) -> Result
 }
 
 /// Begins a Toss Pay payment and gives its `payToken`. The same request again gives the same token
-#[utoipa::path(post, path = "/api/v1/toss-pay/payments", request_body = MakeBody, security(("merchantKey" = [])),
+#[utoipa::path(post, path = "/api/v1/toss-pay/payments", tag = "toss-pay", request_body = MakeBody, security(("merchantKey" = ["orders:write"])),
     responses((status = 200, description = "The token", body = MadeBody),
               (status = 400, description = "Refused before it was sent, or by Toss", body = ApiError),
               (status = 409, description = "The order number is taken", body = ApiError),
@@ -82,6 +84,7 @@ pub(super) fn user_key(headers: &HeaderMap, value: &serde_json::Value) -> Result
               (status = 504, description = "Not known yet: send the same again", body = ApiError)))]
 pub(crate) async fn make(
     State(jangbu): State<Jangbu>,
+    caller: Caller,
     headers: HeaderMap,
     Body(body): Body<MakeBody>,
 ) -> Result<Response, ApiError> {
@@ -102,7 +105,7 @@ pub(crate) async fn make(
     let order_no = payment.order_no.clone();
     let backoffice = jangbu.backoffice.clone();
     let made = apart(&headers, async move {
-        backoffice::payments::toss_pay::make(&backoffice, &Actor::MerchantApi, user, &payment).await
+        backoffice::payments::toss_pay::make(&backoffice, &caller.actor, user, &payment).await
     })
     .await?;
     let is_test_payment = jangbu.backoffice.apps_in_toss.as_ref().is_none_or(|apps| apps.client.is_test());
@@ -111,8 +114,8 @@ pub(crate) async fn make(
 }
 
 /// Takes the money of a payment that the buyer has authenticated
-#[utoipa::path(post, path = "/api/v1/toss-pay/payments/{orderNo}/execute", params(("orderNo" = String, Path)),
-    request_body = ExecuteBody, security(("merchantKey" = [])),
+#[utoipa::path(post, path = "/api/v1/toss-pay/payments/{orderNo}/execute", tag = "toss-pay", params(("orderNo" = String, Path)),
+    request_body = ExecuteBody, security(("merchantKey" = ["orders:write"])),
     responses((status = 200, description = "The order, paid", body = orders::OrderBody),
               (status = 400, description = "Refused", body = ApiError),
               (status = 404, description = "No such order", body = ApiError),
@@ -121,6 +124,7 @@ pub(crate) async fn make(
               (status = 504, description = "Not known yet: send the same again, it is not taken twice", body = ApiError)))]
 pub(crate) async fn execute(
     State(jangbu): State<Jangbu>,
+    caller: Caller,
     Id(order_no): Id,
     headers: HeaderMap,
     Body(body): Body<ExecuteBody>,
@@ -129,7 +133,7 @@ pub(crate) async fn execute(
         PayToken::parse(&body.pay_token).map_err(|e| ApiError::toss_pay(words(&headers), e.into()))?;
     let backoffice = jangbu.backoffice.clone();
     let order = apart(&headers, async move {
-        backoffice::payments::toss_pay::execute(&backoffice, &Actor::MerchantApi, &order_no, &token).await
+        backoffice::payments::toss_pay::execute(&backoffice, &caller.actor, &order_no, &token).await
     })
     .await?;
     orders::answer(&jangbu, &headers, StatusCode::OK, order).await

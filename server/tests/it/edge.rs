@@ -143,8 +143,13 @@ async fn a_token_opens_the_figures_and_a_listener_of_their_own_closes_them_elsew
 async fn strict() -> (Shop, Served) {
     let shop = Shop::open_with(&[("JANGBU_TRUSTED_PROXIES", "127.0.0.1")]).await;
     let door = |name| Door::new(name, Duration::from_secs(3600), 2);
-    let quotas =
-        Quotas { api: door("api"), hooks: door("hooks"), search: door("search"), entry: door("entry") };
+    let quotas = Quotas {
+        api: door("api"),
+        hooks: door("hooks"),
+        search: door("search"),
+        entry: door("entry"),
+        ..Quotas::default()
+    };
     let mut jangbu = shop.jangbu.clone();
     jangbu.quotas = Arc::new(quotas);
     let served = serve(jangbu.router()).await;

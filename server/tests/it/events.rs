@@ -171,8 +171,6 @@ async fn has_heard_all(shop: &Shop, receiver: &Receiver, order_id: &str) {
 fn sorted<T: AsRef<str>>(kinds: &[T]) -> Vec<&str> {
     let mut kinds: Vec<&str> = kinds.iter().map(AsRef::as_ref).collect();
     kinds.sort_unstable();
-    // An answer of Toss that was asked for before the cancel may come after it: the books then learn of the cancel twice.
-    kinds.dedup();
     kinds
 }
 
@@ -281,8 +279,7 @@ async fn a_receiver_that_is_down_for_three_days_loses_nothing() {
     }
     assert!(clock.now() - begun >= time::Duration::days(3));
     let paused = endpoint(&shop, id).await;
-    assert_eq!(paused.paused_because, Some(Why::Failing));
-    assert!(paused.waiting >= 24);
+    assert_eq!((paused.paused_because, paused.waiting), (Some(Why::Failing), 24));
     assert!(receiver.asked() < 150, "a receiver that is down is not hammered: {}", receiver.asked());
     let told = notices::unseen(shop.backoffice(), admin.id).await.unwrap();
     assert_eq!(told[0].kind, notices::Notice::EndpointPaused, "its owner is told");
@@ -381,10 +378,10 @@ async fn a_receiver_that_never_answers_keeps_nobody_else() {
     for n in 0..3 {
         has_heard_all(&shop, &quick, &format!("ord_slow_{n}")).await;
     }
-    assert!(slow.bodies().is_empty() && endpoint(&shop, slow_id).await.waiting >= 12);
+    assert!(slow.bodies().is_empty() && endpoint(&shop, slow_id).await.waiting == 12);
     slow.mood(Mood::Takes);
     shop.eventually("the slow one hears of it, too", || async {
-        (0..3).all(|n| slow.of_order(&format!("ord_slow_{n}")).len() >= PAID_AND_REFUNDED.len())
+        (0..3).all(|n| slow.of_order(&format!("ord_slow_{n}")).len() == PAID_AND_REFUNDED.len())
     })
     .await;
 }
@@ -497,8 +494,8 @@ async fn what_a_disabled_endpoint_missed_is_told_again_after_a_look_at_how_much_
     assert!(matches!(refused, Err(EndpointError::NotFound)), "a disabled one is told nothing");
     events::enable(shop.backoffice(), &Actor::CommandLine, id).await.unwrap();
     assert_eq!(endpoint(&shop, id).await.waiting, 0);
-    assert!(events::preview(shop.backoffice(), id, &missed).await.unwrap().events >= 4);
-    assert!(events::resend(shop.backoffice(), &Actor::CommandLine, id, &missed).await.unwrap() >= 4);
+    assert_eq!(events::preview(shop.backoffice(), id, &missed).await.unwrap().events, 4);
+    assert_eq!(events::resend(shop.backoffice(), &Actor::CommandLine, id, &missed).await.unwrap(), 4);
     waits_for_nothing(&shop, id).await;
     has_heard_all(&shop, &receiver, "ord_missed").await;
     assert_eq!(events::preview(shop.backoffice(), id, &missed).await.unwrap().events, 0);
@@ -527,7 +524,7 @@ async fn processes_that_are_killed_lose_no_event_and_keep_the_order_of_each_orde
         futures::future::join_all(some.iter().map(|order| paid_and_refunded(&shop, order))).await;
     }
     let all = i64::try_from(ORDERS * 4).unwrap();
-    assert!(endpoint(&shop, id).await.waiting >= all);
+    assert_eq!(endpoint(&shop, id).await.waiting, all);
     let told = || receiver.bodies().len();
     // The receiver is slow enough for a kill to come in between.
     let mut process = work(&shop.database_url, &shop);
@@ -549,7 +546,7 @@ async fn processes_that_are_killed_lose_no_event_and_keep_the_order_of_each_orde
     for (id, body) in receiver.bodies() {
         bodies.entry(id).or_default().insert(body.to_string());
     }
-    assert!(bodies.len() >= ORDERS * 4);
+    assert_eq!(bodies.len(), ORDERS * 4);
     assert!(bodies.values().all(|bodies| bodies.len() == 1), "one id says one thing");
 }
 

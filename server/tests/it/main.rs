@@ -12,6 +12,7 @@
 mod access;
 mod access_records;
 mod accounts;
+mod api_keys;
 mod approvals;
 mod apps_in_toss;
 mod arrival;

@@ -394,3 +394,34 @@ async fn a_copy_that_is_known_to_be_old_is_asked_for_until_toss_answers() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_answer_from_before_the_refund_that_comes_after_it_changes_nothing() {
+    let shop = Shop::open().await;
+    // Nobody else asks about it.
+    shop.fault(json!({ "on": "webhook", "kind": "drop", "times": 100 })).await;
+    let key = shop.paid("ord_overtaken", 10_000).await;
+    // The refund is asked for, then the payment; Toss tells of the payment before it cancels it, and is late in telling.
+    shop.fault(json!({ "on": "cancel", "kind": "delay", "ms": 1_000 })).await;
+    shop.fault(json!({ "on": "payment", "kind": "late", "ms": 2_000 })).await;
+    let form = refund("ord_overtaken", "10,000");
+    let refund = backoffice::refunds::request(shop.backoffice(), &AGENT, &form);
+    let asked = async {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        let key = toss::payments::PaymentKey(key.clone());
+        backoffice::payments::look_up(shop.backoffice(), &AGENT, &key).await.unwrap()
+    };
+    let (refunded, (late, changed)) = tokio::join!(refund, asked);
+    assert_eq!(refunded.unwrap().state, State::Succeeded);
+    assert_eq!(late.status.as_str(), "DONE", "the answer is from before");
+    assert!(changed.is_empty(), "{changed:?}");
+    let order = backoffice::orders::get(shop.backoffice(), "ord_overtaken").await.unwrap().unwrap();
+    assert_eq!((order.status.as_str(), order.balance_amount), ("CANCELED", Some(0.into())));
+    // What is asked afterwards is believed, whatever it says: here, that the money never went back.
+    let before = json!({ "/status": "DONE", "/balanceAmount": 10_000, "/cancels": null });
+    shop.fault(json!({ "on": "payment", "kind": "spoilt", "set": before })).await;
+    let key = toss::payments::PaymentKey(key);
+    backoffice::payments::look_up(shop.backoffice(), &AGENT, &key).await.unwrap();
+    let order = backoffice::orders::get(shop.backoffice(), "ord_overtaken").await.unwrap().unwrap();
+    assert_eq!(order.status, "DONE");
+}

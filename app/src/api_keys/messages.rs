@@ -1,0 +1,34 @@
+//! What is said of keys that cannot be as somebody wants them.
+
+use backoffice::api_keys::{Invalid, KeyError};
+
+use super::words;
+use crate::{context::Ctx, error::AppError, explain::Explain};
+
+impl Explain for Invalid {
+    fn explain(self, ctx: &Ctx) -> AppError {
+        let at = AppError::field;
+        match self {
+            Self::Name => at("name", ctx.t("endpoint-error-name")),
+            Self::NameTaken => at("name", ctx.t("api-key-error-taken")),
+            Self::NoScope => at("scopes", ctx.t("api-key-error-scopes")),
+            Self::Days => at("days", ctx.t("api-key-error-days")),
+            Self::PerMinute => at("per_minute", ctx.t("api-key-error-per-minute")),
+            Self::Scope(scope) => {
+                at("scopes", ctx.tr("api-key-error-scope", &[("scope", words::scope(ctx, scope))]))
+            }
+            Self::Limits => at("one_refund", ctx.t("api-key-error-limits")),
+            Self::TooMany => AppError::form(ctx.t("api-key-error-many")),
+        }
+    }
+}
+
+impl Explain for KeyError {
+    fn explain(self, ctx: &Ctx) -> AppError {
+        match self {
+            Self::Invalid(invalid) => invalid.explain(ctx),
+            Self::NotFound => AppError::form(ctx.t("api-key-error-gone")),
+            Self::Fault(fault) => fault.explain(ctx),
+        }
+    }
+}

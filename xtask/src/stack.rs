@@ -208,7 +208,7 @@ impl Stack {
         Ok(format!("postgres://jangbu:{}@127.0.0.1:{port}/jangbu", password.trim()))
     }
 
-    /// One account per role. True when they are new.
+    /// One account per role, and a key of a server that reads. True when they are new.
     pub(crate) fn add_staff(&self) -> anyhow::Result<bool> {
         let known = self.jangbu().args(["staff", "list"]).stderr(Stdio::null()).output()?;
         if String::from_utf8_lossy(&known.stdout).contains("admin@jangbu.test") {
@@ -239,6 +239,18 @@ impl Stack {
         let mut limit = self.jangbu();
         limit.args(["staff", "limit", "--role", "support", "--one-refund", SUPPORT_LIMIT]);
         run(limit.args(["--per-day", "1000000"]).stdout(Stdio::null()).stderr(Stdio::null()))?;
+        let mut key = self.jangbu();
+        key.args([
+            "api-keys",
+            "add",
+            "--name",
+            "통계 서버",
+            "--scope",
+            "orders:read",
+            "--scope",
+            "transactions:read",
+        ]);
+        run(key.stdout(Stdio::null()).stderr(Stdio::null()))?;
         Ok(true)
     }
 

@@ -154,6 +154,10 @@ fn change(ctx: &Ctx, key: &ApiKey, flash: &Flash) -> AnyView {
 async fn last(ctx: &Ctx, key: &ApiKey) -> Result<AnyView, Fault> {
     let filter = Filter { key: Some(key.id), ..Filter::default() };
     let page = api_keys::requests(ctx.backoffice(), &filter, None, SHOWN).await?;
+    let spec = list::ListSpec {
+        empty: (ctx.t("api-key-called-nothing"), ctx.t("api-key-called-nothing-hint")),
+        ..requests::spec(ctx)
+    };
     let rows = page.rows.into_iter().map(|row| requests::row(ctx, row)).collect();
     let all = ctx.href(&format!("{}?key={}", routes::API_REQUESTS, key.id));
     Ok(view! {
@@ -162,7 +166,7 @@ async fn last(ctx: &Ctx, key: &ApiKey) -> Result<AnyView, Fault> {
                 <h2>{ctx.t("api-key-called")}</h2>
                 <a href=all>{ctx.t("api-requests-all")}</a>
             </div>
-            {list::table(requests::spec(ctx), rows)}
+            {list::table(spec, rows)}
         </section>
     }
     .into_any())

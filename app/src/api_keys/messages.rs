@@ -1,9 +1,9 @@
 //! What is said of keys that cannot be as somebody wants them.
 
-use backoffice::api_keys::{Invalid, KeyError};
+use backoffice::api_keys::{Invalid, KeyError, Which};
 
 use super::words;
-use crate::{context::Ctx, error::AppError, explain::Explain};
+use crate::{context::Ctx, error::AppError, explain::Explain, format};
 
 impl Explain for Invalid {
     fn explain(self, ctx: &Ctx) -> AppError {
@@ -17,7 +17,14 @@ impl Explain for Invalid {
             Self::Scope(scope) => {
                 at("scopes", ctx.tr("api-key-error-scope", &[("scope", words::scope(ctx, scope))]))
             }
-            Self::Limits => at("one_refund", ctx.t("api-key-error-limits")),
+            Self::Limit { which, own } => {
+                let (field, own) = match which {
+                    Which::OneRefund => ("one_refund", format::amount(ctx.words, own, "KRW")),
+                    Which::PerDay => ("per_day", format::amount(ctx.words, own, "KRW")),
+                    Which::GrantsPerDay => ("grants_per_day", own.to_string()),
+                };
+                at(field, ctx.tr("api-key-error-limit", &[("own", own)]))
+            }
             Self::TooMany => AppError::form(ctx.t("api-key-error-many")),
         }
     }

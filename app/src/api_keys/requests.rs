@@ -22,7 +22,10 @@ const NAMES: [&str; 4] = ["key", "route", "refused", "request"];
 fn from_query(query: &Query) -> Filter {
     Filter {
         key: query.get("key").and_then(|key| key.parse().ok()),
-        route: query.get("route"),
+        // As the list shows it, or whole.
+        route: query
+            .get("route")
+            .map(|route| if route.starts_with("/v1") { format!("/api{route}") } else { route }),
         refused: query.get("refused").is_some(),
         request_id: query.get("request"),
     }

@@ -38,6 +38,14 @@ pub struct Change {
     pub days: Option<u16>,
 }
 
+/// One of [`Limits`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    OneRefund,
+    PerDay,
+    GrantsPerDay,
+}
+
 /// What is wrong with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
@@ -53,8 +61,9 @@ pub enum Invalid {
     PerMinute,
     #[error("no scope that whoever makes it may not use")]
     Scope(Scope),
-    #[error("no limit above one's own")]
-    Limits,
+    /// Whoever makes it may do so much themselves.
+    #[error("no limit above one's own, which is {own}")]
+    Limit { which: Which, own: Decimal },
     #[error("there are {MOST} keys")]
     TooMany,
 }
@@ -116,15 +125,26 @@ pub(super) async fn reach(
     if let Some(scope) = scopes.iter().find(beyond) {
         return Err(Invalid::Scope(*scope).into());
     }
-    fn above<T: PartialOrd>(wanted: Option<T>, own: Option<T>) -> bool {
-        own.is_some_and(|own| wanted.is_none_or(|wanted| wanted > own))
+    let Some(own) = own else { return Ok(()) };
+    let refunds = scopes.contains(&Scope::RefundsWrite);
+    let grants = scopes.contains(&Scope::PromotionsWrite);
+    let limits = [
+        (Which::OneRefund, refunds, wanted.one_refund, own.one_refund),
+        (Which::PerDay, refunds, wanted.per_day, own.per_day),
+        (
+            Which::GrantsPerDay,
+            grants,
+            wanted.grants_per_day.map(Decimal::from),
+            own.grants_per_day.map(Decimal::from),
+        ),
+    ];
+    for (which, counts, wanted, own) in limits {
+        // No limit is above every limit.
+        if let Some(own) = own.filter(|own| counts && wanted.is_none_or(|wanted| wanted > *own)) {
+            return Err(Invalid::Limit { which, own }.into());
+        }
     }
-    let is_above = own.is_some_and(|own| {
-        scopes.contains(&Scope::RefundsWrite)
-            && (above(wanted.one_refund, own.one_refund) || above(wanted.per_day, own.per_day))
-            || scopes.contains(&Scope::PromotionsWrite) && above(wanted.grants_per_day, own.grants_per_day)
-    });
-    if is_above { Err(Invalid::Limits.into()) } else { Ok(()) }
+    Ok(())
 }
 
 /// Makes a key. Its secret is shown this once.

@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-pub use keys::{Change, Invalid, KeyError, Limits, add, change, get, list, revoke};
+pub use keys::{Change, Invalid, KeyError, Limits, Which, add, change, get, list, revoke};
 pub use requests::{Filter, Request, RequestLog, Row, requests};
 pub use secrets::{Known, Secret, recognize, rotate};
 

@@ -27,7 +27,7 @@ use crate::Jangbu;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NewIapOrder {
     /// A UUID
-    #[schema(format = Uuid)]
+    #[schema(format = Uuid, example = "018f7c2e-6b1a-7c3d-9e4f-0a1b2c3d4e5f")]
     order_id: String,
     #[schema(value_type = Option<String>)]
     user_key: Option<serde_json::Value>,

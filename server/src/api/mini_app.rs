@@ -90,6 +90,7 @@ pub(crate) async fn login(
 #[utoipa::path(post, path = "/api/v1/login/refresh", tag = "users", request_body = RefreshBody, security(("merchantKey" = ["users:write"])),
     responses((status = 200, description = "The user and the tokens", body = LoginAnswer),
               (status = 400, description = "The token has ended", body = ApiError),
+              (status = 503, description = "Not reached", body = ApiError),
               (status = 504, description = "Not known: the token may be spent", body = ApiError)))]
 pub(crate) async fn refresh(
     State(jangbu): State<Jangbu>,
@@ -104,6 +105,7 @@ pub(crate) async fn refresh(
 /// Ends the link of the token's user with the mini-app
 #[utoipa::path(post, path = "/api/v1/login/unlink", tag = "users", request_body = UnlinkBody, security(("merchantKey" = ["users:write"])),
     responses((status = 200, description = "Ended"), (status = 400, description = "The token has ended", body = ApiError),
+              (status = 503, description = "Not reached", body = ApiError),
               (status = 504, description = "Not known: it may have ended", body = ApiError)))]
 pub(crate) async fn unlink(
     State(jangbu): State<Jangbu>,
@@ -111,6 +113,11 @@ pub(crate) async fn unlink(
     headers: HeaderMap,
     Body(body): Body<UnlinkBody>,
 ) -> Result<Response, ApiError> {
+    // It goes into a header.
+    let token = body.access_token.expose_secret();
+    if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(ApiError::invalid(words(&headers), "accessToken: no token"));
+    }
     let unlinked =
         backoffice::users::unlink_by_token(&jangbu.backoffice, &caller.actor, &body.access_token).await;
     match unlinked {

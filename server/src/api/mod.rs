@@ -71,7 +71,8 @@ pub(crate) fn router(jangbu: &Jangbu) -> Router {
         .layer(middleware::from_fn_with_state(jangbu.clone(), keys::record));
     let open = Router::new()
         .route("/v1/openapi.json", get(|| async { Json(document::document()) }))
-        .route("/v1/errors", get(explanations::page));
+        .route("/v1/errors", get(explanations::page))
+        .method_not_allowed_fallback(wrong_method);
     let api = open
         .merge(api)
         .layer(middleware::from_fn_with_state(jangbu.clone(), within_quota))

@@ -33,16 +33,24 @@ use crate::Jangbu;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RegisterBody {
     /// 6 to 64 characters of `A-Z a-z 0-9 - _ = .`
+    #[schema(min_length = 6, max_length = 64, pattern = "^[A-Za-z0-9=._-]+$", example = "ord_8fk2m1")]
     order_id: String,
     #[serde(with = "toss::decimal")]
-    #[schema(value_type = f64, minimum = 0)]
+    #[schema(value_type = f64, minimum = 0, example = 24000)]
     amount: Decimal,
     /// KRW when absent.
+    #[schema(example = "KRW")]
     currency: Option<String>,
+    #[schema(min_length = 1, max_length = 100, example = "머그컵 세트")]
     order_name: String,
+    #[schema(max_length = 100, example = "김하준")]
     customer_name: Option<String>,
+    #[schema(max_length = 20, example = "01012345678")]
     customer_mobile_phone: Option<String>,
+    #[schema(max_length = 100, example = "hajun@example.com")]
     customer_email: Option<String>,
+    /// Of a user of the mini-app
+    #[schema(max_length = 64, example = "443731104")]
     user_key: Option<String>,
 }
 
@@ -51,9 +59,10 @@ pub(crate) struct RegisterBody {
 pub(crate) struct ConfirmBody {
     /// Must be the order of the path when given.
     order_id: Option<String>,
+    #[schema(example = "tviva20261118143012abcd1")]
     payment_key: String,
     #[serde(with = "toss::decimal")]
-    #[schema(value_type = f64, minimum = 0)]
+    #[schema(value_type = f64, minimum = 0, example = 24000)]
     amount: Decimal,
 }
 

@@ -50,9 +50,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match Path::<String>::from_request_parts(parts, state).await {
-            // PostgreSQL has no NUL.
-            Ok(Path(id)) if !id.contains('\0') => Ok(Self(id)),
-            _ => Err(ApiError::invalid(words(&parts.headers), "path: no text")),
+            // PostgreSQL has no NUL: there is nothing of this id.
+            Ok(Path(id)) => Ok(Self(id.replace('\0', "\u{fffd}"))),
+            Err(_) => Err(ApiError::invalid(words(&parts.headers), "path: not UTF-8")),
         }
     }
 }

@@ -26,15 +26,19 @@ use crate::Jangbu;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MakeBody {
     /// 1 to 50 characters of `A-Z a-z 0-9 _ - : . ^ @`; can never be used again
+    #[schema(min_length = 1, max_length = 50, example = "ord_8fk2m1")]
     order_no: String,
     /// The user of the mini-app: digits, as a number or as text
-    #[schema(value_type = String)]
+    #[schema(value_type = String, example = "443731104")]
     user_key: serde_json::Value,
     /// At most 255 characters, without backslash and quotation mark
+    #[schema(max_length = 255, example = "토끼 인형")]
     product_desc: String,
     /// Won, at most 9,999,999
+    #[schema(minimum = 1, maximum = 9_999_999, example = 24000)]
     amount: i64,
     /// Won; 0 where everything is taxed
+    #[schema(minimum = 0, example = 0)]
     amount_tax_free: i64,
     amount_taxable: Option<i64>,
     amount_vat: Option<i64>,

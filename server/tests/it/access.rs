@@ -119,6 +119,13 @@ async fn every_page_as_every_role() {
     let (endpoint, _) =
         backoffice::events::add(shop.backoffice(), &Actor::CommandLine, &endpoint).await.unwrap();
     let endpoint = endpoint.to_string();
+    let key = backoffice::api_keys::Change {
+        name: "시험".into(),
+        scopes: vec![backoffice::api_keys::Scope::OrdersRead],
+        ..Default::default()
+    };
+    let (key, _) = backoffice::api_keys::add(shop.backoffice(), &Actor::CommandLine, &key).await.unwrap();
+    let key = key.to_string();
     let events = backoffice::events::list(shop.backoffice(), &Default::default(), None, 1).await.unwrap();
     let event = events.rows[0].event.id.to_string();
     for (role, person) in everybody(&shop).await {
@@ -130,6 +137,7 @@ async fn every_page_as_every_role() {
                 "/webhooks/{id}" => &delivery,
                 "/events/{id}" => &event,
                 "/events/endpoints/{id}" => &endpoint,
+                "/api-keys/{id}" => &key,
                 "/toss-calls/{id}" => &call,
                 "/webhooks/replays/{id}" => &replay,
                 "/exports/{id}" | "/exports/file/{id}" => &export,

@@ -14,6 +14,8 @@ create table api_keys (
     created_at      timestamptz not null,
     created_by      uuid references staff (id),
     created_by_name text not null,
+    -- who has seen a secret of it, and could be it: none of them is its second person
+    seen_by         uuid[] not null default '{}',
     expires_at      timestamptz,
     revoked_at      timestamptz,
     revoked_by_name text
@@ -52,7 +54,8 @@ create table api_requests (
 );
 create index api_requests_key on api_requests (key_id, id desc);
 create index api_requests_route on api_requests (route, id desc);
-create index api_requests_refused on api_requests (status, id desc) where status >= 400;
+create index api_requests_refused on api_requests (id desc) where status >= 400;
+create index api_requests_refused_of_key on api_requests (key_id, id desc) where status >= 400;
 create index api_requests_request on api_requests (request_id);
 create index api_requests_at on api_requests using brin (at);
 
@@ -60,7 +63,10 @@ create index api_requests_at on api_requests using brin (at);
 alter table refunds add column requested_by_key uuid references api_keys (id);
 alter table grants add column requested_by_key uuid references api_keys (id);
 create index refunds_of_key on refunds (requested_by_key, requested_at) where requested_by_key is not null;
-create index grants_of_key on grants (requested_by_key, requested_at) where requested_by_key is not null;
+create index grants_of_key on grants (requested_by_key, requested_at) include (amount, state, needs_second, is_test, batch_id)
+    where requested_by_key is not null;
+-- A server asks for those that failed.
+create index grants_by_state on grants (promotion_code, state, requested_at desc, id desc);
 
 -- Why a payment came to nothing, as the payment window has told the shop (failUrl). Toss tells it in no look-up.
 create table failed_attempts (

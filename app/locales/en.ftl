@@ -473,6 +473,7 @@ rights-alone = Where two people have to decide on this person's role, there is n
 rights-nobody = There is no other administrator who could approve this now. Invite one more, or use jangbu staff role on the server.
 home-task-rights = {$count} changes of rights to approve
 leaving = Somebody leaves
+leaving-api-key = Knows an API key, replace or revoke it:
 leaving-rest = What is left
 leaving-hand-over = Hand over
 leaving-nothing = Nothing of theirs is open.

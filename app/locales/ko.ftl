@@ -467,6 +467,7 @@ rights-alone = 이 사람의 역할을 두 사람이 정해야 할 때, 지금�
 rights-nobody = 지금은 이 요청을 승인할 다른 관리자가 없어요. 관리자를 한 명 더 초대하거나, 서버에서 jangbu staff role 명령으로 바꾸세요.
 home-task-rights = 승인할 권한 변경 {$count}건
 leaving = 그만두는 사람
+leaving-api-key = API 키를 알아요. 교체하거나 폐기하세요:
 leaving-rest = 남은 일
 leaving-hand-over = 넘기기
 leaving-nothing = 이 사람에게 열려 있는 일이 없어요.

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::{
     Backoffice, Fault,
+    api_keys::{self, KeyError},
     audit::{self, Act, Actor},
     limits, promotions,
     reconciliation::differences,
@@ -26,6 +27,8 @@ text_enum! {
         Limit = "limit",
         /// A role that they want for somebody, or another content of one.
         Right = "right",
+        /// A key that they have made. It goes on.
+        ApiKey = "api_key",
     }
 }
 
@@ -58,7 +61,8 @@ pub async fn open(backoffice: &Backoffice, staff: Uuid) -> Result<Vec<Item>, Fau
             union all select 'limit', '', role from limit_requests where requested_by = $1
             union all select 'right', '', s.name from role_requests r join staff s on s.id = r.staff_id where r.requested_by = $1
             union all select 'right', '', o.name from own_role_requests r join own_roles o on o.id = r.own_role_id
-                where r.requested_by = $1) x
+                where r.requested_by = $1
+            union all select 'api_key', id::text, name from api_keys where $1 = any(seen_by) and revoked_at is null) x
            order by kind, what limit $2"#,
         staff,
         SHOWN,
@@ -128,4 +132,14 @@ pub async fn leave(
     audit::record(&mut tx, backoffice.clock.now(), actor, act).await?;
     tx.commit().await?;
     Ok(left)
+}
+
+/// Takes a key back, and with it what it has asked for and nobody has decided: whoever has stolen it would still be waited for.
+pub async fn revoke_api_key(backoffice: &Backoffice, actor: &Actor, key: Uuid) -> Result<(), KeyError> {
+    let mut tx = backoffice.pool.begin().await?;
+    api_keys::revoke(&mut tx, backoffice.clock.now(), actor, key).await?;
+    refunds::withdraw_of(backoffice, &mut tx, actor, key).await?;
+    promotions::decline_of(backoffice, &mut tx, actor, key).await?;
+    tx.commit().await?;
+    Ok(())
 }

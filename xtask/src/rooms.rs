@@ -30,13 +30,13 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("messages", &["audit", "files", "queue"]),
     ("iap", &["audit", "events", "files", "queue"]),
     ("payments", &["audit", "events", "orders", "queue"]),
-    ("promotions", &["audit", "events", "files", "limits", "messages", "queue", "staff"]),
+    ("promotions", &["api_keys", "audit", "events", "files", "limits", "messages", "queue", "staff"]),
     ("returns", &["audit", "orders"]),
     (
         "refunds",
         &[
-            "audit", "events", "files", "limits", "messages", "orders", "payments", "queue", "returns",
-            "staff",
+            "api_keys", "audit", "events", "files", "limits", "messages", "orders", "payments", "queue",
+            "returns", "staff",
         ],
     ),
     ("cash_receipts", &["audit", "orders", "payments", "queue"]),
@@ -48,7 +48,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("transactions", &["audit", "orders", "payments", "queue", "webhooks"]),
     ("settlements", &["audit", "transactions"]),
     ("reconciliation", &["audit", "events", "payments", "queue", "settlements", "staff", "transactions"]),
-    ("leaving", &["audit", "limits", "promotions", "reconciliation", "refunds", "staff"]),
+    ("leaving", &["api_keys", "audit", "limits", "promotions", "reconciliation", "refunds", "staff"]),
     ("payouts", &["reconciliation"]),
     (
         "exports",

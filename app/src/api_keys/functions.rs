@@ -3,6 +3,7 @@
 #[cfg(feature = "ssr")]
 use backoffice::{
     api_keys::{self, Change, Limits, Scope},
+    leaving,
     money::{self, AmountError},
     staff::Permission,
 };
@@ -164,7 +165,7 @@ pub async fn revoke_api_key(#[server(default)] id: String) -> Result<(), AppErro
     action("api-key-revoke", &routes::api_key(&id), &[], async |ctx| {
         let actor = ctx.allow(Permission::ManageApiKeys)?;
         let id = parse_id(ctx, &id)?;
-        api_keys::revoke(ctx.backoffice(), &actor, id).await.or_explain(ctx)?;
+        leaving::revoke_api_key(ctx.backoffice(), &actor, id).await.or_explain(ctx)?;
         Ok(ctx.t("api-key-was-revoked"))
     })
     .await

@@ -11,6 +11,7 @@ use super::{ApiKey, Scope, secrets};
 use crate::{
     Backoffice, Fault,
     audit::{self, Act, Actor},
+    clock::{SEOUL, day_start},
     limits, staff,
 };
 
@@ -115,11 +116,25 @@ fn words(scopes: &[Scope]) -> Vec<String> {
 pub(super) async fn reach(
     tx: &mut PgConnection,
     actor: &Actor,
+    now: OffsetDateTime,
+    key: Uuid,
     scopes: &[Scope],
     wanted: Limits,
 ) -> Result<(), KeyError> {
     let Some(id) = actor.staff_id() else { return Ok(()) };
     let own = limits::of(tx, actor).await?;
+    // Ten keys are not ten days: those of the same person count together, also what was taken back today.
+    let others = sqlx::query!(
+        "select coalesce(sum(per_day) filter (where 'refunds:write' = any(scopes)), 0) as \"per_day!\",
+                coalesce(sum(grants_per_day) filter (where 'promotions:write' = any(scopes)), 0) as \"grants_per_day!\"
+         from api_keys where created_by = $1 and id <> $2 and (revoked_at is null or revoked_at >= $3)
+           and (expires_at is null or expires_at >= $3)",
+        id,
+        key,
+        day_start(now.to_offset(SEOUL).date()),
+    )
+    .fetch_one(&mut *tx)
+    .await?;
     let person = staff::get_in(tx, id).await?.filter(|person| person.disabled_at.is_none());
     let beyond = |scope: &&Scope| !person.as_ref().is_some_and(|person| person.may(scope.needs()));
     if let Some(scope) = scopes.iter().find(beyond) {
@@ -128,15 +143,13 @@ pub(super) async fn reach(
     let Some(own) = own else { return Ok(()) };
     let refunds = scopes.contains(&Scope::RefundsWrite);
     let grants = scopes.contains(&Scope::PromotionsWrite);
+    let left = |own: Option<Decimal>, others: Decimal| own.map(|own| (own - others).max(Decimal::ZERO));
+    let (points, own_points) =
+        (wanted.grants_per_day.map(Decimal::from), own.grants_per_day.map(Decimal::from));
     let limits = [
         (Which::OneRefund, refunds, wanted.one_refund, own.one_refund),
-        (Which::PerDay, refunds, wanted.per_day, own.per_day),
-        (
-            Which::GrantsPerDay,
-            grants,
-            wanted.grants_per_day.map(Decimal::from),
-            own.grants_per_day.map(Decimal::from),
-        ),
+        (Which::PerDay, refunds, wanted.per_day, left(own.per_day, others.per_day)),
+        (Which::GrantsPerDay, grants, points, left(own_points, others.grants_per_day)),
     ];
     for (which, counts, wanted, own) in limits {
         // No limit is above every limit.
@@ -157,11 +170,11 @@ pub async fn add(
     let (id, now, scopes) = (Uuid::now_v7(), backoffice.clock.now(), words(&change.scopes));
     let expires_at = change.days.map(|days| now + Duration::days(days.into()));
     let mut tx = backoffice.pool.begin().await?;
-    reach(&mut tx, actor, &change.scopes, change.limits).await?;
+    reach(&mut tx, actor, now, id, &change.scopes, change.limits).await?;
     let added = sqlx::query!(
         "insert into api_keys (id, name, scopes, one_refund, per_day, grants_per_day, created_at, created_by, created_by_name,
-                               expires_at, per_minute)
-         select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $12
+                               expires_at, per_minute, seen_by)
+         select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $12, array_remove(array[$8::uuid], null)
          where (select count(*) from api_keys where revoked_at is null and (expires_at is null or expires_at > $7)) < $11",
         id,
         name,
@@ -204,7 +217,7 @@ pub async fn change(
     let (now, scopes) = (backoffice.clock.now(), words(&change.scopes));
     let mut tx = backoffice.pool.begin().await?;
     let was = lock(&mut tx, id).await?;
-    reach(&mut tx, actor, &change.scopes, change.limits).await?;
+    reach(&mut tx, actor, now, id, &change.scopes, change.limits).await?;
     sqlx::query!(
         "update api_keys set name = $2, scopes = $3, one_refund = $4, per_day = $5, grants_per_day = $6, per_minute = $7
          where id = $1",
@@ -226,11 +239,15 @@ pub async fn change(
     Ok(())
 }
 
-/// Takes it back: it opens nothing from this moment on.
-pub async fn revoke(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<(), KeyError> {
-    let now = backoffice.clock.now();
-    let mut tx = backoffice.pool.begin().await?;
-    let was = lock(&mut tx, id).await?;
+/// Takes it back: it opens nothing from this moment on. What it has asked for and nobody has decided is ended by
+/// [`crate::leaving`].
+pub(crate) async fn revoke(
+    tx: &mut PgConnection,
+    now: OffsetDateTime,
+    actor: &Actor,
+    id: Uuid,
+) -> Result<(), KeyError> {
+    let was = lock(tx, id).await?;
     sqlx::query!(
         "update api_keys set revoked_at = $2, revoked_by_name = $3 where id = $1",
         id,
@@ -240,9 +257,22 @@ pub async fn revoke(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result<
     .execute(&mut *tx)
     .await?;
     sqlx::query!("delete from api_key_secrets where key_id = $1", id).execute(&mut *tx).await?;
-    note(&mut tx, now, actor, id, "api_key.revoked", json!({ "name": was.name })).await?;
-    tx.commit().await?;
-    Ok(())
+    Ok(note(tx, now, actor, id, "api_key.revoked", json!({ "name": was.name })).await?)
+}
+
+/// Whether somebody has seen a secret of this key: what it asks for, they may have asked for.
+pub(crate) async fn is_known_to(
+    tx: &mut PgConnection,
+    key: Option<Uuid>,
+    actor: &Actor,
+) -> Result<bool, Fault> {
+    let (Some(key), Some(staff)) = (key, actor.staff_id()) else { return Ok(false) };
+    let known = sqlx::query_scalar!(
+        r#"select $2 = any(seen_by) as "known!" from api_keys where id = $1"#,
+        key,
+        staff
+    );
+    Ok(known.fetch_one(tx).await?)
 }
 
 pub(super) struct Locked {

@@ -9,7 +9,8 @@ use rust_decimal::Decimal;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-pub use keys::{Change, Invalid, KeyError, Limits, Which, add, change, get, list, revoke};
+pub use keys::{Change, Invalid, KeyError, Limits, Which, add, change, get, list};
+pub(crate) use keys::{is_known_to, revoke};
 pub use requests::{Filter, Request, RequestLog, Row, requests};
 pub use secrets::{Known, Secret, recognize, rotate};
 
@@ -46,11 +47,11 @@ impl Scope {
             Self::PromotionsWrite => Permission::Grant,
             Self::MessagesWrite => Permission::SendMessage,
             Self::UsersWrite => Permission::UnlinkUser,
+            // Toss is asked, and the books change.
+            Self::OrdersWrite | Self::IapWrite => Permission::LookUpAtToss,
             Self::OrdersRead
-            | Self::OrdersWrite
             | Self::RefundsRead
             | Self::IapRead
-            | Self::IapWrite
             | Self::PromotionsRead
             | Self::MessagesRead
             | Self::UsersRead

@@ -85,7 +85,7 @@ pub async fn rotate(backoffice: &Backoffice, actor: &Actor, key: Uuid) -> Result
     let mut tx = backoffice.pool.begin().await?;
     let known = keys::lock(&mut tx, key).await?;
     // Whoever sees the new one can do what it opens.
-    keys::reach(&mut tx, actor, &known.scopes, known.limits).await?;
+    keys::reach(&mut tx, actor, now, key, &known.scopes, known.limits).await?;
     sqlx::query!(
         "update api_key_secrets set ends_at = least(ends_at, case when ends_at is null then $2::timestamptz else $3 end)
          where key_id = $1",
@@ -96,6 +96,13 @@ pub async fn rotate(backoffice: &Backoffice, actor: &Actor, key: Uuid) -> Result
     .execute(&mut *tx)
     .await?;
     let secret = make(&mut tx, now, key).await?;
+    sqlx::query!(
+        "update api_keys set seen_by = seen_by || $2::uuid where id = $1 and $2::uuid is not null and $2::uuid <> all(seen_by)",
+        key,
+        actor.staff_id(),
+    )
+    .execute(&mut *tx)
+    .await?;
     keys::note(&mut tx, now, actor, key, "api_key.secret_rotated", json!({ "name": known.name })).await?;
     tx.commit().await?;
     Ok(secret)

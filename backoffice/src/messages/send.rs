@@ -77,9 +77,7 @@ pub async fn send(backoffice: &Backoffice, actor: &Actor, form: &Form) -> Result
         deployment_id,
         follows: None,
     };
-    if !is_kept(&mut tx, &new).await? {
-        keep(backoffice, &mut tx, actor, new).await?;
-    }
+    keep_once(backoffice, &mut tx, actor, new).await?;
     tx.commit().await?;
     deliver_detached(backoffice, id).await
 }
@@ -132,9 +130,7 @@ pub async fn send_bulk(
         deployment_id: None,
         follows: None,
     };
-    if !is_kept(&mut tx, &new).await? {
-        keep(backoffice, &mut tx, actor, new).await?;
-    }
+    keep_once(backoffice, &mut tx, actor, new).await?;
     tx.commit().await?;
     deliver_detached(backoffice, id).await
 }
@@ -172,7 +168,7 @@ pub(crate) async fn plan_follow_up(
         deployment_id: None,
         follows: Some(format!("{what}:{id}")),
     };
-    keep(backoffice, tx, &Actor::Job("message"), new).await
+    keep(backoffice, tx, &Actor::Job("message"), &new).await.map(drop)
 }
 
 /// Whether the very same message is there already; another one under this id is refused.
@@ -191,12 +187,26 @@ async fn is_kept(tx: &mut PgConnection, new: &New<'_>) -> Result<bool, MessageEr
     if same { Ok(true) } else { Err(Refused::Form.into()) }
 }
 
-async fn keep(
+/// Keeps it, unless the very same is there: also where somebody was faster by a moment.
+async fn keep_once(
     backoffice: &Backoffice,
     tx: &mut PgConnection,
     actor: &Actor,
     new: New<'_>,
-) -> Result<(), Fault> {
+) -> Result<(), MessageError> {
+    if !is_kept(tx, &new).await? && !keep(backoffice, tx, actor, &new).await? {
+        is_kept(tx, &new).await?;
+    }
+    Ok(())
+}
+
+/// Says whether it is new.
+async fn keep(
+    backoffice: &Backoffice,
+    tx: &mut PgConnection,
+    actor: &Actor,
+    new: &New<'_>,
+) -> Result<bool, Fault> {
     let now = backoffice.clock.now();
     let kept = sqlx::query!(
         "insert into messages (id, template_code, user_key, receivers, context, deployment_id, follows, state, sent_by_name,
@@ -215,14 +225,15 @@ async fn keep(
     .execute(&mut *tx)
     .await?;
     if kept.rows_affected() == 0 {
-        return Ok(());
+        return Ok(false);
     }
     // What a person sends is sent at once, by whoever asked: the job is for a process that dies.
     let delay = if new.follows.is_some() { Duration::ZERO } else { JOB_AFTER };
     queue::plan(&mut *tx, &SendMessage { id: new.id }, delay).await?;
     let detail = json!({ "message": new.id, "userKey": new.user, "receivers": new.receivers,
                          "test": new.deployment_id.is_some(), "follows": new.follows });
-    note(tx, now, actor, new.template, "message.requested", detail).await
+    note(tx, now, actor, new.template, "message.requested", detail).await?;
+    Ok(true)
 }
 
 async fn deliver_detached(backoffice: &Backoffice, id: Uuid) -> Result<Message, MessageError> {

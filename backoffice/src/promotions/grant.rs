@@ -11,9 +11,10 @@ use uuid::Uuid;
 
 use super::{Campaign, Form, Grant, GrantError, Refused, State, campaigns::points, job::ExecuteGrant, news};
 use crate::{
-    Backoffice, Fault,
+    Backoffice, Fault, api_keys,
     audit::{self, Act, Actor},
     clock::day_start,
+    kernel::second_person::NotSecond,
     limits, promotions, queue, staff,
 };
 
@@ -164,10 +165,11 @@ pub(super) async fn insert_intent(
     let needs_second =
         !origin.approved && !form.is_test && (above || above_the_day(backoffice, tx, actor, amount).await?);
     let state = if needs_second { State::WaitingForApproval } else { State::Requested };
-    sqlx::query!(
+    let inserted = sqlx::query!(
         "insert into grants (id, promotion_code, user_key, event, amount, is_test, state, batch_id, needs_second,
                              requested_by, requested_by_name, requested_at, requested_by_key)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+         on conflict (id) do nothing",
         parsed.id,
         code,
         parsed.user.0,
@@ -184,6 +186,10 @@ pub(super) async fn insert_intent(
     )
     .execute(&mut *tx)
     .await?;
+    // Under another campaign's lock somebody has just used this id for something else.
+    if inserted.rows_affected() == 0 {
+        return Err(Refused::Form.into());
+    }
     if state == State::Requested {
         queue::plan(&mut *tx, &ExecuteGrant { id: parsed.id }, JOB_AFTER).await?;
     }
@@ -253,6 +259,12 @@ pub async fn approve(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result
     .await?;
     let grant = lock_waiting_for_update(backoffice, &mut tx, id).await?;
     open(&campaign, grant.amount, grant.is_test, backoffice.clock.now())?;
+    let key = sqlx::query_scalar!("select requested_by_key from grants where id = $1", id)
+        .fetch_one(&mut *tx)
+        .await?;
+    if api_keys::is_known_to(&mut tx, key, actor).await? {
+        return Err(Refused::NotSecond(NotSecond::Own).into());
+    }
     let approver = staff::second_person(backoffice, &mut tx, actor, grant.requested_by)
         .await?
         .map_err(Refused::NotSecond)?;
@@ -280,7 +292,7 @@ pub async fn decline(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Result
     get_known(backoffice, id).await
 }
 
-/// What somebody who leaves has asked for and nobody has decided. How many.
+/// What somebody who leaves, or a key that is taken back, has asked for and nobody has decided. How many.
 pub(crate) async fn decline_of(
     backoffice: &Backoffice,
     tx: &mut PgConnection,
@@ -288,7 +300,8 @@ pub(crate) async fn decline_of(
     staff: Uuid,
 ) -> Result<usize, Fault> {
     let waiting = sqlx::query_scalar!(
-        "select id from grants where requested_by = $1 and state = 'waiting_for_approval' order by id",
+        "select id from grants where (requested_by = $1 or requested_by_key = $1) and state = 'waiting_for_approval'
+         order by id",
         staff
     )
     .fetch_all(&mut *tx)

@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use toss::payments::{RefundAccount, RefundReceiveAccount, institutions};
 
-use super::{Refund, Refused};
+use super::{Form, Refund, Refused, create_intent::parse_account};
 use crate::{
     Backoffice, Fault,
     kernel::seal::{Keyring, REFUND_ACCOUNT},
@@ -154,12 +154,20 @@ pub(super) fn keep(
     check: AccountCheck,
 ) -> Result<Kept, Fault> {
     let text = serde_json::to_string(account).map_err(Fault::unreadable("an account"))?;
-    Ok(Kept {
-        sealed: keys.seal(context, &text)?,
-        masked: masked(account),
-        hash: keys.index(HASHED, format!("{}:{}", account.bank, account.account_number)),
-        check,
-    })
+    Ok(Kept { sealed: keys.seal(context, &text)?, masked: masked(account), hash: hash(keys, account), check })
+}
+
+fn hash(keys: &Keyring, account: &RefundAccount) -> String {
+    keys.index(HASHED, format!("{}:{}", account.bank, account.account_number))
+}
+
+/// Of an account that was typed, and not left by the buyer.
+pub(super) fn hash_of_typed(keys: &Keyring, form: &Form) -> Option<String> {
+    if form.bank == OWN_ACCOUNT {
+        return None;
+    }
+    let account = parse_account(&form.bank, &form.account_number, &form.holder_name).ok()?;
+    Some(hash(keys, &account))
 }
 
 pub(super) fn open(keys: &Keyring, context: &str, sealed: &str) -> Result<RefundAccount, Fault> {

@@ -13,8 +13,9 @@ use super::{
     note_of,
 };
 use crate::{
-    Backoffice, Fault,
+    Backoffice, Fault, api_keys,
     audit::Actor,
+    kernel::second_person::NotSecond,
     orders,
     payments::{self, ProviderPayment},
     queue,
@@ -30,6 +31,7 @@ struct Locked {
     currency: String,
     refundable_amount: rust_decimal::Decimal,
     requested_by: Option<Uuid>,
+    requested_by_key: Option<Uuid>,
 }
 
 /// Withdraws what waits for a second person although its balance is another one by now: of one payment, or of all.
@@ -83,6 +85,9 @@ async fn record_approval(backoffice: &Backoffice, actor: &Actor, id: Uuid) -> Re
     let now = backoffice.clock.now();
     let mut tx = backoffice.pool.begin().await?;
     let refund = lock_refund_for_update(&mut tx, id).await?;
+    if api_keys::is_known_to(&mut tx, refund.requested_by_key, actor).await? {
+        return Err(Refused::NotSecond(NotSecond::Own).into());
+    }
     let approver = staff::second_person(backoffice, &mut tx, actor, refund.requested_by)
         .await?
         .map_err(Refused::NotSecond)?;
@@ -152,7 +157,7 @@ async fn end_waiting(
     refunds::get_known(backoffice, id).await
 }
 
-/// What somebody who leaves has asked for and nobody has decided. How many.
+/// What somebody who leaves, or a key that is taken back, has asked for and nobody has decided. How many.
 pub(crate) async fn withdraw_of(
     backoffice: &Backoffice,
     tx: &mut PgConnection,
@@ -160,7 +165,8 @@ pub(crate) async fn withdraw_of(
     staff: Uuid,
 ) -> Result<usize, Fault> {
     let waiting = sqlx::query_scalar!(
-        "select id from refunds where requested_by = $1 and state = 'waiting_for_approval' order by order_id, id",
+        "select id from refunds where (requested_by = $1 or requested_by_key = $1) and state = 'waiting_for_approval'
+         order by order_id, id",
         staff
     )
     .fetch_all(&mut *tx)
@@ -209,7 +215,8 @@ async fn end(
 async fn lock_refund_for_update(tx: &mut PgConnection, id: Uuid) -> Result<Locked, RefundError> {
     let refund = sqlx::query_as!(
         Locked,
-        "select order_id, payment_key, amount, currency, refundable_amount, requested_by from refunds where id = $1",
+        "select order_id, payment_key, amount, currency, refundable_amount, requested_by, requested_by_key from refunds
+         where id = $1",
         id
     )
     .fetch_optional(&mut *tx)

@@ -232,13 +232,23 @@ async fn insert_intent(
     .await?
     .ok_or(Refused::NoSuchOrder)?;
     // The same form again is the same intent; a form that was changed meanwhile is not.
-    let known = sqlx::query!("select order_id, amount, currency, reason from refunds where id = $1", id)
-        .fetch_optional(&mut *tx)
-        .await?;
+    let known = sqlx::query!(
+        "select order_id, amount, currency, reason, reason_code, tax_free_amount, account_hash from refunds where id = $1",
+        id
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
     if let Some(known) = known {
+        let account = account::hash_of_typed(&backoffice.keys, form);
+        let tax_free = form.tax_free_amount.trim();
         let same = known.order_id == form.order_id
             && known.reason == reason
-            && money::parse(&form.amount, &known.currency) == Ok(known.amount);
+            && known.reason_code == form.reason_code
+            && money::parse(&form.amount, &known.currency) == Ok(known.amount)
+            && (tax_free.is_empty()
+                || known.tax_free_amount.is_none()
+                || tax_free.parse().ok() == known.tax_free_amount)
+            && (account.is_none() || known.account_hash.is_none() || account == known.account_hash);
         return if same { Ok(id) } else { Err(Refused::Form.into()) };
     }
     let key = order.payment_key.ok_or(Refused::NotPossible(WhyNot::NotPaid))?;
@@ -302,14 +312,15 @@ async fn insert_intent(
     };
     let known_cancels: Vec<String> =
         payment.cancellations().into_iter().filter_map(|c| c.transaction_key).collect();
-    sqlx::query!(
+    let inserted = sqlx::query!(
         "insert into refunds (id, order_id, payment_key, amount, currency, refundable_amount, reason_code, reason,
                               refund_account, state, idempotency_key, requested_by, requested_by_name, requested_at,
                               known_cancels, approval_reason, approved_by, approved_by_name, approved_at, for_return, arrival,
                               account_masked, account_hash, account_check, tax_free_amount, tax_exemption_amount,
                               requested_by_key)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-                 $23, $24, $25, $26, $27)",
+                 $23, $24, $25, $26, $27)
+         on conflict (id) do nothing",
         id,
         form.order_id,
         key,
@@ -340,6 +351,10 @@ async fn insert_intent(
     )
     .execute(&mut *tx)
     .await?;
+    // Under another order's lock somebody has just used this id for something else.
+    if inserted.rows_affected() == 0 {
+        return Err(Refused::Form.into());
+    }
     if state.is_under_way() {
         queue::plan(&mut tx, &ExecuteRefund { id }, JOB_AFTER).await?;
     }

@@ -73,7 +73,8 @@ impl From<Order> for IapOrderBody {
 /// Makes an in-app purchase known; Toss is asked how it stands, now and from then on
 #[utoipa::path(post, path = "/api/v1/iap/orders", tag = "iap", request_body = NewIapOrder, security(("merchantKey" = ["iap:write"])),
     responses((status = 200, description = "The order", body = IapOrderBody),
-              (status = 400, description = "Not a UUID", body = ApiError)))]
+              (status = 400, description = "Not a UUID", body = ApiError),
+              (status = 503, description = "Apps in Toss is not set up: it is kept, and asked about later", body = ApiError)))]
 pub(crate) async fn add(
     State(jangbu): State<Jangbu>,
     caller: Caller,

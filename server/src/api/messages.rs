@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use backoffice::{
-    Fault,
+    Fault, contains_card_number,
     messages::{self, Form, Message, MessageError, Refused, State as Stands},
 };
 use serde::{Deserialize, Serialize};
@@ -102,6 +102,9 @@ pub(crate) async fn send(
     if !body.context.iter().all(|(name, text)| of_one_line(name) && !name.contains('=') && of_one_line(text))
     {
         return Err(ApiError::invalid(words, "context: each of one line"));
+    }
+    if body.context.values().any(|text| contains_card_number(text)) {
+        return Err(ApiError::invalid(words, "context: a card number that is not masked"));
     }
     if body.template_code.contains('\0') {
         return Err(ApiError::new(words, codes::NOT_FOUND_TEMPLATE));

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use backoffice::{
-    Fault,
+    Fault, contains_card_number,
     promotions::{self, Filter, Form, Grant, GrantError, Refused, State as Stands},
 };
 use serde::{Deserialize, Serialize};
@@ -111,6 +111,9 @@ pub(crate) async fn grant(
 ) -> Result<Response, ApiError> {
     let words = words(&headers);
     let fault = keys::fault(&headers);
+    if contains_card_number(&body.event) {
+        return Err(ApiError::invalid(words, "event: a card number that is not masked"));
+    }
     let id = idempotency::intent(&headers, &caller, "grant")?;
     let backoffice = jangbu.backoffice.clone();
     let is_again = promotions::get(&backoffice, id).await.map_err(&fault)?.is_some();

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use backoffice::{
-    Decimal, Fault,
+    Actor, Backoffice, Decimal, Fault, contains_card_number, orders, payments,
     refunds::{self, Filter, OWN_ACCOUNT, Refund, RefundError, Refused, State as Stands},
 };
 use serde::{Deserialize, Serialize};
@@ -194,16 +194,18 @@ pub(crate) async fn make(
     let backoffice = jangbu.backoffice.clone();
     let known = refunds::get(&backoffice, id).await.map_err(&fault)?;
     let is_again = known.is_some();
+    if contains_card_number(&body.cancel_reason) {
+        return Err(ApiError::invalid(words, "cancelReason: a card number that is not masked"));
+    }
     let amount = match (body.cancel_amount, known) {
         (Some(amount), _) => amount,
         // All that was left when it was first asked for.
-        (None, Some(known)) => known.amount,
-        (None, None) => backoffice::orders::get(&backoffice, &order_id)
+        (None, Some(known)) if known.amount == known.refundable_amount => known.amount,
+        (None, Some(_)) => return Err(ApiError::new(words, codes::IDEMPOTENCY_KEY_REUSED)),
+        (None, None) => all_that_is_left(&backoffice, &caller.actor, &order_id)
             .await
             .map_err(&fault)?
-            .ok_or_else(|| ApiError::new(words, codes::NOT_FOUND_ORDER))?
-            .balance_amount
-            .unwrap_or_default(),
+            .ok_or_else(|| ApiError::new(words, codes::NOT_FOUND_ORDER))?,
     };
     let account = body.refund_receive_account.unwrap_or_else(|| AccountBody {
         bank: OWN_ACCOUNT.to_owned(),
@@ -234,6 +236,21 @@ pub(crate) async fn make(
     answer(words, made, is_again)
 }
 
+/// As Toss has it now, where it can be asked. Nothing where there is no such order.
+async fn all_that_is_left(
+    backoffice: &Backoffice,
+    actor: &Actor,
+    order_id: &str,
+) -> Result<Option<Decimal>, Fault> {
+    let Some(order) = orders::get(backoffice, order_id).await? else { return Ok(None) };
+    if order.payment_key.is_some()
+        && let Ok((payment, _)) = payments::look_up_on_rail(backoffice, actor, order_id, None).await
+    {
+        return Ok(Some(payment.left()));
+    }
+    Ok(Some(order.balance_amount.unwrap_or_default()))
+}
+
 fn answer(words: Translator, refund: Refund, is_again: bool) -> Result<Response, ApiError> {
     let status = match refund.state {
         Stands::Succeeded if is_again => StatusCode::OK,
@@ -253,11 +270,12 @@ fn answer(words: Translator, refund: Refund, is_again: bool) -> Result<Response,
 fn failed(words: Translator, refund: &Refund) -> ApiError {
     let code = refund.error_code.clone().unwrap_or_default();
     match toss_codes::find(&code) {
-        Some((status, documented)) => {
+        // 401 would speak of the caller's key, and not of ours at Toss.
+        Some((status, documented)) if status != 401 => {
             let message = refund.error_message.clone().unwrap_or_else(|| documented.to_owned());
             ApiError::of_toss(words, status, code, message)
         }
-        None => ApiError::with(words, codes::REFUND_NOT_MADE, &[("why", code)]),
+        _ => ApiError::with(words, codes::REFUND_NOT_MADE, &[("why", code)]),
     }
 }
 

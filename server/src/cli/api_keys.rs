@@ -4,6 +4,7 @@ use anyhow::Context;
 use backoffice::{
     Actor, Backoffice, Decimal,
     api_keys::{self, Change, Limits, Scope},
+    leaving,
 };
 use clap::Subcommand;
 use secrecy::ExposeSecret;
@@ -77,7 +78,7 @@ pub(super) async fn run(backoffice: &Backoffice, actor: &Actor, command: ApiKeys
             say(secret.expose_secret());
         }
         ApiKeys::Revoke { id } => {
-            api_keys::revoke(backoffice, actor, id).await?;
+            leaving::revoke_api_key(backoffice, actor, id).await?;
             say("revoked");
         }
     }

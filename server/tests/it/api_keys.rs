@@ -3,7 +3,7 @@
 use backoffice::{
     Actor,
     api_keys::{self, Change, Filter, Invalid, KeyError, Limits, Scope, Which},
-    refunds,
+    leaving, refunds,
     staff::{Permission, Role},
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -94,7 +94,7 @@ async fn a_key_is_changed_over_within_a_day_and_ends_when_it_is_taken_back_or_ex
     clock.set_offset(Duration::hours(25));
     assert_eq!(get(&shop, &second, "orders").await.0, 401);
     assert_eq!(get(&shop, &third, "orders").await.0, 200);
-    api_keys::revoke(shop.backoffice(), &CLI, id).await.unwrap();
+    leaving::revoke_api_key(shop.backoffice(), &CLI, id).await.unwrap();
     assert_eq!(get(&shop, &third, "orders").await.0, 401, "from this moment on");
     assert!(matches!(api_keys::rotate(shop.backoffice(), &CLI, id).await, Err(KeyError::NotFound)));
 
@@ -151,7 +151,11 @@ async fn nobody_gives_a_key_more_than_they_may_do_themselves() {
         Invalid::Limit { which: Which::PerDay, own: 300_000.into() }
     );
     try_it(&with(100_000, 300_000)).await.unwrap();
-    assert_eq!(refused(try_it(&with(1, 1)).await), Invalid::NameTaken);
+    // Ten keys are not ten days.
+    let more = Change { name: "환불 2".into(), ..with(100_000, 1) };
+    assert_eq!(refused(try_it(&more).await), Invalid::Limit { which: Which::PerDay, own: 0.into() });
+    let nothing = Change { name: "환불".into(), ..with(1, 0) };
+    assert_eq!(refused(try_it(&nothing).await), Invalid::NameTaken);
     // Nor do they see a new secret of a key that can do more.
     let (strong, _) = add(&shop, &change("전부", &Scope::ALL)).await;
     assert!(matches!(
@@ -215,6 +219,24 @@ async fn refunds_by_a_key_are_the_same_intents_with_limits_of_its_own_and_a_seco
     assert_eq!(&day.1["state"], "waiting_for_approval", "20,000 before and 20,001 are above its day");
     let listed = get(&shop, &secret, "refunds?orderId=ord_by_key").await.1;
     assert_eq!(listed["refunds"].as_array().unwrap().len(), 3);
+
+    // What was meant by a key stays what it is: another reason, another amount, all instead of a part.
+    for changed in [
+        json!({ "cancelAmount": 20_000, "cancelReason": "단순 변심", "reasonCode": "defect" }),
+        json!({ "cancelReason": "단순 변심", "reasonCode": "changed_mind" }),
+    ] {
+        let said = post(&shop, &secret, path, "return-1", changed.clone()).await;
+        assert_eq!((said.0, code(&said)), (422, "IDEMPOTENCY_KEY_REUSED"), "{changed}");
+    }
+    let card = json!({ "cancelAmount": 1, "cancelReason": "카드 4111 1111 1111 1111 오류" });
+    assert_eq!(post(&shop, &secret, path, "return-5", card).await.0, 400);
+    // A key that is taken back asks for nothing any more, either.
+    leaving::revoke_api_key(shop.backoffice(), &CLI, id).await.unwrap();
+    let waited: Uuid = day.1["refundId"].as_str().unwrap().parse().unwrap();
+    assert_eq!(
+        refunds::get(shop.backoffice(), waited).await.unwrap().unwrap().state,
+        refunds::State::Declined
+    );
 
     // The log says which key it was, and from where.
     let story = backoffice::audit::of_subject(&shop.backoffice().pool, "order", "ord_by_key").await.unwrap();
@@ -552,4 +574,41 @@ async fn the_document_names_every_call_and_every_code_has_its_explanation() {
         shop.http.get(format!("{}/api/v1/errors", shop.url)).send().await.unwrap().text().await.unwrap();
     assert!(page.contains("id=\"MISSING_SCOPE\"") && page.contains("id=\"IDEMPOTENCY_KEY_REUSED\""));
     assert_eq!(document["webhooks"].as_object().unwrap().len(), backoffice::events::Kind::ALL.len());
+}
+
+#[tokio::test]
+async fn whoever_has_seen_a_key_is_not_the_second_person_for_what_it_asks() {
+    let shop = Shop::open().await;
+    let (maker, rotator, other) =
+        (shop.log_in(Role::Admin).await, shop.log_in(Role::Admin).await, shop.log_in(Role::Finance).await);
+    for role in ["admin", "finance"] {
+        shop.limit(role, "none", "none").await;
+    }
+    let limits = Limits { one_refund: Some(0.into()), ..Limits::default() };
+    let new = Change { limits, ..change("환불 서버", &[Scope::RefundsWrite]) };
+    let (id, _) = api_keys::add(shop.backoffice(), &maker.actor(), &new).await.unwrap();
+    let secret = api_keys::rotate(shop.backoffice(), &rotator.actor(), id).await.unwrap();
+    shop.paid("ord_four_eyes", 10_000).await;
+    let asked =
+        post(&shop, &secret, "orders/ord_four_eyes/refunds", "k", json!({ "cancelReason": "변심" })).await;
+    assert_eq!(&asked.1["state"], "waiting_for_approval");
+    let refund: Uuid = asked.1["refundId"].as_str().unwrap().parse().unwrap();
+    for person in [&maker, &rotator] {
+        let refused = refunds::approve(shop.backoffice(), &person.actor(), refund).await;
+        assert!(
+            matches!(
+                refused,
+                Err(refunds::RefundError::Refused(refunds::Refused::NotSecond(backoffice::NotSecond::Own)))
+            ),
+            "{refused:?}"
+        );
+    }
+    let approved = refunds::approve(shop.backoffice(), &other.actor(), refund).await.unwrap();
+    assert_eq!(approved.state, refunds::State::Succeeded);
+    // It is theirs, where they leave.
+    let open = leaving::open(shop.backoffice(), rotator.id).await.unwrap();
+    assert!(
+        open.iter().any(|item| item.kind == leaving::Kind::ApiKey && item.what == "환불 서버"),
+        "{open:?}"
+    );
 }

@@ -19,6 +19,7 @@ fn item(ctx: &Ctx, item: Item) -> AnyView {
         Kind::GrantBatch => routes::grant_batch(&item.key),
         Kind::Limit => format!("{}#limits", routes::SETTINGS),
         Kind::Right => routes::STAFF.to_owned(),
+        Kind::ApiKey => routes::api_key(&item.key),
     };
     let what = match item.kind {
         Kind::Limit => ctx.words.word("role", &item.what),

@@ -58,6 +58,7 @@ pub async fn refund(
             holder_name: holder_name.clone(),
             for_return: for_return == "1",
             tax_free_amount: tax_free_amount.clone(),
+            whole: false,
         };
         let refund = refunds::request(ctx.backoffice(), &actor, &form).await.or_explain(ctx)?;
         messages::news(ctx, &refund)

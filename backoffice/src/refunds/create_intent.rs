@@ -233,7 +233,7 @@ async fn insert_intent(
     .ok_or(Refused::NoSuchOrder)?;
     // The same form again is the same intent; a form that was changed meanwhile is not.
     let known = sqlx::query!(
-        "select order_id, amount, currency, reason, reason_code, tax_free_amount, account_hash from refunds where id = $1",
+        "select order_id, amount, refundable_amount, currency, reason, reason_code, tax_free_amount, account_hash from refunds where id = $1",
         id
     )
     .fetch_optional(&mut *tx)
@@ -241,10 +241,15 @@ async fn insert_intent(
     if let Some(known) = known {
         let account = account::hash_of_typed(&backoffice.keys, form);
         let tax_free = form.tax_free_amount.trim();
+        let is_amount = if form.whole {
+            known.amount == known.refundable_amount
+        } else {
+            money::parse(&form.amount, &known.currency) == Ok(known.amount)
+        };
         let same = known.order_id == form.order_id
             && known.reason == reason
             && known.reason_code == form.reason_code
-            && money::parse(&form.amount, &known.currency) == Ok(known.amount)
+            && is_amount
             && (tax_free.is_empty()
                 || known.tax_free_amount.is_none()
                 || tax_free.parse().ok() == known.tax_free_amount)
@@ -286,7 +291,11 @@ async fn insert_intent(
     if let Some(why_not) = may.why_not {
         return Err(Refused::NotPossible(why_not).into());
     }
-    let amount = money::parse(&form.amount, &record.currency).map_err(Refused::Amount)?;
+    let amount = if form.whole {
+        left
+    } else {
+        money::parse(&form.amount, &record.currency).map_err(Refused::Amount)?
+    };
     check_amount(&may, amount, &record.currency)?;
     check_reason(payment.rail(), &reason)?;
     let tax = tax_split(&may, form, amount, &record.currency)?;

@@ -181,6 +181,8 @@ pub struct Form {
     pub for_return: bool,
     /// What of a part bears no VAT; empty means in proportion.
     pub tax_free_amount: String,
+    /// All that is left, whatever it is: nothing is typed as `amount`.
+    pub whole: bool,
 }
 
 /// What is wrong with it, and where.

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use backoffice::{
-    Actor, Backoffice, Decimal, Fault, contains_card_number, orders, payments,
+    Decimal, Fault, contains_card_number,
     refunds::{self, Filter, OWN_ACCOUNT, Refund, RefundError, Refused, State as Stands},
 };
 use serde::{Deserialize, Serialize};
@@ -192,21 +192,10 @@ pub(crate) async fn make(
     let fault = keys::fault(&headers);
     let id = idempotency::intent(&headers, &caller, "refund")?;
     let backoffice = jangbu.backoffice.clone();
-    let known = refunds::get(&backoffice, id).await.map_err(&fault)?;
-    let is_again = known.is_some();
+    let is_again = refunds::get(&backoffice, id).await.map_err(&fault)?.is_some();
     if contains_card_number(&body.cancel_reason) {
         return Err(ApiError::invalid(words, "cancelReason: a card number that is not masked"));
     }
-    let amount = match (body.cancel_amount, known) {
-        (Some(amount), _) => amount,
-        // All that was left when it was first asked for.
-        (None, Some(known)) if known.amount == known.refundable_amount => known.amount,
-        (None, Some(_)) => return Err(ApiError::new(words, codes::IDEMPOTENCY_KEY_REUSED)),
-        (None, None) => all_that_is_left(&backoffice, &caller.actor, &order_id)
-            .await
-            .map_err(&fault)?
-            .ok_or_else(|| ApiError::new(words, codes::NOT_FOUND_ORDER))?,
-    };
     let account = body.refund_receive_account.unwrap_or_else(|| AccountBody {
         bank: OWN_ACCOUNT.to_owned(),
         account_number: String::new(),
@@ -215,7 +204,8 @@ pub(crate) async fn make(
     let form = refunds::Form {
         intent: id.to_string(),
         order_id,
-        amount: amount.normalize().to_string(),
+        whole: body.cancel_amount.is_none(),
+        amount: body.cancel_amount.map(|amount| amount.normalize().to_string()).unwrap_or_default(),
         reason_code: body.reason_code.unwrap_or_else(|| "other".into()),
         reason: body.cancel_reason,
         bank: account.bank,
@@ -234,21 +224,6 @@ pub(crate) async fn make(
         .map_err(|error| fault(error.into()))?
         .map_err(|error| refused(words, error))?;
     answer(words, made, is_again)
-}
-
-/// As Toss has it now, where it can be asked. Nothing where there is no such order.
-async fn all_that_is_left(
-    backoffice: &Backoffice,
-    actor: &Actor,
-    order_id: &str,
-) -> Result<Option<Decimal>, Fault> {
-    let Some(order) = orders::get(backoffice, order_id).await? else { return Ok(None) };
-    if order.payment_key.is_some()
-        && let Ok((payment, _)) = payments::look_up_on_rail(backoffice, actor, order_id, None).await
-    {
-        return Ok(Some(payment.left()));
-    }
-    Ok(Some(order.balance_amount.unwrap_or_default()))
 }
 
 fn answer(words: Translator, refund: Refund, is_again: bool) -> Result<Response, ApiError> {

@@ -140,6 +140,7 @@ async fn run_line(
         holder_name,
         for_return: true,
         tax_free_amount: String::new(),
+        whole: false,
     };
     let origin = Origin { balance: line.balance, account_check: line.account_check, approval };
     match create_intent::create_intent_from(backoffice, &actor, &form, &origin).await {

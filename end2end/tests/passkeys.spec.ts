@@ -53,8 +53,11 @@ test("a passkey is the second step, and alone the whole log-in", async ({ page }
   await page.goto("/orders");
   await expect(page).toHaveURL(/\/login/);
   await typePassword(page, email);
-  await page.getByRole("button", { name: "패스키로 확인" }).click();
-  await expect(page.getByRole("heading", { name: "오늘" })).toBeVisible();
+  // On a slow machine the button is there before what it does.
+  await expect(async () => {
+    await page.getByRole("button", { name: "패스키로 확인" }).click({ timeout: 2_000 });
+    await expect(page.getByRole("heading", { name: "오늘" })).toBeVisible({ timeout: 6_000 });
+  }).toPass({ timeout: 30_000 });
   await leave(page);
 
   await page.goto("/login?next=/orders");

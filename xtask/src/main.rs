@@ -58,6 +58,8 @@ enum Task {
     /// Measures; what is compared runs in turns on this machine.
     #[command(subcommand)]
     Bench(Bench),
+    /// Asks the merchant's API everything that its document describes.
+    Api,
     /// Formatting and lints, on the native and the browser's target.
     Lint,
     /// Builds; with --release one folder to ship.
@@ -108,6 +110,7 @@ fn main() -> std::process::ExitCode {
         Task::Bench(Bench::Events) => bench::events(),
         Task::Bench(Bench::Webhooks) => bench::webhooks(),
         Task::Bench(Bench::Reconcile) => bench::reconcile(),
+        Task::Api => test::api(),
         Task::Lint => lint::lint(),
         Task::Build { release } => front::build_all(release),
         Task::Sqlx { check } => sqlx::prepare(check),

@@ -17,47 +17,15 @@ use crate::{
         badge::badge,
         errors,
         layout::{Answer, Frame},
-        list,
+        list, once,
     },
     context::Ctx,
     flash::Flash,
-    format,
-    islands::Copy,
-    routes,
+    format, routes,
 };
 
 /// Calls that are shown; the rest is behind a link.
 const SHOWN: usize = 10;
-
-/// The secret that was just made. It is shown this once.
-fn secret(ctx: &Ctx, flash: &Flash) -> Option<AnyView> {
-    let secret = flash.value("secret").filter(|_| !flash.is_error)?;
-    let view = view! {
-        <section class="card invitation-link">
-            <h2>{ctx.t("api-key-secret")}</h2>
-            <div class="pad">
-                <p><code>{secret.clone()}</code> " " <Copy text=secret label=ctx.t("copy") done=ctx.t("copied")/></p>
-                <p class="soft">{ctx.t("api-key-secret-once")}</p>
-            </div>
-        </section>
-    };
-    Some(view.into_any())
-}
-
-fn confirmed(ctx: &Ctx, path: &'static str, key: &ApiKey, word: &str, explained: String) -> AnyView {
-    let word = ctx.words.get(word, &[]);
-    view! {
-        <details class="confirm">
-            <summary>{word.clone()}</summary>
-            <form method="post" action=ctx.href(path)>
-                <input type="hidden" name="id" value=key.id.to_string()/>
-                <p>{explained}</p>
-                <button class="button danger" type="submit">{word}</button>
-            </form>
-        </details>
-    }
-    .into_any()
-}
 
 fn head(ctx: &Ctx, key: &ApiKey) -> AnyView {
     let fact = |word: &str, value: AnyView| {
@@ -78,7 +46,7 @@ fn head(ctx: &Ctx, key: &ApiKey) -> AnyView {
     });
     let revoke = (ctx.may(Permission::ManageApiKeys) && key.revoked_at.is_none()).then(|| {
         let sure = ctx.tr("api-key-revoke-sure", &[("name", key.name.clone())]);
-        view! { <div class="actions">{confirmed(ctx, RevokeApiKey::PATH, key, "api-key-revoke", sure)}</div> }
+        view! { <div class="actions">{once::confirmed(ctx, RevokeApiKey::PATH, &key.id, "api-key-revoke", sure)}</div> }
     });
     view! {
         <section class="card order-head">
@@ -120,7 +88,7 @@ fn secrets(ctx: &Ctx, key: &ApiKey) -> AnyView {
         .collect_view();
     let rotate = ctx.may(Permission::ManageApiKeys).then(|| {
         let sure = ctx.t("api-key-rotate-sure");
-        confirmed(ctx, RotateApiKey::PATH, key, "api-key-rotate", sure)
+        once::confirmed(ctx, RotateApiKey::PATH, &key.id, "api-key-rotate", sure)
     });
     view! {
         <section class="card">
@@ -187,7 +155,7 @@ pub async fn page(ctx: Ctx, id: String) -> Answer {
             " / "
             <h1>{key.name.clone()}</h1>
         </nav>
-        {secret(&ctx, &flash)}
+        {once::shown(&ctx, &flash, "secret", "api-key-secret", "api-key-secret-once")}
         <div class="two even">
             <div class="stack">
                 {head(&ctx, &key)}

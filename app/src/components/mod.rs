@@ -10,4 +10,5 @@ pub mod form;
 pub mod layout;
 pub mod list;
 pub mod month;
+pub mod once;
 pub mod reveal;

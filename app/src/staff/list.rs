@@ -13,13 +13,11 @@ use crate::{
         badge::badge,
         form::{self, Field},
         layout::{Answer, Frame},
-        list,
+        list, once,
     },
     context::Ctx,
     flash::Flash,
-    format,
-    islands::Copy,
-    routes, settings,
+    format, routes, settings,
 };
 
 fn act(
@@ -110,21 +108,6 @@ fn row(ctx: &Ctx, person: Staff) -> AnyView {
     .into_any()
 }
 
-/// The link that was just made. It is shown this once.
-fn link(ctx: &Ctx, flash: &Flash) -> Option<AnyView> {
-    let link = flash.value("link").filter(|_| !flash.is_error)?;
-    let view = view! {
-        <section class="card invitation-link">
-            <h2>{ctx.t("invitation-link")}</h2>
-            <div class="pad">
-                <p><code>{link.clone()}</code> " " <Copy text=link label=ctx.t("copy") done=ctx.t("copied")/></p>
-                <p class="soft">{ctx.t("invitation-link-once")}</p>
-            </div>
-        </section>
-    };
-    Some(view.into_any())
-}
-
 fn invite(ctx: &Ctx, flash: &Flash) -> AnyView {
     let roles = Role::ALL
         .iter()
@@ -169,7 +152,7 @@ pub async fn page(ctx: Ctx) -> Answer {
         {tabs::tabs(&ctx, routes::STAFF)}
         {alone}
         {waiting}
-        {link(&ctx, &flash)}
+        {once::shown(&ctx, &flash, "link", "invitation-link", "invitation-link-once")}
         <div class="two">
             <table class="rows staff-rows">
                 <thead>

@@ -20,32 +20,16 @@ use crate::{
         errors,
         layout::{Answer, Frame},
         list::{self, Query},
+        once,
     },
     context::Ctx,
     events::{list as of_events, words},
     flash::Flash,
-    format,
-    islands::Copy,
-    routes,
+    format, routes,
 };
 
 /// Events that are shown; the rest is behind a link.
 const SHOWN: usize = 10;
-
-/// The secret that was just made. It is shown this once.
-fn secret(ctx: &Ctx, flash: &Flash) -> Option<AnyView> {
-    let secret = flash.value("secret").filter(|_| !flash.is_error)?;
-    let view = view! {
-        <section class="card invitation-link">
-            <h2>{ctx.t("endpoint-secret")}</h2>
-            <div class="pad">
-                <p><code>{secret.clone()}</code> " " <Copy text=secret label=ctx.t("copy") done=ctx.t("copied")/></p>
-                <p class="soft">{ctx.t("endpoint-secret-once")}</p>
-            </div>
-        </section>
-    };
-    Some(view.into_any())
-}
 
 /// A button that does one thing to this endpoint.
 fn act(ctx: &Ctx, path: &'static str, endpoint: &Endpoint, class: &'static str, word: &str) -> AnyView {
@@ -54,22 +38,6 @@ fn act(ctx: &Ctx, path: &'static str, endpoint: &Endpoint, class: &'static str, 
             <input type="hidden" name="id" value=endpoint.id.to_string()/>
             <button class=class type="submit">{ctx.words.get(word, &[])}</button>
         </form>
-    }
-    .into_any()
-}
-
-/// What takes a second look: it is explained before the button.
-fn confirmed(ctx: &Ctx, path: &'static str, endpoint: &Endpoint, word: &str, explained: String) -> AnyView {
-    let word = ctx.words.get(word, &[]);
-    view! {
-        <details class="confirm">
-            <summary>{word.clone()}</summary>
-            <form method="post" action=ctx.href(path)>
-                <input type="hidden" name="id" value=endpoint.id.to_string()/>
-                <p>{explained}</p>
-                <button class="button danger" type="submit">{word}</button>
-            </form>
-        </details>
     }
     .into_any()
 }
@@ -102,7 +70,7 @@ fn actions(ctx: &Ctx, endpoint: &Endpoint) -> AnyView {
     });
     let disable = (endpoint.state != State::Disabled).then(|| {
         let sure = ctx.tr("endpoint-disable-sure", &count);
-        confirmed(ctx, DisableEndpoint::PATH, endpoint, "endpoint-disable", sure)
+        once::confirmed(ctx, DisableEndpoint::PATH, &endpoint.id, "endpoint-disable", sure)
     });
     let sure = ctx.tr("endpoint-remove-sure", &[("name", endpoint.name.clone())]);
     view! {
@@ -110,7 +78,7 @@ fn actions(ctx: &Ctx, endpoint: &Endpoint) -> AnyView {
         {test}
         <div class="actions">
             {disable}
-            {confirmed(ctx, RemoveEndpoint::PATH, endpoint, "endpoint-remove", sure)}
+            {once::confirmed(ctx, RemoveEndpoint::PATH, &endpoint.id, "endpoint-remove", sure)}
         </div>
     }
     .into_any()
@@ -187,7 +155,7 @@ fn secrets(ctx: &Ctx, endpoint: &Endpoint, secrets: &[Secret]) -> AnyView {
         .collect_view();
     let rotate = ctx.may(Permission::ManageEvents).then(|| {
         let sure = ctx.t("endpoint-rotate-sure");
-        confirmed(ctx, RotateEndpointSecret::PATH, endpoint, "endpoint-rotate", sure)
+        once::confirmed(ctx, RotateEndpointSecret::PATH, &endpoint.id, "endpoint-rotate", sure)
     });
     view! {
         <section class="card">
@@ -243,7 +211,7 @@ pub async fn page(ctx: Ctx, id: String, query: Query) -> Answer {
             " / "
             <h1>{endpoint.name.clone()}</h1>
         </nav>
-        {secret(&ctx, &flash)}
+        {once::shown(&ctx, &flash, "secret", "endpoint-secret", "endpoint-secret-once")}
         <div class="two even">
             <div class="stack">
                 {head(&ctx, &endpoint)}

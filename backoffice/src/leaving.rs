@@ -27,7 +27,7 @@ text_enum! {
         Limit = "limit",
         /// A role that they want for somebody, or another content of one.
         Right = "right",
-        /// A key that they have made. It goes on.
+        /// A key whose secret they have seen. It goes on until somebody replaces it or takes it back.
         ApiKey = "api_key",
     }
 }
